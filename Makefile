@@ -1,0 +1,39 @@
+# Two commands from a fresh clone: `make repro` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Nothing here needs a model hub; a library that asks one anyway should fail at once, not hang.
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= true
+
+.PHONY: repro test slow lint
+
+repro: $(VENV)/installed
+	dvc repro
+	@echo
+	@cat metrics/diagnose/verdict.txt
+	@echo "Report: $(CURDIR)/metrics/diagnose/report.html (for a terminal: metrics/diagnose/report.md)"
+
+test: $(VENV)/installed-test lint
+	python -m pytest -m "not slow"
+
+slow: $(VENV)/installed-test
+	python -m pytest -m slow
+
+lint: $(VENV)/installed-test
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+

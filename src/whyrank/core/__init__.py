@@ -1,0 +1,1 @@
+"""Nouns, typed parameters, atomic files, runtime. Imports nothing else of this package."""

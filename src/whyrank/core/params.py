@@ -1,0 +1,215 @@
+"""Typed views of `params.yaml`. The only file that talks to DVC.
+
+Each section is a frozen dataclass; an unknown key, a missing key or a value of another type is a `UserError` that
+names the key. Values are read with DVC's own parser (PyYAML reads `1e-4` as text), and only those that the running
+stage declares in `dvc.yaml`, so an undeclared read fails at once and never goes stale.
+"""
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from whyrank.core.errors import UserError
+
+FILE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    source: str  # "embedded", "scratch", a folder, or a hub id
+    pooling: Literal["auto", "mean", "cls", "max"]  # auto: what the encoder's own files declare, else mean
+    precision: Literal["auto", "bf16", "fp32"]  # auto: bf16 where the processor multiplies it natively
+    batch_tokens: int  # padded tokens per encoder batch; bounds memory, not results
+    trust_remote_code: bool  # run Python code that comes with the encoder
+
+
+@dataclass(frozen=True)
+class PerText:
+    question: int
+    conversation: int
+    answer: int
+
+
+Selection = Literal["head", "head_tail", "tfidf", "tfidf_sections"]
+
+
+@dataclass(frozen=True)
+class SelectionPerText:
+    question: Selection
+    conversation: Selection
+    answer: Selection
+
+
+@dataclass(frozen=True)
+class Split:
+    by: Literal["query", "answer"]  # query: every answer is seen in training; answer: test answers are new
+    dev: float  # share of queries, 0 to 1
+    test: float  # share of queries, 0 to 1
+
+
+@dataclass(frozen=True)
+class Prepare:
+    source: str  # folder in BEIR layout, or a hub id
+    short_conversation: int  # characters; a shorter conversation counts as a question
+    split: Split  # used only where the source does not bring its own train/dev/test qrels
+    near_duplicate: float  # Jaccard or containment of word 3-grams from which two texts share a side, 0 to 1
+    max_rejected: float  # share of bad rows above which the run stops, 0 to 1
+    tokens: PerText  # token budget per text, [CLS] and [SEP] included
+    selection: SelectionPerText  # how a text longer than its budget is cut
+    head_share: float  # of the budget, for `head_tail`, 0 to 1
+
+
+@dataclass(frozen=True)
+class Preflight:
+    stop_on: Literal["error", "never"]  # error: a finding of that severity ends the run before any training
+
+
+@dataclass(frozen=True)
+class Head:
+    kind: Literal["none", "mlp", "residual"]  # residual starts as the identity; none: the encoder's own vectors
+    hidden: int  # width of the middle layer
+    output: int  # width of the result, for `mlp`; a residual head keeps the width of its input
+    dropout: float  # 0 to 1
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    steps: int  # upper bound; 0 trains nothing
+    batch_size: int  # rows
+    learning_rate: float  # of the heads, peak
+    encoder_learning_rate: float  # of the encoder when it is trained, peak
+    weight_decay: float
+    warmup_ratio: float  # share of the steps, 0 to 1
+    decay: Literal["cosine", "linear", "constant"]
+    clip: float  # largest gradient norm
+
+
+@dataclass(frozen=True)
+class BarlowBatches:
+    """What decides the composition of a pretraining batch; `prepare` draws some to look at them."""
+
+    steps: int
+    batch_size: int
+    batches: Literal["across_answers", "single_answer"]  # single_answer: one answer per batch, as in the seed project
+    views: list[str]  # any of question-conversation, query-answer; taken in turn
+
+
+@dataclass(frozen=True)
+class PretrainBarlow(BarlowBatches, Optimisation):
+    train: Literal["head", "all"]  # head: the encoder is frozen and its vectors are computed once
+    redundancy_weight: float  # lambda of the paper
+    head: Head
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    metric: str  # of the dev set, larger is better, for instance map@10_all
+    every: int  # steps between two looks at the dev set
+    patience: int  # looks without a better value before training stops
+
+
+@dataclass(frozen=True)
+class Similarity:
+    kind: Literal["cosine", "dot"]
+    scale: float  # inverse temperature, the factor on every score
+    learn_scale: bool
+
+
+@dataclass(frozen=True)
+class Objective:
+    weight: float  # in the sum of losses; 0: not computed
+
+
+@dataclass(frozen=True)
+class Objectives:
+    rank: Objective
+
+
+@dataclass(frozen=True)
+class RankBatches:
+    """What decides the composition of a ranking batch."""
+
+    batch_size: int
+    candidates: Literal["all", "batch"]  # which answers a query is scored against while training
+    same_answer: Literal["masked", "negative"]  # negative repeats a known fault: positives serve as negatives
+
+
+@dataclass(frozen=True)
+class FinetuneRank(RankBatches, Optimisation):
+    train: Literal["head", "all"]
+    objectives: Objectives
+    max_candidates: int  # the largest corpus for `candidates: all`
+    similarity: Similarity
+    encoders: Literal["shared", "dual"]  # dual: one head for queries, another for answers
+    barlow_head: Literal["inherit", "freeze", "drop"]
+    head: Head
+    early_stopping: EarlyStopping
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    accuracy_cutoffs: list[int]
+    map_cutoffs: list[int]
+    ndcg_cutoffs: list[int]
+    keep: int  # answers kept per query in the recorded run
+
+
+@dataclass(frozen=True)
+class Diagnose:
+    metric: str  # the per-query metric that comparisons and verdicts use
+    resamples: int  # bootstrap and randomisation draws
+    level: float  # of the intervals, 0 to 1
+
+
+T = TypeVar("T")
+
+
+def load(stage: str) -> dict[str, Any]:
+    """The raw values that `stage` (for instance `evaluate@base`) declares in dvc.yaml."""
+    import dvc.api
+
+    return dvc.api.params_show(stages=stage)
+
+
+def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
+    """One section of `values` as a checked dataclass."""
+    if name not in values:
+        raise UserError(f"{FILE}: section `{name}` is missing")
+    return _dataclass(kind, values[name], name)
+
+
+def seed(values: dict[str, Any]) -> int:
+    return _value(int, values.get("seed"), "seed")
+
+
+def _dataclass(kind: type[T], value: Any, key: str) -> T:
+    if not isinstance(value, dict):
+        raise UserError(f"{FILE}: `{key}` is {value!r}, expected a section with keys")
+    hints = typing.get_type_hints(kind)
+    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in value:
+        if name not in fields:
+            raise UserError(f"{FILE}: unknown key `{key}.{name}`; known keys are {', '.join(fields)}")
+    missing = [name for name in fields if name not in value]
+    if missing:
+        raise UserError(f"{FILE}: key `{key}.{missing[0]}` is missing")
+    return kind(**{name: _value(hints[name], value[name], f"{key}.{name}") for name in fields})
+
+
+def _value(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _dataclass(hint, value, key)  # type: ignore[arg-type]
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(map(str, typing.get_args(hint)))}")
+        return value
+    if typing.get_origin(hint) is list:
+        if not isinstance(value, list):
+            raise UserError(f"{FILE}: `{key}` is {value!r}, expected a list")
+        return [_value(typing.get_args(hint)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise UserError(f"{FILE}: `{key}` is {value!r} ({type(value).__name__}), expected {hint.__name__}")
+    return value

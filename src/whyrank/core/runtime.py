@@ -1,0 +1,30 @@
+"""Seed and processor: what makes the same run give the same bytes."""
+
+import os
+import platform
+import random
+
+import numpy as np
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch and ask torch for its deterministic kernels."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    # cuBLAS reads this before its first call; without it deterministic mode refuses matrix products on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+
+
+def processor_has_bf16() -> bool:
+    """Whether bfloat16 matrix products are native; elsewhere they are emulated and slower than float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    if platform.machine() in ("arm64", "aarch64"):
+        return False
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,1 @@
+"""Recorded evidence to findings and a report. Loads no model and no torch."""

@@ -1,0 +1,88 @@
+"""What a probe of trained systems is given: the records, and how to tell a difference from luck."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from whyrank.diagnosis.compare import best_system, per_query
+from whyrank.diagnosis.records import DataRecords, Records
+from whyrank.measure.significance import Interval, mean_interval
+
+# An encoder that was trained, with what its training started from.
+UNTUNED = {"base-tuned": "base", "barlow-tuned": "barlow"}
+START = {"barlow": "base", **UNTUNED}
+
+# One point. With thousands of queries a tenth of a point is significant and nobody's reason to change anything:
+# report effect sizes (Ihemelandu and Ekstrand 2023, arXiv:2305.02461).
+LEAST_EFFECT = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """metric      column of `RunRecord.queries` that decides, for instance `accuracy@1`
+    resamples   bootstrap draws
+    level       of the intervals, 0 to 1
+    """
+
+    records: Records
+    metric: str
+    resamples: int
+    level: float
+    seed: int
+
+    @property
+    def data(self) -> DataRecords:
+        return self.records.data
+
+    def mean(self, system: str) -> float:
+        return float(per_query(self.records.runs[system], self.metric).mean())
+
+    def best_tuned(self) -> str | None:
+        """The better of the tuned systems, by the mean over all test queries; None where none was evaluated."""
+        return best_system(self.records, self.metric, tuple(UNTUNED))
+
+    def difference(self, a: str, b: str) -> Interval | None:
+        """Mean of a minus mean of b on the same queries, clustered by answer; None where one was not evaluated."""
+        runs = self.records.runs
+        if a not in runs or b not in runs:
+            return None
+        other = per_query(runs[b], self.metric).set_axis(runs[b].queries["query_id"])
+        mine = runs[a].queries
+        value_Q = per_query(runs[a], self.metric).to_numpy() - other.loc[mine["query_id"]].to_numpy()
+        return self.interval(value_Q, mine["cluster"].to_numpy())
+
+    def contrast(self, value_Q: npt.ArrayLike, in_first_Q: npt.ArrayLike, cluster_Q: npt.ArrayLike) -> Interval:
+        """Mean over the first group of queries minus mean over the rest, where answers may have queries in both.
+
+        Each query enters with its influence on the difference (x - group mean) / group share, so that one clustered
+        bootstrap serves both groups: the linearised bootstrap, Davison and Hinkley 1997, section 2.7.
+        Both groups have queries.
+        """
+        value_Q, first_Q = np.asarray(value_Q, dtype=np.float64), np.asarray(in_first_Q, dtype=bool)
+        one, other, share = value_Q[first_Q].mean(), value_Q[~first_Q].mean(), first_Q.mean()
+        influence_Q = np.where(first_Q, (value_Q - one) / share, (other - value_Q) / (1 - share))
+        return self.interval(one - other + influence_Q, cluster_Q)
+
+    def interval(self, value_Q: npt.ArrayLike, cluster_Q: npt.ArrayLike) -> Interval:
+        return mean_interval(value_Q, cluster_Q, resamples=self.resamples, seed=self.seed, level=self.level)
+
+
+def is_lower(difference: Interval | None) -> bool:
+    """Below zero by more than luck and by more than nothing; False for an interval that is undefined."""
+    return difference is not None and difference.high < 0 and difference.mean <= -LEAST_EFFECT
+
+
+def is_higher(difference: Interval | None) -> bool:
+    return difference is not None and difference.low > 0 and difference.mean >= LEAST_EFFECT
+
+
+def points(difference: Interval) -> tuple[float, float]:
+    """The bounds of a difference of metrics in points (hundredths)."""
+    return 100 * difference.low, 100 * difference.high
+
+
+def spoken(difference: Interval) -> str:
+    """`12.0 points [8.1, 15.9]`, without the sign of the difference."""
+    low, high = sorted(abs(bound) for bound in points(difference))
+    return f"{abs(100 * difference.mean):.1f} points [{low:.1f}, {high:.1f}]"

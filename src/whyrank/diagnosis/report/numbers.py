@@ -1,0 +1,52 @@
+"""Numbers and finite wording, the same on the page and in the terminal."""
+
+import math
+
+MINUS = "\u2212"
+NONE = "–"
+
+ROLES = {
+    "tfidf": "lexical floor",
+    "bm25": "lexical floor",
+    "base": "untouched encoder",
+    "barlow": "pretrained, not tuned",
+    "base-tuned": "tuned",
+    "barlow-tuned": "pretrained, then tuned",
+}
+
+
+def value(number: float, digits: int = 3) -> str:
+    """Fixed decimals, so that a column lines up."""
+    return f"{number:.{digits}f}".replace("-", MINUS) if math.isfinite(number) else NONE
+
+
+def bounds(low: float, high: float, digits: int = 3) -> str:
+    return f"{value(low, digits)} to {value(high, digits)}" if math.isfinite(low) else NONE
+
+
+def signed(number: float, digits: int = 3) -> str:
+    """With its sign; a difference that rounds to nothing has none."""
+    text = f"{number:+.{digits}f}".replace("-", MINUS)
+    return f"{0:.{digits}f}" if float(f"{number:.{digits}f}") == 0 else text
+
+
+def p_value(p: float) -> str:
+    if math.isnan(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def free(number: float | int) -> str:
+    """A number of unknown kind: whole ones whole, others to 4 significant digits."""
+    if isinstance(number, float) and not math.isfinite(number):
+        return NONE
+    text = f"{number:,.0f}" if float(number).is_integer() and abs(number) < 1e9 else f"{number:.4g}"
+    return text.replace("-", MINUS)
+
+
+def per_cent(level: float) -> str:
+    return f"{100 * level:g} %"
+
+
+def plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

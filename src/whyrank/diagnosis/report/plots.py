@@ -1,0 +1,174 @@
+"""The figures of the report. Colour says which initial encoder, fill whether it was tuned, grey is lexical."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.report.numbers import per_cent, signed
+from whyrank.diagnosis.report.series import PROJECTED
+from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
+
+BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
+LOOKS: dict[str, dict[str, Any]] = {
+    "tfidf": {"color": GREY, "marker": "^", "markerfacecolor": "white", "linestyle": ":"},
+    "bm25": {"color": GREY, "marker": "v", "markerfacecolor": GREY, "linestyle": ":"},
+    "base": {"color": BLUE, "marker": "o", "markerfacecolor": "white", "linestyle": "--"},
+    "barlow": {"color": ORANGE, "marker": "s", "markerfacecolor": "white", "linestyle": "--"},
+    "base-tuned": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE, "linestyle": "-"},
+    "barlow-tuned": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE, "linestyle": "-"},
+}
+SLICES = {
+    "length": ("Query length", "tokens before selection"),
+    "overlap": ("Lexical overlap", "share of the query's content words that its answer holds"),
+}
+MOST_PAIRS = 150
+
+
+def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
+    """Dots and whiskers, one block of systems per type."""
+    chosen = systems[systems["metric"] == metric]
+    kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
+    names = list(chosen["system"].drop_duplicates())
+
+    def paint(axes: Axes) -> None:
+        for row in chosen.itertuples():
+            y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
+            axes.plot([row.low, row.high], [y, y], color=_look(row.system)["color"], linewidth=1.4)
+            axes.plot(row.value, y, **_dot(row.system), markersize=5.5)
+        starts = np.arange(len(kinds)) * (len(names) + 1.4)
+        axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
+        for start, kind in zip(starts, kinds, strict=True):
+            axes.text(0, start - 0.95, _kind(kind), transform=axes.get_yaxis_transform(), weight="bold", va="center")
+        axes.set(xlim=(0, 1), ylim=(starts[-1] + len(names) - 0.4, -1.5), xlabel=metric)
+        axes.grid(axis="y", visible=False)
+
+    caption = f"Mean over test queries; whiskers are {per_cent(level)} intervals that resample answers."
+    return draw("metrics", f"{metric} of every system", caption, 0.2 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
+
+
+def learning_plot(learning: pd.DataFrame, metric: str) -> Plot:
+    def paint(axes: Axes) -> None:
+        for init, rows in learning.groupby("init", sort=False):
+            look = _look(f"{init}-tuned")
+            every = max(1, len(rows) // 12)
+            axes.plot(rows["step"], rows["dev"], **look, markersize=4.5, markevery=every, label=f"{init}, dev")
+            if rows["train"].notna().any():
+                axes.plot(rows["step"], rows["train"], color=look["color"], linestyle=":", label=f"{init}, train")
+        axes.set(xlabel="step", ylabel=metric, ylim=(0, 1.02))
+        axes.legend(loc="lower right", ncols=1)
+
+    caption = "Dev metric at every look while tuning, by initial encoder; dotted: a sample of the training queries."
+    return draw("learning", f"{metric} while fine-tuning", caption, 2.7, paint)
+
+
+def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
+    def paint_diagonal(axes: Axes) -> None:
+        axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=":")
+        axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--")
+        axes.plot(barlow["step"], barlow["mean_diagonal"], color=ORANGE, linewidth=1.5)
+        axes.text(1, 0.96, "perfect", transform=axes.get_yaxis_transform(), ha="right", va="top", color=MUTED)
+        axes.text(1, 0.04, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=MUTED)
+        axes.set(xlabel="step", ylabel="mean diagonal", ylim=(min(-0.15, barlow["mean_diagonal"].min() - 0.05), 1.08))
+
+    def paint_off_diagonal(axes: Axes) -> None:
+        axes.plot(barlow["step"], barlow["off_diagonal_rms"], color=ORANGE, linewidth=1.5, label="off-diagonal RMS")
+        axes.plot(barlow["step"], barlow["noise_floor"], color=INK, linestyle="--", linewidth=1.1, label="noise floor")
+        axes.set(xlabel="step", ylabel="correlation", ylim=(0, None))
+        axes.legend(loc="upper right")
+
+    return [
+        draw(
+            "barlow-diagonal", "Barlow Twins: agreement of the two views",
+            "Mean diagonal of the cross-correlation. It stays near 0 when the views share nothing.", 2.3, paint_diagonal,
+        ),
+        draw(
+            "barlow-off-diagonal", "Barlow Twins: redundancy of the features",
+            "Off-diagonal RMS beside 1/√rows, which independent features reach by sampling alone.", 2.3,
+            paint_off_diagonal,
+        ),
+    ]  # fmt: skip
+
+
+def centroid_plots(centroids: pd.DataFrame) -> list[Plot]:
+    """One figure per system, of at most `MOST_PAIRS` answers picked evenly: more would be a blot."""
+    return [_centroid_plot(str(system), rows) for system, rows in centroids.groupby("system", sort=False)]
+
+
+def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
+    question, conversation = (rows[rows["kind"] == kind] for kind in ("question", "conversation"))
+    n = len(question)
+    picked = np.unique(np.linspace(0, n - 1, min(n, MOST_PAIRS)).astype(int))
+
+    def paint(axes: Axes) -> None:
+        ends_A22 = np.stack([question[["x", "y"]].to_numpy()[picked], conversation[["x", "y"]].to_numpy()[picked]], 1)
+        for ends_22 in ends_A22:
+            axes.plot(*ends_22.T, color="#9aa5b1", linewidth=0.8, zorder=1)
+        axes.scatter(*ends_A22[:, 0].T, s=20, facecolor="white", edgecolor=BLUE, linewidth=1.1, label="questions")
+        axes.scatter(*ends_A22[:, 1].T, s=20, color=ORANGE, marker="^", linewidth=0, label="conversations")
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set(xticks=[], yticks=[], xlabel="first principal axis", ylabel="second")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2, handletextpad=0.2)
+
+    distance, spread = question["distance"].mean(), question["spread"].iloc[0]
+    caption = (
+        f"One line per answer, {n} answers" + (f" ({len(picked)} drawn). " if len(picked) < n else ". ")
+        + f"Question to conversation centroid: {distance:.3f} on average, "
+        f"{distance / spread:.2f} of the distance between two answers."
+    )  # fmt: skip
+    return draw(f"centroids-{system}", f"Centroids {PROJECTED[system]} ({system})", caption, 3.4, paint)
+
+
+def slice_plots(slices: pd.DataFrame, metric: str) -> list[Plot]:
+    shown = [name for name in SLICES if name in set(slices["slice"])]
+    return [_slice_plot(name, slices[slices["slice"] == name], metric) for name in shown]
+
+
+def _slice_plot(name: str, rows: pd.DataFrame, metric: str) -> Plot:
+    title, unit = SLICES[name]
+    sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
+    systems = list(rows["system"].drop_duplicates())
+
+    def paint(axes: Axes) -> None:
+        for i, system in enumerate(systems):
+            part = rows[rows["system"] == system]
+            x = np.arange(len(sizes)) + 0.09 * (i - (len(systems) - 1) / 2)
+            axes.vlines(x, part["low"], part["high"], color=_look(system)["color"], linewidth=0.8, alpha=0.6)
+            axes.plot(x, part["value"], **_look(system), linewidth=0.9, markersize=4.5, label=system)
+        axes.set_xticks(np.arange(len(sizes)), [f"{label}\nn = {n}" for label, n in sizes.items()])
+        axes.set(xlabel=unit, ylabel=metric, ylim=(0, 1.02))
+        axes.grid(axis="x", visible=False)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
+
+    return draw(f"slice-{name}", f"{metric} by {title.lower()}", "Whiskers: intervals as above.", 3.1, paint)
+
+
+def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
+    def paint(axes: Axes) -> None:
+        y = np.arange(len(gap))
+        axes.hlines(y, gap["question"], gap["conversation"], color="#9aa5b1", linewidth=1.6)
+        axes.scatter(gap["question"], y, s=34, facecolor="white", edgecolor=BLUE, label="questions", zorder=3)
+        axes.scatter(gap["conversation"], y, s=34, color=ORANGE, marker="^", label="conversations", zorder=3)
+        for i, difference in enumerate(gap["gap"]):
+            axes.text(1.02, i, signed(difference), transform=axes.get_yaxis_transform(), va="center")
+        axes.set_yticks(y, gap["system"])
+        axes.set(xlim=(0, 1), ylim=(len(gap) - 0.5, -0.5), xlabel=metric)
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+    caption = "At the right: questions minus conversations. The two types are different queries of different lengths."
+    return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
+
+
+def _look(system: str) -> dict[str, Any]:
+    return LOOKS.get(system, {"color": INK, "marker": "D", "linestyle": "-"})
+
+
+def _dot(system: str) -> dict[str, Any]:
+    return _look(system) | {"linestyle": "none"}
+
+
+def _kind(kind: str) -> str:
+    return {"all": "all queries", "question": "questions", "conversation": "conversations"}[kind]

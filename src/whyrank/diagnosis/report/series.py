@@ -1,0 +1,95 @@
+"""What the plots show, as tidy tables; the same tables are written for `dvc plots`."""
+
+import numpy as np
+import pandas as pd
+
+from whyrank.diagnosis.records import Records
+from whyrank.measure.geometry import project_2d, unit_rows
+from whyrank.measure.separation import centroid_distances
+
+PROJECTED = {"base": "before projection", "barlow": "after pretraining", "barlow-tuned": "after tuning"}
+
+BARLOW_COLUMNS = ["step", "mean_diagonal", "off_diagonal_rms", "noise_floor"]
+
+
+def learning(records: Records, metric: str) -> pd.DataFrame:
+    """init, step, dev, train: the metric at every look; train is missing where it is not recorded for this metric."""
+    parts = [
+        pd.DataFrame(
+            {
+                "init": init,
+                "step": record.evaluations["step"],
+                "dev": record.evaluations[f"{metric}_all"],
+                "train": record.evaluations.get(f"train_{metric}", np.nan),
+            }
+        )
+        for init, record in records.finetune.items()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["init", "step", "dev", "train"])
+
+
+def barlow(records: Records) -> pd.DataFrame:
+    """step, mean_diagonal, off_diagonal_rms, noise_floor; no rows where pretraining was off."""
+    if records.barlow is None or records.barlow.history.empty:
+        return pd.DataFrame(columns=BARLOW_COLUMNS)
+    return records.barlow.history[BARLOW_COLUMNS].reset_index(drop=True)
+
+
+def centroids(records: Records) -> pd.DataFrame:
+    """Question and conversation centroid of each answer, of all splits: system, answer_id, kind, x, y, distance, spread.
+
+    x, y       on the first two principal axes of that system's own centroids
+    distance   from the answer's question centroid to its conversation centroid, in all dimensions
+    spread     mean distance between the middles of two different answers; distance / spread compares systems
+    Rows are scaled to unit length where the system ranks by cosine.
+    """
+    pairs = records.data.qrels[records.data.qrels["score"] > 0].drop_duplicates("query_id")
+    queries = records.data.queries.merge(pairs[["query_id", "answer_id"]], on="query_id", how="left")
+    parts = [_centroids(system, records, queries) for system in PROJECTED if system in records.runs]
+    columns = ["system", "answer_id", "kind", "x", "y", "distance", "spread"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _centroids(system: str, records: Records, queries: pd.DataFrame) -> pd.DataFrame:
+    run = records.runs[system]
+    assert run.query_vectors is not None and len(run.query_vectors) == len(queries), system
+    vectors = unit_rows(run.query_vectors) if run.metrics["score_kind_cosine"] else run.query_vectors
+    judged = queries["answer_id"].notna().to_numpy()
+    found = centroid_distances(
+        vectors[judged], queries["answer_id"][judged].to_numpy(str), (queries["type"] == "question")[judged]
+    )
+    n = len(found.answer_A)
+    if n < 2:
+        return pd.DataFrame()
+    xy = project_2d(np.concatenate([found.question_AD, found.conversation_AD]))
+    return pd.DataFrame(
+        {
+            "system": system,
+            "answer_id": np.tile(found.answer_A, 2),
+            "kind": np.repeat(["question", "conversation"], n),
+            "x": xy[:, 0],
+            "y": xy[:, 1],
+            "distance": np.tile(found.distance_A, 2),
+            "spread": _mean_distance((found.question_AD + found.conversation_AD) / 2),
+        }
+    )
+
+
+def _mean_distance(rows_AD: np.ndarray, most: int = 1000) -> float:
+    """Mean distance of two different rows, of at most so many evenly picked ones: A x A distances are kept."""
+    rows_AD = rows_AD[:: -(-len(rows_AD) // most)]
+    square_A = np.square(rows_AD).sum(axis=1)
+    square_AA = np.maximum(square_A[:, None] + square_A - 2 * rows_AD @ rows_AD.T, 0.0)
+    np.fill_diagonal(square_AA, 0.0)
+    return float(np.sqrt(square_AA).sum() / (len(rows_AD) * (len(rows_AD) - 1)))
+
+
+def gap(systems: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """system, question, conversation, gap (question - conversation), from `compare.system_table`; empty without both."""
+    chosen = systems[(systems["metric"] == metric) & (systems["type"] != "all")]
+    order = chosen["system"].drop_duplicates()
+    wide = chosen.pivot_table(index="system", columns="type", values="value").reindex(order)
+    if not {"question", "conversation"} <= set(wide.columns):
+        return pd.DataFrame(columns=["system", "question", "conversation", "gap"])
+    wide["gap"] = wide["question"] - wide["conversation"]
+    return wide[["question", "conversation", "gap"]].reset_index().rename_axis(None, axis=1)

@@ -1,0 +1,174 @@
+"""A BERT-family encoder with its tokenizer and pooling. The only file that talks to transformers.
+
+Shapes: N texts · B texts in a batch · L tokens, padded · D features
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.core.progress import progress
+from whyrank.core.runtime import processor_has_bf16
+from whyrank.model.pooling import POOLINGS
+
+TokenIds = Sequence[int]
+POOLING_FILE = Path("1_Pooling/config.json")
+
+
+# Its bars for reading and writing a 90 MB file are noise in the log of a stage.
+transformers.utils.logging.disable_progress_bar()
+
+
+class Encoder(nn.Module):
+    """Transformer + pooling. `forward` gives one vector per row; `encode` works through any number of texts."""
+
+    def __init__(self, transformer: nn.Module, tokenizer: transformers.PreTrainedTokenizerBase, pooling: str) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+
+    @property
+    def width(self) -> int:
+        """D, the number of features of a vector."""
+        return int(self.transformer.config.hidden_size)
+
+    @property
+    def longest(self) -> int:
+        """The most tokens the position table takes."""
+        return int(self.transformer.config.max_position_embeddings)
+
+    def forward(self, ids_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+        token_BLD = self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state
+        return POOLINGS[self.pooling](token_BLD, mask_BL)
+
+    def tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut to `limit`."""
+        return self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, special tokens left out."""
+        if not texts:
+            return []
+        # The tokenizer warns about texts longer than the position table; here they are only counted.
+        ids = self.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return [len(row) for row in ids]
+
+    def pad(self, rows: Sequence[TokenIds]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Right-padded ids (B, L) int64 and mask (B, L) int64 on the encoder's device."""
+        longest = max(len(row) for row in rows)
+        ids_BL = torch.full((len(rows), longest), self.tokenizer.pad_token_id or 0)
+        mask_BL = torch.zeros((len(rows), longest), dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids_BL[i, : len(row)] = torch.as_tensor(row)
+            mask_BL[i, : len(row)] = 1
+        device = next(self.parameters()).device
+        return ids_BL.to(device), mask_BL.to(device)
+
+    def encode(self, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> np.ndarray:
+        """Vectors (N, D) float32 of tokenised texts, in the order given.
+
+        batch_tokens   padded tokens per batch; texts are grouped by length, so padding stays small
+        precision      auto | bf16 | fp32; see `autocast`
+        """
+        vector_ND = np.empty((len(rows), self.width), dtype=np.float32)
+        batches = list(length_batches([len(row) for row in rows], batch_tokens))
+        was_training = self.training
+        self.eval()
+        with torch.inference_mode(), self.autocast(precision):
+            for index_B in progress(batches, total=len(batches), what="encode"):
+                vector_ND[index_B] = self(*self.pad([rows[i] for i in index_B])).float().cpu().numpy()
+        self.train(was_training)
+        return vector_ND
+
+    def autocast(self, precision: str) -> torch.autocast:
+        """bfloat16 matrix products with float32 sums; `auto` uses them only where the processor has them natively."""
+        wanted = precision == "bf16" or (precision == "auto" and processor_has_bf16())
+        return torch.autocast(next(self.parameters()).device.type, dtype=torch.bfloat16, enabled=wanted)
+
+    def save(self, folder: Path, *, longest: int) -> None:
+        """Weights as safetensors, tokenizer and pooling, in the layout of sentence-transformers.
+
+        longest   tokens after which that library cuts a text
+        """
+        self.transformer.save_pretrained(folder, safe_serialization=True)
+        self.tokenizer.save_pretrained(folder)
+        write_pooling(folder, self.pooling, self.width, longest)
+
+
+def load(source: str | Path, *, pooling: str = "auto", trust_remote_code: bool = False) -> Encoder:
+    """An encoder from a folder or a hub id, in float32, dropout off."""
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        transformer = transformers.AutoModel.from_pretrained(
+            source, use_safetensors=True, trust_remote_code=trust_remote_code, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: {first_line}"
+        ) from error
+    if pooling == "auto":
+        pooling = declared_pooling(Path(source)) or "mean"
+    if not tokenizer.is_fast:
+        raise UserError(f"encoder {str(source)!r} has no fast tokenizer (tokenizer.json); choose one that has")
+    if torch.cuda.is_available():
+        transformer = transformer.cuda()
+    return Encoder(transformer, tokenizer, pooling).eval()
+
+
+def declared_pooling(folder: Path) -> str | None:
+    """The pooling that a sentence-transformers folder declares, or None where it declares none that we have."""
+    file = folder / POOLING_FILE
+    if not file.exists():
+        return None
+    config = json.loads(file.read_text())
+    if "pooling_mode" in config:
+        return config["pooling_mode"] if config["pooling_mode"] in POOLINGS else None
+    keys = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
+    return next((name for key, name in keys.items() if config.get(key)), None)
+
+
+def write_pooling(folder: Path, pooling: str, width: int, longest: int) -> None:
+    """The three small files that make a transformers folder a sentence-transformers one."""
+    (folder / POOLING_FILE).parent.mkdir(exist_ok=True)
+    (folder / POOLING_FILE).write_text(
+        json.dumps({"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}, indent=2) + "\n"
+    )
+    (folder / "sentence_bert_config.json").write_text(
+        json.dumps({"max_seq_length": longest, "do_lower_case": False}, indent=2) + "\n"
+    )
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
+
+
+def copy_weights(source: Path, target: Path) -> None:
+    """Replace the weights of `target` by the very bytes of `source`, for an encoder that was not trained."""
+    shutil.copyfile(source / "model.safetensors", target / "model.safetensors")
+
+
+def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices grouped by length, longest first, each group at most `batch_tokens` when padded (but at least one text).
+
+    Longest first, so that a batch that does not fit in memory fails at once and not at the end.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batch: list[int] = []
+    for i in order:
+        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

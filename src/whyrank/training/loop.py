@@ -1,0 +1,150 @@
+"""The training loop: objectives in, trained weights and history out."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import EarlyStopping, Optimisation
+from whyrank.core.progress import progress
+from whyrank.training.objective import Objective
+from whyrank.training.schedule import factor
+
+
+class Weighted(NamedTuple):
+    weight: float
+    objective: Objective
+
+
+class History(NamedTuple):
+    steps: pd.DataFrame  # one row per step
+    evaluations: pd.DataFrame  # one row per look at the dev set; empty without one
+    best_step: int  # the step whose weights were kept; the last one without a dev set
+
+
+def fit(
+    trained: nn.Module,
+    objectives: Mapping[str, Weighted],
+    optimisation: Optimisation,
+    *,
+    what: str,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+    early_stopping: EarlyStopping | None = None,
+) -> History:
+    """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
+
+    trained         holds every module whose weights change; the encoder is its child `encoder`, if it is among them
+    evaluate        dev metrics, larger is better; looked at before the first step and every `early_stopping.every`
+    Leaves in `trained` the weights of the best look (the earliest best), and everything in evaluation mode.
+    Stops at once, naming the step, when a loss or a gradient is not finite.
+    """
+    optimiser = torch.optim.AdamW(parameter_groups(trained, optimisation), weight_decay=optimisation.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser,
+        lambda step: factor(
+            step, steps=optimisation.steps, warmup_ratio=optimisation.warmup_ratio, decay=optimisation.decay
+        ),
+    )
+    watch = DevWatch(trained, evaluate, early_stopping) if evaluate and early_stopping else None
+    if watch:
+        watch.look(0)
+    rows: list[dict[str, float]] = []
+    for step in progress(range(1, optimisation.steps + 1), total=optimisation.steps, what=what):
+        training_mode(trained)
+        rows.append({"step": step} | one_step(trained, objectives, optimiser, optimisation.clip, step))
+        schedule.step()
+        if watch and (step % watch.every == 0 or step == optimisation.steps) and watch.look(step):
+            break
+    best_step = watch.restore() if watch else optimisation.steps
+    trained.eval()
+    return History(pd.DataFrame(rows), pd.DataFrame(watch.rows if watch else []), best_step)
+
+
+def one_step(
+    trained: nn.Module,
+    objectives: Mapping[str, Weighted],
+    optimiser: torch.optim.Optimizer,
+    clip: float,
+    step: int,
+) -> dict[str, float]:
+    """One update; returns the row of the history."""
+    record: dict[str, float] = {}
+    total: torch.Tensor | float = 0.0
+    for weight, objective in objectives.values():
+        result = objective.step()
+        total = total + weight * result.loss
+        record |= result.record
+    assert isinstance(total, torch.Tensor)
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    gradient_norm = nn.utils.clip_grad_norm_(trained.parameters(), clip)
+    if not (torch.isfinite(total) and torch.isfinite(gradient_norm)):
+        raise UserError(
+            f"step {step}: loss {total.item()} with gradient norm {gradient_norm.item()} is not finite; "
+            "lower the learning rate, or use -S encoder.precision=fp32"
+        )
+    learning_rate = optimiser.param_groups[0]["lr"]
+    optimiser.step()
+    return {"loss": total.item(), "learning_rate": learning_rate, "gradient_norm": gradient_norm.item()} | record
+
+
+def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dict[str, Any]]:
+    """Heads and encoder with their own learning rates; biases and normalisation weights without decay."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in trained.named_parameters():
+        if parameter.requires_grad:
+            key = ("encoder" in name.split("."), parameter.ndim > 1)
+            groups.setdefault(key, []).append(parameter)
+    if not groups:
+        raise UserError(
+            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
+        )
+    rate = {True: optimisation.encoder_learning_rate, False: optimisation.learning_rate}
+    return [
+        {"params": groups[key], "lr": rate[key[0]]} | ({} if key[1] else {"weight_decay": 0.0}) for key in sorted(groups)
+    ]
+
+
+def training_mode(trained: nn.Module) -> None:
+    """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
+    trained.train()
+    for module in trained.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
+class DevWatch:
+    """Looks at the dev set now and then, keeps the best weights, and says when patience is at its end."""
+
+    def __init__(
+        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping
+    ) -> None:
+        self.trained = trained
+        self.evaluate = evaluate
+        self.metric, self.every, self.patience = stopping.metric, stopping.every, stopping.patience
+        self.rows: list[dict[str, float]] = []
+        self.best_row, self.best_state = 0, trained.state_dict()
+
+    def look(self, step: int) -> bool:
+        """Record the dev metrics; True when the last `patience` looks brought nothing better."""
+        self.trained.eval()
+        with torch.inference_mode():
+            metrics = self.evaluate()
+        if self.metric not in metrics:
+            raise UserError(
+                f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
+            )
+        self.rows.append({"step": step} | metrics)
+        if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
+            self.best_row, self.best_state = len(self.rows) - 1, copy.deepcopy(self.trained.state_dict())
+        return len(self.rows) - 1 - self.best_row >= self.patience
+
+    def restore(self) -> int:
+        """Put the best weights back; returns their step."""
+        self.trained.load_state_dict(self.best_state)
+        return int(self.rows[self.best_row]["step"])

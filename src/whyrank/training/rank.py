@@ -1,0 +1,82 @@
+"""The ranking objective: a query's own answer must score above the other candidates.
+
+Shapes: B queries of a batch · C candidate answers · D features
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import FinetuneRank
+from whyrank.core.prepared import Prepared
+from whyrank.model.system import System
+from whyrank.training.losses import ranking_cross_entropy
+from whyrank.training.objective import Step
+from whyrank.training.rank_batches import RankBatch, RankBatches
+from whyrank.training.vectors import Vectors
+
+# A learnt inverse temperature beyond this only sharpens a softmax that is already a maximum (CLIP's bound).
+LARGEST_SCALE = 100.0
+
+
+class RankObjective(nn.Module):
+    """Softmax over all answers of the corpus, or over the answers of the batch. Its own weight is the score's scale."""
+
+    def __init__(
+        self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
+    ) -> None:
+        super().__init__()
+        if params.candidates == "all" and len(prepared.answers) > params.max_candidates:
+            raise UserError(
+                f"finetune_rank: {len(prepared.answers)} answers are more than finetune_rank.max_candidates="
+                f"{params.max_candidates}; use -S finetune_rank.candidates=batch"
+            )
+        # The system owns its weights: held as a method, it is not registered as a part of this module.
+        self.project = system.project
+        self.vectors = vectors
+        self.first_query = len(prepared.answers)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
+        self.log_scale.requires_grad_(params.similarity.learn_scale)
+        self.batches = RankBatches(
+            prepared,
+            candidates=params.candidates,
+            mask_same_answer=params.same_answer == "masked",
+            size=params.batch_size,
+            random=random,
+        )
+
+    def step(self) -> Step:
+        batch = next(self.batches)
+        query_BD, answer_CD = self.project(
+            self.vectors(self.first_query + batch.query_B), self.vectors(batch.candidate_C)
+        )
+        scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
+        logit_BC = query_BD @ answer_CD.T * scale
+        device = logit_BC.device
+        loss = ranking_cross_entropy(
+            logit_BC, torch.as_tensor(batch.target_B, device=device), torch.as_tensor(batch.ignored_BC, device=device)
+        )
+        return Step(loss, self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach()))
+
+    @staticmethod
+    def _record(
+        batch: RankBatch, loss: torch.Tensor, logit_BC: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor
+    ) -> dict[str, float]:
+        return {
+            "rank_loss": loss.item(),
+            "rank_chance": math.log(len(batch.candidate_C)),
+            "rows": len(batch.query_B),
+            "candidates": len(batch.candidate_C),
+            "distinct_answers": batch.distinct_answers,
+            "false_negatives_per_row": float(batch.false_BC.sum(1).mean()),
+            "rows_with_false_negatives": float(batch.false_BC.any(1).mean()),
+            "scale": scale.item(),
+            "logit_std": logit_BC.std().item(),
+            "query_norm": query_BD.norm(dim=1).mean().item(),
+        }
+
+
+OBJECTIVES = {"rank": RankObjective}

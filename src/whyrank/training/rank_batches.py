@@ -1,0 +1,82 @@
+"""Training pairs for ranking: which queries make a batch, against which candidates, and what must not be a negative.
+
+Shapes: B queries of a batch · C candidate answers · A answers of the corpus · P relevant pairs of the training split
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from whyrank.core.errors import UserError
+from whyrank.core.prepared import Prepared
+
+
+@dataclass(frozen=True)
+class RankBatch:
+    """Row numbers of queries and candidates; `false_BC` marks positives that stand among the negatives."""
+
+    query_B: np.ndarray
+    candidate_C: np.ndarray
+    target_B: np.ndarray  # column of each query's own answer
+    ignored_BC: np.ndarray  # other relevant answers of the query, left out of the loss
+    false_BC: np.ndarray
+    distinct_answers: int
+
+
+class RankBatches:
+    """Endless batches of (query, relevant answer) pairs, each pair once before any comes again.
+
+    candidates        all: the whole corpus; batch: the answers of the batch, one column per row
+    mask_same_answer  leave other relevant answers of a query out of its negatives
+    """
+
+    def __init__(
+        self, prepared: Prepared, *, candidates: str, mask_same_answer: bool, size: int, random: np.random.Generator
+    ) -> None:
+        pairs = prepared.relevant_in("train")
+        if len(pairs) < 2:
+            raise UserError(
+                f"finetune_rank: {len(pairs)} training pairs; lower -S prepare.split.dev and prepare.split.test, or bring more data"
+            )
+        self.query_P, self.answer_P = pairs["query"].to_numpy(), pairs["answer"].to_numpy()
+        self.answers = len(prepared.answers)
+        self.candidates = candidates
+        self.mask_same_answer = mask_same_answer
+        self.relevant_QA = scipy.sparse.csr_matrix(
+            (np.ones(len(pairs), dtype=bool), (self.query_P, self.answer_P)), shape=(len(prepared.queries), self.answers)
+        )
+        # Answers of equal text are one answer under several ids; as a negative, such a one is a false negative.
+        self.text_A = np.unique(prepared.answers["raw_text"].to_numpy(dtype=str), return_inverse=True)[1]
+        self.rows = endless(len(pairs), size, random)
+
+    def __iter__(self) -> Iterator[RankBatch]:
+        return self
+
+    def __next__(self) -> RankBatch:
+        row_B = next(self.rows)
+        query_B, answer_B = self.query_P[row_B], self.answer_P[row_B]
+        against_all = self.candidates == "all"
+        candidate_C = np.arange(self.answers) if against_all else answer_B
+        target_B = answer_B if against_all else np.arange(len(row_B))
+        positive_BC = self.relevant_QA[query_B][:, candidate_C].toarray()
+        same_text_BC = self.text_A[candidate_C][None, :] == self.text_A[answer_B][:, None]
+        target_BC = np.arange(len(candidate_C))[None, :] == target_B[:, None]
+        ignored_BC = (positive_BC & ~target_BC) if self.mask_same_answer else np.zeros_like(positive_BC)
+        false_BC = (positive_BC | same_text_BC) & ~ignored_BC & ~target_BC
+        return RankBatch(query_B, candidate_C, target_B, ignored_BC, false_BC, len(np.unique(answer_B)))
+
+
+def endless(count: int, size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Row numbers 0..count-1 in batches of `size`: every row once before any comes again, in a new order each round.
+
+    A batch may span two rounds, so that all have the same size (BatchNorm cannot take a last batch of one row).
+    """
+    size = min(size, count)
+    deck = np.empty(0, dtype=np.int64)
+    while True:
+        if len(deck) < size:
+            deck = np.concatenate([deck, random.permutation(count)])
+        yield deck[:size]
+        deck = deck[size:]

@@ -1,0 +1,50 @@
+"""evaluate: score one system on the test queries, against all answers.
+
+reads   data/prepared, models/<system> (the lexical floors have none)
+writes  data/runs/<system>, metrics/evaluate/<system>.json
+"""
+
+import sys
+
+from whyrank.core import io, params, prepared, runtime
+from whyrank.core.errors import exit_on_user_error
+from whyrank.scoring import lexical, rank
+
+
+def main() -> None:
+    name = sys.argv[1]
+    values = params.load(f"evaluate@{name}")
+    seed = params.seed(values)
+    options = params.section(values, "evaluate", params.Evaluate)
+    texts = prepared.read("data/prepared")
+    test_Q = rank.judged(texts, "test")
+
+    if name in lexical.FLOORS:
+        run, geometry = rank.rank(lexical.scorer(name, texts), texts, test_Q, options), {}
+        vectors = None
+    else:
+        # Imported only here: the lexical floors need no torch, whose import takes seconds.
+        from whyrank.model import system
+        from whyrank.scoring import embed, representation
+
+        encoder = params.section(values, "encoder", params.Encoder)
+        runtime.seed_everything(seed)
+        model = system.load(f"models/{name}", trust_remote_code=encoder.trust_remote_code)
+        vectors = embed.embed(model, texts, encoder)
+        run = rank.rank(embed.scorer(vectors, model.score), texts, test_Q, options)
+        geometry = representation.describe(vectors, texts, run.top, seed) | {
+            "score_kind_cosine": int(model.score == "cosine")
+        }
+
+    with io.replacing_folder(f"data/runs/{name}") as folder:
+        io.write_table(folder / "queries.parquet", run.queries)
+        io.write_table(folder / "top.parquet", run.top)
+        io.write_text(folder / "run.trec", rank.trec(run.top, name))
+        if vectors is not None:
+            io.write_array(folder / "query_vectors.npy", vectors.query_ND)
+            io.write_array(folder / "answer_vectors.npy", vectors.answer_AD)
+    io.write_metrics(f"metrics/evaluate/{name}.json", rank.summary(run.queries) | geometry)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

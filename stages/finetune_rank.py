@@ -1,0 +1,37 @@
+"""finetune_rank: train a system to rank answers, from the base encoder or the pretrained one.
+
+reads   data/prepared, models/<init>
+writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/
+"""
+
+import sys
+from pathlib import Path
+
+from whyrank.core import io, params, prepared, runtime
+from whyrank.core.errors import exit_on_user_error
+from whyrank.model import system
+from whyrank.training import run, summary
+
+
+def main() -> None:
+    init = sys.argv[1]
+    values = params.load(f"finetune_rank@{init}")
+    seed = params.seed(values)
+    encoder = params.section(values, "encoder", params.Encoder)
+    options = params.section(values, "finetune_rank", params.FinetuneRank)
+    runtime.seed_everything(seed)
+
+    source = Path("models") / init
+    start = system.load(source, trust_remote_code=encoder.trust_remote_code)
+    trained = run.finetune_rank(start, prepared.read("data/prepared"), options, encoder, seed)
+
+    with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:
+        io.write_table(folder / "history.csv", trained.history.steps)
+        io.write_table(folder / "evaluations.csv", trained.history.evaluations)
+    io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.ranking(trained.history))
+    untouched = source if options.train == "head" or options.steps == 0 else None
+    system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

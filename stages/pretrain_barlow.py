@@ -1,0 +1,34 @@
+"""pretrain_barlow: pull the texts of one answer together before ranking is learnt.
+
+reads   data/prepared, models/base
+writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/
+"""
+
+from pathlib import Path
+
+from whyrank.core import io, params, prepared, runtime
+from whyrank.core.errors import exit_on_user_error
+from whyrank.model import system
+from whyrank.training import run, summary
+
+
+def main() -> None:
+    values = params.load("pretrain_barlow")
+    seed = params.seed(values)
+    encoder = params.section(values, "encoder", params.Encoder)
+    options = params.section(values, "pretrain_barlow", params.PretrainBarlow)
+    runtime.seed_everything(seed)
+
+    base = Path("models/base")
+    start = system.load(base, trust_remote_code=encoder.trust_remote_code)
+    trained = run.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
+
+    with io.replacing_folder("metrics/pretrain_barlow") as folder:
+        io.write_table(folder / "history.csv", trained.history.steps)
+    io.write_metrics("metrics/pretrain_barlow.json", summary.barlow(trained.history))
+    untouched = base if options.train == "head" or options.steps == 0 else None
+    system.save(trained.system, "models/barlow", longest=system.longest(base), untouched=untouched)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
