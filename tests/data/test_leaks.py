@@ -19,7 +19,8 @@ def test_every_held_out_query_with_a_duplicate_in_an_earlier_split_is_listed() -
     queries, relevant = a_set(
         [
             ("q0", "train", "a", "Lost card"),
-            ("q1", "train", "a", "lost card!"),
+            ("q1", "train", "b", "lost card!"),
+            ("q9", "train", "a", "lost card"),
             ("q2", "test", "a", "LOST CARD"),
             ("q3", "test", "b", "lost card?"),
             ("q4", "dev", "c", LONG),
@@ -30,9 +31,12 @@ def test_every_held_out_query_with_a_duplicate_in_an_earlier_split_is_listed() -
         ]
     )
     leaks = leak_table(queries, relevant, find_duplicates(queries["text"].tolist()))
+    # One left query for each answer wanted: q9 is a copy of q0 in text and answer.
     assert leaks.to_numpy().tolist() == [
         ["q0", "train", "q2", "test", "exact", 1.0, True],
         ["q0", "train", "q3", "test", "exact", 1.0, False],
+        ["q1", "train", "q2", "test", "exact", 1.0, False],
+        ["q1", "train", "q3", "test", "exact", 1.0, True],
         ["q5", "train", "q4", "dev", "contained", 1.0, True],
     ]
     # q2 and q3 of q2, q3, q6.

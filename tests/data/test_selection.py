@@ -69,6 +69,11 @@ def test_head_and_tail_by_hand(count_tokens: Count) -> None:
     assert select("head_tail", [document], 12, count_tokens) == [document.whole]
 
 
+def test_a_very_long_word_is_cut_rather_than_lost() -> None:
+    # 2 for "ab", then a piece of 16 characters; the next 16 would exceed 20.
+    assert cut(["ab " + "x" * 40], 20, 0, count_tokens=letters) == ["ab " + "x" * 16]
+
+
 def test_where_nothing_fits_the_first_word_is_cut_and_not_lost() -> None:
     assert cut(["abcdefgh"], 3, 0, count_tokens=letters) == ["ab"]
     assert cut(["abcdefgh ij"], 0, 1, count_tokens=letters) == ["a"]

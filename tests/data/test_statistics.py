@@ -113,6 +113,8 @@ def test_tfidf_mass_lost_weighs_words_by_rarity() -> None:
     lost = tfidf_mass_lost(["answer", "question"], ["common rare common", "rare"], ["common", "rare"], idf)
     assert lost["tfidf_lost_share_answer"] == pytest.approx((rare + 1) / (rare + 2))
     assert lost["tfidf_lost_share_question"] == 0.0
+    # A word cut in two makes no word that was there before.
+    assert tfidf_mass_lost(["answer"], ["rare commonest"], ["common"], idf) == {"tfidf_lost_share_answer": 1.0}
 
 
 def test_lexical_overlap_is_the_share_of_content_words_in_the_best_answer() -> None:

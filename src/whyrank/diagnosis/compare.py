@@ -43,7 +43,9 @@ def per_query(run: RunRecord, metric: str) -> pd.Series:
     """(Q,) the metric of each test query. Raises UserError for a metric that `evaluate` did not record."""
     if metric not in run.queries:
         recorded = ", ".join(metric_columns(run.queries))
-        raise UserError(f"params.yaml: diagnose.metric is {metric!r}, which was not evaluated; choose one of {recorded}")
+        raise UserError(
+            f"params.yaml: diagnose.metric is {metric!r}, which was not evaluated; choose one of {recorded}"
+        )
     return run.queries[metric]
 
 
@@ -66,11 +68,12 @@ def system_table(records: Records, *, level: float, resamples: int, seed: int) -
 
 
 def comparisons(records: Records, metric: str, *, level: float, resamples: int, seed: int) -> pd.DataFrame:
-    """Differences a - b on the same queries: a, b, role, type, metric, difference, low, high, p, p_holm, n_queries, n_clusters.
+    """Differences a - b on the same queries, one row per pair and type.
 
+    Columns: a, b, role, type, metric, difference, low, high, p, p_holm, n_queries, n_clusters.
     role     what b is in `PAIRS`: its name, or `best lexical floor` (the better of the floors over all queries, which
              favours the floor, since it is chosen on the test queries themselves)
-    p_holm   Holm's adjustment over the whole table: every pair and every type is one family
+    p_holm   Holm's adjustment over the pairs of one type: that family is the experiment, the types are views of it
     A pair of which a system is not recorded is left out. The unit is that of the metric, 0 at no difference.
     """
     floor = best_system(records, metric, LEXICAL)
@@ -84,7 +87,8 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
                     rows.append((a, b, role, kind, metric, *_difference(paired, level, resamples, seed)))
     columns = ["a", "b", "role", "type", "metric", "difference", "low", "high", "p", "n_queries", "n_clusters"]
     table = pd.DataFrame(rows, columns=columns)
-    table.insert(columns.index("p") + 1, "p_holm", holm(table["p"].to_numpy(dtype=float)))
+    adjusted = table.groupby("type")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
+    table.insert(columns.index("p") + 1, "p_holm", adjusted)
     return table
 
 
@@ -99,7 +103,5 @@ def _paired(a: RunRecord, b: RunRecord, metric: str, kind: str) -> pd.DataFrame:
 def _difference(paired: pd.DataFrame, level: float, resamples: int, seed: int) -> tuple[float, ...]:
     test = paired_comparison(paired["a"], paired["b"], paired["cluster"], resamples=resamples, seed=seed)
     # The comparison's own bounds are always 95 %; the same draws give those of any level.
-    bounds = mean_interval(
-        paired["a"] - paired["b"], paired["cluster"], resamples=resamples, seed=seed, level=level
-    )
+    bounds = mean_interval(paired["a"] - paired["b"], paired["cluster"], resamples=resamples, seed=seed, level=level)
     return test.difference, bounds.low, bounds.high, test.p_value, test.n_queries, test.n_clusters

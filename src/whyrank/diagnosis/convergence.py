@@ -24,9 +24,11 @@ def convergence(records: Records, metric: str) -> pd.DataFrame:
 
 def _row(init: str, evaluations: pd.DataFrame, column: str) -> tuple[object, ...]:
     if column not in evaluations:
-        recorded = ", ".join(name.removesuffix("_all") for name in evaluations if name.endswith("_all"))
+        recorded = ", ".join(name.removesuffix("_all") for name in map(str, evaluations) if name.endswith("_all"))
         metric = column.removesuffix("_all")
-        raise UserError(f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {recorded}")
+        raise UserError(
+            f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {recorded}"
+        )
     step, value = evaluations["step"].to_numpy(), evaluations[column].to_numpy()
     assert step[0] == 0, "the first look at the dev set precedes training"
     reached = step[value >= SHARE * value[-1]]

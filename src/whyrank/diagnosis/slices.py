@@ -60,7 +60,7 @@ def _quantile_bins(values: pd.Series, n: int, form: str) -> Bins:
     codes = pd.qcut(values, n, labels=False, duplicates="drop")
     spans = values.groupby(codes).agg(["min", "max"])
     labels = [
-        form.format(low) if form.format(low) == form.format(high) else f"{form.format(low)}–{form.format(high)}"
+        form.format(low) if form.format(low) == form.format(high) else f"{form.format(low)}\u2013{form.format(high)}"
         for low, high in spans.itertuples(index=False)
     ]
     # Two narrow parts may look the same at this precision; their rank keeps the labels apart.

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from whyrank.diagnosis.compare import LEXICAL, best_system
 from whyrank.diagnosis.records import Records, RunRecord
 from whyrank.diagnosis.text import shorten
@@ -99,7 +97,8 @@ def _right(records: Records, run: RunRecord, query_id: str) -> tuple[Hit, ...]:
 
 
 def _hit(records: Records, answer_id: str, score: float, is_relevant: bool) -> Hit:
-    answer: pd.Series = records.data.answers.set_index("answer_id").loc[answer_id]
+    answers = records.data.answers
+    answer = answers[answers["answer_id"] == answer_id].iloc[0]
     title, text = str(answer["title"]), str(answer["raw_text"])
     body = text.removeprefix(title)
     return Hit(answer_id, shorten(title, 80), shorten(body, ANSWER_LENGTH), float(score), is_relevant)

@@ -76,6 +76,10 @@ def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> En
     """
     wordpiece = tokenizers.BertWordPieceTokenizer()
     wordpiece.train_from_iterator(texts, vocab_size=vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False)
+    # tokenizers puts [CLS] and [SEP] around a text only where the vocabulary was given, not where it was learnt.
+    wordpiece.post_processor = tokenizers.processors.BertProcessing(
+        *((token, wordpiece.token_to_id(token)) for token in ("[SEP]", "[CLS]"))
+    )
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=wordpiece._tokenizer,
         model_max_length=512,

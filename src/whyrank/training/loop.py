@@ -21,7 +21,7 @@ class Weighted(NamedTuple):
 
 
 class History(NamedTuple):
-    steps: pd.DataFrame  # one row per step
+    steps: pd.DataFrame  # one row per step; only the column `step` where there was none
     evaluations: pd.DataFrame  # one row per look at the dev set; empty without one
     best_step: int  # the step whose weights were kept; the last one without a dev set
 
@@ -61,7 +61,7 @@ def fit(
             break
     best_step = watch.restore() if watch else optimisation.steps
     trained.eval()
-    return History(pd.DataFrame(rows), pd.DataFrame(watch.rows if watch else []), best_step)
+    return History(pd.DataFrame(rows, columns=None if rows else ["step"]), pd.DataFrame(watch.rows if watch else []), best_step)
 
 
 def one_step(
@@ -99,10 +99,6 @@ def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dic
         if parameter.requires_grad:
             key = ("encoder" in name.split("."), parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
-    if not groups:
-        raise UserError(
-            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
-        )
     rate = {True: optimisation.encoder_learning_rate, False: optimisation.learning_rate}
     return [
         {"params": groups[key], "lr": rate[key[0]]} | ({} if key[1] else {"weight_decay": 0.0}) for key in sorted(groups)

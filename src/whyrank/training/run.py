@@ -6,6 +6,7 @@ Frozen encoder: every text is encoded once and the heads are trained on that tab
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from whyrank.core import params
@@ -27,7 +28,12 @@ class Trained(NamedTuple):
 def pretrain_barlow(
     start: system.System, prepared: Prepared, options: params.PretrainBarlow, encoder: params.Encoder, seed: int
 ) -> Trained:
-    """Barlow Twins on top of `start`; the result scores by the cosine, which does not depend on the scale of a head."""
+    """Barlow Twins on top of `start`; the result scores by the cosine, which does not depend on the scale of a head.
+
+    0 steps give `start` back as it is: an untrained head would be a random projection, and the data need have no views.
+    """
+    if options.steps == 0:
+        return Trained(start, History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0))
     head = heads.build(options.head, start.encoder.width)
     result = system.with_heads(start, head, dual=False, score="cosine").to(next(start.encoder.parameters()).device)
     vectors = vectors_for(result, prepared, encoder, options.train)
@@ -86,6 +92,10 @@ def trainable(result: system.System, train: str) -> nn.Module:
     parts = nn.ModuleDict({"heads": result.heads()})
     if train == "all":
         parts["encoder"] = result.encoder
+    if not any(parameter.requires_grad for parameter in parts.parameters()):
+        raise UserError(
+            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
+        )
     return parts
 
 

@@ -9,7 +9,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from whyrank.model.encoder import Encoder, TokenIds
+from whyrank.model import blocks
+from whyrank.model.encoder import Encoder, TokenIds, length_batches
+from whyrank.model.pooling import POOLINGS
 
 
 class Vectors(Protocol):
@@ -50,7 +52,46 @@ class LiveVectors:
         return vector_UD.float()[torch.as_tensor(back_B, device=vector_UD.device)]
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
+        """As `__call__`, in batches of `batch_tokens`."""
         vector_ND = self.encoder.encode(
             [self.rows[i] for i in index_B], batch_tokens=self.batch_tokens, precision=self.precision
         )
         return torch.as_tensor(vector_ND, device=next(self.encoder.parameters()).device)
+
+
+class LastBlocksVectors:
+    """The last blocks of the encoder, on kept activations of the frozen ones below."""
+
+    def __init__(
+        self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str
+    ) -> None:
+        blocks.freeze_below(encoder, last)
+        self.encoder = encoder
+        self.upper = blocks.part(encoder, slice(-last, None), embeddings=False)
+        self.activations = blocks.Activations(encoder, rows, last, batch_tokens=batch_tokens, precision=precision)
+        self.lengths = [len(row) for row in rows]
+        self.batch_tokens = batch_tokens
+        self.precision = precision
+
+    def __call__(self, index_B: np.ndarray) -> torch.Tensor:
+        unique, back_B = np.unique(index_B, return_inverse=True)
+        vector_UD = self._in_batches(unique)
+        return vector_UD[torch.as_tensor(back_B, device=vector_UD.device)]
+
+    def inference(self, index_B: np.ndarray) -> torch.Tensor:
+        with torch.no_grad():
+            return self._in_batches(index_B)
+
+    def _in_batches(self, index_N: np.ndarray) -> torch.Tensor:
+        """Groups of equal length spare the padding: a short question does not wait for a long answer."""
+        device = next(self.encoder.parameters()).device
+        lengths = [self.lengths[i] for i in index_N]
+        groups = list(length_batches(lengths, self.batch_tokens))
+        vectors = []
+        with self.encoder.autocast(self.precision):
+            for group in groups:
+                token_BLD, mask_BL = (part.to(device) for part in self.activations.padded(index_N[group]))
+                hidden_BLD = self.upper(inputs_embeds=token_BLD, attention_mask=mask_BL).last_hidden_state
+                vectors.append(POOLINGS[self.encoder.pooling](hidden_BLD, mask_BL).float())
+        order = np.argsort(np.concatenate(groups))
+        return torch.cat(vectors)[torch.as_tensor(order, device=device)]

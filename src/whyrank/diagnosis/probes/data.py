@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix, Severity
 from whyrank.diagnosis.records import DataRecords
 
-# Public sets leak 20 to 31 % (huggingface: hrq-vae#2 1642 of 5225, GLUE-baselines#29): a tenth of the test queries moves
-# a metric by more than most changes people test. One in a hundred is about the half-width of an interval at best.
+# Public sets leak up to 31 % (hrq-vae#2: 1642 of 5225; GLUE-baselines#29). A tenth of the test queries moves a metric
+# by more than most changes people test; one in a hundred moves it by a point at most.
 LEAK_ERROR = 0.10
 LEAK_WARNING = 0.01
 
@@ -36,7 +36,7 @@ def duplicate_across_splits(data: DataRecords) -> Iterator[Finding]:
         return
     share = len(leaked) / n_test
     crossing = leaks[leaks["query_right"].isin(leaked)]
-    severity = "error" if share >= LEAK_ERROR else "warning" if share >= LEAK_WARNING else "info"
+    severity: Severity = "error" if share >= LEAK_ERROR else "warning" if share >= LEAK_WARNING else "info"
     yield Finding(
         code="duplicate-across-splits",
         severity=severity,
@@ -88,7 +88,9 @@ def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
         ),
         cause="The same text is labelled with answers that have none in common. No ranker can put both first: at most "
         "half of such queries can be right, and in training they pull against each other.",
-        fix=Fix({}, "list all right answers for each copy in the qrels, or keep one; see metrics/prepare/conflicts.csv"),
+        fix=Fix(
+            {}, "list all right answers for each copy in the qrels, or keep one; see metrics/prepare/conflicts.csv"
+        ),
         reference="failures D4; mteb#4626",
         weight=50 * test_share,
     )
@@ -121,10 +123,10 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
 
 def type_imbalance(data: DataRecords) -> Iterator[Finding]:
     """One type of query several times as frequent as the other."""
-    lengths = data.queries.groupby("type")["raw_text"].agg(lambda texts: sorted(map(len, texts)))
-    if len(lengths) < 2:
+    lengths, kinds = data.queries["raw_text"].str.len(), data.queries["type"]
+    questions, conversations = (sorted(lengths[kinds == kind]) for kind in ("question", "conversation"))
+    if not questions or not conversations:
         return
-    questions, conversations = lengths["question"], lengths["conversation"]
     ratio = max(len(questions), len(conversations)) / min(len(questions), len(conversations))
     if ratio < IMBALANCE:
         return

@@ -37,20 +37,23 @@ def losses(data: DataRecords) -> Iterator[tuple[str, Finding]]:
         if lost < LOST:
             continue
         tokens, texts = data.metrics[f"tokens_lost_share_{kind}"], data.metrics[f"texts_cut_share_{kind}"]
-        yield kind, Finding(
-            code="truncation-loses-evidence",
-            severity="warning" if lost >= LOST_MOST else "info",
-            system="data",
-            sentence=f"Selection to the token budget lost {lost:.0%} of the TF-IDF mass of the {kind}s.",
-            evidence=(
-                Evidence(f"TF-IDF mass of {kind}s lost", lost, "share"),
-                Evidence(f"tokens of {kind}s lost", tokens, "share"),
-                Evidence(f"{kind}s cut", texts, "share"),
+        yield (
+            kind,
+            Finding(
+                code="truncation-loses-evidence",
+                severity="warning" if lost >= LOST_MOST else "info",
+                system="data",
+                sentence=f"Selection to the token budget lost {lost:.0%} of the TF-IDF mass of the {kind}s.",
+                evidence=(
+                    Evidence(f"TF-IDF mass of {kind}s lost", lost, "share"),
+                    Evidence(f"tokens of {kind}s lost", tokens, "share"),
+                    Evidence(f"{kind}s cut", texts, "share"),
+                ),
+                cause=f"The {kind}s are longer than their token budget; what was cut never reaches the encoder.",
+                fix=_fix(kind, texts_of(data, kind)),
+                reference="ST#4060, #285, #181; HF#1666; failures D2",
+                weight=lost,
             ),
-            cause=f"The {kind}s are longer than their token budget, and the words that were cut never reach the encoder.",
-            fix=_fix(kind, texts_of(data, kind)),
-            reference="ST#4060, #285, #181; HF#1666; failures D2",
-            weight=lost,
         )
 
 

@@ -10,7 +10,7 @@ from whyrank.diagnosis import compare
 from whyrank.diagnosis.convergence import convergence
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.records import Records
-from whyrank.diagnosis.report import series
+from whyrank.diagnosis.report import numbers, series
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.diagnosis.slices import slices
 from whyrank.diagnosis.worst import WorstQuery, worst_queries
@@ -82,6 +82,13 @@ def gather(
         data=_data_numbers(records),
         provenance=_sections(provenance),
     )
+
+
+def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:
+    """(system, type, metric) of the highest values, as shown: what looks equal is equally best."""
+    shown = systems.assign(value=systems["value"].map(numbers.value))
+    best = shown[shown["value"] == shown.groupby(["type", "metric"])["value"].transform("max")]
+    return set(best[["system", "type", "metric"]].itertuples(index=False, name=None))
 
 
 def _geometry(records: Records) -> pd.DataFrame:

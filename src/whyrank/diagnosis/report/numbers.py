@@ -3,7 +3,8 @@
 import math
 
 MINUS = "\u2212"
-NONE = "–"
+NONE = "\u2013"
+HOLM = "p flips the signs of whole answers, Holm's p corrects it for all comparisons of its block."
 
 ROLES = {
     "tfidf": "lexical floor",
@@ -22,6 +23,11 @@ def value(number: float, digits: int = 3) -> str:
 
 def bounds(low: float, high: float, digits: int = 3) -> str:
     return f"{value(low, digits)} to {value(high, digits)}" if math.isfinite(low) else NONE
+
+
+def span(low: float, high: float, digits: int = 3) -> str:
+    """`bounds` for narrow columns, where neither bound is negative."""
+    return f"{value(low, digits)}{NONE}{value(high, digits)}" if math.isfinite(low) else NONE
 
 
 def signed(number: float, digits: int = 3) -> str:
@@ -46,7 +52,3 @@ def free(number: float | int) -> str:
 
 def per_cent(level: float) -> str:
     return f"{100 * level:g} %"
-
-
-def plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -10,6 +10,7 @@ from whyrank.diagnosis.compare import TYPES
 from whyrank.diagnosis.report.numbers import per_cent, signed
 from whyrank.diagnosis.report.series import PROJECTED
 from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
+from whyrank.diagnosis.report.tables import each
 
 BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
 LOOKS: dict[str, dict[str, Any]] = {
@@ -22,7 +23,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 SLICES = {
     "length": ("Query length", "tokens before selection"),
-    "overlap": ("Lexical overlap", "share of the query's content words that its answer holds"),
+    "overlap": ("Lexical overlap", "share of content words found in the answer"),
 }
 MOST_PAIRS = 150
 
@@ -34,19 +35,19 @@ def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
     names = list(chosen["system"].drop_duplicates())
 
     def paint(axes: Axes) -> None:
-        for row in chosen.itertuples():
+        for row in each(chosen):
             y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
             axes.plot([row.low, row.high], [y, y], color=_look(row.system)["color"], linewidth=1.4)
             axes.plot(row.value, y, **_dot(row.system), markersize=5.5)
         starts = np.arange(len(kinds)) * (len(names) + 1.4)
         axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
         for start, kind in zip(starts, kinds, strict=True):
-            axes.text(0, start - 0.95, _kind(kind), transform=axes.get_yaxis_transform(), weight="bold", va="center")
+            axes.text(0.01, start - 0.95, _kind(kind), transform=axes.get_yaxis_transform(), weight="bold", va="center")
         axes.set(xlim=(0, 1), ylim=(starts[-1] + len(names) - 0.4, -1.5), xlabel=metric)
         axes.grid(axis="y", visible=False)
 
     caption = f"Mean over test queries; whiskers are {per_cent(level)} intervals that resample answers."
-    return draw("metrics", f"{metric} of every system", caption, 0.2 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
+    return draw("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
 
 
 def learning_plot(learning: pd.DataFrame, metric: str) -> Plot:
@@ -82,7 +83,8 @@ def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
     return [
         draw(
             "barlow-diagonal", "Barlow Twins: agreement of the two views",
-            "Mean diagonal of the cross-correlation. It stays near 0 when the views share nothing.", 2.3, paint_diagonal,
+            "Mean diagonal of the cross-correlation. It stays near 0 when the views share nothing.", 2.3,
+            paint_diagonal,
         ),
         draw(
             "barlow-off-diagonal", "Barlow Twins: redundancy of the features",
@@ -106,8 +108,18 @@ def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
         ends_A22 = np.stack([question[["x", "y"]].to_numpy()[picked], conversation[["x", "y"]].to_numpy()[picked]], 1)
         for ends_22 in ends_A22:
             axes.plot(*ends_22.T, color="#9aa5b1", linewidth=0.8, zorder=1)
-        axes.scatter(*ends_A22[:, 0].T, s=20, facecolor="white", edgecolor=BLUE, linewidth=1.1, label="questions")
-        axes.scatter(*ends_A22[:, 1].T, s=20, color=ORANGE, marker="^", linewidth=0, label="conversations")
+        axes.scatter(
+            ends_A22[:, 0, 0],
+            ends_A22[:, 0, 1],
+            s=20,
+            facecolor="white",
+            edgecolor=BLUE,
+            linewidth=1.1,
+            label="questions",
+        )
+        axes.scatter(
+            ends_A22[:, 1, 0], ends_A22[:, 1, 1], s=20, color=ORANGE, marker="^", linewidth=0, label="conversations"
+        )
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xticks=[], yticks=[], xlabel="first principal axis", ylabel="second")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2, handletextpad=0.2)
@@ -121,12 +133,12 @@ def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
     return draw(f"centroids-{system}", f"Centroids {PROJECTED[system]} ({system})", caption, 3.4, paint)
 
 
-def slice_plots(slices: pd.DataFrame, metric: str) -> list[Plot]:
+def slice_plots(slices: pd.DataFrame, metric: str, level: float) -> list[Plot]:
     shown = [name for name in SLICES if name in set(slices["slice"])]
-    return [_slice_plot(name, slices[slices["slice"] == name], metric) for name in shown]
+    return [_slice_plot(name, slices[slices["slice"] == name], metric, level) for name in shown]
 
 
-def _slice_plot(name: str, rows: pd.DataFrame, metric: str) -> Plot:
+def _slice_plot(name: str, rows: pd.DataFrame, metric: str, level: float) -> Plot:
     title, unit = SLICES[name]
     sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
     systems = list(rows["system"].drop_duplicates())
@@ -142,7 +154,8 @@ def _slice_plot(name: str, rows: pd.DataFrame, metric: str) -> Plot:
         axes.grid(axis="x", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
 
-    return draw(f"slice-{name}", f"{metric} by {title.lower()}", "Whiskers: intervals as above.", 3.1, paint)
+    caption = f"Whiskers are {per_cent(level)} intervals; n is the number of test queries."
+    return draw(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
 
 
 def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:

@@ -36,8 +36,9 @@ def barlow(records: Records) -> pd.DataFrame:
 
 
 def centroids(records: Records) -> pd.DataFrame:
-    """Question and conversation centroid of each answer, of all splits: system, answer_id, kind, x, y, distance, spread.
+    """Question and conversation centroid of each answer, over the queries of all splits.
 
+    Columns: system, answer_id, kind, x, y, distance, spread.
     x, y       on the first two principal axes of that system's own centroids
     distance   from the answer's question centroid to its conversation centroid, in all dimensions
     spread     mean distance between the middles of two different answers; distance / spread compares systems
@@ -85,7 +86,7 @@ def _mean_distance(rows_AD: np.ndarray, most: int = 1000) -> float:
 
 
 def gap(systems: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """system, question, conversation, gap (question - conversation), from `compare.system_table`; empty without both."""
+    """system, question, conversation, gap (question - conversation) of a `system_table`; empty without both."""
     chosen = systems[(systems["metric"] == metric) & (systems["type"] != "all")]
     order = chosen["system"].drop_duplicates()
     wide = chosen.pivot_table(index="system", columns="type", values="value").reindex(order)

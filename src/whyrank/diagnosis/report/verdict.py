@@ -1,12 +1,14 @@
 """The one sentence that a reader takes away."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
 from whyrank.diagnosis.compare import FLOOR
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.report.numbers import MINUS, per_cent, plural
+from whyrank.diagnosis.report.numbers import per_cent, value
+from whyrank.diagnosis.report.tables import each
 from whyrank.diagnosis.text import one_line
 
 
@@ -14,9 +16,9 @@ def verdict(comparisons: pd.DataFrame, findings: list[Finding], *, metric: str, 
     """Did fine-tuning beat the untouched encoder and the lexical floors, did pretraining help, and what to mend first.
 
     comparisons   of `compare.comparisons`; only the rows over all queries are read
-    A difference counts when its interval leaves out 0, and counts as sure when Holm's p does too (at most 1 - level).
+    A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, only as what seems.
     """
-    rows = {(row.a, row.role): row for row in comparisons[comparisons["type"] == "all"].itertuples()}
+    rows = {(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])}
     tuned = "base-tuned" if ("base-tuned", "base") in rows or ("base-tuned", FLOOR) in rows else "barlow-tuned"
     claims = _Claims(metric, level)
     untouched = rows.get((tuned, tuned.removesuffix("-tuned")))
@@ -32,7 +34,7 @@ def verdict(comparisons: pd.DataFrame, findings: list[Finding], *, metric: str, 
     text = _joined(parts) if parts else "no tuned system was evaluated beside another, so there is nothing to compare"
     first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
     if first is not None:
-        text += f". The first cause to mend is {first.code}: {one_line(first.sentence).rstrip('.')}"
+        text += f"; the first cause to mend is {first.code}: {one_line(first.sentence).rstrip('.')}"
     return text[0].upper() + text[1:] + "."
 
 
@@ -46,30 +48,43 @@ class _Claims:
     def __init__(self, metric: str, level: float) -> None:
         self.metric, self.level, self.is_first = metric, level, True
 
-    def against(self, row: "pd.Series", other: str) -> str:
-        if math.isnan(row.low) or row.low <= 0 <= row.high:
-            return f"shows no difference from {other}, that {self._by_all(row)}"
-        verb = "beats" if row.difference > 0 else "loses to"
-        return f"{verb} {other}, by {self._points(row)}{self._doubt(row)}"
+    def against(self, row: Any, other: str) -> str:
+        if _holds_zero(row):
+            return f"shows no difference from {other}, that {self._too_few(row)}"
+        if self._is_sure(row):
+            verb = "beats" if row.difference > 0 else "loses to"
+        else:
+            verb = "seems to beat" if row.difference > 0 else "seems to lose to"
+        return f"{verb} {other}, by {self._points(row)}"
 
-    def effect(self, row: "pd.Series") -> str:
-        if math.isnan(row.low) or row.low <= 0 <= row.high:
-            return f"makes no difference that {self._by_all(row)}"
-        return f"{'adds' if row.difference > 0 else 'costs'} {self._points(row)}{self._doubt(row)}"
+    def effect(self, row: Any) -> str:
+        if _holds_zero(row):
+            return f"makes no difference that {self._too_few(row)}"
+        if self._is_sure(row):
+            return f"{'adds' if row.difference > 0 else 'costs'} {self._points(row)}"
+        return f"seems to {'add' if row.difference > 0 else 'cost'} {self._points(row)}"
 
-    def _by_all(self, row: "pd.Series") -> str:
-        return f"{plural(row.n_queries, 'test query').replace('querys', 'queries')} can show{self._interval(row, 1)}"
+    def _is_sure(self, row: Any) -> bool:
+        return bool(row.p_holm <= 1 - self.level + 1e-12)
 
-    def _points(self, row: "pd.Series") -> str:
-        sign = 1 if row.difference > 0 else -1
+    def _too_few(self, row: Any) -> str:
+        queries = "query" if row.n_queries == 1 else "queries"
+        return f"{row.n_queries:,} test {queries} can show{self._interval(row, 1)}"
+
+    def _points(self, row: Any) -> str:
         unit = f" points of {self.metric}" if self.is_first else " points"
-        return f"{abs(100 * row.difference):.1f}{unit}{self._interval(row, sign)}"
+        return f"{abs(100 * row.difference):.1f}{unit}{self._interval(row, 1 if row.difference > 0 else -1)}"
 
-    def _interval(self, row: "pd.Series", sign: int) -> str:
+    def _interval(self, row: Any, sign: int) -> str:
+        if math.isnan(row.low):
+            return ""
         low, high = sorted((100 * sign * row.low, 100 * sign * row.high))
         name = f"{per_cent(self.level)} interval " if self.is_first else ""
         self.is_first = False
-        return "" if math.isnan(row.low) else f" ({name}{low:.1f} to {high:.1f})".replace("-", MINUS)
+        doubt = "" if _holds_zero(row) or self._is_sure(row) else f", yet corrected p = {row.p_holm:.2f}"
+        return f" ({name}{value(low, 1)} to {value(high, 1)}{doubt})"
 
-    def _doubt(self, row: "pd.Series") -> str:
-        return "" if row.p_holm <= 1 - self.level + 1e-12 else ", not surely after correction for all comparisons"
+
+def _holds_zero(row: Any) -> bool:
+    """Without bounds (fewer than two answers) nothing is shown either."""
+    return math.isnan(row.low) or row.low <= 0 <= row.high

@@ -1,0 +1,22 @@
+"""Probes that need only data and the first batches. `prepare` imports this: it stays free of all else."""
+
+from collections.abc import Callable, Iterator
+
+from whyrank.diagnosis.finding import Finding, in_order
+from whyrank.diagnosis.probes import batches, data, truncation
+from whyrank.diagnosis.records import DataRecords
+
+PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
+    "barlow-single-answer-batches": batches.barlow_single_answer_batches,
+    "false-negatives-in-batch": batches.false_negatives_in_batch,
+    "duplicate-across-splits": data.duplicate_across_splits,
+    "conflicting-duplicates": data.conflicting_duplicates,
+    "truncation-loses-evidence": truncation.truncation_loses_evidence,
+    "answers-without-queries": data.answers_without_queries,
+    "type-imbalance": data.type_imbalance,
+}
+
+
+def preflight(data_records: DataRecords) -> list[Finding]:
+    """What can be said before any training, in order."""
+    return in_order([finding for probe in PREFLIGHT.values() for finding in probe(data_records)])

@@ -1,0 +1,148 @@
+"""Faults of fine-tuning that its history shows: too little, too much, wrong negatives."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.finding import Evidence, Finding, Fix
+from whyrank.diagnosis.probes.batches import false_negative_findings
+from whyrank.diagnosis.records import TrainingRecord
+
+# accuracy@1 on training queries. A head can learn some hundred queries by heart; one that has not has not trained.
+LOW_TRAIN = 0.80
+# Share of what there was to learn at the start (1 - train accuracy) that training at least takes.
+HARDLY_MOVED = 0.10
+# Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
+STILL_RISING = 0.10
+LEAST_LOOKS = 4
+# A run that reached its best so late was stopped by its number of steps, not by its patience.
+LATE = 0.9
+FEW_STEPS = 100
+
+# failures O8: best step in the first 30 % of the run.
+EARLY = 0.3
+# Standard errors of the dev metric that a fall must exceed; dev queries are few, and the best look was picked.
+NOISE = 2.0
+LAST_LOOKS = 3
+
+
+def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
+    """The batches that fine-tuning saw, whichever encoder it started from."""
+    seen = [record.history["rows_with_false_negatives"].mean() for record in trained(case).values()]
+    if seen:
+        yield from false_negative_findings(case.data, float(max(seen)))
+
+
+def trained(case: Examination) -> dict[str, TrainingRecord]:
+    return {init: record for init, record in case.records.finetune.items() if len(record.history)}
+
+
+def underfitted(case: Examination) -> Iterator[Finding]:
+    """Training ended before it had learned: it hardly moved, or was still rising."""
+    for init, record in trained(case).items():
+        train = record.evaluations["train_accuracy@1"].to_numpy()
+        dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
+        hardly_moved = train.max() < LOW_TRAIN and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
+        if not hardly_moved and not _still_rising(record, train, dev):
+            continue
+        steps = int(record.metrics["steps_run"])
+        what = "had hardly moved" if hardly_moved else "was still rising"
+        yield Finding(
+            code="underfitted",
+            severity="warning",
+            system=f"{init}-tuned",
+            sentence=f"After {steps} steps accuracy@1 on training queries {what}: {train[0]:.2f} at the start, "
+            f"{train[-1]:.2f} at the end.",
+            evidence=(
+                Evidence("train accuracy@1 before the first step", float(train[0])),
+                Evidence("train accuracy@1 at the end", float(train[-1])),
+                Evidence(f"dev {case.metric} at the end", float(dev[-1])),
+                Evidence("steps", steps, "steps"),
+                Evidence("learning rate at its peak", peak_rate(record)),
+            ),
+            cause="Too few steps, or steps of the wrong size.",
+            fix=_train_more(record, hardly_moved),
+            reference="ST#1700; failures O1, O3, O5",
+            # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
+            weight=100 * float(LOW_TRAIN - train.max() if hardly_moved else _tail_gain(dev)),
+        )
+
+
+def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) -> bool:
+    if len(dev) < LEAST_LOOKS or record.metrics["best_step"] < LATE * record.metrics["steps_run"]:
+        return False
+    is_rising = [_tail_gain(curve) >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for curve in (train, dev)]
+    return all(is_rising)
+
+
+def _tail_gain(curve: np.ndarray) -> float:
+    """What the last quarter of the looks brought."""
+    return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
+
+
+def peak_rate(record: TrainingRecord) -> float:
+    return float(record.history["learning_rate"].max())
+
+
+def _train_more(record: TrainingRecord, hardly_moved: bool) -> Fix:
+    steps, rate, loss = int(record.metrics["steps_run"]), peak_rate(record), record.history["rank_loss"].to_numpy()
+    if not hardly_moved:
+        return Fix({"finetune_rank.steps": 3 * steps})
+    tenth = max(1, len(loss) // 10)
+    if loss[-tenth:].mean() > loss[:tenth].mean():
+        # It moved away from where it should go: the steps are too long, not too few.
+        return Fix({"finetune_rank.learning_rate": rounded(rate / 10)})
+    if steps < FEW_STEPS:
+        return Fix({"finetune_rank.steps": 10 * FEW_STEPS, "finetune_rank.learning_rate": rounded(rate)})
+    return Fix({"finetune_rank.steps": 3 * steps, "finetune_rank.learning_rate": rounded(10 * rate)})
+
+
+def rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")
+
+
+def overfitted(case: Examination) -> Iterator[Finding]:
+    """The dev metric falls after an early best while the training metric goes on rising."""
+    n_dev = int((case.data.queries["split"] == "dev").sum())
+    for init, record in trained(case).items():
+        looks = record.evaluations
+        step, train = looks["step"].to_numpy(), looks["train_accuracy@1"].to_numpy()
+        dev = looks[f"{case.metric}_{TYPES[0]}"].to_numpy()
+        best = int(dev.argmax())
+        fall = float(dev[best] - dev[-LAST_LOOKS:].mean())
+        noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
+        is_early = step[best] < EARLY * record.metrics["steps_run"]
+        if not is_early or fall < max(noise, LEAST_EFFECT) or train[-1] - train[best] < LEAST_EFFECT:
+            continue
+        # Early stopping keeps the best look by its own metric, which need not be the one that is asked for.
+        lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
+        yield Finding(
+            code="overfitted",
+            severity="warning" if lost >= LEAST_EFFECT else "info",
+            system=f"{init}-tuned",
+            sentence=f"Dev {case.metric} was best at step {step[best]} and fell by {100 * fall:.1f} points while "
+            f"training queries went on rising; the model that was kept is {100 * lost:.1f} points below the best.",
+            evidence=(
+                Evidence("best look", int(step[best]), "step"),
+                Evidence("last look", int(step[-1]), "step"),
+                Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
+                Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
+                Evidence("train accuracy@1, last minus best look", 100 * float(train[-1] - train[best]), "points"),
+            ),
+            cause="The training queries are learned by heart: there are too few of them for so many or so long steps.",
+            fix=_train_less(record, case.metric, int(step[best]), lost),
+            reference="ST#2646; setfit#365; failures O8, O9",
+            weight=100 * lost,
+        )
+
+
+def _train_less(record: TrainingRecord, metric: str, best_step: int, lost: float) -> Fix:
+    """Shorter steps, decayed to zero about where the best was; and keep the best by the metric that is asked for."""
+    params: dict[str, object] = {"finetune_rank.learning_rate": rounded(peak_rate(record) / 3)}
+    if best_step > 0:
+        params["finetune_rank.steps"] = 3 * best_step
+    if lost >= LEAST_EFFECT:
+        params["finetune_rank.early_stopping.metric"] = f"{metric}_all"
+    return Fix(params)

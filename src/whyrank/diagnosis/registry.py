@@ -1,0 +1,41 @@
+"""All probes. A probe of trained systems replaces the preflight probe of the same code, which knows less."""
+
+from collections.abc import Callable, Iterator
+
+from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.finding import Finding, in_order
+from whyrank.diagnosis.preflight import PREFLIGHT
+from whyrank.diagnosis.probes import collapse, lists, pretraining, ranking, representation, slices, training
+from whyrank.diagnosis.records import Records
+
+PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
+    "barlow-single-answer-batches": pretraining.barlow_single_answer_batches,
+    "false-negatives-in-batch": training.false_negatives_in_batch,
+    "duplicate-across-splits": slices.duplicate_across_splits,
+    "truncation-loses-evidence": slices.truncation_loses_evidence,
+    "pretraining-hurts": pretraining.pretraining_hurts,
+    "pretraining-helps": pretraining.pretraining_helps,
+    "scale-mismatch-after-pretraining": pretraining.scale_mismatch_after_pretraining,
+    "worse-than-lexical": ranking.worse_than_lexical,
+    "worse-than-zero-shot": ranking.worse_than_zero_shot,
+    "ties-decide-the-metric": lists.ties_decide_the_metric,
+    "hub-answers": lists.hub_answers,
+    "underfitted": training.underfitted,
+    "overfitted": training.overfitted,
+    "collapsed-embeddings": collapse.collapsed_embeddings,
+    "dimensional-collapse": collapse.dimensional_collapse,
+    "question-conversation-gap": representation.question_conversation_gap,
+    "answer-mixes-questions": representation.answer_mixes_questions,
+}
+
+
+def examine(records: Records, metric: str, resamples: int, level: float, seed: int) -> list[Finding]:
+    """Every probe once, in order.
+
+    metric      per-query metric that decides, such as `accuracy@1`;  resamples   bootstrap draws
+    level       of the intervals, 0 to 1
+    """
+    case = Examination(records, metric, resamples, level, seed)
+    before = [probe(records.data) for code, probe in PREFLIGHT.items() if code not in PROBES]
+    after = [probe(case) for probe in PROBES.values()]
+    return in_order([finding for findings in (*before, *after) for finding in findings])

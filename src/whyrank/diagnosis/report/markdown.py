@@ -1,0 +1,155 @@
+"""The report for a terminal: Markdown with aligned tables, at most 100 columns except for commands to copy."""
+
+import textwrap
+from collections.abc import Sequence
+
+from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.finding import Finding
+from whyrank.diagnosis.report import numbers
+from whyrank.diagnosis.report.content import Content, best_cells
+from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.text import one_line, shorten
+from whyrank.diagnosis.worst import Hit, WorstQuery
+
+WIDTH = 96
+
+
+def render_markdown(content: Content) -> str:
+    """The same as the page, less the plots."""
+    blocks = [
+        "# whyrank diagnosis",
+        _wrapped(content.verdict),
+        *_systems(content),
+        "## Findings",
+        *(block for finding in content.findings for block in _finding(finding, content.level)),
+        *([] if content.findings else ["No probe raised anything."]),
+        *_comparisons(content),
+        *_slices(content),
+        "## Worst queries",
+        *(block for query in content.worst for block in _worst(query)),
+        *([] if content.worst else ["Every right answer is ranked first."]),
+        *_convergence(content),
+        *_data(content),
+        *_provenance(content),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _systems(content: Content) -> list[str]:
+    chosen = content.systems[content.systems["metric"] == content.metric]
+    kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
+    best = best_cells(content.systems)
+    cells: dict[str, list[str]] = {}
+    for row in each(chosen):
+        mark = "*" if (row.system, row.type, row.metric) in best else " "
+        cell = f"{numbers.value(row.value)}{mark} {numbers.span(row.low, row.high)}"
+        cells.setdefault(row.system, [row.system]).append(cell)
+    sizes = chosen.drop_duplicates("type").set_index("type")["n"]
+    title = f"{content.metric} on the test queries, {numbers.per_cent(content.level)} interval; * best of the column"
+    header = ["system", *(f"{kind}, n = {sizes[kind]}" for kind in kinds)]
+    return ["## Systems", _wrapped(title), _table(header, list(cells.values()))]
+
+
+def _finding(finding: Finding, level: float) -> list[str]:
+    """Severity and code as heading; evidence as a list; the command alone in its block."""
+    evidence = [f"- {e.name}: {numbers.free(e.value)} {e.unit}".rstrip() for e in finding.evidence]
+    if finding.interval:
+        low, high = finding.interval
+        evidence.append(f"- {numbers.per_cent(level)} interval: {numbers.free(low)} to {numbers.free(high)}")
+    blocks = [f"### {finding.severity.upper()} {finding.code} (about {finding.system})", _wrapped(finding.sentence)]
+    blocks += ["\n".join(one_line(line) for line in evidence)] if evidence else []
+    blocks.append(_wrapped(f"Cause: {finding.cause}"))
+    blocks += [_wrapped(f"What to do: {finding.fix.action}")] if finding.fix.action else []
+    blocks += [f"```\n{finding.fix.command}\n```"] if finding.fix.command else []
+    return [*blocks, _wrapped(f"Reference: {finding.reference}")]
+
+
+def _comparisons(content: Content) -> list[str]:
+    if content.comparisons.empty:
+        return ["## Comparisons", "No two systems of the experiment were evaluated together."]
+    blocks = ["## Comparisons", _wrapped(f"Difference in {content.metric} on the same queries; {numbers.HOLM}")]
+    header = ["comparison", "difference", f"{numbers.per_cent(content.level)} interval", "p", "Holm's p"]
+    for kind, rows in content.comparisons.groupby("type", sort=False):
+        first = rows.iloc[0]
+        body = [
+            [
+                f"{row.a} {numbers.MINUS} {row.b}", numbers.signed(row.difference), numbers.bounds(row.low, row.high),
+                numbers.p_value(row.p), numbers.p_value(row.p_holm),
+            ]
+            for row in each(rows)
+        ]  # fmt: skip
+        blocks += [f"### {kind}: {first.n_queries} queries of {first.n_clusters} answers", _table(header, body)]
+    return blocks
+
+
+def _slices(content: Content) -> list[str]:
+    """A table per slice: systems down, bins across. `type` stands among the systems already."""
+    blocks = []
+    for name, rows in content.slices[content.slices["slice"] != "type"].groupby("slice", sort=False):
+        sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
+        values = {key: numbers.value(v) for key, v in rows.set_index(["system", "bin"])["value"].items()}
+        systems = rows["system"].drop_duplicates()
+        header = ["system", *(f"{label} (n = {n})" for label, n in sizes.items())]
+        body = [[system, *(values[(system, label)] for label in sizes.index)] for system in systems]
+        blocks += [f"### By {name}", _table(header, body)]
+    return [f"## {content.metric} by kind of query", *blocks] if blocks else []
+
+
+def _worst(query: WorstQuery) -> list[str]:
+    heading = f"### Rank {query.place} of {query.n_answers}: {query.type} {one_line(query.query_id)} ({query.system})"
+    floors = ", ".join(f"{system} at rank {place}" for system, place in query.others.items())
+    lines = [f"- right: {_hit(hit)}" for hit in query.right[:2]]
+    lines += [f"{i}. {_hit(hit)}{' (right)' if hit.is_relevant else ''}" for i, hit in enumerate(query.top, 1)]
+    lines += [f"- right answer elsewhere: {floors}"] if floors else []
+    quote = textwrap.fill(query.text, WIDTH, initial_indent="> ", subsequent_indent="> ")
+    return [heading, quote, "\n".join(lines)]
+
+
+def _hit(hit: Hit) -> str:
+    score = f", score {numbers.value(hit.score)}" if hit.score == hit.score else ""
+    return shorten(hit.title or hit.answer_id, 70) + score
+
+
+def _convergence(content: Content) -> list[str]:
+    if content.convergence.empty:
+        return []
+    rows = [
+        [
+            row.init, numbers.value(row.start), numbers.value(row.final), numbers.value(row.best), str(row.best_step),
+            str(row.steps_to_90) if row.final > 0 else numbers.NONE, str(row.steps_run),
+        ]
+        for row in each(content.convergence)
+    ]  # fmt: skip
+    header = ["initial encoder", "start", "final", "best", "best step", "steps to 90 %", "steps run"]
+    return ["## Convergence", _wrapped(f"{content.metric} on the dev queries."), _table(header, rows)]
+
+
+def _data(content: Content) -> list[str]:
+    counts = [[str(row[0]), *map(numbers.free, row[1:])] for row in content.queries.to_numpy().tolist()]
+    values = [[one_line(name), numbers.free(number)] for name, number in content.data.items()]
+    return ["## Data", _table(["queries", *content.queries.columns[1:]], counts), _table(["number", "value"], values)]
+
+
+def _provenance(content: Content) -> list[str]:
+    blocks = ["## Provenance"]
+    for heading, values in content.provenance.items():
+        lines = (one_line(f"- {name}: {text}") for name, text in values.items())
+        wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
+        blocks += [f"### {one_line(heading)}", "\n".join(wrapped)]
+    return blocks
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(one_line(text), WIDTH, break_on_hyphens=False)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A pipe table padded to its widest cells; names at the start, numbers at the end."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    padded = [
+        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        for row in (header, *rows)
+    ]
+    lines = [padded[0], ruler, *padded[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

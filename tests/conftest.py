@@ -1,0 +1,176 @@
+"""What several folders of tests share: a tiny encoder made from a configuration, a small ranking set, typed parameters.
+
+torch and transformers are imported inside the fixtures, so that the tests of data and measure do not wait for them.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from whyrank.core import params
+from whyrank.core.prepared import Prepared
+
+ROOT = Path(__file__).parents[1]
+TOPICS = {
+    "permit": ["permit", "garden", "fence", "neighbour"],
+    "pension": ["pension", "retire", "age", "payment"],
+    "visa": ["visa", "travel", "border", "passport"],
+    "tax": ["tax", "income", "return", "refund"],
+    "school": ["school", "child", "place", "term"],
+    "licence": ["licence", "drive", "car", "test"],
+}
+FILLER = ["the", "my", "i", "you", "please", "how", "when", "about", "for", "a"]
+
+
+@pytest.fixture(autouse=True)
+def no_test_reads_or_writes_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def shipped_params() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.fixture
+def options(shipped_params: dict[str, Any]) -> Callable[..., Any]:
+    """A section of the shipped params.yaml as its dataclass, with changes by dotted key: {"head.kind": "mlp"}."""
+
+    def parse(name: str, kind: type, changes: dict[str, Any] | None = None) -> Any:
+        values = {name: copy.deepcopy(shipped_params[name])}
+        for key, value in (changes or {}).items():
+            *path, last = key.split(".")
+            at = values[name]
+            for part in path:
+                at = at[part]
+            assert last in at, f"no key {key} in {name}"
+            at[last] = value
+        return params.section(values, name, kind)
+
+    return parse
+
+
+@pytest.fixture(scope="session")
+def make_encoder() -> Callable[..., Any]:
+    """An untrained BERT of 2 layers and 32 features; the same seed gives the same weights."""
+    import tokenizers
+    import torch
+    import transformers
+
+    from whyrank.model.encoder import Encoder
+
+    words = sorted({word for topic in TOPICS.values() for word in topic} | set(FILLER))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *(f"##{letter}" for letter in "aeinrst")]
+    wordpiece = tokenizers.BertWordPieceTokenizer({piece: i for i, piece in enumerate(pieces)})
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    config = transformers.BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+
+    def make(seed: int = 0, pooling: str = "mean") -> Any:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            transformer = transformers.BertModel(config)
+            # Freshly drawn weights are so small that all texts nearly coincide; at 5 times that they lie apart.
+            for parameter in transformer.parameters():
+                if parameter.ndim > 1:
+                    parameter.data *= 5
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=wordpiece._tokenizer, model_max_length=64, **special
+        )
+        return Encoder(transformer, tokenizer, pooling).eval()
+
+    return make
+
+
+@pytest.fixture
+def tiny_encoder(make_encoder: Callable[..., Any]) -> Any:
+    return make_encoder()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(make_encoder: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder saved as a system without heads, longest text 16 tokens; not to be written to."""
+    from whyrank.model import system
+
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    system.save(system.untrained(make_encoder()), folder, longest=16)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_prepared() -> Callable[..., Prepared]:
+    """Tables from rows: answers (id, text) · queries (id, type, split, text) · qrels (query, answer, score)."""
+
+    def make(answers: list[tuple], queries: list[tuple], qrels: list[tuple]) -> Prepared:
+        answer_table = pd.DataFrame(answers, columns=["answer_id", "raw_text"]).assign(title="")
+        query_table = pd.DataFrame(queries, columns=["query_id", "type", "split", "raw_text"])
+        qrels_table = pd.DataFrame(qrels, columns=["query_id", "answer_id", "score"])
+        for table in (answer_table, query_table):
+            table["text"] = table["raw_text"]
+        return Prepared(answer_table, query_table, qrels_table)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def topics(make_encoder: Callable[..., Any], make_prepared: Callable[..., Prepared]) -> Prepared:
+    """6 answers, each with 8 questions and 6 conversations over train, dev and test, tokenised for the tiny encoder."""
+    random = np.random.default_rng(1)
+
+    def text(words: list[str], length: int) -> str:
+        return " ".join(random.choice([*words, *words, *FILLER], length))
+
+    answers = [(f"a-{topic}", text(words, 12)) for topic, words in TOPICS.items()]
+    queries, qrels = [], []
+    for topic, words in TOPICS.items():
+        for kind, split_of, length in (
+            ("question", ["train"] * 4 + ["dev"] * 2 + ["test"] * 2, 5),
+            ("conversation", ["train"] * 4 + ["dev", "test"], 12),
+        ):
+            for i, split in enumerate(split_of):
+                queries.append((f"{kind[0]}-{topic}-{i}", kind, split, text(words, length)))
+                qrels.append((queries[-1][0], f"a-{topic}", 1.0))
+    prepared = make_prepared(answers, queries, qrels)
+    encoder = make_encoder()
+    for table in (prepared.answers, prepared.queries):
+        table["input_ids"] = encoder.tokenise(table["text"], 16)
+    return prepared
+
+
+@pytest.fixture
+def fake_stderr(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Any]:
+    """Replace standard error by a text buffer that says whether it is a terminal."""
+    import io
+    import sys
+
+    def replace(is_terminal: bool) -> Any:
+        buffer = io.StringIO()
+        monkeypatch.setattr(buffer, "isatty", lambda: is_terminal, raising=False)
+        monkeypatch.setattr(sys, "stderr", buffer)
+        return buffer
+
+    return replace
+
+
+@pytest.fixture
+def in_float64() -> Any:
+    """float64 as torch's default while a test runs, for exact comparisons."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield SimpleNamespace(dtype=torch.float64)
+    torch.set_default_dtype(before)

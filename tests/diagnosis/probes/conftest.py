@@ -1,0 +1,165 @@
+"""A healthy experiment in numbers, and the means to spoil it as a real fault would.
+
+40 answers, 400 queries (half questions, half conversations; 5 of an answer train, 2 dev, 3 test). Each encoder's vector of
+a query is its answer's direction plus noise; ranks, metrics and geometry are computed from the vectors, so that a planted
+fault carries all its consequences.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whyrank.diagnosis.finding import Finding
+from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.diagnosis.registry import examine
+from whyrank.measure import geometry, ranking, separation
+
+ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
+SPLITS = ["train"] * 5 + ["dev"] * 2 + ["test"] * 3
+SYSTEMS = {"base": 0.40, "barlow": 0.395, "base-tuned": 0.30, "barlow-tuned": 0.298}  # noise per feature
+FLOORS = {"tfidf": 0.48, "bm25": 0.46}
+STEPS, EVERY = 400, 20
+
+
+class Lab:
+    """The healthy experiment: prepared data, directions of the answers, and the noise of each query."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(0)
+        self.answer_AD = geometry.unit_rows(random.standard_normal((ANSWERS, FEATURES)))
+        self.noise_ND = random.standard_normal((ANSWERS * PER_ANSWER, FEATURES))
+        self.data = self._data(random)
+        self.own_N = np.repeat(np.arange(ANSWERS), PER_ANSWER)
+        self.is_question_N = (self.data.queries["type"] == "question").to_numpy()
+
+    @staticmethod
+    def _data(random: np.random.Generator) -> DataRecords:
+        answers = pd.DataFrame({"answer_id": [f"a{i:02d}" for i in range(ANSWERS)]})
+        answers["raw_text"] = answers["text"] = [f"what to do in case {i} " + "step " * 80 for i in range(ANSWERS)]
+        answers["tokens_raw"] = answers["tokens"] = 90
+        n = ANSWERS * PER_ANSWER
+        kinds = ["question", "conversation"] * (n // 2)
+        lengths = np.where(np.array(kinds) == "question", random.integers(5, 15, n), random.integers(40, 90, n))
+        texts = [f"case {i // PER_ANSWER} said {i} " + "word " * length for i, length in enumerate(lengths)]
+        queries = pd.DataFrame({"query_id": [f"q{i:03d}" for i in range(n)], "type": kinds, "declared_type": kinds})
+        # An answer's five training queries start with a question or with a conversation, so test sets balance.
+        queries["split"] = SPLITS * ANSWERS
+        queries["raw_text"] = queries["text"] = texts
+        queries["tokens_raw"] = queries["tokens"] = lengths + 4
+        queries["group"] = np.arange(n)
+        qrels = pd.DataFrame({"query_id": queries["query_id"], "score": 1.0})
+        qrels["answer_id"] = np.repeat(answers["answer_id"].to_numpy(), PER_ANSWER)
+        metrics = {f"{what}_share_{kind}": 0.02 for what in ("tfidf_lost", "tokens_lost", "texts_cut")
+                   for kind in ("question", "conversation", "answer")}  # fmt: skip
+        per_answer = pd.DataFrame({"answer_id": answers["answer_id"], "question": 5, "conversation": 5})
+        per_answer = per_answer.assign(train=5, dev=2, test=3)
+        tables = {
+            "per_answer": per_answer,
+            "leaks": pd.DataFrame(
+                columns=["query_left", "split_left", "query_right", "split_right", "kind", "similarity", "same_answer"]
+            ),
+            "conflicts": pd.DataFrame(columns=["query_left", "split_left", "query_right", "split_right"]),
+        }
+        batches = pd.DataFrame(
+            [("pretrain_barlow", 32, 32, np.nan)] * 5 + [("finetune_rank", 64, 32, 0.0)] * 5,
+            columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"],
+        )
+        return DataRecords(answers, queries, qrels, metrics | {"lexical_overlap": 0.4}, tables, batches)
+
+    def vectors(self, noise: float) -> np.ndarray:
+        """(N, D) each query at its answer's direction, with `noise` per feature."""
+        return self.answer_AD[self.own_N] + noise * self.noise_ND
+
+    def run(self, query_ND: np.ndarray, answer_AD: np.ndarray | None = None, *, cosine: bool = True) -> RunRecord:
+        """An encoder's run with all the numbers that `evaluate` records of it."""
+        answer_AD = self.answer_AD if answer_AD is None else answer_AD
+        query_unit_ND, answer_unit_AD = geometry.unit_rows(query_ND), geometry.unit_rows(answer_AD)
+        run = self.scored(query_unit_ND @ answer_unit_AD.T)
+        matched = geometry.matched_and_permuted_cosine(query_unit_ND, answer_unit_AD[self.own_N], 0)
+        centroids = separation.centroid_distances(query_unit_ND, self.own_N, self.is_question_N)
+        metrics = {
+            "features": FEATURES,
+            "vector_norm": float(np.linalg.norm(query_ND, axis=1).mean()),
+            "mean_off_pair_cosine": geometry.mean_off_pair_cosine(query_unit_ND),
+            "matched_cosine": matched.matched,
+            "permuted_cosine": matched.permuted,
+            "feature_std": geometry.feature_std(query_unit_ND),
+            "centred_effective_rank": geometry.centred_effective_rank(query_unit_ND),
+            "cluster_size": float(separation.cluster_size(query_unit_ND, self.own_N).distance_A.mean()),
+            "question_conversation_distance": float(centroids.distance_A.mean()),
+            "type_probe_auc": separation.linear_probe_auc(query_unit_ND, self.is_question_N, self.own_N, seed=0),
+            "score_kind_cosine": float(cosine),
+        }
+        return replace(run, metrics=run.metrics | metrics, query_vectors=query_ND, answer_vectors=answer_AD)
+
+    def scored(self, score_NA: np.ndarray) -> RunRecord:
+        """A run from the scores of all queries; only test queries are ranked."""
+        test = np.flatnonzero(self.data.queries["split"] == "test")
+        score_QA, own_Q = score_NA[test].round(9), self.own_N[test]
+        above_Q, tied_Q = ranking.locate(score_QA, np.arange(len(test)), own_Q)
+        places = ranking.Places(np.arange(len(test)), above_Q, tied_Q, np.ones(len(test)), *score_QA.shape)
+        ids, answer_ids = self.data.queries["query_id"].to_numpy()[test], self.data.answers["answer_id"].to_numpy()
+        queries = pd.DataFrame({"query_id": ids, "type": self.data.queries["type"].to_numpy()[test]})
+        queries = queries.assign(cluster=answer_ids[own_Q], **ranking.per_query(places), above=above_Q, tied=tied_Q)
+        order_QK = np.argsort(-score_QA, axis=1, kind="stable")
+        top = pd.DataFrame({"query_id": np.repeat(ids, ANSWERS), "rank": np.tile(np.arange(1, ANSWERS + 1), len(test))})
+        top["answer_id"] = answer_ids[order_QK.ravel()]
+        return RunRecord({"tied_share": float((tied_Q > 1).mean())}, queries, top)
+
+    @staticmethod
+    def barlow() -> TrainingRecord:
+        done = np.arange(1, STEPS + 1) / STEPS
+        diagonal = 0.9 * (1 - np.exp(-8 * done))
+        history = pd.DataFrame({"step": np.arange(1, STEPS + 1), "mean_diagonal": diagonal, "rows": 32})
+        history = history.assign(invariance=(1 - diagonal) ** 2, distinct_answers=32, noise_floor=32**-0.5)
+        return TrainingRecord({"steps": STEPS}, history)
+
+    @staticmethod
+    def finetune(start: float = 0.62, end: float = 0.82) -> TrainingRecord:
+        """Dev accuracy rises from `start` to `end` and flattens; training accuracy rises on to 0.98."""
+        done = np.arange(1, STEPS + 1) / STEPS
+        history = pd.DataFrame({"step": np.arange(1, STEPS + 1), "learning_rate": 1e-3 * np.cos(done * np.pi / 2)})
+        history = history.assign(rank_loss=3.0 * np.exp(-3 * done), rank_chance=np.log(ANSWERS), logit_std=2.0)
+        history["rows_with_false_negatives"] = 0.0
+        step = np.arange(0, STEPS + 1, EVERY)
+        risen = 1 - np.exp(-8 * step / STEPS)
+        evaluations = pd.DataFrame({"step": step, "accuracy@1_all": start + (end - start) * risen})
+        evaluations["train_accuracy@1"] = start + (0.98 - start) * risen
+        return TrainingRecord({"steps_run": STEPS, "best_step": STEPS}, history, evaluations)
+
+    def spoil(self, healthy: Records, **runs: RunRecord) -> Records:
+        """`healthy` with other runs, by system (`base_tuned` for base-tuned)."""
+        return replace(healthy, runs=healthy.runs | {name.replace("_", "-"): run for name, run in runs.items()})
+
+    def records(self) -> Records:
+        floors = {name: self.scored(self.vectors(noise) @ self.answer_AD.T) for name, noise in FLOORS.items()}
+        encoders = {name: self.run(self.vectors(noise)) for name, noise in SYSTEMS.items()}
+        finetune = {"base": self.finetune(), "barlow": self.finetune(start=0.64)}
+        return Records(self.data, self.barlow(), finetune, {**floors, **encoders})
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture(scope="session")
+def healthy(lab: Lab) -> Records:
+    return lab.records()
+
+
+@pytest.fixture(scope="session")
+def findings() -> Callable[..., dict[tuple[str, str], Finding]]:
+    """Every finding of some records by (code, system), as `examine` gives them with few resamples."""
+
+    def all_of(records: Records, **options: Any) -> dict[tuple[str, str], Finding]:
+        found = examine(records, **({"metric": "accuracy@1", "resamples": 300, "level": 0.95, "seed": 0} | options))
+        by_name = {(finding.code, finding.system): finding for finding in found}
+        assert len(by_name) == len(found), "a probe spoke twice"
+        return by_name
+
+    return all_of
