@@ -12,7 +12,7 @@ import pytest
 
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
-from whyrank.data.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Prepared, prepare
+from whyrank.data.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
 Count = Callable[[list[str]], list[int]]
 OPTIONS: dict[str, Any] = {
@@ -23,6 +23,10 @@ OPTIONS: dict[str, Any] = {
     "test": 0.2,
     "seed": 0,
 }
+
+
+def prepare_source(source: Path, count_tokens: Count, *, max_rejected: float = 0.01, **changed: Any) -> Preparation:
+    return prepare(read(source, max_rejected=max_rejected), count_tokens=count_tokens, **OPTIONS | changed)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def small_set(write_set: Callable[..., Path]) -> Path:
 def test_the_tables_have_the_columns_and_properties_the_other_layers_rely_on(
     small_set: Path, count_tokens: Count, tmp_path: Path
 ) -> None:
-    prepared = prepare(small_set, count_tokens=count_tokens, **OPTIONS)
+    prepared = prepare_source(small_set, count_tokens)
     assert prepared.answers.columns.tolist() == ANSWER_COLUMNS
     assert prepared.queries.columns.tolist() == QUERY_COLUMNS
     assert prepared.answers["answer_id"].is_monotonic_increasing
@@ -58,7 +62,7 @@ def test_the_tables_have_the_columns_and_properties_the_other_layers_rely_on(
         assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(table)
 
 
-def assert_equal(left: Prepared, right: Prepared) -> None:
+def assert_equal(left: Preparation, right: Preparation) -> None:
     assert left.metrics == right.metrics
     pd.testing.assert_frame_equal(left.answers, right.answers)
     pd.testing.assert_frame_equal(left.queries, right.queries)
@@ -68,7 +72,7 @@ def assert_equal(left: Prepared, right: Prepared) -> None:
 
 
 def test_shuffled_files_give_the_same_tables(small_set: Path, count_tokens: Count) -> None:
-    before = prepare(small_set, count_tokens=count_tokens, **OPTIONS)
+    before = prepare_source(small_set, count_tokens)
     draw = random.Random(1)
     for path in small_set.rglob("*.*l"):
         lines = path.read_text().splitlines()
@@ -78,7 +82,7 @@ def test_shuffled_files_give_the_same_tables(small_set: Path, count_tokens: Coun
     head, *lines = judged.read_text().splitlines()
     draw.shuffle(lines)
     judged.write_text("\n".join([head, *lines]) + "\n")
-    assert_equal(before, prepare(small_set, count_tokens=count_tokens, **OPTIONS))
+    assert_equal(before, prepare_source(small_set, count_tokens))
 
 
 def test_rejected_rows_above_the_limit_stop_the_preparation(small_set: Path, count_tokens: Count) -> None:
@@ -86,8 +90,8 @@ def test_rejected_rows_above_the_limit_stop_the_preparation(small_set: Path, cou
         file.write("not json\n" * 5)
     # 5 of 425 rows are 1.18 %.
     with pytest.raises(UserError, match=r"5 of 425 rows are rejected.*queries\.jsonl line 201"):
-        prepare(small_set, count_tokens=count_tokens, **OPTIONS)
-    prepared = prepare(small_set, count_tokens=count_tokens, max_rejected=0.02, **OPTIONS)
+        prepare_source(small_set, count_tokens)
+    prepared = prepare_source(small_set, count_tokens, max_rejected=0.02)
     assert prepared.rejected["line"].tolist() == [201, 202, 203, 204, 205]
 
 
@@ -98,14 +102,14 @@ def test_no_text_is_tokenised_twice(small_set: Path) -> None:
         seen.extend(texts)
         return [len(text.split()) for text in texts]
 
-    prepare(small_set, count_tokens=count, **OPTIONS)
+    prepare_source(small_set, count)
     assert len(seen) == len(set(seen))
 
 
 @pytest.mark.parametrize("by", ["query", "answer"])
 def test_conditionalqa_is_split_without_a_leak_in_seconds(real_data: Path, count_tokens: Count, by: str) -> None:
     began = time.perf_counter()
-    prepared = prepare(real_data / "conditionalqa", count_tokens=count_tokens, **OPTIONS | {"split_by": by})
+    prepared = prepare_source(real_data / "conditionalqa", count_tokens, split_by=by)
     assert time.perf_counter() - began < 10
     assert prepared.tables["leaks"].empty
     shares = prepared.queries["split"].value_counts(normalize=True)
@@ -119,7 +123,7 @@ def test_conditionalqa_is_split_without_a_leak_in_seconds(real_data: Path, count
 
 
 def test_stackexchange_keeps_its_splits_and_its_leaks_are_listed(real_data: Path, count_tokens: Count) -> None:
-    prepared = prepare(real_data / "stackexchange", count_tokens=count_tokens, **OPTIONS)
+    prepared = prepare_source(real_data / "stackexchange", count_tokens)
     assert prepared.queries["split"].value_counts().to_dict() == {"train": 2920, "test": 836, "dev": 418}
     assert prepared.metrics["rows_rejected"] == 0
     assert prepared.metrics["leaked_queries_train_test"] > 0

@@ -50,7 +50,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Prepare:
-    source: str  # folder in BEIR layout, or a hub id
+    source: str  # folder in BEIR layout
+    hub: str  # hub id of a set in BEIR layout, taken instead of `source`; empty: none
     short_conversation: int  # characters; a shorter conversation counts as a question
     split: Split  # used only where the source does not bring its own train/dev/test qrels
     near_duplicate: float  # Jaccard or containment of word 3-grams from which two texts share a side, 0 to 1
@@ -83,6 +84,10 @@ class Optimisation:
     warmup_ratio: float  # share of the steps, 0 to 1
     decay: Literal["cosine", "linear", "constant"]
     clip: float  # largest gradient norm
+    # head: the encoder is frozen and every text is encoded once | last: its last blocks are trained, on kept
+    # activations of those below | all
+    train: Literal["head", "last", "all"]
+    last_blocks: int  # how many, for `train: last`
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,6 @@ class BarlowBatches:
 
 @dataclass(frozen=True)
 class PretrainBarlow(BarlowBatches, Optimisation):
-    train: Literal["head", "all"]  # head: the encoder is frozen and its vectors are computed once
     redundancy_weight: float  # lambda of the paper
     head: Head
 
@@ -137,7 +141,6 @@ class RankBatches:
 
 @dataclass(frozen=True)
 class FinetuneRank(RankBatches, Optimisation):
-    train: Literal["head", "all"]
     objectives: Objectives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity
@@ -170,6 +173,13 @@ def load(stage: str) -> dict[str, Any]:
     import dvc.api
 
     return dvc.api.params_show(stages=stage)
+
+
+def everything() -> dict[str, Any]:
+    """All values of params.yaml, for the record of a report; a stage computes with what it declares only."""
+    import dvc.api
+
+    return dvc.api.params_show(FILE)
 
 
 def section(values: dict[str, Any], name: str, kind: type[T]) -> T:

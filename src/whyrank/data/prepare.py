@@ -22,7 +22,7 @@ QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Preparation:
     """answers    `ANSWER_COLUMNS`, sorted by id
     queries    `QUERY_COLUMNS`, sorted by id
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
@@ -39,8 +39,25 @@ class Prepared:
     metrics: dict[str, float]
 
 
+def read(source: str | Path, *, max_rejected: float) -> Validated:
+    """The rows of a source that are sound, and those that are not with their reasons.
+
+    source         folder in BEIR layout, or hub id
+    max_rejected   largest share of rejected rows
+    Raises UserError for whatever the user has to mend in the source.
+    """
+    valid = validate(read_source(source))
+    check_rejected(valid.rejected, sum(valid.rows_in.values()), max_rejected)
+    return valid
+
+
+def answer_texts(valid: Validated) -> list[str]:
+    """The whole text of every answer, title first."""
+    return [document.whole for document in _documents(valid.answers)]
+
+
 def prepare(
-    source: str | Path,
+    valid: Validated,
     *,
     tokens: Mapping[str, int],
     selection: Mapping[str, str],
@@ -51,29 +68,24 @@ def prepare(
     seed: int,
     short_conversation: int = 100,
     near_duplicate: float = 0.8,
-    max_rejected: float = 0.01,
     head_share: float = 0.25,
-) -> Prepared:
+) -> Preparation:
     """Prepare a ranking set; the same for any order of the rows.
 
-    source              folder in BEIR layout, or hub id
     tokens, selection   budget in tokens (without special tokens) and name in `SELECTIONS` for question, conversation
                         and answer
     count_tokens        texts -> tokens of each, without special tokens
     split_by, dev, test, seed    see `split.split_queries`; a source with several qrels files keeps its splits
     short_conversation  characters below which a conversation counts as a question
     near_duplicate      share of word 3-grams, see `duplicates.find_duplicates`
-    max_rejected        largest share of rejected rows
     head_share          share of the budget that `head_tail` takes from the start
 
-    Raises UserError for whatever the user has to mend in the source or the parameters.
+    Raises UserError for whatever the user has to mend in the parameters.
     """
-    valid = validate(read_source(source))
-    check_rejected(valid.rejected, sum(valid.rows_in.values()), max_rejected)
     relevant = valid.qrels.loc[valid.qrels["score"] > 0, ["query_id", "answer_id"]]
     queries, duplicates = _grouped_queries(valid, short_conversation, near_duplicate)
     queries["split"] = split_queries(queries, relevant, by=split_by, dev=dev, test=test, seed=seed, given=valid.given)
-    answers = valid.answers.assign(raw_text=[document.whole for document in _documents(valid.answers)])
+    answers = valid.answers.assign(raw_text=answer_texts(valid))
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
     count = _remembering(count_tokens)
@@ -85,7 +97,7 @@ def prepare(
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf)
-    return Prepared(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, valid.rejected, tables, metrics)
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, valid.rejected, tables, metrics)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:

@@ -53,6 +53,15 @@ class Encoder(nn.Module):
         """Token ids of each text, special tokens included, cut to `limit`."""
         return self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
 
+    def tokenise_each(self, texts: Sequence[str], limits: Sequence[int]) -> list[list[int]]:
+        """As `tokenise`, with a limit for each text."""
+        ids: list[list[int]] = [[] for _ in texts]
+        for limit in sorted(set(limits)):
+            rows = [i for i, own in enumerate(limits) if own == limit]
+            for i, row in zip(rows, self.tokenise([texts[i] for i in rows], limit), strict=True):
+                ids[i] = row
+        return ids
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, special tokens left out."""
         if not texts:

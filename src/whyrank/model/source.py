@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,12 +74,7 @@ def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> En
 
     For languages and domains that no published encoder knows; expect it below the lexical floors on small data.
     """
-    wordpiece = tokenizers.BertWordPieceTokenizer()
-    wordpiece.train_from_iterator(texts, vocab_size=vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False)
-    # tokenizers puts [CLS] and [SEP] around a text only where the vocabulary was given, not where it was learnt.
-    wordpiece.post_processor = tokenizers.processors.BertProcessing(
-        *((token, wordpiece.token_to_id(token)) for token in ("[SEP]", "[CLS]"))
-    )
+    wordpiece = tokenizers.BertWordPieceTokenizer(learnt_vocabulary(list(texts), vocabulary))
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=wordpiece._tokenizer,
         model_max_length=512,
@@ -89,3 +84,17 @@ def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> En
         vocab_size=len(tokenizer), hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024
     )
     return Encoder(transformers.BertModel(config), tokenizer, pooling).eval()
+
+
+def learnt_vocabulary(texts: Sequence[str], size: int) -> dict[str, int]:
+    """A WordPiece vocabulary of `size` pieces at most; the same texts give the same pieces and ids."""
+    wordpiece = tokenizers.BertWordPieceTokenizer()
+    chunks = {chunk for text in texts for chunk in wordpiece.normalizer.normalize_str(text).split()}
+    words = [word for chunk in chunks for word, _ in wordpiece.pre_tokenizer.pre_tokenize_str(chunk)]
+    # The trainer numbers inner letters as it meets them in a hash table, another order in every process, and breaks ties
+    # between merges by these numbers. Letters named as special tokens are numbered first, in our order.
+    inner = [f"##{letter}" for letter in sorted({letter for word in words for letter in word[1:]})]
+    wordpiece.train_from_iterator(
+        texts, vocab_size=size, special_tokens=[*SPECIAL_TOKENS, *inner], show_progress=False
+    )
+    return wordpiece.get_vocab()

@@ -1,6 +1,5 @@
 """The training loop: objectives in, trained weights and history out."""
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -124,7 +123,8 @@ class DevWatch:
         self.evaluate = evaluate
         self.metric, self.every, self.patience = stopping.metric, stopping.every, stopping.patience
         self.rows: list[dict[str, float]] = []
-        self.best_row, self.best_state = 0, trained.state_dict()
+        self.best_row = 0
+        self.best_state: dict[str, torch.Tensor] = {}
 
     def look(self, step: int) -> bool:
         """Record the dev metrics; True when the last `patience` looks brought nothing better."""
@@ -137,10 +137,15 @@ class DevWatch:
             )
         self.rows.append({"step": step} | metrics)
         if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
-            self.best_row, self.best_state = len(self.rows) - 1, copy.deepcopy(self.trained.state_dict())
+            self.best_row, self.best_state = len(self.rows) - 1, self._changing()
         return len(self.rows) - 1 - self.best_row >= self.patience
+
+    def _changing(self) -> dict[str, torch.Tensor]:
+        """A copy of what training changes: weights with gradients, and buffers such as BatchNorm's statistics."""
+        frozen = {name for name, parameter in self.trained.named_parameters() if not parameter.requires_grad}
+        return {name: value.clone() for name, value in self.trained.state_dict().items() if name not in frozen}
 
     def restore(self) -> int:
         """Put the best weights back; returns their step."""
-        self.trained.load_state_dict(self.best_state)
+        self.trained.load_state_dict(self.best_state, strict=False)
         return int(self.rows[self.best_row]["step"])

@@ -17,7 +17,7 @@ from whyrank.training.barlow import BarlowObjective
 from whyrank.training.evaluation import RankingWatch
 from whyrank.training.loop import History, Weighted, fit
 from whyrank.training.rank import OBJECTIVES
-from whyrank.training.vectors import FrozenVectors, LiveVectors, Vectors
+from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
 
 
 class Trained(NamedTuple):
@@ -36,7 +36,7 @@ def pretrain_barlow(
         return Trained(start, History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0))
     head = heads.build(options.head, start.encoder.width)
     result = system.with_heads(start, head, dual=False, score="cosine").to(next(start.encoder.parameters()).device)
-    vectors = vectors_for(result, prepared, encoder, options.train)
+    vectors = vectors_for(result, prepared, encoder, options)
     objective = BarlowObjective(prepared, vectors, head, options, np.random.default_rng(seed))
     history = fit(trainable(result, options.train), {"barlow": Weighted(1.0, objective)}, options, what="pretrain")
     return Trained(result, history)
@@ -47,7 +47,7 @@ def finetune_rank(
 ) -> Trained:
     """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept."""
     result = arrange_heads(start, options).to(next(start.encoder.parameters()).device)
-    vectors = vectors_for(result, prepared, encoder, options.train)
+    vectors = vectors_for(result, prepared, encoder, options)
     random = np.random.default_rng(seed)
     weights = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
     if not any(weights.values()):
@@ -72,30 +72,25 @@ def finetune_rank(
     return Trained(result, history)
 
 
-def vectors_for(result: system.System, prepared: Prepared, encoder: params.Encoder, train: str) -> Vectors:
-    """A table of all texts when the encoder is frozen, else the encoder itself."""
+def vectors_for(
+    result: system.System, prepared: Prepared, encoder: params.Encoder, options: params.Optimisation
+) -> Vectors:
+    """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
     rows = prepared.token_ids
-    if train == "all":
-        return LiveVectors(result.encoder, rows, batch_tokens=encoder.batch_tokens, precision=encoder.precision)
-    vector_ND = vector_cache.encode(
-        result.encoder,
-        rows,
-        batch_tokens=encoder.batch_tokens,
-        precision=encoder.precision,
-        folder=vector_cache.cache_folder(),
-    )
+    limits = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+    if options.train == "all":
+        return LiveVectors(result.encoder, rows, **limits)
+    if options.train == "last":
+        return LastBlocksVectors(result.encoder, rows, options.last_blocks, **limits)
+    vector_ND = vector_cache.encode(result.encoder, rows, folder=vector_cache.cache_folder(), **limits)
     return FrozenVectors(vector_ND, next(result.encoder.parameters()).device)
 
 
 def trainable(result: system.System, train: str) -> nn.Module:
     """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained."""
     parts = nn.ModuleDict({"heads": result.heads()})
-    if train == "all":
+    if train != "head":
         parts["encoder"] = result.encoder
-    if not any(parameter.requires_grad for parameter in parts.parameters()):
-        raise UserError(
-            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
-        )
     return parts
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from whyrank.diagnosis.examination import UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
@@ -21,9 +22,9 @@ SAMPLE = 1000
 # Steps for a pretraining that was off.
 PRETRAIN_STEPS = 300
 
-# The null's 95 % point is passed by one healthy answer in twenty; a tenth above it by practically none.
-MIXED_MARGIN = 0.10
-MIXED_SHARE = 0.02
+# One healthy answer in twenty passes the 95 % point of its null. More than luck is what 1 experiment in 100 would have.
+PASS_BY_LUCK = 0.05
+MORE_THAN_LUCK = 0.01
 # Fewer queries of an answer split well by luck too often.
 MIXED_QUERIES = 6
 
@@ -112,24 +113,25 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
         unit_ND[of_kind] -= unit_ND[of_kind].mean(axis=0)
     mixes = answer_mixes(unit_ND[judged], answer_N[judged].to_numpy(dtype=str), seed=case.seed, least=MIXED_QUERIES)
     margin_A = mixes.silhouette_A - mixes.null_95_A
-    mixed = margin_A >= MIXED_MARGIN
-    if not mixed.any() or mixed.mean() < MIXED_SHARE:
+    tested, mixed = len(margin_A), int((margin_A > 0).sum())
+    if stats.binom.sf(mixed - 1, tested, PASS_BY_LUCK) > MORE_THAN_LUCK:
         return
-    names = mixes.answer_A[np.argsort(-margin_A)][: int(mixed.sum())]
+    names = mixes.answer_A[np.argsort(-margin_A, kind="stable")]
     yield Finding(
         code="answer-mixes-questions",
         severity="info",
         system="data",
-        sentence=f"The queries of {mixed.sum()} of {len(mixed)} answers fall into two clusters, most clearly those of "
+        sentence=f"The queries of {mixed} of {tested} answers fall into two clusters ({PASS_BY_LUCK * tested:.0f} would by "
+        f"luck), most clearly those of "
         f"{', '.join(names[:3])}.",
         evidence=(
-            Evidence("answers whose queries fall into two clusters", int(mixed.sum()), "answers"),
-            Evidence("answers with enough queries to tell", len(mixed), "answers"),
+            Evidence("answers whose queries fall into two clusters", mixed, "answers"),
+            Evidence("answers with enough queries to tell", tested, "answers"),
             Evidence(f"silhouette of the split of {names[0]}", float(mixes.silhouette_A[margin_A.argmax()])),
             Evidence("95 % point for one topic", float(mixes.null_95_A[margin_A.argmax()])),
         ),
         cause="One answer document serves several questions; a single vector has to lie between them.",
         fix=Fix({}, "split these answers by the question they solve"),
         reference="Rousseeuw 1987; Liu et al. 2008 (SigClust); seed project A, open questions",
-        weight=float(mixed.mean()),
+        weight=mixed / tested,
     )

@@ -56,7 +56,8 @@ def _finding(finding: Finding, level: float) -> list[str]:
     if finding.interval:
         low, high = finding.interval
         evidence.append(f"- {numbers.per_cent(level)} interval: {numbers.free(low)} to {numbers.free(high)}")
-    blocks = [f"### {finding.severity.upper()} {finding.code} (about {finding.system})", _wrapped(finding.sentence)]
+    heading = one_line(f"### {finding.severity.upper()} {finding.code} (about {finding.system})")
+    blocks = [heading, _wrapped(finding.sentence)]
     blocks += ["\n".join(one_line(line) for line in evidence)] if evidence else []
     blocks.append(_wrapped(f"Cause: {finding.cause}"))
     blocks += [_wrapped(f"What to do: {finding.fix.action}")] if finding.fix.action else []

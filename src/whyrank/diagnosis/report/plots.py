@@ -71,7 +71,7 @@ def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
         axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--")
         axes.plot(barlow["step"], barlow["mean_diagonal"], color=ORANGE, linewidth=1.5)
         axes.text(1, 0.96, "perfect", transform=axes.get_yaxis_transform(), ha="right", va="top", color=MUTED)
-        axes.text(1, 0.04, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=MUTED)
+        axes.text(1, 0.09, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=MUTED)
         axes.set(xlabel="step", ylabel="mean diagonal", ylim=(min(-0.15, barlow["mean_diagonal"].min() - 0.05), 1.08))
 
     def paint_off_diagonal(axes: Axes) -> None:
@@ -105,21 +105,11 @@ def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
     picked = np.unique(np.linspace(0, n - 1, min(n, MOST_PAIRS)).astype(int))
 
     def paint(axes: Axes) -> None:
-        ends_A22 = np.stack([question[["x", "y"]].to_numpy()[picked], conversation[["x", "y"]].to_numpy()[picked]], 1)
-        for ends_22 in ends_A22:
+        question_A2, conversation_A2 = (part[["x", "y"]].to_numpy()[picked] for part in (question, conversation))
+        for ends_22 in np.stack([question_A2, conversation_A2], axis=1):
             axes.plot(*ends_22.T, color="#9aa5b1", linewidth=0.8, zorder=1)
-        axes.scatter(
-            ends_A22[:, 0, 0],
-            ends_A22[:, 0, 1],
-            s=20,
-            facecolor="white",
-            edgecolor=BLUE,
-            linewidth=1.1,
-            label="questions",
-        )
-        axes.scatter(
-            ends_A22[:, 1, 0], ends_A22[:, 1, 1], s=20, color=ORANGE, marker="^", linewidth=0, label="conversations"
-        )
+        axes.plot(*question_A2.T, "o", color=BLUE, markerfacecolor="white", markersize=4.5, label="questions")
+        axes.plot(*conversation_A2.T, "^", color=ORANGE, markersize=4.5, label="conversations")
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xticks=[], yticks=[], xlabel="first principal axis", ylabel="second")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2, handletextpad=0.2)

@@ -47,8 +47,9 @@ def centroids(records: Records) -> pd.DataFrame:
     pairs = records.data.qrels[records.data.qrels["score"] > 0].drop_duplicates("query_id")
     queries = records.data.queries.merge(pairs[["query_id", "answer_id"]], on="query_id", how="left")
     parts = [_centroids(system, records, queries) for system in PROJECTED if system in records.runs]
+    drawn = [part for part in parts if len(part)]
     columns = ["system", "answer_id", "kind", "x", "y", "distance", "spread"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=columns)
 
 
 def _centroids(system: str, records: Records, queries: pd.DataFrame) -> pd.DataFrame:
@@ -71,12 +72,12 @@ def _centroids(system: str, records: Records, queries: pd.DataFrame) -> pd.DataF
             "x": xy[:, 0],
             "y": xy[:, 1],
             "distance": np.tile(found.distance_A, 2),
-            "spread": _mean_distance((found.question_AD + found.conversation_AD) / 2),
+            "spread": mean_distance((found.question_AD + found.conversation_AD) / 2),
         }
     )
 
 
-def _mean_distance(rows_AD: np.ndarray, most: int = 1000) -> float:
+def mean_distance(rows_AD: np.ndarray, most: int = 1000) -> float:
     """Mean distance of two different rows, of at most so many evenly picked ones: A x A distances are kept."""
     rows_AD = rows_AD[:: -(-len(rows_AD) // most)]
     square_A = np.square(rows_AD).sum(axis=1)

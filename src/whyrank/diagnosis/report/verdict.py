@@ -34,8 +34,8 @@ def verdict(comparisons: pd.DataFrame, findings: list[Finding], *, metric: str, 
     text = _joined(parts) if parts else "no tuned system was evaluated beside another, so there is nothing to compare"
     first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
     if first is not None:
-        text += f"; the first cause to mend is {first.code}: {one_line(first.sentence).rstrip('.')}"
-    return text[0].upper() + text[1:] + "."
+        text += f"; the first cause to mend is {first.code}: {first.sentence.strip().rstrip('.')}"
+    return one_line(text[0].upper() + text[1:]) + "."
 
 
 def _joined(parts: list[str]) -> str:

@@ -1,0 +1,52 @@
+"""The recorded files as `Records`. Folders come as arguments; the names of the files in them are known here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from whyrank.core import io
+from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
+
+
+def read_records(*, prepared: Path, runs: Path, metrics: Path, inits: Sequence[str], systems: Sequence[str]) -> Records:
+    """Everything recorded about the systems named.
+
+    prepared   tables of `prepare`;  runs   one folder per system;  metrics   `<stage>.json` beside a folder `<stage>`
+    """
+    barlow = read_training(metrics / "pretrain_barlow")
+    return Records(
+        data=read_data(prepared, metrics / "prepare"),
+        barlow=None if barlow.history.empty else barlow,
+        finetune={init: read_training(metrics / "finetune_rank" / init) for init in inits},
+        runs={system: read_run(runs / system, metrics / "evaluate" / system) for system in systems},
+    )
+
+
+def read_data(prepared: Path, recorded: Path) -> DataRecords:
+    tables = {file.stem: io.read_table(file) for file in sorted(recorded.glob("*.csv"))}
+    return DataRecords(
+        *(io.read_table(prepared / f"{name}.parquet") for name in ("answers", "queries", "qrels")),
+        metrics=io.read_json(recorded.with_suffix(".json")),
+        tables=tables,
+        batches=tables["batches"],
+    )
+
+
+def read_training(recorded: Path) -> TrainingRecord:
+    looks = recorded / "evaluations.csv"
+    return TrainingRecord(
+        metrics=io.read_json(recorded.with_suffix(".json")),
+        history=io.read_table(recorded / "history.csv"),
+        evaluations=io.read_table(looks) if looks.exists() else pd.DataFrame(),
+    )
+
+
+def read_run(run: Path, recorded: Path) -> RunRecord:
+    vectors = [run / f"{side}_vectors.npy" for side in ("query", "answer")]
+    return RunRecord(
+        io.read_json(recorded.parent / f"{recorded.name}.json"),
+        io.read_table(run / "queries.parquet"),
+        io.read_table(run / "top.parquet"),
+        *(io.read_array(file) if file.exists() else None for file in vectors),
+    )

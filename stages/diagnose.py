@@ -1,0 +1,54 @@
+"""diagnose: compare the systems, test the differences, and say why one is better or worse than another.
+
+reads   data/prepared, data/runs, metrics/
+writes  metrics/findings.json, metrics/diagnose/ (report.html, report.md, findings.json, tables, plot series)
+"""
+
+import platform
+import sys
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+from whyrank.core import io, params
+from whyrank.core.errors import exit_on_user_error
+from whyrank.diagnosis import registry, report
+from whyrank.diagnosis.finding import SEVERITIES
+from whyrank.diagnosis.read import read_records
+
+
+def main() -> None:
+    values = params.load("diagnose")
+    seed = params.seed(values)
+    options = params.section(values, "diagnose", params.Diagnose)
+    records = read_records(
+        prepared=Path("data/prepared"),
+        runs=Path("data/runs"),
+        metrics=Path("metrics"),
+        inits=values["inits"],
+        systems=list(values["systems"]),
+    )
+    findings = registry.examine(records, options.metric, options.resamples, options.level, seed)
+    packages = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
+    versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
+    with io.replacing_folder("metrics/diagnose") as folder:
+        verdict = report.write(
+            records,
+            findings,
+            folder,
+            metric=options.metric,
+            level=options.level,
+            resamples=options.resamples,
+            seed=seed,
+            provenance={"params": params.everything(), "versions": versions},
+        )
+        io.write_text(folder / "verdict.txt", verdict + "\n")
+        io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
+    severities = Counter(finding.severity for finding in findings)
+    codes = Counter(finding.code for finding in findings)
+    io.write_metrics("metrics/findings.json", {name: severities[name] for name in SEVERITIES} | dict(sorted(codes.items())))
+    print(verdict, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,300 @@
+"""The report: what its verdict claims, that its page is whole and safe, and that its bytes repeat."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whyrank.core import io
+from whyrank.diagnosis.finding import Evidence, Finding, Fix
+from whyrank.diagnosis.records import TrainingRecord
+from whyrank.diagnosis.report import write
+from whyrank.diagnosis.report.content import best_cells, gather
+from whyrank.diagnosis.report.html import render_html
+from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.series import mean_distance
+from whyrank.diagnosis.report.verdict import verdict
+
+PROVENANCE = {"seed": 3, "params": {"prepare": {"tokens": {"answer": 128}}}, "versions": {"numpy": "2.0"}}
+CHOICES = {"metric": "accuracy@1", "level": 0.95, "resamples": 200, "seed": 0, "provenance": PROVENANCE}
+VOID = {"meta", "br", "hr", "img", "input", "link", "col", "wbr"}
+HOSTILE = "<script>alert(1)</script></style></svg>\"'& 😀 שלום \u202egnp.exe " + "W" * 200
+
+
+def row(a, role, difference, low, high, p_holm=0.001, b=None, n=183):
+    return {
+        "a": a, "b": b or role, "role": role, "type": "all", "difference": difference, "low": low, "high": high,
+        "p_holm": p_holm, "n_queries": n,
+    }  # fmt: skip
+
+
+def say(*rows, findings=()):
+    return verdict(pd.DataFrame(rows), list(findings), metric="accuracy@1", level=0.95)
+
+
+class Outline(HTMLParser):
+    """Tags that were opened, ids, heading levels, and whether each was closed in its turn."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.ids, self.text = [], [], [], []
+        self.feed(page)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"{tag} closed out of turn"
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def named(self, *names):
+        return [(tag, attrs) for tag, attrs in self.tags if tag in names]
+
+
+@pytest.fixture(scope="module")
+def content(recorded, findings):
+    return gather(recorded, findings, **CHOICES)
+
+
+@pytest.fixture(scope="module")
+def page(content):
+    return render_html(content)
+
+
+@pytest.fixture(scope="module")
+def outline(page):
+    return Outline(page)
+
+
+def test_verdict_names_gains_in_points_with_their_intervals():
+    text = say(
+        row("base-tuned", "base", 0.083, 0.041, 0.125),
+        row("base-tuned", "best lexical floor", 0.2, 0.15, 0.25, b="bm25"),
+        row("barlow-tuned", "base-tuned", 0.031, 0.01, 0.05),
+    )
+    assert text == (
+        "Fine-tuning beats the encoder it started from, base, by 8.3 points of accuracy@1 (95 % interval 4.1 to 12.5) "
+        "and beats bm25, the best lexical floor, by 20.0 points (15.0 to 25.0); "
+        "Barlow pretraining before it adds 3.1 points (1.0 to 5.0)."
+    )
+
+
+def test_verdict_tells_losses_as_losses():
+    text = say(
+        row("base-tuned", "base", -0.05, -0.08, -0.02),
+        row("barlow-tuned", "base-tuned", -0.275, -0.35, -0.19),
+    )
+    assert "loses to the encoder it started from, base, by 5.0 points" in text
+    assert "pretraining before it costs 27.5 points (19.0 to 35.0)" in text
+
+
+def test_verdict_claims_no_difference_where_the_interval_holds_zero():
+    text = say(row("base-tuned", "base", 0.01, -0.02, 0.04), row("barlow-tuned", "base-tuned", -0.004, -0.03, 0.02))
+    assert "shows no difference from the encoder it started from, base, that 183 test queries can show" in text
+    assert "pretraining before it makes no difference that 183 test queries can show (\u22123.0 to 2.0)" in text
+
+
+def test_verdict_only_says_seems_where_the_correction_takes_certainty_away():
+    text = say(row("base-tuned", "base", 0.05, 0.01, 0.09, p_holm=0.12))
+    assert "seems to beat" in text and "yet corrected p = 0.12" in text
+
+
+def test_verdict_has_no_bounds_to_tell_with_a_single_answer():
+    assert say(row("base-tuned", "base", 0.5, np.nan, np.nan, n=1)).endswith("that 1 test query can show.")
+
+
+def test_verdict_ends_with_the_weightiest_error_and_with_no_milder_finding(findings):
+    gain = row("base-tuned", "base", 0.083, 0.041, 0.125)
+    assert "the first cause to mend is barlow-single-answer-batches: Every" in say(gain, findings=findings)
+    mild = [finding for finding in findings if finding.severity != "error"]
+    assert "first cause" not in say(gain, findings=mild)
+
+
+def test_verdict_without_tuned_systems_says_so(recorded):
+    content = gather(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [], **CHOICES)
+    assert content.verdict.startswith("No tuned system was evaluated")
+    Outline(render_html(content))
+    assert "No probe raised anything." in render_markdown(content)
+
+
+def test_page_needs_no_network_and_no_script(page, outline):
+    assert not outline.named("script", "link", "img", "iframe", "object")
+    loading = [
+        value for _, attrs in outline.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
+    ]
+    assert loading and all(value.startswith("#") for value in loading)
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+
+
+def test_page_sections_come_in_the_order_of_a_reader(outline):
+    sections = [attrs["id"] for _, attrs in outline.named("section")]
+    assert sections == [
+        "systems", "findings", "comparisons", "plots", "worst", "convergence", "data", "provenance",
+    ]  # fmt: skip
+    assert outline.named("nav", "h1")[0][0] == "h1"
+
+
+def test_ids_are_unique_and_every_reference_hits_one(page, outline):
+    assert len(outline.ids) == len(set(outline.ids))
+    targets = re.findall(r'(?:href="#|url\(#|aria-labelledby=")([\w-]+)', page)
+    assert targets and set(targets) <= set(outline.ids)
+
+
+def test_headings_never_skip_a_level_and_table_headers_have_a_scope(outline):
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(next_ - level <= 1 for level, next_ in pairwise(levels))
+    assert all("scope" in attrs for _, attrs in outline.named("th"))
+
+
+def test_every_figure_is_an_image_with_a_title(page):
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    # metrics, gap, learning, two of Barlow, two slices, three of centroids
+    assert len(drawings) == 10
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing)
+        assert root.get("role") == "img" and root[0].tag.endswith("title") and root[0].text
+        assert root.find(".//{*}metadata") is None and root.find(".//{*}style") is None
+
+
+def test_wide_tables_scroll_in_their_own_box(page):
+    assert page.count("<table") == page.count('<div class="scroll" tabindex="0" role="region" aria-label=')
+
+
+def test_best_of_each_column_is_bold_and_equals_share_it():
+    columns = ["system", "type", "metric", "value"]
+    table = pd.DataFrame(
+        [("a", "all", "mrr", 0.81249), ("b", "all", "mrr", 0.81206), ("c", "all", "mrr", 0.5)], columns=columns
+    )
+    assert best_cells(table) == {("a", "all", "mrr"), ("b", "all", "mrr")}  # both read 0.812
+
+
+def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(page, outline):
+    codes = ["barlow-single-answer-batches", "truncation-loses-evidence", "hub-answers"]
+    places = [page.index(f"<h3>{code}</h3>") for code in codes]
+    assert places == sorted(places)
+    assert page.count('<span class="badge">error</span>') == 2  # in the tally and on the finding
+    text = "".join(outline.text)
+    assert (
+        "dvc exp run -S pretrain_barlow.batches=across_answers -S 'pretrain_barlow.views=[question-conversation]'"
+        in text
+    )
+    assert "mean diagonal at the end0.004 of 1" in " ".join(text.split())
+
+
+def test_provenance_shows_params_with_dotted_names(content, page):
+    assert content.provenance["params"] == {"prepare.tokens.answer": "128"}
+    assert "prepare.tokens.answer" in page and "2.0" in page
+
+
+@pytest.fixture(scope="module")
+def hostile(recorded):
+    data = recorded.data
+    answers = data.answers.assign(title=HOSTILE, raw_text=HOSTILE)
+    data = replace(data, answers=answers, queries=data.queries.assign(raw_text=HOSTILE))
+    finding = Finding(
+        HOSTILE,
+        "error",
+        HOSTILE,
+        HOSTILE,
+        (Evidence(HOSTILE, 1.0, HOSTILE),),
+        HOSTILE,
+        Fix({"a": HOSTILE}, HOSTILE),
+        HOSTILE,
+    )
+    return gather(replace(recorded, data=data), [finding], **(CHOICES | {"provenance": {HOSTILE: {HOSTILE: HOSTILE}}}))
+
+
+def test_text_from_data_cannot_break_out_of_the_page(hostile, page):
+    attacked = render_html(hostile)
+    outline = Outline(attacked)
+    assert not outline.named("script")
+    assert len(outline.named("svg")) == page.count("<svg") and len(outline.named("style")) == 1
+    assert "😀" in attacked and "שלום" in attacked
+
+
+def test_text_from_data_cannot_drive_a_terminal_or_break_a_table(hostile):
+    text = render_markdown(hostile)
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text.replace(hostile.findings[0].fix.command, "")
+    )
+    assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
+
+
+def test_terminal_report_fits_100_columns_with_aligned_tables(content):
+    text = render_markdown(content)
+    lines = [line for line in text.splitlines() if not line.startswith("dvc exp run")]
+    assert max(map(len, lines)) <= 100
+    blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert len(blocks) > 8
+    assert all(len({len(line) for line in block.splitlines()}) == 1 for block in blocks)
+    assert not re.search(r"</?[a-z]+>", text)
+    assert "| base-tuned   | " in text and "### ERROR barlow-single-answer-batches" in text
+
+
+def test_page_and_terminal_show_the_same_numbers(content, page):
+    shown = content.systems.query("system == 'base' and type == 'all' and metric == 'accuracy@1'").iloc[0]
+    text = f"{shown['value']:.3f}"
+    assert text in page and text in render_markdown(content)
+
+
+def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):
+    off = TrainingRecord({"steps": 0}, pd.DataFrame())
+    records = replace(recorded, barlow=off)
+    write(records, findings, tmp_path, **CHOICES)
+    page = (tmp_path / "report.html").read_text()
+    assert "Barlow Twins: agreement" not in page and page.count("<svg") == 8
+    assert (tmp_path / "plots/barlow.csv").read_text() == "step,mean_diagonal,off_diagonal_rms,noise_floor\n"
+
+
+def test_written_files_are_complete_and_the_same_twice(recorded, findings, tmp_path, content):
+    for name in ("one", "two"):
+        assert write(recorded, findings, tmp_path / name, **CHOICES) == content.verdict
+    names = sorted(path.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*.*"))
+    assert names == [
+        "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
+        "plots/learning.csv", "report.html", "report.md", "slices.csv", "systems.csv",
+    ]  # fmt: skip
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    learning = io.read_table(tmp_path / "one/plots/learning.csv")
+    assert list(learning.columns) == ["init", "step", "dev", "train"] and set(learning["init"]) == {"base", "barlow"}
+
+
+def test_centroids_join_the_questions_and_conversations_of_each_answer(recorded, content):
+    table = content.centroids[content.centroids["system"] == "base"]
+    answer = table["answer_id"].iloc[0]
+    pair = table[table["answer_id"] == answer]
+    assert pair["kind"].tolist() == ["question", "conversation"]
+    ids = set(recorded.data.qrels.query("answer_id == @answer")["query_id"])
+    queries = recorded.data.queries
+    vectors = recorded.runs["base"].query_vectors.astype(float)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    mean = [
+        vectors[(queries["query_id"].isin(ids) & (queries["type"] == kind)).to_numpy()].mean(axis=0)
+        for kind in pair["kind"]
+    ]
+    assert pair["distance"].iloc[0] == pytest.approx(np.linalg.norm(mean[0] - mean[1]))
+
+
+def test_spread_is_the_mean_distance_of_two_different_answers(content):
+    table = content.centroids
+    assert table.groupby("system")["spread"].nunique().eq(1).all()
+    # Corners of a 3-4-5 triangle: (3 + 4 + 5) / 3 = 4.
+    assert mean_distance(np.array([[0.0, 0], [3, 0], [0, 4]])) == pytest.approx(4)
