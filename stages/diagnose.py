@@ -40,7 +40,7 @@ def main() -> None:
             level=options.level,
             resamples=options.resamples,
             seed=seed,
-            provenance={"params": params.everything(), "versions": versions},
+            provenance={"params": values, "versions": versions},
         )
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])

@@ -53,7 +53,10 @@ def test_what_prepare_reads_of_the_training_sections_is_a_part_of_them(shipped_p
         ({"steps": True}, "params.yaml: `pretrain_barlow.steps` is True (bool), expected int"),
         ({"clip": True}, "params.yaml: `pretrain_barlow.clip` is True (bool), expected float"),
         ({"learning_rate": "1e-4"}, "params.yaml: `pretrain_barlow.learning_rate` is '1e-4' (str), expected float"),
-        ({"decay": "cubic"}, "params.yaml: `pretrain_barlow.decay` is 'cubic', expected one of cosine, linear, constant"),
+        (
+            {"decay": "cubic"},
+            "params.yaml: `pretrain_barlow.decay` is 'cubic', expected one of cosine, linear, constant",
+        ),
         ({"views": "query-answer"}, "params.yaml: `pretrain_barlow.views` is 'query-answer', expected a list"),
         ({"views": ["query-answer", 3]}, "params.yaml: `pretrain_barlow.views[1]` is 3 (int), expected str"),
         ({"head": "mlp"}, "params.yaml: `pretrain_barlow.head` is 'mlp', expected a section with keys"),

@@ -1,6 +1,7 @@
 """The encoder: texts in, vectors out, the same whatever company a text keeps."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_length_batches_cover_each_text_once_longest_first_within_the_budget(bat
     for batch in batches:
         assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= batch_tokens
     # Greedy: the first text of a batch would not have fitted into the one before.
-    for one, two in zip(batches, batches[1:], strict=False):
+    for one, two in pairwise(batches):
         assert lengths[one[0]] * (len(one) + 1) > batch_tokens, two
 
 
@@ -101,7 +102,8 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
         assert back.pooling == pooling and not back.training
         assert back.tokenise(TEXTS, 16) == rows
         assert np.array_equal(
-            back.encode(rows, batch_tokens=100, precision="fp32"), encoder.encode(rows, batch_tokens=100, precision="fp32")
+            back.encode(rows, batch_tokens=100, precision="fp32"),
+            encoder.encode(rows, batch_tokens=100, precision="fp32"),
         )
 
 

@@ -77,7 +77,7 @@ def test_the_cosine_score_gives_unit_rows_and_the_dot_score_leaves_them(arrangem
 
 
 def test_a_shared_head_sees_queries_and_answers_as_one_batch(arrangement):
-    # In training BatchNorm standardises by the statistics of what it sees; seen apart, each side would be centred alone.
+    # In training BatchNorm standardises by what it sees; seen apart, each side would be centred alone.
     shared = arrangement("shared")
     shared.score = "dot"
     shared.query_head[0].layers[3].p = 0.0

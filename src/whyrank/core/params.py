@@ -175,13 +175,6 @@ def load(stage: str) -> dict[str, Any]:
     return dvc.api.params_show(stages=stage)
 
 
-def everything() -> dict[str, Any]:
-    """All values of params.yaml, for the record of a report; a stage computes with what it declares only."""
-    import dvc.api
-
-    return dvc.api.params_show(FILE)
-
-
 def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
     """One section of `values` as a checked dataclass."""
     if name not in values:

@@ -59,13 +59,18 @@ def clusters(query_ND: np.ndarray, prepared: Prepared, seed: int) -> dict[str, f
     metrics = {
         "within_answer_share": within.share,
         "within_answer_share_chance": within.chance,
-        "cluster_size": float(separation.cluster_size(rows_ND, answer_N).distance_A.mean()),
+        "cluster_size": mean(separation.cluster_size(rows_ND, answer_N).distance_A),
     }
     if question_N.any() and not question_N.all():
-        distances = separation.centroid_distances(rows_ND, answer_N, question_N).distance_A
-        metrics["question_conversation_distance"] = float(distances.mean()) if len(distances) else float("nan")
+        distances = separation.centroid_distances(rows_ND, answer_N, question_N)
+        metrics["question_conversation_distance"] = mean(distances.distance_A)
         metrics["type_probe_auc"] = separation.linear_probe_auc(rows_ND, question_N, answer_N, seed=seed)
     return metrics
+
+
+def mean(value_A: np.ndarray) -> float:
+    """NaN of none, without NumPy's warning."""
+    return float(value_A.mean()) if len(value_A) else float("nan")
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float]:

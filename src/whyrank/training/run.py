@@ -91,6 +91,10 @@ def trainable(result: system.System, train: str) -> nn.Module:
     parts = nn.ModuleDict({"heads": result.heads()})
     if train != "head":
         parts["encoder"] = result.encoder
+    if not any(parameter.requires_grad for parameter in parts.parameters()):
+        raise UserError(
+            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
+        )
     return parts
 
 

@@ -1,11 +1,11 @@
 """A healthy experiment in numbers, and the means to spoil it as a real fault would.
 
-40 answers, 400 queries (half questions, half conversations; 5 of an answer train, 2 dev, 3 test). Each encoder's vector of
-a query is its answer's direction plus noise; ranks, metrics and geometry are computed from the vectors, so that a planted
-fault carries all its consequences.
+40 answers, 400 queries (half questions, half conversations; 5 of an answer train, 2 dev, 3 test). Each encoder's vector
+of a query is its answer's direction plus noise; ranks, metrics and geometry are computed from the vectors, so that a
+planted fault carries all its consequences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from whyrank.diagnosis.finding import Finding
+from whyrank.diagnosis.probes import representation
 from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.diagnosis.registry import examine
 from whyrank.measure import geometry, ranking, separation
@@ -46,7 +47,6 @@ class Lab:
         lengths = np.where(np.array(kinds) == "question", random.integers(5, 15, n), random.integers(40, 90, n))
         texts = [f"case {i // PER_ANSWER} said {i} " + "word " * length for i, length in enumerate(lengths)]
         queries = pd.DataFrame({"query_id": [f"q{i:03d}" for i in range(n)], "type": kinds, "declared_type": kinds})
-        # An answer's five training queries start with a question or with a conversation, so test sets balance.
         queries["split"] = SPLITS * ANSWERS
         queries["raw_text"] = queries["text"] = texts
         queries["tokens_raw"] = queries["tokens"] = lengths + 4
@@ -150,6 +150,22 @@ def lab() -> Lab:
 @pytest.fixture(scope="session")
 def healthy(lab: Lab) -> Records:
     return lab.records()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster_null_drawn_once() -> Iterator[None]:
+    """Most faults leave the vectors of base alone; drawing their null anew would be half of the time of these tests."""
+    known: dict[bytes, Any] = {}
+
+    def remembered(vectors_ND: np.ndarray, answer_N: np.ndarray, **options: int) -> Any:
+        key = vectors_ND.tobytes() + answer_N.tobytes() + repr(options).encode()
+        if key not in known:
+            known[key] = separation.answer_mixes(vectors_ND, answer_N, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(representation, "answer_mixes", remembered)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
     """Answers that no query wants: they are only ever wrong."""
     table = data.tables["per_answer"]
     asked = table["question"] + table["conversation"] > 0
-    share = float(1 - asked.mean())
+    share = float((~asked).mean())
     if share < UNASKED:
         return
     yield Finding(

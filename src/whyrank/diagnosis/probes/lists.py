@@ -82,7 +82,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
         unwanted = near[~pd.MultiIndex.from_frame(near[["query_id", "answer_id"]]).isin(wanted)]
         skew = _skew(near, size, case.data.answers["answer_id"])
         shares = unwanted["answer_id"].value_counts() / run.queries["query_id"].nunique()
-        if skew < HUB_SKEW or shares.max() < least:
+        if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
             continue
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
         is_tuned = system in UNTUNED

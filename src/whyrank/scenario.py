@@ -1,0 +1,56 @@
+"""Named experiments: a question, the overrides that ask it, and the findings that should come out.
+
+`python -m whyrank scenario NAME` runs one through `dvc exp run` and compares.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from whyrank.core.errors import UserError
+
+KEYS = {"name", "question", "overrides", "expected", "unexpected"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """expected, unexpected   codes of findings that must, or must not, come out"""
+
+    name: str
+    question: str
+    overrides: dict[str, Any]
+    expected: list[str]
+    unexpected: list[str]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.yaml"))
+
+
+def read(name: str, folder: Path) -> Scenario:
+    """Raises UserError for an unknown name, and for a file with other keys than a scenario has."""
+    file = folder / f"{name}.yaml"
+    if not file.exists():
+        raise UserError(f"no scenario {name!r}; there are {', '.join(names(folder))}")
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or set(content) != KEYS or content["name"] != name:
+        raise UserError(f"{file}: expected the keys {', '.join(sorted(KEYS))}, and `name: {name}`")
+    return Scenario(**content)
+
+
+def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
+    """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
+    settings = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in scenario.overrides.items()]
+    flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
+    return [sys.executable, "-m", "dvc", "exp", "run", "-f", "-n", scenario.name, "-m", scenario.question, *flags]
+
+
+def verdict(scenario: Scenario, found: Sequence[str]) -> list[str]:
+    """What did not come as expected, one line each; empty when all did."""
+    missing = [f"expected {code}, which no probe raised" for code in scenario.expected if code not in found]
+    return missing + [f"did not expect {code}, which was raised" for code in scenario.unexpected if code in found]

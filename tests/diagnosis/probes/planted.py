@@ -1,0 +1,244 @@
+"""Faults, planted in what was recorded of the healthy experiment, with the findings that each implies."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from whyrank.diagnosis.records import Records, TrainingRecord
+from whyrank.measure import geometry
+
+TUNED = ("base-tuned", "barlow-tuned")
+
+
+ENCODERS = ("base", "barlow", *TUNED)
+
+
+# Noise per feature, as in the healthy experiment.
+NOISE = {"tfidf": 0.48, "bm25": 0.46, "base": 0.40, "barlow": 0.395, "base-tuned": 0.30, "barlow-tuned": 0.298}
+
+
+def of(code: str, *systems: str) -> set[tuple[str, str]]:
+    return {(code, system) for system in systems}
+
+
+def with_data(records: Records, **changes: Any) -> Records:
+    return replace(records, data=replace(records.data, **changes))
+
+
+def with_finetune(records: Records, **changes: Any) -> Records:
+    """Both fine-tunings with other fields."""
+    return replace(records, finetune={init: replace(record, **changes) for init, record in records.finetune.items()})
+
+
+def one_answer_per_batch(record: TrainingRecord) -> TrainingRecord:
+    history = record.history.assign(distinct_answers=1, rows=5, noise_floor=5**-0.5, mean_diagonal=0.02, invariance=1.1)
+    return replace(record, history=history)
+
+
+def single_answer_batches(lab: Any, healthy: Records) -> Records:
+    """Pretraining removes most of what identifies the answer, and the ranking on top does not recover."""
+    barlow, tuned = lab.vectors(0.4) - 0.6 * lab.answer_AD[lab.own_N], lab.vectors(0.42)
+    spoilt = lab.spoil(healthy, barlow=lab.run(barlow), barlow_tuned=lab.run(tuned))
+    return replace(spoilt, barlow=one_answer_per_batch(healthy.barlow))
+
+
+def pretraining_hurts(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.40)))
+
+
+def pretraining_helps(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.22)))
+
+
+def lexical_task(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, bm25=lab.scored(lab.vectors(0.15) @ lab.answer_AD.T))
+
+
+def head_from_scratch(lab: Any, healthy: Records) -> Records:
+    tuned = lab.run(lab.vectors(0.47))
+    finetune = {init: lab.finetune(start=0.03, end=0.55) for init in ("base", "barlow")}
+    return replace(lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned), finetune=finetune)
+
+
+def collapse(lab: Any, healthy: Records) -> Records:
+    """All vectors within rounding of one point."""
+    point = np.ones((1, lab.answer_AD.shape[1]))
+    tuned = lab.run(point + 1e-7 * lab.noise_ND, point + 1e-7 * lab.answer_AD)
+    return lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+
+
+def flat_head(lab: Any, healthy: Records) -> Records:
+    """Three directions of 64 are left."""
+    keep = np.zeros(lab.answer_AD.shape[1])
+    keep[:3] = 1
+    return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.3) * keep, lab.answer_AD * keep))
+
+
+def types_apart(lab: Any, healthy: Records, apart: float = 1.2, worse: float = 0.42) -> Records:
+    """Conversations lie `apart` from questions along one axis, and have `worse` noise where questions have 0.22."""
+    axis = geometry.unit_rows(np.random.default_rng(1).standard_normal((1, lab.answer_AD.shape[1])))
+    question_N1 = lab.is_question_N[:, None]
+    query_ND = np.where(question_N1, lab.vectors(0.22), lab.vectors(worse))
+    query_ND = query_ND + np.where(question_N1, 1, -1) * apart * 2 * axis
+    tuned = lab.run(query_ND, lab.answer_AD - (lab.answer_AD @ axis.T) * axis)
+    return lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+
+
+def truncation(lab: Any, healthy: Records, noise: float = 0.6) -> Records:
+    """Half of the conversations lost most of their tokens, and rank worse with `noise`."""
+    is_cut = ~lab.is_question_N & (np.arange(len(lab.own_N)) % 4 == 1)
+    queries = healthy.data.queries.copy()
+    queries.loc[is_cut, ["tokens_raw", "tokens"]] = 280, 126
+    metrics = {f"{what}_share_conversation": 0.6 for what in ("tfidf_lost", "tokens_lost", "texts_cut")}
+    tuned = lab.run(np.where(is_cut[:, None], lab.vectors(noise), lab.vectors(0.22)))
+    spoilt = lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+    return with_data(spoilt, queries=queries, metrics=healthy.data.metrics | metrics)
+
+
+def leak(lab: Any, healthy: Records, n: int = 15) -> Records:
+    """`n` of the 120 test queries stand in train too, and are ranked from memory."""
+    queries = healthy.data.queries
+    test = np.flatnonzero(queries["split"] == "test")[:n]
+    rows = {"query_left": "q000", "split_left": "train", "query_right": queries["query_id"].to_numpy()[test]}
+    leaks = pd.DataFrame(rows | {"split_right": "test", "kind": "exact", "similarity": 1.0, "same_answer": True})
+    remembered = lab.vectors(0.3)
+    remembered[test] = lab.answer_AD[lab.own_N[test]]
+    tuned = lab.run(remembered)
+    spoilt = lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+    return with_data(spoilt, tables=healthy.data.tables | {"leaks": leaks})
+
+
+def conflict(lab: Any, healthy: Records, n: int = 6) -> Records:
+    ids = healthy.data.queries["query_id"].to_numpy()
+    rows = {"query_left": ids[:n], "split_left": "train", "query_right": ids[-n:], "split_right": "test"}
+    return with_data(healthy, tables=healthy.data.tables | {"conflicts": pd.DataFrame(rows)})
+
+
+def false_negatives(lab: Any, healthy: Records, share: float = 0.3) -> Records:
+    history = healthy.finetune["base"].history.assign(rows_with_false_negatives=share)
+    batches = healthy.data.batches.fillna({"rows_with_false_negatives": 0.0})
+    batches.loc[batches["stage"] == "finetune_rank", "rows_with_false_negatives"] = share
+    return with_finetune(with_data(healthy, batches=batches), history=history)
+
+
+def too_little_training(lab: Any, healthy: Records) -> Records:
+    """Tuning moves training accuracy from 0.62 to 0.64, and the systems are what they were before."""
+    looks = healthy.finetune["base"].evaluations
+    still = 0.62 + 0.02 * looks["step"] / looks["step"].max()
+    spoilt = with_finetune(
+        healthy, evaluations=looks.assign(**{"train_accuracy@1": still, "accuracy@1_all": still - 0.02})
+    )
+    return lab.spoil(spoilt, base_tuned=healthy.runs["base"], barlow_tuned=healthy.runs["barlow"])
+
+
+def too_much_training(lab: Any, healthy: Records) -> Records:
+    looks = healthy.finetune["base"].evaluations
+    dev = np.where(looks["step"] <= 60, 0.6 + looks["step"] / 300, 0.8 - 0.3 * (looks["step"] - 60) / 340)
+    metrics = {"steps_run": 400, "best_step": 60}
+    return with_finetune(healthy, evaluations=looks.assign(**{"accuracy@1_all": dev}), metrics=metrics)
+
+
+def long_vectors(lab: Any, healthy: Records) -> Records:
+    """The pretrained head's vectors are 20 times as long, and the score is a dot product."""
+    runs = {name: replace(run, metrics=run.metrics | {"score_kind_cosine": 0.0}) for name, run in healthy.runs.items()}
+    runs["barlow"] = lab.run(20 * lab.vectors(0.395))
+    after = healthy.finetune["barlow"]
+    after = replace(after, history=after.history.assign(logit_std=80.0))
+    return replace(healthy, runs=runs, finetune=healthy.finetune | {"barlow": after})
+
+
+def twin_answers(lab: Any, healthy: Records) -> Records:
+    """Sixteen answers stand twice in the corpus, under another id."""
+    answer_AD, answers = lab.answer_AD.copy(), healthy.data.answers.copy()
+    answer_AD[20:36] = answer_AD[:16]
+    answers.loc[20:35, ["raw_text", "text"]] = answers.loc[:15, ["raw_text", "text"]].to_numpy()
+    runs = {
+        name: lab.run(answer_AD[lab.own_N] + noise * lab.noise_ND, answer_AD)
+        if name in ENCODERS
+        else lab.scored((answer_AD[lab.own_N] + noise * lab.noise_ND) @ answer_AD.T)
+        for name, noise in NOISE.items()
+    }
+    return with_data(replace(healthy, runs=runs), answers=answers)
+
+
+def unasked(lab: Any, healthy: Records, n: int = 10) -> Records:
+    table = healthy.data.tables["per_answer"].copy()
+    table.loc[: n - 1, ["question", "conversation", "train", "dev", "test"]] = 0
+    return with_data(healthy, tables=healthy.data.tables | {"per_answer": table})
+
+
+def few_questions(lab: Any, healthy: Records, every: int = 14) -> Records:
+    """Only every 14th query is a question."""
+    kinds = np.where(np.arange(len(healthy.data.queries)) % every == 0, "question", "conversation")
+    return with_data(healthy, queries=healthy.data.queries.assign(type=kinds))
+
+
+def hub(lab: Any, healthy: Records, pull: float = 1.5) -> Records:
+    """The queries share a direction, and the first answer leans towards it."""
+    common = geometry.unit_rows(np.random.default_rng(2).standard_normal((1, lab.answer_AD.shape[1])))
+    query_ND = lab.vectors(0.22) + pull * common
+    answer_AD = lab.answer_AD.copy()
+    answer_AD[0] += 0.5 * common[0]
+    tuned = lab.run(query_ND, answer_AD)
+    return lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+
+
+def two_topics(lab: Any, healthy: Records, answers: int = 8) -> Records:
+    """Before tuning, the first five queries of some answers are near one point, the other five near another."""
+    query_ND, topic_TD = lab.vectors(0.40), geometry.unit_rows(np.random.default_rng(3).standard_normal((80, 64)))
+    mixed = lab.own_N < answers
+    topic_N = 2 * lab.own_N + np.arange(len(lab.own_N)) % 10 // 5
+    query_ND[mixed] = (lab.answer_AD[lab.own_N] + topic_TD[topic_N] + 0.03 * lab.noise_ND)[mixed]
+    run = lab.run(query_ND)
+    return lab.spoil(healthy, base=run, barlow=run)
+
+
+Plant = Callable[[Any, Records], Records]
+
+
+PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
+    # It costs accuracy before and after tuning; before tuning it falls below the floors.
+    "barlow-single-answer-batches": (
+        single_answer_batches,
+        of("barlow-single-answer-batches", "pretrain_barlow")
+        | of("pretraining-hurts", "barlow", "barlow-tuned")
+        | of("worse-than-lexical", "barlow"),
+    ),
+    "pretraining-hurts": (pretraining_hurts, of("pretraining-hurts", "barlow-tuned")),
+    "pretraining-helps": (pretraining_helps, of("pretraining-helps", "barlow-tuned")),
+    "worse-than-lexical": (lexical_task, of("worse-than-lexical", "base", "barlow", *TUNED)),
+    "worse-than-zero-shot": (head_from_scratch, of("worse-than-zero-shot", *TUNED)),
+    # A collapsed system scores chance, below everything, and its scores are equal.
+    "collapsed-embeddings": (
+        collapse,
+        of("collapsed-embeddings", *TUNED)
+        | of("ties-decide-the-metric", *TUNED)
+        | of("worse-than-lexical", *TUNED)
+        | of("worse-than-zero-shot", *TUNED),
+    ),
+    # 40 answers cannot be told apart along three directions.
+    "dimensional-collapse": (
+        flat_head,
+        of("dimensional-collapse", "barlow-tuned")
+        | of("pretraining-hurts", "barlow-tuned")
+        | of("worse-than-lexical", "barlow-tuned")
+        | of("worse-than-zero-shot", "barlow-tuned"),
+    ),
+    "question-conversation-gap": (types_apart, of("question-conversation-gap", *TUNED)),
+    "truncation-loses-evidence": (truncation, of("truncation-loses-evidence", "data")),
+    "duplicate-across-splits": (leak, of("duplicate-across-splits", "data")),
+    "conflicting-duplicates": (conflict, of("conflicting-duplicates", "data")),
+    "false-negatives-in-batch": (false_negatives, of("false-negatives-in-batch", "finetune_rank")),
+    "underfitted": (too_little_training, of("underfitted", *TUNED)),
+    "overfitted": (too_much_training, of("overfitted", *TUNED)),
+    "scale-mismatch-after-pretraining": (long_vectors, of("scale-mismatch-after-pretraining", "barlow-tuned")),
+    # Every system, lexical or not, gives equal texts equal scores.
+    "ties-decide-the-metric": (twin_answers, of("ties-decide-the-metric", *NOISE)),
+    "answers-without-queries": (unasked, of("answers-without-queries", "data")),
+    "type-imbalance": (few_questions, of("type-imbalance", "data")),
+    "hub-answers": (hub, of("hub-answers", *TUNED)),
+    "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
+}

@@ -1,0 +1,251 @@
+"""The training loop on modules small enough to know where they must end."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import EarlyStopping, Optimisation
+from whyrank.model import heads
+from whyrank.training.loop import Weighted, fit, parameter_groups, training_mode
+from whyrank.training.objective import Step
+from whyrank.training.schedule import factor
+
+
+def optimisation(**changes):
+    values = {
+        "steps": 50, "batch_size": 4, "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
+        "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1,
+    }  # fmt: skip
+    return Optimisation(**(values | changes))
+
+
+def objective(loss, **record):
+    """An objective from a function without arguments that gives the loss."""
+    return Weighted(1.0, SimpleNamespace(step=lambda: Step(loss(), dict(record))))
+
+
+def scripted(values, trained=None):
+    """Dev metrics in the order given; keeps the weights seen at each look."""
+    looks = []
+
+    def evaluate():
+        if trained is not None:
+            looks.append({name: tensor.clone() for name, tensor in trained.state_dict().items()})
+        return {"mrr": values.pop(0)}
+
+    evaluate.looks = looks
+    return evaluate
+
+
+STOPPING = EarlyStopping(metric="mrr", every=2, patience=2)
+
+
+def test_it_finds_the_known_optimum_of_a_regression():
+    # y = 2 x0 - 3 x1 + 0.5 without noise: the least squares solution is known.
+    torch.manual_seed(0)
+    x = torch.randn(40, 2)
+    y = x @ torch.tensor([[2.0], [-3.0]]) + 0.5
+    head = nn.Linear(2, 1)
+    history = fit(
+        nn.ModuleDict({"head": head}),
+        {"fit": objective(lambda: (head(x) - y).square().mean())},
+        optimisation(steps=300),
+        what="test",
+    )
+    torch.testing.assert_close(head.weight.detach(), torch.tensor([[2.0, -3.0]]), atol=1e-3, rtol=0)
+    assert head.bias.item() == pytest.approx(0.5, abs=1e-3)
+    assert history.best_step == 300 and len(history.steps) == 300 and history.evaluations.empty
+    assert history.steps["loss"].iloc[-1] < 1e-5 < history.steps["loss"].iloc[0]
+
+
+def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_the_rate_of_that_step():
+    head = nn.Linear(2, 1)
+    steps = fit(
+        head,
+        {
+            "one": objective(lambda: head.weight.square().sum(), rows=3),
+            "two": Weighted(0.5, SimpleNamespace(step=lambda: Step(head.bias.square().sum() + 4, {"other": 1.0}))),
+        },
+        optimisation(steps=4, warmup_ratio=0.25, decay="linear"),
+        what="test",
+    ).steps
+    assert list(steps.columns) == ["step", "loss", "learning_rate", "gradient_norm", "rows", "other"]
+    assert steps["step"].tolist() == [1, 2, 3, 4]
+    assert steps["learning_rate"].tolist() == pytest.approx(
+        [0.1 * factor(step, steps=4, warmup_ratio=0.25, decay="linear") for step in range(4)]
+    )
+
+
+def test_the_loss_is_the_weighted_sum_and_the_gradient_norm_is_taken_before_clipping():
+    # loss = 1 * w^2 + 0.5 * 6 w at w = 2: 4 + 6 = 10; gradient 2 w + 3 = 7. AdamW's first step is lr * sign: 2 - 0.1.
+    weight = nn.ParameterDict({"w": nn.Parameter(torch.tensor([[2.0]]))})
+    parts = {
+        "square": objective(lambda: weight["w"].square().sum()),
+        "line": Weighted(0.5, SimpleNamespace(step=lambda: Step(6 * weight["w"].sum(), {}))),
+    }
+    row = fit(weight, parts, optimisation(steps=1, clip=0.5), what="test").steps.iloc[0]
+    assert row["loss"] == pytest.approx(10.0)
+    assert row["gradient_norm"] == pytest.approx(7.0)
+    assert weight["w"].item() == pytest.approx(1.9, abs=1e-4)
+
+
+def moving():
+    """A weight that every step moves, so that every look sees another one."""
+    trained = nn.Linear(1, 1)
+    return trained, {"down": objective(lambda: trained.weight.sum() + trained.bias.sum())}
+
+
+def test_the_earliest_best_look_is_kept_with_its_weights():
+    trained, parts = moving()
+    evaluate = scripted([0.1, 0.5, 0.3, 0.5, 0.4, 0.2], trained)
+    stopping = EarlyStopping("mrr", every=2, patience=9)
+    history = fit(trained, parts, optimisation(steps=10), what="test", evaluate=evaluate, early_stopping=stopping)
+    assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8, 10]
+    assert history.best_step == 2
+    assert len(history.steps) == 10
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(tensor, evaluate.looks[1][name])
+        assert not torch.equal(tensor, evaluate.looks[3][name])
+    assert not trained.training
+
+
+def test_the_weights_before_the_first_step_are_kept_where_training_only_harms():
+    trained, parts = moving()
+    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
+    evaluate = scripted([0.5, 0.4, 0.3])
+    history = fit(trained, parts, optimisation(steps=50), what="test", evaluate=evaluate, early_stopping=STOPPING)
+    assert history.best_step == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
+
+
+def test_patience_ends_training_after_that_many_looks_without_a_better_value():
+    trained, parts = moving()
+    # Looks at 0, 2, 4, 6, 8: the best at 4, then 6 (equal is not better) and 8: patience 2 is at its end.
+    evaluate = scripted([0.1, 0.2, 0.3, 0.3, 0.1, 9.9])
+    history = fit(trained, parts, optimisation(steps=50), what="test", evaluate=evaluate, early_stopping=STOPPING)
+    assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8]
+    assert len(history.steps) == 8 and history.best_step == 4
+
+
+def test_the_last_step_is_looked_at_even_between_two_looks():
+    trained, parts = moving()
+    evaluate = scripted([0.1, 0.2, 0.3])
+    history = fit(trained, parts, optimisation(steps=3), what="test", evaluate=evaluate, early_stopping=STOPPING)
+    assert history.evaluations["step"].tolist() == [0, 2, 3] and history.best_step == 3
+
+
+def test_looks_are_taken_in_evaluation_mode_and_steps_in_training_mode():
+    trained = nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5))
+    modes = []
+
+    def loss():
+        modes.append(("step", trained.training, trained[1].training))
+        return trained[0].weight.sum()
+
+    def evaluate():
+        modes.append(("look", trained.training, trained[1].training))
+        return {"mrr": 1.0}
+
+    fit(trained, {"x": objective(loss)}, optimisation(steps=2), what="t", evaluate=evaluate, early_stopping=STOPPING)
+    assert set(modes) == {("look", False, False), ("step", True, True)}
+
+
+def test_an_unknown_dev_metric_is_a_user_error_that_lists_the_known_ones_before_any_step():
+    trained, parts = moving()
+    with pytest.raises(UserError, match=r"early_stopping\.metric` is 'mrr'; known are map@10_all, mrr_all"):
+        fit(
+            trained, parts, optimisation(), what="test",
+            evaluate=lambda: {"map@10_all": 0.1, "mrr_all": 0.1}, early_stopping=STOPPING,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_at_once_and_names_the_step(bad):
+    trained = nn.Linear(1, 1)
+    count = iter(range(1, 100))
+    seen = []
+
+    def loss():
+        seen.append(trained.weight.item())
+        return trained.weight.sum() * (bad if next(count) == 3 else 1.0)
+
+    with pytest.raises(UserError, match=r"^step 3: loss .* is not finite; lower the learning rate"):
+        fit(trained, {"x": objective(loss)}, optimisation(), what="test")
+    assert trained.weight.item() == seen[2]  # the bad step changed nothing
+
+
+def test_a_gradient_that_is_not_finite_stops_too():
+    trained = nn.ParameterDict({"w": nn.Parameter(torch.zeros(1, 1))})
+    with pytest.raises(UserError, match=r"^step 1: loss 0\.0 with gradient norm inf"):
+        fit(trained, {"x": objective(lambda: trained["w"].sqrt().sum())}, optimisation(), what="test")
+
+
+def test_frozen_parts_stay_bit_for_bit_with_their_batch_statistics_and_without_dropout():
+    torch.manual_seed(0)
+    frozen, new = heads.MlpHead(3, 4, 3, 0.5), heads.ResidualHead(3, 4, 3, 0.5)
+    frozen.requires_grad_(False)
+    chain = nn.Sequential(frozen, new)
+    before = {name: tensor.clone() for name, tensor in chain.state_dict().items()}
+    x, y = torch.randn(8, 3), torch.randn(8, 3)
+    outputs = []
+
+    def loss():
+        outputs.append(frozen(x).clone())
+        return (chain(x) - y).square().mean()
+
+    fit(nn.ModuleDict({"heads": chain}), {"x": objective(loss)}, optimisation(weight_decay=0.1), what="test")
+    assert any("running_mean" in name for name in before)
+    for name, tensor in chain.state_dict().items():
+        assert torch.equal(tensor, before[name]) == name.startswith("0."), name
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
+
+
+def test_what_is_trained_is_in_training_mode_beside_what_is_frozen():
+    frozen, new = heads.MlpHead(3, 4, 3, 0.5).requires_grad_(False), heads.MlpHead(3, 4, 3, 0.5)
+    training_mode(nn.ModuleDict({"frozen": frozen, "new": new}))
+    assert not any(module.training for module in frozen.modules())
+    assert all(module.training for module in new.modules())
+
+
+def test_encoder_and_heads_have_their_own_rates_and_biases_and_norms_no_decay(make_encoder):
+    trained = nn.ModuleDict({"heads": heads.MlpHead(3, 4, 3, 0.0), "encoder": make_encoder()})
+    trained["encoder"].transformer.embeddings.requires_grad_(False)
+    groups = parameter_groups(trained, optimisation())
+    settings = {
+        id(parameter): (group["lr"], group.get("weight_decay", "as set"))
+        for group in groups
+        for parameter in group["params"]
+    }
+    for name, parameter in trained.named_parameters():
+        if "embeddings" in name:
+            assert id(parameter) not in settings
+            continue
+        rate = 0.01 if name.startswith("encoder.") else 0.1
+        is_plain = (
+            name.endswith("bias") or "LayerNorm" in name or ".layers.1." in f".{name}" or ".layers.5." in f".{name}"
+        )
+        assert settings.pop(id(parameter)) == (rate, 0.0 if is_plain else "as set"), name
+    assert not settings
+    assert groups[0]["lr"] == 0.1  # the rate that the history records is that of the heads
+
+
+def test_decay_shrinks_matrices_by_hand_and_leaves_biases_and_norms_alone():
+    # A loss without gradient: AdamW only decays, by (1 - rate * decay) a step: (1 - 0.1 * 0.5)^2 = 0.9025.
+    head = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    before = {name: parameter.detach().clone() for name, parameter in head.named_parameters()}
+    nothing = objective(lambda: sum(parameter.sum() for parameter in head.parameters()) * 0.0)
+    fit(head, {"x": nothing}, optimisation(steps=2, decay="constant", weight_decay=0.5), what="test")
+    for name, parameter in head.named_parameters():
+        share = 0.9025 if name == "0.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), before[name] * share)
+
+
+def test_no_steps_give_a_history_without_rows_that_still_has_its_column():
+    trained, parts = moving()
+    history = fit(trained, parts, optimisation(steps=0), what="test")
+    assert list(history.steps.columns) == ["step"] and len(history.steps) == 0
+    assert history.evaluations.equals(pd.DataFrame())

@@ -1,0 +1,75 @@
+"""Where objectives get their vectors: table, encoder, or the last blocks on kept activations; all the same numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors
+
+LIMITS = {"batch_tokens": 64, "precision": "fp32"}
+INDEX = np.array([3, 0, 3, 50, 7, 0, 3])  # some texts more than once, in no order
+
+
+@pytest.fixture
+def rows(topics):
+    return topics.token_ids
+
+
+@pytest.fixture
+def table(tiny_encoder, rows):
+    return FrozenVectors(tiny_encoder.encode(rows, **LIMITS), torch.device("cpu"))
+
+
+def test_the_table_holds_what_the_live_encoder_gives_in_evaluation_mode(tiny_encoder, rows, table):
+    live = LiveVectors(tiny_encoder.eval(), rows, **LIMITS)
+    for ask in ("__call__", "inference"):
+        torch.testing.assert_close(getattr(live, ask)(INDEX).detach(), getattr(table, ask)(INDEX), atol=1e-5, rtol=0)
+    assert table(INDEX).shape == (7, 32) and table(INDEX).dtype == torch.float32
+
+
+def test_a_text_that_stands_in_a_batch_twice_is_encoded_once_and_gets_the_gradient_of_both(
+    tiny_encoder, rows, monkeypatch
+):
+    live = LiveVectors(tiny_encoder, rows, **LIMITS)
+    encoded = []
+    forward = tiny_encoder.transformer.forward
+    monkeypatch.setattr(
+        tiny_encoder.transformer, "forward", lambda **kw: encoded.append(len(kw["input_ids"])) or forward(**kw)
+    )
+    weight = tiny_encoder.transformer.embeddings.word_embeddings.weight
+
+    def gradient(index):
+        weight.grad = None
+        live(np.array(index))[:, 0].sum().backward()
+        return weight.grad.clone()
+
+    assert live(INDEX).shape == (7, 32)
+    assert encoded == [4]  # 0, 3, 7 and 50
+    torch.testing.assert_close(gradient([3, 3, 0]), 2 * gradient([3]) + gradient([0]), atol=1e-5, rtol=1e-4)
+
+
+def test_inference_gives_no_gradients_and_training_calls_do(tiny_encoder, rows):
+    live = LiveVectors(tiny_encoder, rows, **LIMITS)
+    last = LastBlocksVectors(tiny_encoder, rows, 1, **LIMITS)
+    for vectors in (live, last):
+        assert vectors(INDEX).requires_grad
+        assert not vectors.inference(INDEX).requires_grad
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_the_last_blocks_on_kept_activations_give_the_vectors_of_the_whole_encoder(tiny_encoder, rows, table, last):
+    vectors = LastBlocksVectors(tiny_encoder, rows, last, **LIMITS)
+    tiny_encoder.eval()
+    for ask in ("__call__", "inference"):
+        torch.testing.assert_close(getattr(vectors, ask)(INDEX).detach(), table(INDEX), atol=1e-5, rtol=0)
+
+
+def test_gradients_of_the_last_block_are_those_of_the_whole_encoder_and_no_other_weight_has_one(make_encoder, rows):
+    whole, cut = make_encoder(), make_encoder()
+    LiveVectors(whole, rows, **LIMITS)(INDEX).square().sum().backward()
+    LastBlocksVectors(cut, rows, 1, **LIMITS)(INDEX).square().sum().backward()
+    for (name, one), two in zip(whole.transformer.named_parameters(), cut.transformer.parameters(), strict=True):
+        if "layer.1." in name:
+            torch.testing.assert_close(two.grad, one.grad, atol=1e-4, rtol=1e-3)
+        else:
+            assert two.grad is None and not two.requires_grad, name
