@@ -57,8 +57,8 @@ def lucene_bm25(query, answers, k1=1.5, b=0.75):
 
 
 def test_bm25_by_hand():
-    # Lengths 4, 3, 2: mean 3. "pie": df 1, idf ln(1 + 2.5/1.5) = ln(8/3); tf 1, length 4: 1 / (1 + 1.5 (1/4 + 3/4 * 4/3))
-    # = 1 / 2.875.
+    # Lengths 4, 3, 2: mean 3. "pie": df 1, idf ln(1 + 2.5/1.5) = ln(8/3); tf 1, length 4:
+    # 1 / (1 + 1.5 (1/4 + 3/4 * 4/3)) = 1 / 2.875.
     scores = lexical.bm25(["pie"], ANSWERS)
     np.testing.assert_allclose(scores, [[math.log(8 / 3) / 2.875, 0.0, 0.0]], rtol=1e-6)
 

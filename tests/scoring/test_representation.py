@@ -14,8 +14,8 @@ from whyrank.scoring.embed import Vectors
 
 ALWAYS = {
     "features", "vector_norm", "mean_off_pair_cosine", "matched_cosine", "permuted_cosine", "feature_std",
-    "effective_rank", "centred_effective_rank", "alignment", "uniformity", "query_answer_distance", "hubness_skew", "hubness_never_share",
-    "hubness_largest_share", "within_answer_share", "within_answer_share_chance", "cluster_size",
+    "effective_rank", "centred_effective_rank", "alignment", "uniformity", "query_answer_distance", "hubness_skew",
+    "hubness_never_share", "hubness_largest_share", "within_answer_share", "within_answer_share_chance", "cluster_size",
 }  # fmt: skip
 OF_TWO_TYPES = {"question_conversation_distance", "type_probe_auc"}
 

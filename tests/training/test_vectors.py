@@ -73,3 +73,14 @@ def test_gradients_of_the_last_block_are_those_of_the_whole_encoder_and_no_other
             torch.testing.assert_close(two.grad, one.grad, atol=1e-4, rtol=1e-3)
         else:
             assert two.grad is None and not two.requires_grad, name
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 8, 64])
+def test_the_last_blocks_give_vectors_in_the_order_asked_for_whatever_the_lengths(tiny_encoder, batch_tokens):
+    # Longest first, the lengths 4, 6, 5 come as 1, 2, 0: a turn of three, which is not its own inverse.
+    rows = [[2, 7, 8, 3], [2, 9, 10, 11, 12, 3], [2, 13, 14, 15, 3]]
+    whole = tiny_encoder.encode(rows, **LIMITS)
+    vectors = LastBlocksVectors(tiny_encoder, rows, 1, batch_tokens=batch_tokens, precision="fp32")
+    for index in ([0, 1, 2], [2, 0, 1], [1, 1, 0]):
+        for ask in (vectors, vectors.inference):
+            np.testing.assert_allclose(ask(np.array(index)).detach().numpy(), whole[index], atol=1e-5)
