@@ -46,7 +46,8 @@ def main() -> None:
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)
     codes = Counter(finding.code for finding in findings)
-    io.write_metrics("metrics/findings.json", {name: severities[name] for name in SEVERITIES} | dict(sorted(codes.items())))
+    counts = {name: severities[name] for name in SEVERITIES} | dict(sorted(codes.items()))
+    io.write_metrics("metrics/findings.json", counts)
     print(verdict, file=sys.stderr)
 
 

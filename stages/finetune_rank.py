@@ -29,7 +29,7 @@ def main() -> None:
         io.write_table(folder / "history.csv", trained.history.steps)
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
     io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.ranking(trained.history))
-    untouched = source if options.train == "head" or options.steps == 0 else None
+    untouched = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
 
 

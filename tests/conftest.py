@@ -64,7 +64,7 @@ PINNED = {
         "encoders": "shared",
         "barlow_head": "inherit",
         "early_stopping.metric": "map@10_all",
-        "early_stopping.every": 4,
+        "early_stopping.looks": 4,
         "early_stopping.patience": 8,
     },
 }

@@ -75,6 +75,27 @@ def test_a_folder_is_replaced_as_a_whole_so_that_no_old_file_stays(tmp_path):
     assert names(folder) == ["new"]
 
 
+def test_a_folder_is_never_away_for_longer_than_two_renames_and_comes_back_where_the_second_fails(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    rename, calls = io.Path.rename, []
+
+    def failing(self, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError("no space")
+        return rename(self, target)
+
+    monkeypatch.setattr(io.Path, "rename", failing)
+    with pytest.raises(OSError, match="no space"), io.replacing_folder(folder) as temporary:
+        (temporary / "new").write_text("new")
+    assert names(tmp_path) == ["model"]
+    assert names(folder) == ["old"]
+
+
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     path = tmp_path / "result.json"
     io.write_json(path, {"a": 1})

@@ -4,29 +4,36 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from whyrank.core import params
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
 from whyrank.data.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
 Count = Callable[[list[str]], list[int]]
-OPTIONS: dict[str, Any] = {
-    "tokens": {"question": 20, "conversation": 40, "answer": 30},
-    "selection": {"question": "head", "conversation": "tfidf", "answer": "head_tail"},
-    "split_by": "query",
-    "dev": 0.1,
-    "test": 0.2,
-    "seed": 0,
-}
+OPTIONS = params.Prepare(
+    source="",
+    hub="",
+    short_conversation=100,
+    split=params.Split("query", dev=0.1, test=0.2),
+    near_duplicate=0.8,
+    max_rejected=0.01,
+    tokens=params.PerText(20, 40, 30),
+    selection=params.SelectionPerText("head", "tfidf", "head_tail"),
+    head_share=0.25,
+)
 
 
-def prepare_source(source: Path, count_tokens: Count, *, max_rejected: float = 0.01, **changed: Any) -> Preparation:
-    return prepare(read(source, max_rejected=max_rejected), count_tokens=count_tokens, **OPTIONS | changed)
+def prepare_source(source: Path, count_tokens: Count, *, seed: int = 0, **changed: Any) -> Preparation:
+    options = replace(OPTIONS, **changed)
+    valid = read(source, max_rejected=options.max_rejected)
+    return prepare(valid, options, tokens=asdict(options.tokens), count_tokens=count_tokens, seed=seed)
 
 
 @pytest.fixture
@@ -109,7 +116,7 @@ def test_no_text_is_tokenised_twice(small_set: Path) -> None:
 @pytest.mark.parametrize("by", ["query", "answer"])
 def test_conditionalqa_is_split_without_a_leak_in_seconds(real_data: Path, count_tokens: Count, by: str) -> None:
     began = time.perf_counter()
-    prepared = prepare_source(real_data / "conditionalqa", count_tokens, split_by=by)
+    prepared = prepare_source(real_data / "conditionalqa", count_tokens, split=params.Split(by, dev=0.1, test=0.2))
     assert time.perf_counter() - began < 10
     assert prepared.tables["leaks"].empty
     shares = prepared.queries["split"].value_counts(normalize=True)

@@ -17,13 +17,13 @@ def test_only_the_last_blocks_are_left_trainable(tiny_encoder):
 
 @pytest.mark.parametrize("last", [0, 3, -1])
 def test_more_blocks_than_there_are_or_none_is_a_user_error_that_says_how_many_there_are(tiny_encoder, last):
-    with pytest.raises(UserError, match=rf"last_blocks` is {last}, this encoder has 2 blocks"):
+    with pytest.raises(UserError, match=rf"^params\.yaml: `last_blocks` is {last}, this encoder has 2 blocks"):
         blocks.freeze_below(tiny_encoder, last)
 
 
 def test_an_encoder_of_another_family_is_a_user_error_with_a_way_out(tiny_encoder):
     tiny_encoder.transformer.encoder = nn.Identity()
-    with pytest.raises(UserError, match=r"not BertModel; use -S finetune_rank\.train=head"):
+    with pytest.raises(UserError, match=r"not BertModel; set `train: head` or `train: all`"):
         blocks.blocks(tiny_encoder)
 
 

@@ -1,6 +1,7 @@
 """The encoder: texts in, vectors out, the same whatever company a text keeps."""
 
 import json
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_tokenise_keeps_the_limit_with_special_tokens_and_count_leaves_them_out(
     ]  # fmt: skip
     assert tiny_encoder.count_tokens([words, "", " ".join([words] * 30)]) == [4, 0, 120]
     assert tiny_encoder.count_tokens([]) == []
+
+
+def test_pad_takes_the_read_only_arrays_that_parquet_gives_without_a_warning(tiny_encoder):
+    row = np.array([2, 7, 3])
+    row.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ids, _ = tiny_encoder.pad([row])
+    assert ids.tolist() == [[2, 7, 3]]
 
 
 def test_pad_fills_on_the_right_with_the_padding_token_and_masks_it(tiny_encoder):

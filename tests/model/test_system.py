@@ -1,6 +1,5 @@
-"""A system on disk is the system in memory, and sentence-transformers reads it too."""
+"""A system on disk is the system in memory."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -119,19 +118,6 @@ def test_the_same_system_is_saved_as_the_same_bytes(arrangement, tmp_path):
     assert len(files) >= 8
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
-
-
-def test_sentence_transformers_loads_a_system_without_heads_with_the_same_vectors_cut_at_the_same_length(
-    make_encoder, tmp_path
-):
-    sentence_transformers = pytest.importorskip("sentence_transformers")
-    long = " ".join(["visa travel border"] * 10)
-    for pooling in ("mean", "cls", "max"):
-        encoder = make_encoder(pooling=pooling)
-        system.save(system.untrained(encoder), tmp_path / pooling, longest=16)
-        theirs = sentence_transformers.SentenceTransformer(str(tmp_path / pooling), device="cpu").encode([*TEXTS, long])
-        ours = encoder.encode(encoder.tokenise([*TEXTS, long], 16), batch_tokens=100, precision="fp32")
-        np.testing.assert_allclose(theirs, ours, atol=1e-5, rtol=0)
 
 
 def test_a_folder_that_is_no_system_is_a_user_error(tmp_path):

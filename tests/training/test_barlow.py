@@ -72,7 +72,8 @@ def trained(clusters, options, batches, steps=80):
     )
     head = nn.Sequential(heads.MlpHead(FEATURES, 16, FEATURES, 0.0))
     objective = BarlowObjective(prepared, vectors, head, chosen, np.random.default_rng(0))
-    return fit(nn.ModuleDict({"head": head}), {"barlow": Weighted(1.0, objective)}, chosen, what="test").steps
+    parts = {"barlow": Weighted(1.0, objective)}
+    return fit(nn.ModuleDict({"head": head}), parts, chosen, steps=steps, what="test").steps
 
 
 def test_training_on_batches_of_one_answer_leaves_the_diagonal_at_chance_and_across_answers_raises_it(

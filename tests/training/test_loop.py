@@ -17,7 +17,7 @@ from whyrank.training.schedule import factor
 
 def optimisation(**changes):
     values = {
-        "steps": 50, "batch_size": 4, "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
+        "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
         "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1,
     }  # fmt: skip
     return Optimisation(**(values | changes))
@@ -41,7 +41,7 @@ def scripted(values, trained=None):
     return evaluate
 
 
-STOPPING = EarlyStopping(metric="mrr", every=2, patience=2)
+STOPPING = EarlyStopping(metric="mrr", looks=5, patience=2)
 
 
 def test_it_finds_the_known_optimum_of_a_regression():
@@ -53,7 +53,8 @@ def test_it_finds_the_known_optimum_of_a_regression():
     history = fit(
         nn.ModuleDict({"head": head}),
         {"fit": objective(lambda: (head(x) - y).square().mean())},
-        optimisation(steps=300),
+        optimisation(),
+        steps=300,
         what="test",
     )
     torch.testing.assert_close(head.weight.detach(), torch.tensor([[2.0, -3.0]]), atol=1e-3, rtol=0)
@@ -70,7 +71,8 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
             "one": objective(lambda: head.weight.square().sum(), rows=3),
             "two": Weighted(0.5, SimpleNamespace(step=lambda: Step(head.bias.square().sum() + 4, {"other": 1.0}))),
         },
-        optimisation(steps=4, warmup_ratio=0.25, decay="linear"),
+        optimisation(warmup_ratio=0.25, decay="linear"),
+        steps=4,
         what="test",
     ).steps
     assert list(steps.columns) == ["step", "loss", "learning_rate", "gradient_norm", "rows", "other"]
@@ -87,7 +89,7 @@ def test_the_loss_is_the_weighted_sum_and_the_gradient_norm_is_taken_before_clip
         "square": objective(lambda: weight["w"].square().sum()),
         "line": Weighted(0.5, SimpleNamespace(step=lambda: Step(6 * weight["w"].sum(), {}))),
     }
-    row = fit(weight, parts, optimisation(steps=1, clip=0.5), what="test").steps.iloc[0]
+    row = fit(weight, parts, optimisation(clip=0.5), steps=1, what="test").steps.iloc[0]
     assert row["loss"] == pytest.approx(10.0)
     assert row["gradient_norm"] == pytest.approx(7.0)
     assert weight["w"].item() == pytest.approx(1.9, abs=1e-4)
@@ -102,8 +104,8 @@ def moving():
 def test_the_earliest_best_look_is_kept_with_its_weights():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.5, 0.3, 0.5, 0.4, 0.2], trained)
-    stopping = EarlyStopping("mrr", every=2, patience=9)
-    history = fit(trained, parts, optimisation(steps=10), what="test", evaluate=evaluate, early_stopping=stopping)
+    stopping = EarlyStopping("mrr", looks=5, patience=9)
+    history = fit(trained, parts, optimisation(), steps=10, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8, 10]
     assert history.best_step == 2
     assert len(history.steps) == 10
@@ -117,7 +119,7 @@ def test_the_weights_before_the_first_step_are_kept_where_training_only_harms():
     trained, parts = moving()
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     evaluate = scripted([0.5, 0.4, 0.3])
-    history = fit(trained, parts, optimisation(steps=50), what="test", evaluate=evaluate, early_stopping=STOPPING)
+    history = fit(trained, parts, optimisation(), steps=50, what="test", evaluate=evaluate, early_stopping=STOPPING)
     assert history.best_step == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
 
@@ -126,16 +128,34 @@ def test_patience_ends_training_after_that_many_looks_without_a_better_value():
     trained, parts = moving()
     # Looks at 0, 2, 4, 6, 8: the best at 4, then 6 (equal is not better) and 8: patience 2 is at its end.
     evaluate = scripted([0.1, 0.2, 0.3, 0.3, 0.1, 9.9])
-    history = fit(trained, parts, optimisation(steps=50), what="test", evaluate=evaluate, early_stopping=STOPPING)
+    history = fit(trained, parts, optimisation(), steps=10, what="test", evaluate=evaluate, early_stopping=STOPPING)
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8]
     assert len(history.steps) == 8 and history.best_step == 4
 
 
 def test_the_last_step_is_looked_at_even_between_two_looks():
     trained, parts = moving()
+    evaluate = scripted([0.1, 0.2, 0.3, 0.4, 0.5])
+    stopping = EarlyStopping("mrr", looks=3, patience=2)
+    history = fit(trained, parts, optimisation(), steps=7, what="test", evaluate=evaluate, early_stopping=stopping)
+    # 7 steps / 3 looks: one every 2.33, rounded to 2.
+    assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 7] and history.best_step == 7
+
+
+def test_fewer_steps_than_looks_are_each_looked_at():
+    trained, parts = moving()
     evaluate = scripted([0.1, 0.2, 0.3])
-    history = fit(trained, parts, optimisation(steps=3), what="test", evaluate=evaluate, early_stopping=STOPPING)
-    assert history.evaluations["step"].tolist() == [0, 2, 3] and history.best_step == 3
+    history = fit(trained, parts, optimisation(), steps=2, what="test", evaluate=evaluate, early_stopping=STOPPING)
+    assert history.evaluations["step"].tolist() == [0, 1, 2]
+
+
+def test_no_looks_at_all_are_a_user_error_that_names_the_key():
+    trained, parts = moving()
+    with pytest.raises(UserError, match=r"early_stopping\.looks` is 0; it takes 1 or more"):
+        fit(
+            trained, parts, optimisation(), steps=2, what="test",
+            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", looks=0, patience=2),
+        )  # fmt: skip
 
 
 def test_looks_are_taken_in_evaluation_mode_and_steps_in_training_mode():
@@ -150,7 +170,7 @@ def test_looks_are_taken_in_evaluation_mode_and_steps_in_training_mode():
         modes.append(("look", trained.training, trained[1].training))
         return {"mrr": 1.0}
 
-    fit(trained, {"x": objective(loss)}, optimisation(steps=2), what="t", evaluate=evaluate, early_stopping=STOPPING)
+    fit(trained, {"x": objective(loss)}, optimisation(), steps=2, what="t", evaluate=evaluate, early_stopping=STOPPING)
     assert set(modes) == {("look", False, False), ("step", True, True)}
 
 
@@ -158,7 +178,7 @@ def test_an_unknown_dev_metric_is_a_user_error_that_lists_the_known_ones_before_
     trained, parts = moving()
     with pytest.raises(UserError, match=r"early_stopping\.metric` is 'mrr'; known are map@10_all, mrr_all"):
         fit(
-            trained, parts, optimisation(), what="test",
+            trained, parts, optimisation(), steps=50, what="test",
             evaluate=lambda: {"map@10_all": 0.1, "mrr_all": 0.1}, early_stopping=STOPPING,
         )  # fmt: skip
 
@@ -174,14 +194,14 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_the_step(bad):
         return trained.weight.sum() * (bad if next(count) == 3 else 1.0)
 
     with pytest.raises(UserError, match=r"^step 3: loss .* is not finite; lower the learning rate"):
-        fit(trained, {"x": objective(loss)}, optimisation(), what="test")
+        fit(trained, {"x": objective(loss)}, optimisation(), steps=50, what="test")
     assert trained.weight.item() == seen[2]  # the bad step changed nothing
 
 
 def test_a_gradient_that_is_not_finite_stops_too():
     trained = nn.ParameterDict({"w": nn.Parameter(torch.zeros(1, 1))})
     with pytest.raises(UserError, match=r"^step 1: loss 0\.0 with gradient norm inf"):
-        fit(trained, {"x": objective(lambda: trained["w"].sqrt().sum())}, optimisation(), what="test")
+        fit(trained, {"x": objective(lambda: trained["w"].sqrt().sum())}, optimisation(), steps=50, what="test")
 
 
 def test_frozen_parts_stay_bit_for_bit_with_their_batch_statistics_and_without_dropout():
@@ -197,7 +217,7 @@ def test_frozen_parts_stay_bit_for_bit_with_their_batch_statistics_and_without_d
         outputs.append(frozen(x).clone())
         return (chain(x) - y).square().mean()
 
-    fit(nn.ModuleDict({"heads": chain}), {"x": objective(loss)}, optimisation(weight_decay=0.1), what="test")
+    fit(nn.ModuleDict({"heads": chain}), {"x": objective(loss)}, optimisation(weight_decay=0.1), steps=50, what="test")
     assert any("running_mean" in name for name in before)
     for name, tensor in chain.state_dict().items():
         assert torch.equal(tensor, before[name]) == name.startswith("0."), name
@@ -233,12 +253,27 @@ def test_encoder_and_heads_have_their_own_rates_and_biases_and_norms_no_decay(ma
     assert groups[0]["lr"] == 0.1  # the rate that the history records is that of the heads
 
 
+@pytest.mark.parametrize(
+    ("parts", "rates"),
+    [
+        (("heads",), {"learning_rate": 0.1}),
+        (("encoder",), {"learning_rate": 0.01, "encoder_learning_rate": 0.01}),
+        (("encoder", "heads"), {"learning_rate": 0.1, "encoder_learning_rate": 0.01}),
+    ],
+)
+def test_the_history_holds_the_rate_of_everything_that_is_trained(parts, rates):
+    trained = nn.ModuleDict({name: nn.Linear(1, 1) for name in parts})
+    loss = objective(lambda: sum(parameter.sum() for parameter in trained.parameters()))
+    row = fit(trained, {"x": loss}, optimisation(), steps=1, what="test").steps.iloc[0]
+    assert {name: row[name] for name in row.index if name.endswith("learning_rate")} == rates
+
+
 def test_decay_shrinks_matrices_by_hand_and_leaves_biases_and_norms_alone():
     # A loss without gradient: AdamW only decays, by (1 - rate * decay) a step: (1 - 0.1 * 0.5)^2 = 0.9025.
     head = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     before = {name: parameter.detach().clone() for name, parameter in head.named_parameters()}
     nothing = objective(lambda: sum(parameter.sum() for parameter in head.parameters()) * 0.0)
-    fit(head, {"x": nothing}, optimisation(steps=2, decay="constant", weight_decay=0.5), what="test")
+    fit(head, {"x": nothing}, optimisation(decay="constant", weight_decay=0.5), steps=2, what="test")
     for name, parameter in head.named_parameters():
         share = 0.9025 if name == "0.weight" else 1.0
         torch.testing.assert_close(parameter.detach(), before[name] * share)
@@ -246,6 +281,6 @@ def test_decay_shrinks_matrices_by_hand_and_leaves_biases_and_norms_alone():
 
 def test_no_steps_give_a_history_without_rows_that_still_has_its_column():
     trained, parts = moving()
-    history = fit(trained, parts, optimisation(steps=0), what="test")
+    history = fit(trained, parts, optimisation(), steps=0, what="test")
     assert list(history.steps.columns) == ["step"] and len(history.steps) == 0
     assert history.evaluations.equals(pd.DataFrame())

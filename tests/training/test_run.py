@@ -25,7 +25,7 @@ def finetuning(options):
     return lambda **changes: options(
         "finetune_rank",
         params.FinetuneRank,
-        {"steps": 12, "batch_size": 8} | {key.replace("__", "."): value for key, value in changes.items()},
+        {"epochs": 2.0, "batch_size": 8} | {key.replace("__", "."): value for key, value in changes.items()},
     )
 
 
@@ -149,9 +149,37 @@ def test_pretraining_a_head_leaves_the_encoder_bit_for_bit_and_moves_the_head(to
 # Fine-tuning ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("epochs", "batch_size", "pairs", "steps"),
+    [
+        (2.0, 8, 48, 12),
+        (0.5, 32, 160, 2),  # 2.5, to even
+        (4.0, 32, 350, 44),  # 43.75
+        (0.01, 32, 100, 1),  # 0.03: at least one
+        (3.0, 64, 20, 3),  # a batch holds at most all pairs
+        (0.0, 32, 100, 0),
+    ],
+)
+def test_rounds_through_the_training_pairs_are_counted_in_batches(finetuning, epochs, batch_size, pairs, steps):
+    assert run.ranking_steps(finetuning(epochs=epochs, batch_size=batch_size), pairs) == steps
+
+
+def test_fine_tuning_sees_each_training_pair_as_often_as_epochs_says(topics, make_encoder, finetuning):
+    result = run.finetune_rank(system.untrained(make_encoder()), topics, finetuning(epochs=1.5), ENCODER, 7)
+    assert result.history.steps["rows"].sum() == 1.5 * 48
+    assert result.history.evaluations["step"].tolist() == [0, 2, 4, 6, 8, 9]  # 9 steps, 4 looks: one every 2
+
+
+def test_fine_tuning_of_no_epochs_trains_nothing_and_records_where_it_stands(topics, make_encoder, finetuning):
+    result = run.finetune_rank(system.untrained(make_encoder()), topics, finetuning(epochs=0.0), ENCODER, 7)
+    assert result.history.best_step == 0 and len(result.history.steps) == 0
+    assert result.system.query_head[0].layers[-1].weight.abs().max() == 0  # a fresh residual head, the identity
+    assert summary.ranking(result.history)["steps_run"] == 0
+
+
 def test_fine_tuning_lowers_the_loss_and_does_not_end_below_its_start_on_dev(topics, make_encoder, finetuning):
     start = system.untrained(make_encoder())
-    result = run.finetune_rank(start, topics, finetuning(steps=40, learning_rate=0.01), ENCODER, 7)
+    result = run.finetune_rank(start, topics, finetuning(epochs=7, learning_rate=0.01), ENCODER, 7)
     loss = result.history.steps["rank_loss"]
     assert loss.tail(5).mean() < 0.7 * loss.head(5).mean()
     looks = result.history.evaluations.set_index("step")["map@10_all"]
@@ -163,7 +191,7 @@ def test_fine_tuning_lowers_the_loss_and_does_not_end_below_its_start_on_dev(top
 def test_as_much_of_the_encoder_moves_as_is_trained(topics, make_encoder, finetuning, train, moves):
     start = system.untrained(make_encoder())
     chosen = finetuning(
-        steps=2,
+        epochs=1 / 3,  # of 48 pairs in batches of 8: 2 steps
         train=train,
         last_blocks=1,
         encoder_learning_rate=0.01,

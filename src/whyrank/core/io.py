@@ -44,11 +44,24 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(new: Path, path: Path) -> None:
+    """POSIX replaces no folder that has files: two renames, with the old folder kept until the new one is in place."""
+    if not path.exists():
+        new.rename(path)
+        return
+    old = new.with_name(f"{new.name}.old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -72,9 +85,8 @@ def write_metrics(path: str | Path, metrics: Mapping[str, float | int]) -> None:
     write_json(path, {name: _plain(value) for name, value in metrics.items()})
 
 
-def _plain(value: float | int | np.number) -> float | int:
-    number = value.item() if isinstance(value, np.number) else value
-    return round(number, 6) if isinstance(number, float) else int(number)
+def _plain(value: float | int | np.integer | np.floating) -> float | int:
+    return int(value) if isinstance(value, int | np.integer) else round(float(value), 6)
 
 
 def read_json(path: str | Path) -> Any:

@@ -76,8 +76,6 @@ class Head:
 
 @dataclass(frozen=True)
 class Optimisation:
-    steps: int  # upper bound; 0 trains nothing
-    batch_size: int  # rows
     learning_rate: float  # of the heads, peak
     encoder_learning_rate: float  # of the encoder when it is trained, peak
     weight_decay: float
@@ -94,8 +92,8 @@ class Optimisation:
 class BarlowBatches:
     """What decides the composition of a pretraining batch; `prepare` draws some to look at them."""
 
-    steps: int
-    batch_size: int
+    steps: int  # 0 turns pretraining off
+    batch_size: int  # view pairs
     batches: Literal["across_answers", "single_answer"]  # single_answer: one answer per batch, as in the seed project
     views: list[str]  # any of question-conversation, query-answer; taken in turn
 
@@ -109,7 +107,7 @@ class PretrainBarlow(BarlowBatches, Optimisation):
 @dataclass(frozen=True)
 class EarlyStopping:
     metric: str  # of the dev set, larger is better, for instance map@10_all
-    every: int  # steps between two looks at the dev set
+    looks: int  # at the dev set, evenly spread over the training, besides the one before it
     patience: int  # looks without a better value before training stops
 
 
@@ -134,13 +132,14 @@ class Objectives:
 class RankBatches:
     """What decides the composition of a ranking batch."""
 
-    batch_size: int
+    batch_size: int  # queries
     candidates: Literal["all", "batch"]  # which answers a query is scored against while training
     same_answer: Literal["masked", "negative"]  # negative repeats a known fault: positives serve as negatives
 
 
 @dataclass(frozen=True)
 class FinetuneRank(RankBatches, Optimisation):
+    epochs: float  # rounds through the training pairs, at most; 0 trains nothing
     objectives: Objectives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity
@@ -186,11 +185,11 @@ def seed(values: dict[str, Any]) -> int:
     return _value(int, values.get("seed"), "seed")
 
 
-def _dataclass(kind: type[T], value: Any, key: str) -> T:
+def _dataclass(kind: Any, value: Any, key: str) -> Any:
     if not isinstance(value, dict):
         raise UserError(f"{FILE}: `{key}` is {value!r}, expected a section with keys")
     hints = typing.get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(kind)]
     for name in value:
         if name not in fields:
             raise UserError(f"{FILE}: unknown key `{key}.{name}`; known keys are {', '.join(fields)}")
@@ -202,10 +201,11 @@ def _dataclass(kind: type[T], value: Any, key: str) -> T:
 
 def _value(hint: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _dataclass(hint, value, key)  # type: ignore[arg-type]
+        return _dataclass(hint, value, key)
     if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(map(str, typing.get_args(hint)))}")
+        known = typing.get_args(hint)
+        if value not in known:
+            raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(known)}")
         return value
     if typing.get_origin(hint) is list:
         if not isinstance(value, list):

@@ -15,7 +15,10 @@ from whyrank.core import io
 
 @dataclass(frozen=True)
 class Prepared:
-    """answers: answer_id, title, raw_text, text, input_ids, … · queries: query_id, type, split, … · qrels: one row per pair."""
+    """answers   answer_id, title, raw_text, text, input_ids, …
+    queries   query_id, type, split, raw_text, text, input_ids, …
+    qrels     query_id, answer_id, score: one row per pair
+    """
 
     answers: pd.DataFrame
     queries: pd.DataFrame

@@ -1,19 +1,20 @@
 """Raw source -> prepared tables, in one call: read, validate, type, group, split, select text, count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from whyrank.core import params
 from whyrank.data import lengths, overlap, statistics
 from whyrank.data.duplicates import Duplicates, find_duplicates
 from whyrank.data.leaks import conflict_table, leak_table
 from whyrank.data.query_types import TYPES, count_as
 from whyrank.data.selection import SELECTIONS, Document, fit_idf
 from whyrank.data.source import read_source
-from whyrank.data.split import By, split_queries
+from whyrank.data.split import split_queries
 from whyrank.data.truncation import CountTokens
 from whyrank.data.validate import Validated, check_rejected, validate
 
@@ -58,37 +59,29 @@ def answer_texts(valid: Validated) -> list[str]:
 
 def prepare(
     valid: Validated,
+    options: params.Prepare,
     *,
     tokens: Mapping[str, int],
-    selection: Mapping[str, str],
     count_tokens: CountTokens,
-    split_by: By,
-    dev: float,
-    test: float,
     seed: int,
-    short_conversation: int = 100,
-    near_duplicate: float = 0.8,
-    head_share: float = 0.25,
 ) -> Preparation:
-    """Prepare a ranking set; the same for any order of the rows.
+    """Prepare a ranking set; the same for any order of the rows. A source with several qrels files keeps its splits.
 
-    tokens, selection   budget in tokens (without special tokens) and name in `SELECTIONS` for question, conversation
-                        and answer
-    count_tokens        texts -> tokens of each, without special tokens
-    split_by, dev, test, seed    see `split.split_queries`; a source with several qrels files keeps its splits
-    short_conversation  characters below which a conversation counts as a question
-    near_duplicate      share of word 3-grams, see `duplicates.find_duplicates`
-    head_share          share of the budget that `head_tail` takes from the start
+    tokens         budget of question, conversation and answer without the special tokens that `options.tokens` counts
+    count_tokens   texts -> tokens of each, without special tokens
 
     Raises UserError for whatever the user has to mend in the parameters.
     """
     relevant = valid.qrels.loc[valid.qrels["score"] > 0, ["query_id", "answer_id"]]
-    queries, duplicates = _grouped_queries(valid, short_conversation, near_duplicate)
-    queries["split"] = split_queries(queries, relevant, by=split_by, dev=dev, test=test, seed=seed, given=valid.given)
+    queries, duplicates = _grouped_queries(valid, options.short_conversation, options.near_duplicate)
+    shares = options.split
+    queries["split"] = split_queries(
+        queries, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
+    )
     answers = valid.answers.assign(raw_text=answer_texts(valid))
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
-    count = _remembering(count_tokens)
+    count, selection, head_share = _remembering(count_tokens), asdict(options.selection), options.head_share
     for kind in TYPES:
         of_kind = queries["type"] == kind
         documents = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]

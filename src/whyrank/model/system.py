@@ -1,6 +1,7 @@
 """A system that ranks: one encoder, a chain of heads for queries and one for answers, and a score.
 
-The folder of a system holds the encoder in the layout of sentence-transformers, `heads.safetensors` and `heads.json`.
+The folder of a system is a model of sentence-transformers, heads included. `heads.safetensors` and `heads.json` hold
+the heads once more, as they are trained, with BatchNorm and dropout: these are what `load` reads.
 """
 
 import copy
@@ -12,7 +13,7 @@ from torch import nn
 
 from whyrank.core import io
 from whyrank.model import encoder as encoders
-from whyrank.model import heads
+from whyrank.model import export, heads
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 
@@ -20,7 +21,9 @@ WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 class System(nn.Module):
     """query_head and answer_head are the same object where one head serves both."""
 
-    def __init__(self, encoder: encoders.Encoder, query_head: nn.Sequential, answer_head: nn.Sequential, score: str) -> None:
+    def __init__(
+        self, encoder: encoders.Encoder, query_head: nn.Sequential, answer_head: nn.Sequential, score: str
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.query_head = query_head
@@ -46,7 +49,9 @@ class System(nn.Module):
         if self.is_dual:
             query_NO, answer_MO = self.query_head(query_ND), self.answer_head(answer_MD)
         else:
-            query_NO, answer_MO = self.query_head(torch.cat([query_ND, answer_MD])).split([len(query_ND), len(answer_MD)])
+            query_NO, answer_MO = self.query_head(torch.cat([query_ND, answer_MD])).split(
+                [len(query_ND), len(answer_MD)]
+            )
         return self.finish(query_NO), self.finish(answer_MO)
 
     def finish(self, vector_NO: torch.Tensor) -> torch.Tensor:
@@ -77,6 +82,7 @@ def save(system: System, folder: str | Path, *, longest: int, untouched: Path | 
         io.write_json(temporary / DESCRIPTION, description)
         state = {name: tensor.contiguous().cpu() for name, tensor in system.heads().state_dict().items()}
         safetensors.torch.save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
+        export.write(temporary, system.query_head, system.answer_head, system.score)
 
 
 def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:

@@ -6,6 +6,7 @@ A file is named by the hash of all that determines its content, so it can never 
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("WHYRANK_CACHE", Path.home() / ".cache" / "whyrank"))
 
 
-def encode(encoder: Encoder, rows: list[TokenIds], *, batch_tokens: int, precision: str, folder: Path) -> np.ndarray:
+def encode(
+    encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str, folder: Path
+) -> np.ndarray:
     """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32."""
     file = folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy"
     if file.exists():
@@ -37,16 +40,19 @@ def encode(encoder: Encoder, rows: list[TokenIds], *, batch_tokens: int, precisi
     return vector_ND
 
 
-def fingerprint(encoder: Encoder, rows: list[TokenIds], batch_tokens: int, precision: str) -> str:
-    """SHA-256 over weights, texts, settings, versions and threads (threads and batches change the last bits of a sum)."""
+def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, precision: str) -> str:
+    """SHA-256 over weights, texts, settings, versions and threads.
+
+    Threads and batches are among them because they change the last bits of a sum.
+    """
     digest = hashlib.sha256()
     settings = [encoder.pooling, batch_tokens, precision, torch.__version__, transformers.__version__]
     settings += [tokenizers.__version__, torch.get_num_threads(), str(next(encoder.parameters()).device)]
     digest.update(json.dumps([*settings, encoder.transformer.config.to_dict()], default=str).encode())
     for name, tensor in encoder.transformer.state_dict().items():
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()))
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
     for row in rows:
-        digest.update(np.asarray(row, dtype=np.int64))
+        digest.update(np.ascontiguousarray(row, dtype=np.int64).data)
         digest.update(b"|")
     return digest.hexdigest()

@@ -104,8 +104,8 @@ def trec(top: pd.DataFrame, system: str) -> str:
     """The run in TREC's six columns, for trec_eval and its kin. White space in ids becomes an underscore."""
     query = top["query_id"].str.replace(r"\s+", "_", regex=True)
     answer = top["answer_id"].str.replace(r"\s+", "_", regex=True)
-    lines = query + " Q0 " + answer + " " + top["rank"].astype(str) + " " + top["score"].map("{:.9g}".format) + f" {system}\n"
-    return "".join(lines)
+    rank, score = top["rank"].astype(str), top["score"].map("{:.9g}".format)
+    return "".join(query + " Q0 " + answer + " " + rank + " " + score + f" {system}\n")
 
 
 def summary(queries: pd.DataFrame) -> dict[str, float]:

@@ -23,9 +23,7 @@ class BarlowObjective:
         self.head = head
         self.redundancy_weight = params.redundancy_weight
         self.sources = [
-            view_batches.view_batches(
-                prepared, view, batches=params.batches, size=params.batch_size, random=random
-            )
+            view_batches.view_batches(prepared, view, batches=params.batches, size=params.batch_size, random=random)
             for view in params.views
         ]
         self.turn = 0
@@ -39,9 +37,7 @@ class BarlowObjective:
         return Step(terms.loss, self._record(views, terms, torch.cat([first_BD, second_BD]).detach()))
 
     @staticmethod
-    def _record(
-        views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor
-    ) -> dict[str, float]:
+    def _record(views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor) -> dict[str, float]:
         """What diagnosis needs of a batch; terms per feature, so that heads of any width compare."""
         features, rows = len(terms.correlation_DD), len(views.answer_B)
         return {

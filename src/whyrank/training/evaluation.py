@@ -33,7 +33,7 @@ class RankingWatch:
             if (kind_Q == kind).any():
                 metrics |= {f"{name}_{kind}": float(value_Q[kind_Q == kind].mean()) for name, value_Q in dev.items()}
         train = self._per_query(self.train_Q)
-        return metrics | {"train_accuracy@1": float(train["accuracy@1"].mean()), "train_mrr": float(train["mrr"].mean())}
+        return metrics | {f"train_{name}": float(train[name].mean()) for name in ("accuracy@1", "mrr")}
 
     def _per_query(self, query_Q: np.ndarray) -> dict[str, np.ndarray]:
         answers = len(self.prepared.answers)

@@ -30,6 +30,7 @@ def fit(
     objectives: Mapping[str, Weighted],
     optimisation: Optimisation,
     *,
+    steps: int,
     what: str,
     evaluate: Callable[[], dict[str, float]] | None = None,
     early_stopping: EarlyStopping | None = None,
@@ -37,30 +38,31 @@ def fit(
     """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
 
     trained         holds every module whose weights change; the encoder is its child `encoder`, if it is among them
-    evaluate        dev metrics, larger is better; looked at before the first step and every `early_stopping.every`
+    steps           upper bound; 0 trains nothing
+    evaluate        dev metrics, larger is better; looked at before the first step, every steps / `early_stopping.looks`
+                    steps and after the last one
     Leaves in `trained` the weights of the best look (the earliest best), and everything in evaluation mode.
     Stops at once, naming the step, when a loss or a gradient is not finite.
     """
     optimiser = torch.optim.AdamW(parameter_groups(trained, optimisation), weight_decay=optimisation.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
-        lambda step: factor(
-            step, steps=optimisation.steps, warmup_ratio=optimisation.warmup_ratio, decay=optimisation.decay
-        ),
+        lambda step: factor(step, steps=steps, warmup_ratio=optimisation.warmup_ratio, decay=optimisation.decay),
     )
-    watch = DevWatch(trained, evaluate, early_stopping) if evaluate and early_stopping else None
+    watch = DevWatch(trained, evaluate, early_stopping, steps) if evaluate and early_stopping else None
     if watch:
         watch.look(0)
     rows: list[dict[str, float]] = []
-    for step in progress(range(1, optimisation.steps + 1), total=optimisation.steps, what=what):
+    for step in progress(range(1, steps + 1), total=steps, what=what):
         training_mode(trained)
         rows.append({"step": step} | one_step(trained, objectives, optimiser, optimisation.clip, step))
         schedule.step()
-        if watch and (step % watch.every == 0 or step == optimisation.steps) and watch.look(step):
+        if watch and (step % watch.every == 0 or step == steps) and watch.look(step):
             break
-    best_step = watch.restore() if watch else optimisation.steps
+    best_step = watch.restore() if watch else steps
     trained.eval()
-    return History(pd.DataFrame(rows, columns=None if rows else ["step"]), pd.DataFrame(watch.rows if watch else []), best_step)
+    history = pd.DataFrame(rows, columns=None if rows else ["step"])
+    return History(history, pd.DataFrame(watch.rows if watch else []), best_step)
 
 
 def one_step(
@@ -86,13 +88,20 @@ def one_step(
             f"step {step}: loss {total.item()} with gradient norm {gradient_norm.item()} is not finite; "
             "lower the learning rate, or use -S encoder.precision=fp32"
         )
-    learning_rate = optimiser.param_groups[0]["lr"]
+    rates = learning_rates(optimiser)
     optimiser.step()
-    return {"loss": total.item(), "learning_rate": learning_rate, "gradient_norm": gradient_norm.item()} | record
+    return {"loss": total.item()} | rates | {"gradient_norm": gradient_norm.item()} | record
+
+
+def learning_rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+    """`learning_rate`: of the heads, else of the encoder; `encoder_learning_rate`: where the encoder is trained."""
+    groups = optimiser.param_groups
+    encoder = [group["lr"] for group in groups if group["is_encoder"]]
+    return {"learning_rate": groups[0]["lr"]} | ({"encoder_learning_rate": encoder[0]} if encoder else {})
 
 
 def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dict[str, Any]]:
-    """Heads and encoder with their own learning rates; biases and normalisation weights without decay."""
+    """Heads first, then the encoder, with their own learning rates; biases and normalisation weights without decay."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in trained.named_parameters():
         if parameter.requires_grad:
@@ -100,7 +109,9 @@ def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dic
             groups.setdefault(key, []).append(parameter)
     rate = {True: optimisation.encoder_learning_rate, False: optimisation.learning_rate}
     return [
-        {"params": groups[key], "lr": rate[key[0]]} | ({} if key[1] else {"weight_decay": 0.0}) for key in sorted(groups)
+        {"params": groups[is_encoder, decays], "lr": rate[is_encoder], "is_encoder": is_encoder}
+        | ({} if decays else {"weight_decay": 0.0})
+        for is_encoder, decays in sorted(groups)
     ]
 
 
@@ -117,11 +128,17 @@ class DevWatch:
     """Looks at the dev set now and then, keeps the best weights, and says when patience is at its end."""
 
     def __init__(
-        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping
+        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
     ) -> None:
+        if stopping.looks < 1:
+            raise UserError(
+                f"params.yaml: `finetune_rank.early_stopping.looks` is {stopping.looks}; it takes 1 or more, "
+                "as in -S finetune_rank.early_stopping.looks=4"
+            )
         self.trained = trained
         self.evaluate = evaluate
-        self.metric, self.every, self.patience = stopping.metric, stopping.every, stopping.patience
+        self.metric, self.patience = stopping.metric, stopping.patience
+        self.every = max(1, round(steps / stopping.looks))
         self.rows: list[dict[str, float]] = []
         self.best_row = 0
         self.best_state: dict[str, torch.Tensor] = {}

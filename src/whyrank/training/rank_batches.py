@@ -38,14 +38,16 @@ class RankBatches:
         pairs = prepared.relevant_in("train")
         if len(pairs) < 2:
             raise UserError(
-                f"finetune_rank: {len(pairs)} training pairs; lower -S prepare.split.dev and prepare.split.test, or bring more data"
+                f"finetune_rank: {len(pairs)} training pairs; "
+                "lower -S prepare.split.dev and prepare.split.test, or bring more data"
             )
         self.query_P, self.answer_P = pairs["query"].to_numpy(), pairs["answer"].to_numpy()
         self.answers = len(prepared.answers)
         self.candidates = candidates
         self.mask_same_answer = mask_same_answer
         self.relevant_QA = scipy.sparse.csr_matrix(
-            (np.ones(len(pairs), dtype=bool), (self.query_P, self.answer_P)), shape=(len(prepared.queries), self.answers)
+            (np.ones(len(pairs), dtype=bool), (self.query_P, self.answer_P)),
+            shape=(len(prepared.queries), self.answers),
         )
         # Answers of equal text are one answer under several ids; as a negative, such a one is a false negative.
         self.text_A = np.unique(prepared.answers["raw_text"].to_numpy(dtype=str), return_inverse=True)[1]

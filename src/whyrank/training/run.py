@@ -38,7 +38,13 @@ def pretrain_barlow(
     result = system.with_heads(start, head, dual=False, score="cosine").to(next(start.encoder.parameters()).device)
     vectors = vectors_for(result, prepared, encoder, options)
     objective = BarlowObjective(prepared, vectors, head, options, np.random.default_rng(seed))
-    history = fit(trainable(result, options.train), {"barlow": Weighted(1.0, objective)}, options, what="pretrain")
+    history = fit(
+        trainable(result, options.train),
+        {"barlow": Weighted(1.0, objective)},
+        options,
+        steps=options.steps,
+        what="pretrain",
+    )
     return Trained(result, history)
 
 
@@ -52,19 +58,21 @@ def finetune_rank(
     weights = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
     if not any(weights.values()):
         raise UserError(
-            f"params.yaml: every objective has weight 0; raise one, as in -S finetune_rank.objectives.{next(iter(weights))}.weight=1"
+            "params.yaml: every objective has weight 0; "
+            f"raise one, as in -S finetune_rank.objectives.{next(iter(weights))}.weight=1"
         )
     objectives = {
-        name: Weighted(weight, OBJECTIVES[name](prepared, result, vectors, options, random))
+        name: OBJECTIVES[name](prepared, result, vectors, options, random)
         for name, weight in weights.items()
         if weight > 0
     }
     trained = trainable(result, options.train)
-    trained.add_module("objectives", nn.ModuleDict({name: part.objective for name, part in objectives.items()}))
+    trained.add_module("objectives", nn.ModuleDict(objectives))
     history = fit(
         trained,
-        objectives,
+        {name: Weighted(weights[name], objective) for name, objective in objectives.items()},
         options,
+        steps=ranking_steps(options, len(prepared.relevant_in("train"))),
         what="fine-tune",
         evaluate=RankingWatch(prepared, result, vectors, np.random.default_rng(seed)),
         early_stopping=options.early_stopping,
@@ -72,17 +80,28 @@ def finetune_rank(
     return Trained(result, history)
 
 
+def ranking_steps(options: params.FinetuneRank, pairs: int) -> int:
+    """Batches in `epochs` rounds through the training pairs, at least one; a batch holds at most all pairs."""
+    if options.epochs <= 0:
+        return 0
+    return max(1, round(options.epochs * pairs / min(options.batch_size, pairs)))
+
+
 def vectors_for(
     result: system.System, prepared: Prepared, encoder: params.Encoder, options: params.Optimisation
 ) -> Vectors:
     """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
     rows = prepared.token_ids
-    limits = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+    batch_tokens, precision = encoder.batch_tokens, encoder.precision
     if options.train == "all":
-        return LiveVectors(result.encoder, rows, **limits)
+        return LiveVectors(result.encoder, rows, batch_tokens=batch_tokens, precision=precision)
     if options.train == "last":
-        return LastBlocksVectors(result.encoder, rows, options.last_blocks, **limits)
-    vector_ND = vector_cache.encode(result.encoder, rows, folder=vector_cache.cache_folder(), **limits)
+        return LastBlocksVectors(
+            result.encoder, rows, options.last_blocks, batch_tokens=batch_tokens, precision=precision
+        )
+    vector_ND = vector_cache.encode(
+        result.encoder, rows, batch_tokens=batch_tokens, precision=precision, folder=vector_cache.cache_folder()
+    )
     return FrozenVectors(vector_ND, next(result.encoder.parameters()).device)
 
 
@@ -93,7 +112,8 @@ def trainable(result: system.System, train: str) -> nn.Module:
         parts["encoder"] = result.encoder
     if not any(parameter.requires_grad for parameter in parts.parameters()):
         raise UserError(
-            "nothing to train: the encoder is frozen and there is no head; set `train: all`, or a `head.kind` other than none"
+            "nothing to train: the encoder is frozen and there is no head; "
+            "set `train: all`, or a `head.kind` other than none"
         )
     return parts
 

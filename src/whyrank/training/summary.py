@@ -29,9 +29,10 @@ def barlow(history: History) -> dict[str, float]:
 def ranking(history: History) -> dict[str, float]:
     """How long it ran, and the dev metrics of the weights that were kept."""
     looks: pd.DataFrame = history.evaluations
-    kept = looks[looks["step"] == history.best_step].iloc[0].drop("step")
+    kept = looks[looks["step"] == history.best_step].iloc[0]
+    names = [str(name) for name in looks.columns if name != "step"]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,
-        **{name if name.startswith("train_") else f"dev_{name}": float(value) for name, value in kept.items()},
+        **{name if name.startswith("train_") else f"dev_{name}": float(kept[name]) for name in names},
     }

@@ -28,7 +28,11 @@ def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np
     if kind is not None:
         pairs = pairs[prepared.queries["type"].to_numpy()[pairs["query"]] == kind]
     first_query = len(prepared.answers)
-    return {int(answer): first_query + rows.to_numpy() for answer, rows in pairs.groupby("answer")["query"]}
+    text_P, answer_P = first_query + pairs["query"].to_numpy(), pairs["answer"].to_numpy()
+    order = answer_P.argsort(kind="stable")
+    answers, start = np.unique(answer_P[order], return_index=True)
+    # Without any pair, split still gives one empty piece.
+    return dict(zip(answers.tolist(), np.split(text_P[order], start[1:]), strict=bool(len(answers))))
 
 
 def sides(prepared: Prepared, view: str) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:

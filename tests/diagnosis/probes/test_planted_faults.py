@@ -95,7 +95,7 @@ def valid_value(hint: Any) -> Any:
     return {int: 1, float: 0.5, str: "text", bool: False}.get(hint, [])
 
 
-@pytest.mark.parametrize("override", [{"finetune_rank.head.knid": "residual"}, {"finetune_rank.steps": 1.5}])
+@pytest.mark.parametrize("override", [{"finetune_rank.head.knid": "residual"}, {"finetune_rank.epochs": "4"}])
 def test_the_check_of_fixes_refuses_an_unknown_key_and_a_wrong_type(override):
     with pytest.raises(ValueError):
         apply_to_parameters(override)

@@ -4,7 +4,7 @@ import pytest
 
 from whyrank.diagnosis.probes import lists
 
-from .planted import ENCODERS, TUNED, head_from_scratch, hub, lexical_task, of, twin_answers
+from .planted import ENCODERS, TUNED, head_from_scratch, hub, lexical_task, of, twin_answers, with_finetune
 
 
 def test_an_untuned_encoder_below_the_floor_is_worth_knowing_and_a_tuned_one_a_warning(lab, healthy, findings):
@@ -29,9 +29,16 @@ def test_a_run_that_started_from_the_encoder_and_left_it_is_told_to_take_shorter
     # The healthy history has its peak at 1e-3.
     assert found["worse-than-zero-shot", "base-tuned"].fix.params == {
         "finetune_rank.learning_rate": 1e-4,
-        "finetune_rank.train": "head",
         "finetune_rank.early_stopping.metric": "accuracy@1_all",
     }
+
+
+def test_where_the_encoder_was_trained_too_its_steps_are_shortened_as_well(lab, healthy, findings):
+    tuned, history = lab.run(lab.vectors(0.47)), healthy.finetune["base"].history
+    spoilt = with_finetune(healthy, history=history.assign(encoder_learning_rate=history["learning_rate"] / 50))
+    fix = findings(lab.spoil(spoilt, base_tuned=tuned, barlow_tuned=tuned))["worse-than-zero-shot", "base-tuned"].fix
+    rates = {key: value for key, value in fix.params.items() if "rate" in key}
+    assert rates == {"finetune_rank.learning_rate": 1e-4, "finetune_rank.encoder_learning_rate": 2e-6}
 
 
 def test_ties_of_a_lexical_floor_are_worth_knowing_and_those_of_an_encoder_a_warning(lab, healthy, findings):

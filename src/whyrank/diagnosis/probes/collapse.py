@@ -6,7 +6,7 @@ from whyrank.diagnosis.compare import LEXICAL
 from whyrank.diagnosis.examination import START, UNTUNED, Examination
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import pretraining_fix
-from whyrank.diagnosis.probes.training import peak_rate, rounded
+from whyrank.diagnosis.probes.training import scaled_rates
 from whyrank.diagnosis.records import RunRecord
 
 # Mean cosine of different texts. Raw BERT, a narrow cone, reaches 0.9 and still ranks (arXiv:1909.00512); so the cosine
@@ -71,8 +71,8 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
     if system == "barlow":
         return pretraining_fix(case)
     record = case.records.finetune.get(UNTUNED[system])
-    rate = {"finetune_rank.learning_rate": rounded(peak_rate(record) / 10)} if record and len(record.history) else {}
-    return Fix(rate | {"finetune_rank.warmup_ratio": 0.1, "finetune_rank.train": "head"})
+    rates = scaled_rates(record, 0.1) if record and len(record.history) else {}
+    return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
 
 def dimensional_collapse(case: Examination) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from whyrank.diagnosis.compare import LEXICAL, best_system
 from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import COSINE_SCALE, pretraining_fix
-from whyrank.diagnosis.probes.training import peak_rate, rounded, underfitted
+from whyrank.diagnosis.probes.training import scaled_rates, underfitted
 
 # A tuned system that begins below half of what its encoder had does not start from the encoder's ranking.
 FROM_SCRATCH = 0.5
@@ -101,7 +101,7 @@ def _starts_from_scratch(case: Examination, system: str) -> bool:
 
 
 def _zero_shot_fix(case: Examination, system: str) -> Fix:
-    """Start from the encoder's own ranking; where it did, take shorter steps and leave the encoder alone."""
+    """Start from the encoder's own ranking; where it did, take shorter steps."""
     params: dict[str, object] = {}
     if _starts_from_scratch(case, system):
         if system == "base-tuned":
@@ -114,5 +114,5 @@ def _zero_shot_fix(case: Examination, system: str) -> Fix:
         return Fix(params)
     record = case.records.finetune.get(UNTUNED[system])
     if record is not None and len(record.history):
-        params["finetune_rank.learning_rate"] = rounded(peak_rate(record) / 10)
-    return Fix(params | {"finetune_rank.train": "head", "finetune_rank.early_stopping.metric": f"{case.metric}_all"})
+        params |= scaled_rates(record, 0.1)
+    return Fix(params | {"finetune_rank.early_stopping.metric": f"{case.metric}_all"})

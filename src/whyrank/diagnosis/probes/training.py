@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from whyrank.core.prepared import Prepared
 from whyrank.diagnosis.compare import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
@@ -20,6 +21,9 @@ LEAST_LOOKS = 4
 # A run that reached its best so late was stopped by its number of steps, not by its patience.
 LATE = 0.9
 FEW_STEPS = 100
+
+# Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
+RATES = ("learning_rate", "encoder_learning_rate")
 
 # failures O8: best step in the first 30 % of the run.
 EARLY = 0.3
@@ -60,10 +64,11 @@ def underfitted(case: Examination) -> Iterator[Finding]:
                 Evidence("train accuracy@1 at the end", float(train[-1])),
                 Evidence(f"dev {case.metric} at the end", float(dev[-1])),
                 Evidence("steps", steps, "steps"),
-                Evidence("learning rate at its peak", peak_rate(record)),
+                Evidence("rounds through the training pairs", epochs_run(case, record), "epochs"),
+                *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
             ),
             cause="Too few steps, or steps of the wrong size.",
-            fix=_train_more(record, hardly_moved),
+            fix=_train_more(case, record, hardly_moved),
             reference="ST#1700; failures O1, O3, O5",
             # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
             weight=100 * float(LOW_TRAIN - train.max() if hardly_moved else _tail_gain(dev)),
@@ -82,25 +87,38 @@ def _tail_gain(curve: np.ndarray) -> float:
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
 
 
-def peak_rate(record: TrainingRecord) -> float:
-    return float(record.history["learning_rate"].max())
+def epochs_run(case: Examination, record: TrainingRecord) -> float:
+    """Rounds through the training pairs that training saw."""
+    data = case.data
+    pairs = len(Prepared(data.answers, data.queries, data.qrels).relevant_in("train"))
+    return float(record.history["rows"].sum()) / pairs
 
 
-def _train_more(record: TrainingRecord, hardly_moved: bool) -> Fix:
-    steps, rate, loss = int(record.metrics["steps_run"]), peak_rate(record), record.history["rank_loss"].to_numpy()
+def peak_rates(record: TrainingRecord) -> dict[str, float]:
+    return {name: float(record.history[name].max()) for name in RATES if name in record.history}
+
+
+def scaled_rates(record: TrainingRecord, factor: float) -> dict[str, object]:
+    """Overrides that multiply the learning rate of whatever was trained."""
+    return {f"finetune_rank.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
+
+
+def _train_more(case: Examination, record: TrainingRecord, hardly_moved: bool) -> Fix:
+    steps, epochs = int(record.metrics["steps_run"]), epochs_run(case, record)
+    loss = record.history["rank_loss"].to_numpy()
     if not hardly_moved:
-        return Fix({"finetune_rank.steps": 3 * steps})
+        return Fix({"finetune_rank.epochs": rounded(3 * epochs)})
     tenth = max(1, len(loss) // 10)
     if loss[-tenth:].mean() > loss[:tenth].mean():
         # It moved away from where it should go: the steps are too long, not too few.
-        return Fix({"finetune_rank.learning_rate": rounded(rate / 10)})
+        return Fix(scaled_rates(record, 0.1))
     if steps < FEW_STEPS:
-        return Fix({"finetune_rank.steps": 10 * FEW_STEPS, "finetune_rank.learning_rate": rounded(rate)})
-    return Fix({"finetune_rank.steps": 3 * steps, "finetune_rank.learning_rate": rounded(10 * rate)})
+        return Fix({"finetune_rank.epochs": rounded(epochs * 10 * FEW_STEPS / steps)} | scaled_rates(record, 1))
+    return Fix({"finetune_rank.epochs": rounded(3 * epochs)} | scaled_rates(record, 10))
 
 
-def rounded(rate: float) -> float:
-    return float(f"{rate:.2g}")
+def rounded(value: float) -> float:
+    return float(f"{value:.2g}")
 
 
 def overfitted(case: Examination) -> Iterator[Finding]:
@@ -132,17 +150,17 @@ def overfitted(case: Examination) -> Iterator[Finding]:
                 Evidence("train accuracy@1, last minus best look", 100 * float(train[-1] - train[best]), "points"),
             ),
             cause="The training queries are learned by heart: there are too few of them for so many or so long steps.",
-            fix=_train_less(record, case.metric, int(step[best]), lost),
+            fix=_train_less(case, record, int(step[best]), lost),
             reference="ST#2646; setfit#365; failures O8, O9",
             weight=100 * lost,
         )
 
 
-def _train_less(record: TrainingRecord, metric: str, best_step: int, lost: float) -> Fix:
+def _train_less(case: Examination, record: TrainingRecord, best_step: int, lost: float) -> Fix:
     """Shorter steps, decayed to zero about where the best was; and keep the best by the metric that is asked for."""
-    params: dict[str, object] = {"finetune_rank.learning_rate": rounded(peak_rate(record) / 3)}
+    params = scaled_rates(record, 1 / 3)
     if best_step > 0:
-        params["finetune_rank.steps"] = 3 * best_step
+        params["finetune_rank.epochs"] = rounded(3 * epochs_run(case, record) * best_step / record.metrics["steps_run"])
     if lost >= LEAST_EFFECT:
-        params["finetune_rank.early_stopping.metric"] = f"{metric}_all"
+        params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
     return Fix(params)

@@ -1,0 +1,248 @@
+"""Every DVC command that the project promises, for real, in a temporary clone."""
+
+import csv
+import hashlib
+import html.parser
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+STAGES = [
+    "prepare",
+    "pretrain_barlow",
+    "finetune_rank@base",
+    "finetune_rank@barlow",
+    "evaluate@tfidf",
+    "evaluate@bm25",
+    "evaluate@base",
+    "evaluate@barlow",
+    "evaluate@base-tuned",
+    "evaluate@barlow-tuned",
+    "diagnose",
+]
+TRAINING = {"pretrain_barlow", "finetune_rank@base", "finetune_rank@barlow"}
+RESULTS = ("data/prepared", "data/runs", "models", "metrics")
+TUNED = "metrics/evaluate/barlow-tuned.json"
+
+
+@pytest.fixture(scope="module")
+def steeper(ran, stages_run, tmp_path_factory):
+    """The clone after an experiment with another learning rate, whose results are in the workspace."""
+    clone = ran.copy(tmp_path_factory.mktemp("steeper") / "clone")
+    setting = ("-S", "finetune_rank.learning_rate=0.05")
+    output = clone.done("dvc", "exp", "run", "-n", "steeper", "-m", "Does a steeper rate help?", *setting)
+    tuned_and_after = [stage for stage in STAGES if "tune" in stage or stage == "diagnose"]
+    assert sorted(stages_run(output)) == sorted(tuned_and_after)
+    return clone
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every result, by its path."""
+    files = [file for place in RESULTS for file in sorted((folder / place).rglob("*")) if file.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def leaves(value):
+    """The values in nested dicts and lists."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def declared_metrics(folder: Path) -> set[str]:
+    locked = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    outs = {out["path"] for stage in locked.values() for out in stage["outs"]}
+    return {path for path in outs if path.startswith("metrics/") and path.endswith(".json")}
+
+
+class PlotIds(html.parser.HTMLParser):
+    """The ids of the plots that an index.html of DVC shows."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "div":
+            self.ids += [value for name, value in attributes if name == "id"]
+
+
+def plots_declared(folder: Path) -> list[str]:
+    plots = yaml.safe_load((folder / "dvc.yaml").read_text())["plots"]
+    return [name for plot in plots for name in ([plot] if isinstance(plot, str) else plot)]
+
+
+def as_id(name: str) -> str:
+    """How DVC writes the name of a plot as an HTML id."""
+    return "".join("_" if sign in r"!@#$%^&*()[]{};,<>?\/:.|`~=_+ " else sign for sign in name)
+
+
+def test_dvc_repro_runs_every_stage_once_and_writes_all_that_dvc_yaml_declares(ran, first_run, stages_run):
+    ran_stages = stages_run(first_run)
+    assert sorted(ran_stages) == sorted(STAGES)
+    assert ran_stages[0] == "prepare"
+    assert ran_stages[-1] == "diagnose"
+    locked = yaml.safe_load((ran.folder / "dvc.lock").read_text())["stages"]
+    outs = [out["path"] for stage in STAGES for out in locked[stage]["outs"]]
+    assert len(outs) == len(set(outs)) >= 2 * len(STAGES)
+    assert [path for path in outs if not (ran.folder / path).exists()] == []
+
+
+def test_results_that_git_keeps_are_committed_and_the_others_ignored(ran):
+    # A copy of `ran` was committed after its run: what git neither tracks nor ignores would show up here.
+    assert ran.done("git", "status", "--porcelain") == ""
+    tracked = set(ran.done("git", "ls-files").splitlines())
+    assert declared_metrics(ran.folder) <= tracked
+    assert not [name for name in tracked if name.startswith(("models/", "data/prepared/", "data/runs/"))]
+
+
+def test_a_second_dvc_repro_runs_nothing_and_dvc_status_is_silent(ran, stages_run, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    assert stages_run(clone.done("dvc", "repro")) == []
+    assert clone.done("dvc", "status", "--quiet") == ""
+    assert clone.parsed("dvc", "status", "--json") == {}
+    assert clone.done("git", "status", "--porcelain") == ""
+
+
+def test_an_experiment_is_listed_with_its_message_its_parameter_and_its_metric(steeper):
+    baseline = next(row for row in steeper.parsed("dvc", "exp", "show", "--json") if row["rev"] != "workspace")
+    (experiment,) = [run for group in baseline["experiments"] for run in group["revs"] if run["name"] == "steeper"]
+    assert experiment["data"]["params"]["params.yaml"]["data"]["finetune_rank"]["learning_rate"] == 0.05
+    shown = experiment["data"]["metrics"][TUNED]["data"]
+    assert shown == steeper.metrics("evaluate/barlow-tuned")
+    assert shown != baseline["data"]["metrics"][TUNED]["data"]
+    message = steeper.done("git", "log", "-1", "--format=%s", experiment["rev"])
+    assert message.strip() == "Does a steeper rate help?"
+
+
+def test_the_csv_of_experiments_has_a_row_of_finite_metrics_for_each(steeper):
+    rows = list(csv.DictReader(steeper.done("dvc", "exp", "show", "--csv").splitlines()))
+    (row,) = [row for row in rows if row["Experiment"] == "steeper"]
+    column = f"{TUNED}:accuracy@1_all"
+    assert float(row[column]) == steeper.metrics("evaluate/barlow-tuned")["accuracy@1_all"]
+    assert float(row["finetune_rank.learning_rate"]) == 0.05
+
+
+def test_dvc_metrics_show_gives_every_metrics_file_in_finite_numbers(steeper):
+    shown = steeper.parsed("dvc", "metrics", "show", "--json")[""]["data"]
+    assert set(shown) == declared_metrics(steeper.folder)
+    for path, content in shown.items():
+        assert content["data"], path
+        assert all(math.isfinite(value) for value in leaves(content["data"])), path
+
+
+def test_dvc_metrics_diff_shows_what_the_parameter_changed(steeper):
+    diff = steeper.parsed("dvc", "metrics", "diff", "--json")
+    assert diff[TUNED]
+    for name, change in diff[TUNED].items():
+        assert change["diff"] == pytest.approx(change["new"] - change["old"]), name
+    assert all(math.isfinite(value) for value in leaves(diff) if value is not None)
+    untouched = {"metrics/prepare.json", "metrics/pretrain_barlow.json", "metrics/evaluate/tfidf.json"}
+    assert not untouched & set(diff)
+
+
+@pytest.mark.parametrize(("command", "revisions"), [("show", {"workspace"}), ("diff", {"HEAD", "workspace"})])
+def test_dvc_plots_draws_every_plot_that_dvc_yaml_declares(steeper, command, revisions, tmp_path):
+    steeper.done("dvc", "plots", command, "-o", str(tmp_path))
+    page = (tmp_path / "index.html").read_text()
+    names = plots_declared(steeper.folder)
+    assert names
+    assert set(PlotIds(page).ids) == {as_id(name) for name in names}
+    assert all(f'"rev": "{revision}"' in page for revision in revisions)
+
+
+def test_queued_experiments_run_succeed_and_are_listed(ran, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    # These change the report only, so that no training has to be waited for.
+    for level in ("0.9", "0.8"):
+        clone.done("dvc", "exp", "run", "--queue", "-n", f"level-{level[2:]}", "-S", f"diagnose.level={level}")
+    assert clone.done("dvc", "queue", "status").count("Queued") == 2
+    try:
+        clone.done("dvc", "exp", "run", "--run-all")
+    finally:
+        clone.run("dvc", "queue", "stop", "--kill")
+    status = [line.split() for line in clone.done("dvc", "queue", "status").splitlines() if "level-" in line]
+    assert sorted((line[1], line[-1]) for line in status) == [("level-8", "Success"), ("level-9", "Success")]
+    rows = list(csv.DictReader(clone.done("dvc", "exp", "show", "--csv").splitlines()))
+    levels = {row["Experiment"]: float(row["diagnose.level"]) for row in rows if row["Experiment"]}
+    assert levels == {"level-9": 0.9, "level-8": 0.8}
+    # The queue works in folders of its own; the workspace stays as it was.
+    assert clone.done("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("src/whyrank/diagnosis/probes/ranking.py", {"diagnose"}),
+        ("src/whyrank/diagnosis/preflight.py", {"diagnose", "prepare"}),
+        ("src/whyrank/diagnosis/probes/data.py", {"diagnose", "prepare"}),
+        ("src/whyrank/training/losses.py", TRAINING),
+        ("stages/finetune_rank.py", {"finetune_rank@base", "finetune_rank@barlow"}),
+        ("README.md", set()),
+    ],
+)
+def test_an_edited_file_makes_exactly_the_stages_stale_that_use_it(ran, file, stale, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    with open(clone.folder / file, "a") as content:
+        content.write("\n# One line more.\n")
+    assert set(clone.parsed("dvc", "status", "--json")) == stale
+
+
+def test_editing_a_probe_runs_no_training_again(ran, stages_run, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    with open(clone.folder / "src/whyrank/diagnosis/probes/ranking.py", "a") as content:
+        content.write("\n# One line more.\n")
+    assert stages_run(clone.done("dvc", "repro")) == ["diagnose"]
+    # A comment changes no result.
+    assert hashes(clone.folder) == hashes(ran.folder)
+
+
+def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, stages_run, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    # Without the vectors that the first run kept: encoding has to give the same, too.
+    output = clone.done("dvc", "repro", "--force", WHYRANK_CACHE=str(tmp_path / "no-vectors-yet"))
+    assert sorted(stages_run(output)) == sorted(STAGES)
+    before, after = hashes(ran.folder), hashes(clone.folder)
+    assert len(before) > 60
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == set()
+    assert (clone.folder / "dvc.lock").read_bytes() == (ran.folder / "dvc.lock").read_bytes()
+
+
+def test_a_scenario_without_pretraining_copies_the_encoder_and_says_what_did_not_come(ran, tmp_path):
+    clone = ran.copy(tmp_path / "clone")
+    scenario = {
+        "name": "no-pretraining",
+        "question": "What is left of 'pretraining' when it takes no step, and does it cost $5?",
+        "overrides": {"pretrain_barlow.steps": 0},
+        "expected": ["barlow-single-answer-batches"],
+        "unexpected": ["pretraining-helps", "pretraining-hurts"],
+    }
+    (clone.folder / "scenarios/no-pretraining.yaml").write_text(yaml.safe_dump(scenario))
+
+    listed = clone.done(sys.executable, "-m", "whyrank", "scenario")
+    assert f"no-pretraining           {scenario['question']}" in listed.splitlines()
+
+    result = clone.run(sys.executable, "-m", "whyrank", "scenario", "no-pretraining")
+    assert result.returncode == 1, result.stderr
+    *_, verdict = result.stdout.strip().splitlines()
+    assert verdict == "expected barlow-single-answer-batches, which no probe raised"
+    assert scenario["question"] in result.stdout.splitlines()
+    assert "no-pretraining" in clone.done("dvc", "exp", "list")
+
+    # No step taken: the very bytes of the encoder, hence the same results from both starts.
+    for file in ("model.safetensors", "tokenizer.json", "heads.safetensors"):
+        assert (clone.folder / "models/barlow" / file).read_bytes() == (clone.folder / "models/base" / file).read_bytes()
+    assert clone.metrics("evaluate/barlow") == clone.metrics("evaluate/base")
+    assert clone.metrics("evaluate/barlow-tuned") == clone.metrics("evaluate/base-tuned")
+    assert clone.metrics("pretrain_barlow")["steps"] == 0
+    codes = {finding["code"] for finding in json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())}
+    assert not codes & set(scenario["unexpected"])
