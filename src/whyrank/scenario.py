@@ -45,9 +45,7 @@ def read(name: str, folder: Path) -> Scenario:
 
 def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
     """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
-    settings = [
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in scenario.overrides.items()
-    ]
+    settings = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in scenario.overrides.items()]
     flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
     return [sys.executable, "-m", "dvc", "exp", "run", "-f", "-n", scenario.name, "-m", scenario.question, *flags]
 

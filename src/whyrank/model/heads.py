@@ -42,9 +42,10 @@ class ResidualHead(nn.Module):
     def __init__(self, width: int, hidden: int, output: int, dropout: float) -> None:
         super().__init__()
         self.width, self.hidden, self.output, self.dropout = width, hidden, width, dropout
-        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(hidden, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), last)
 
     def forward(self, vector_BD: torch.Tensor) -> torch.Tensor:
         return vector_BD + self.layers(vector_BD)
@@ -61,22 +62,22 @@ def build(params: HeadParams, width: int) -> nn.Sequential:
 
 
 def output_width(chain: nn.Sequential, width: int) -> int:
-    return chain[-1].output if len(chain) else width
+    """O, the features that come out of a chain fed with `width` of them."""
+    for head in chain:
+        assert isinstance(head, MlpHead | ResidualHead)
+        width = head.output
+    return width
 
 
 def describe(chain: nn.Sequential) -> list[dict[str, Any]]:
     """What `rebuild` needs, as plain JSON values."""
-    names = {kind: name for name, kind in HEADS.items()}
-    return [
-        {
-            "kind": names[type(head)],
-            "width": head.width,
-            "hidden": head.hidden,
-            "output": head.output,
-            "dropout": head.dropout,
-        }
-        for head in chain
-    ]
+    description = []
+    for head in chain:
+        assert isinstance(head, MlpHead | ResidualHead)
+        kind = next(name for name, kind in HEADS.items() if type(head) is kind)
+        sizes = {name: getattr(head, name) for name in ("width", "hidden", "output", "dropout")}
+        description.append({"kind": kind} | sizes)
+    return description
 
 
 def rebuild(description: list[dict[str, Any]]) -> nn.Sequential:
