@@ -1,4 +1,4 @@
-"""Scenarios: each file is sound, its overrides reach params.yaml as they stand, and the verdict says what did not come."""
+"""Scenarios: each file is sound, its overrides reach params.yaml as they stand, the verdict says what did not come."""
 
 import copy
 import json
@@ -123,7 +123,7 @@ def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params
     [
         ("prepare.source", "data/raw/sample"),
         ("prepare.source", "/data/my set, second (v2): 50 % {raw}"),
-        ("prepare.source", "it's \"quoted\""),
+        ("prepare.source", 'it\'s "quoted"'),
         ("prepare.hub", "owner/set"),
         ("prepare.hub", ""),
         ("prepare.hub", "2024"),
@@ -169,7 +169,7 @@ def test_names_are_sorted_and_an_unknown_one_is_answered_with_those_that_there_a
 )
 def test_a_file_with_other_keys_than_a_scenario_has_is_refused(content, tmp_path):
     (tmp_path / "small.yaml").write_text(content)
-    with pytest.raises(UserError, match="small.yaml: expected the keys .*, and `name: small`"):
+    with pytest.raises(UserError, match=r"small\.yaml: expected the keys .*, and `name: small`"):
         scenario.read("small", tmp_path)
 
 

@@ -17,9 +17,21 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FIRST_RUN = "first-run.log"
 # The words that the tiny encoder of tests/conftest.py knows; two of them belong to each of 12 answers.
-OWN_WORDS = """permit garden fence neighbour pension retire age payment visa travel border passport
-tax income return refund school child place term licence drive car test""".split()
-FILLER = "the my i you please how when about for a".split()
+OWN_WORDS = [
+    ["permit", "garden"],
+    ["fence", "neighbour"],
+    ["pension", "retire"],
+    ["age", "payment"],
+    ["visa", "travel"],
+    ["border", "passport"],
+    ["tax", "income"],
+    ["return", "refund"],
+    ["school", "child"],
+    ["place", "term"],
+    ["licence", "drive"],
+    ["car", "test"],
+]
+FILLER = ["the", "my", "i", "you", "please", "how", "when", "about", "for", "a"]
 SMALL = {
     "prepare.source": "data/raw/tiny",
     "prepare.tokens.question": 64,
@@ -145,8 +157,7 @@ def write_source(folder: Path) -> None:
     """12 answers with 3 questions and 3 conversations each; every text holds two words of its answer among filler."""
     random = np.random.default_rng(0)
     corpus, queries, qrels = [], [], ["query-id\tcorpus-id\tscore"]
-    for answer in range(12):
-        own = OWN_WORDS[2 * answer : 2 * answer + 2]
+    for answer, own in enumerate(OWN_WORDS):
 
         def text(length: int, own: list[str] = own) -> str:
             return " ".join([*own, *random.choice([*own, *FILLER], length)])

@@ -1,4 +1,4 @@
-"""dvc.yaml names as a dependency every source file that a stage imports; else an edit would leave old results standing."""
+"""dvc.yaml names every source file that a stage imports; else an edit would leave old results standing."""
 
 import ast
 from pathlib import Path
@@ -52,9 +52,7 @@ def test_every_file_that_a_stage_imports_is_a_dependency(stage):
     assert SOURCES / "whyrank/core/params.py" in used
     # The packages' own __init__.py hold nothing that could change a result, unless they import.
     code = {file for file in used if file.name != "__init__.py" or imported(file) - {SOURCES / "whyrank/__init__.py"}}
-    missing = {
-        str(file.relative_to(ROOT)) for file in code if not any(file.is_relative_to(ROOT / dep) for dep in deps)
-    }
+    missing = {str(file.relative_to(ROOT)) for file in code if not any(file.is_relative_to(ROOT / dep) for dep in deps)}
     assert missing == set()
 
 

@@ -6,6 +6,7 @@ import html.parser
 import json
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,17 +30,57 @@ STAGES = [
 TRAINING = {"pretrain_barlow", "finetune_rank@base", "finetune_rank@barlow"}
 RESULTS = ("data/prepared", "data/runs", "models", "metrics")
 TUNED = "metrics/evaluate/barlow-tuned.json"
+SCENARIO = {
+    "name": "no-pretraining",
+    "question": "What is left of 'pretraining' when it takes no step, and does it cost $5?",
+    "overrides": {"pretrain_barlow.steps": 0},
+    "expected": ["barlow-single-answer-batches"],
+    "unexpected": ["pretraining-helps", "pretraining-hurts"],
+}
 
 
 @pytest.fixture(scope="module")
-def steeper(ran, stages_run, tmp_path_factory):
+def long_runs(ran, tmp_path_factory):
+    """The long runs, each in a clone of its own, two at a time: name -> future of the clone and of what was printed."""
+    works = {"steeper": steeper_rate, "again": again_by_force, "scenario": without_pretraining, "queue": two_queued}
+    with ThreadPoolExecutor(2) as pool:
+        folder = tmp_path_factory.mktemp("long")
+        yield {name: pool.submit(lambda do, to: do(ran.copy(to)), do, folder / name) for name, do in works.items()}
+        # With `-k` some of them are not asked for.
+        pool.shutdown(cancel_futures=True)
+
+
+def steeper_rate(clone):
+    setting = "finetune_rank.learning_rate=0.05"
+    return clone, clone.done("dvc", "exp", "run", "-n", "steeper", "-m", "Does a steeper rate help?", "-S", setting)
+
+
+def again_by_force(clone):
+    # Without the vectors that the first run kept: encoding has to give the same, too.
+    return clone, clone.done("dvc", "repro", "--force", WHYRANK_CACHE=str(clone.folder.parent / "no-vectors-yet"))
+
+
+def without_pretraining(clone):
+    (clone.folder / "scenarios/no-pretraining.yaml").write_text(yaml.safe_dump(SCENARIO))
+    return clone, clone.run(sys.executable, "-m", "whyrank", "scenario", "no-pretraining")
+
+
+def two_queued(clone):
+    # These change the report only, so that no training has to be waited for.
+    for level in ("0.9", "0.8"):
+        clone.done("dvc", "exp", "run", "--queue", "-n", f"level-{level[2:]}", "-S", f"diagnose.level={level}")
+    waiting = clone.done("dvc", "queue", "status")
+    try:
+        clone.done("dvc", "exp", "run", "--run-all")
+    finally:
+        clone.run("dvc", "queue", "stop", "--kill")
+    return clone, waiting
+
+
+@pytest.fixture
+def steeper(long_runs):
     """The clone after an experiment with another learning rate, whose results are in the workspace."""
-    clone = ran.copy(tmp_path_factory.mktemp("steeper") / "clone")
-    setting = ("-S", "finetune_rank.learning_rate=0.05")
-    output = clone.done("dvc", "exp", "run", "-n", "steeper", "-m", "Does a steeper rate help?", *setting)
-    tuned_and_after = [stage for stage in STAGES if "tune" in stage or stage == "diagnose"]
-    assert sorted(stages_run(output)) == sorted(tuned_and_after)
-    return clone
+    return long_runs["steeper"].result()[0]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -113,6 +154,11 @@ def test_a_second_dvc_repro_runs_nothing_and_dvc_status_is_silent(ran, stages_ru
     assert clone.done("git", "status", "--porcelain") == ""
 
 
+def test_an_experiment_runs_the_stages_that_its_parameter_reaches(long_runs, stages_run):
+    _, output = long_runs["steeper"].result()
+    assert sorted(stages_run(output)) == sorted(stage for stage in STAGES if "tune" in stage or stage == "diagnose")
+
+
 def test_an_experiment_is_listed_with_its_message_its_parameter_and_its_metric(steeper):
     baseline = next(row for row in steeper.parsed("dvc", "exp", "show", "--json") if row["rev"] != "workspace")
     (experiment,) = [run for group in baseline["experiments"] for run in group["revs"] if run["name"] == "steeper"]
@@ -160,16 +206,9 @@ def test_dvc_plots_draws_every_plot_that_dvc_yaml_declares(steeper, command, rev
     assert all(f'"rev": "{revision}"' in page for revision in revisions)
 
 
-def test_queued_experiments_run_succeed_and_are_listed(ran, tmp_path):
-    clone = ran.copy(tmp_path / "clone")
-    # These change the report only, so that no training has to be waited for.
-    for level in ("0.9", "0.8"):
-        clone.done("dvc", "exp", "run", "--queue", "-n", f"level-{level[2:]}", "-S", f"diagnose.level={level}")
-    assert clone.done("dvc", "queue", "status").count("Queued") == 2
-    try:
-        clone.done("dvc", "exp", "run", "--run-all")
-    finally:
-        clone.run("dvc", "queue", "stop", "--kill")
+def test_queued_experiments_run_succeed_and_are_listed(long_runs):
+    clone, waiting = long_runs["queue"].result()
+    assert waiting.count("Queued") == 2
     status = [line.split() for line in clone.done("dvc", "queue", "status").splitlines() if "level-" in line]
     assert sorted((line[1], line[-1]) for line in status) == [("level-8", "Success"), ("level-9", "Success")]
     rows = list(csv.DictReader(clone.done("dvc", "exp", "show", "--csv").splitlines()))
@@ -206,10 +245,8 @@ def test_editing_a_probe_runs_no_training_again(ran, stages_run, tmp_path):
     assert hashes(clone.folder) == hashes(ran.folder)
 
 
-def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, stages_run, tmp_path):
-    clone = ran.copy(tmp_path / "clone")
-    # Without the vectors that the first run kept: encoding has to give the same, too.
-    output = clone.done("dvc", "repro", "--force", WHYRANK_CACHE=str(tmp_path / "no-vectors-yet"))
+def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, long_runs, stages_run):
+    clone, output = long_runs["again"].result()
     assert sorted(stages_run(output)) == sorted(STAGES)
     before, after = hashes(ran.folder), hashes(clone.folder)
     assert len(before) > 60
@@ -217,32 +254,25 @@ def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, stag
     assert (clone.folder / "dvc.lock").read_bytes() == (ran.folder / "dvc.lock").read_bytes()
 
 
-def test_a_scenario_without_pretraining_copies_the_encoder_and_says_what_did_not_come(ran, tmp_path):
-    clone = ran.copy(tmp_path / "clone")
-    scenario = {
-        "name": "no-pretraining",
-        "question": "What is left of 'pretraining' when it takes no step, and does it cost $5?",
-        "overrides": {"pretrain_barlow.steps": 0},
-        "expected": ["barlow-single-answer-batches"],
-        "unexpected": ["pretraining-helps", "pretraining-hurts"],
-    }
-    (clone.folder / "scenarios/no-pretraining.yaml").write_text(yaml.safe_dump(scenario))
-
-    listed = clone.done(sys.executable, "-m", "whyrank", "scenario")
-    assert f"no-pretraining           {scenario['question']}" in listed.splitlines()
-
-    result = clone.run(sys.executable, "-m", "whyrank", "scenario", "no-pretraining")
+def test_scenarios_are_listed_and_one_that_surprises_says_so_and_ends_with_1(long_runs):
+    clone, result = long_runs["scenario"].result()
     assert result.returncode == 1, result.stderr
     *_, verdict = result.stdout.strip().splitlines()
     assert verdict == "expected barlow-single-answer-batches, which no probe raised"
-    assert scenario["question"] in result.stdout.splitlines()
+    assert SCENARIO["question"] in result.stdout.splitlines()
     assert "no-pretraining" in clone.done("dvc", "exp", "list")
+    listed = clone.done(sys.executable, "-m", "whyrank", "scenario")
+    assert f"{'no-pretraining':24} {SCENARIO['question']}" in listed.splitlines()
 
-    # No step taken: the very bytes of the encoder, hence the same results from both starts.
+
+def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
+    clone, _ = long_runs["scenario"].result()
+    base, barlow = (clone.folder / "models" / name for name in ("base", "barlow"))
     for file in ("model.safetensors", "tokenizer.json", "heads.safetensors"):
-        assert (clone.folder / "models/barlow" / file).read_bytes() == (clone.folder / "models/base" / file).read_bytes()
+        assert (barlow / file).read_bytes() == (base / file).read_bytes(), file
+    # Hence the same results from both starts.
     assert clone.metrics("evaluate/barlow") == clone.metrics("evaluate/base")
     assert clone.metrics("evaluate/barlow-tuned") == clone.metrics("evaluate/base-tuned")
     assert clone.metrics("pretrain_barlow")["steps"] == 0
-    codes = {finding["code"] for finding in json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())}
-    assert not codes & set(scenario["unexpected"])
+    found = {finding["code"] for finding in json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())}
+    assert not found & set(SCENARIO["unexpected"])

@@ -1,4 +1,4 @@
-"""A fault in the user's data or parameters ends the stage with one line that names place and remedy, and nothing half there."""
+"""A fault in the user's data or parameters ends the stage with one line that names place and remedy; nothing half there."""
 
 import json
 import re
@@ -92,9 +92,8 @@ def test_a_value_of_another_type_through_an_experiment(clone):
 def test_an_encoder_source_that_is_no_folder(clone):
     set_param(clone, "encoder.source", "encoders/nowhere")
     line = only_error(clone.run("dvc", "repro", "prepare"))
-    assert line.startswith(
-        "error: params.yaml: `encoder.source` 'encoders/nowhere' cannot be loaded as a folder or hub id with safetensors: "
-    )
+    place = "error: params.yaml: `encoder.source` 'encoders/nowhere'"
+    assert line.startswith(f"{place} cannot be loaded as a folder or hub id with safetensors: ")
     assert outputs(clone) == []
 
 

@@ -9,7 +9,7 @@ from whyrank.model.system import System
 from whyrank.training.vectors import Vectors
 
 # Enough training queries to see over- and underfitting; more would cost time and tell no more.
-TRAINING_QUERIES = 500
+TRAINING_QUERIES = 200
 
 
 class RankingWatch:
