@@ -12,7 +12,7 @@ from pathlib import Path
 
 from whyrank.core import io, params
 from whyrank.core.errors import exit_on_user_error
-from whyrank.diagnosis import registry, report
+from whyrank.diagnosis import preflight, registry, report
 from whyrank.diagnosis.finding import SEVERITIES
 from whyrank.diagnosis.read import read_records
 
@@ -45,8 +45,10 @@ def main() -> None:
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)
-    codes = Counter(finding.code for finding in findings)
-    counts = {name: severities[name] for name in SEVERITIES} | dict(sorted(codes.items()))
+    raised = Counter(finding.code for finding in findings)
+    # Every code, also those that were silent: `dvc metrics diff` compares a count with a count.
+    codes = {code: raised[code] for code in sorted({*preflight.PREFLIGHT, *registry.PROBES})}
+    counts = {name: severities[name] for name in SEVERITIES} | codes
     io.write_metrics("metrics/findings.json", counts)
     print(verdict, file=sys.stderr)
 

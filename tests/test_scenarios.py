@@ -192,16 +192,23 @@ def test_the_verdict_names_what_is_missing_and_what_is_too_much(folder, found, s
 
 @pytest.fixture
 def scenario_command(folder, monkeypatch):
-    """Call `python -m whyrank scenario …`, with an experiment that ends with `returncode` and finds `codes`."""
+    """Call `python -m whyrank scenario …`, with an experiment that ends with `returncode` and finds `codes`.
 
-    def call(*arguments, returncode=0, codes=()):
+    changed   whether params.yaml differs from the last commit
+    """
+
+    def call(*arguments, returncode=0, codes=(), changed=False):
         findings = folder / "findings.json"
         findings.write_text(json.dumps([{"code": code} for code in codes]))
         monkeypatch.setattr(__main__, "SCENARIOS", folder)
         monkeypatch.setattr(__main__, "FINDINGS", findings)
         monkeypatch.setattr(sys, "argv", ["whyrank", "scenario", *arguments])
-        finished = subprocess.CompletedProcess([], returncode)
-        monkeypatch.setattr(__main__.subprocess, "run", lambda command, **_: finished)
+
+        def run(command, **_):
+            assert not (changed and "exp" in command), "the experiment runs on changed parameters"
+            return subprocess.CompletedProcess(command, int(changed) if command[0] == "git" else returncode)
+
+        monkeypatch.setattr(__main__.subprocess, "run", run)
         __main__.main()
 
     return call
@@ -228,6 +235,11 @@ def test_a_run_with_a_surprise_ends_with_1(scenario_command, capsys):
 def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command):
     with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
         scenario_command("small", returncode=1, codes=["hub-answers"])
+
+
+def test_nothing_runs_on_the_overrides_that_an_earlier_experiment_left(scenario_command):
+    with pytest.raises(UserError, match=r"params\.yaml differs from the last commit, .*`git checkout params\.yaml "):
+        scenario_command("small", changed=True)
 
 
 def test_without_a_name_the_scenarios_are_listed_with_their_questions(scenario_command, capsys):

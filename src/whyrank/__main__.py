@@ -25,6 +25,14 @@ def main() -> None:
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
         return
     chosen = scenario.read(arguments.name, SCENARIOS)
+    # An experiment leaves its overrides in the workspace; the next one would inherit them without a word.
+    if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], check=False).returncode:
+        raise UserError(
+            "params.yaml differs from the last commit, perhaps by an earlier experiment, which is kept under its name; "
+            "commit your changes, or undo them with `git checkout params.yaml dvc.lock metrics`"
+        )
+    # Its own earlier run gives way; forcing the name instead would also force every stage to run again.
+    subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", chosen.name], check=False, capture_output=True)
     if subprocess.run(scenario.command(chosen, arguments.overrides), check=False).returncode:
         raise UserError(f"scenario {chosen.name}: `dvc exp run` failed; its message stands above")
     found = [finding["code"] for finding in json.loads(FINDINGS.read_text(encoding="utf-8"))]

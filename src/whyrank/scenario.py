@@ -47,7 +47,7 @@ def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
     """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
     settings = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in scenario.overrides.items()]
     flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
-    return [sys.executable, "-m", "dvc", "exp", "run", "-f", "-n", scenario.name, "-m", scenario.question, *flags]
+    return [sys.executable, "-m", "dvc", "exp", "run", "-n", scenario.name, "-m", scenario.question, *flags]
 
 
 def verdict(scenario: Scenario, found: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A fault in the user's data or parameters ends the stage with one line that names place and remedy; nothing half there."""
+"""A fault in the user's data or parameters ends the stage with one line naming place and remedy; nothing half there."""
 
 import json
 import re

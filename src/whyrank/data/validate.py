@@ -82,10 +82,11 @@ def check_rejected(rejected: pd.DataFrame, rows_in: int, max_rejected: float) ->
         return
     reason, times = next(iter(rejected["reason"].value_counts(sort=True).items()))
     first = rejected.iloc[0]
+    place = f"{first['file']} line {first['line']}" + (f", column {first['column']}" if first["column"] else "")
     raise UserError(
         f"{len(rejected)} of {rows_in} rows are rejected ({len(rejected) / rows_in:.2%}, at most {max_rejected:.2%}); "
-        f"most often: {reason} ({times}); first: {first['file']} line {first['line']}, column {first['column']}, "
-        f"{first['reason']}: '{first['value'][:60]}'; mend the rows or raise max_rejected"
+        f"most often: {reason} ({times}); first: {place}, "
+        f"{first['reason']}: '{first['value'][:60]}'; mend the rows or raise -S prepare.max_rejected"
     )
 
 
