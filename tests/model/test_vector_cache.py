@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from whyrank.model import vector_cache
+from whyrank.model import system, vector_cache
 
 ROWS = [[2, 7, 8, 3], [2, 9, 3]]
 
@@ -72,6 +72,14 @@ def test_the_fingerprint_does_not_depend_on_the_type_of_a_row_or_on_the_run(make
     one = vector_cache.fingerprint(make_encoder(), ROWS, 100, "fp32")
     arrays = [np.array(row, dtype=np.int32) for row in ROWS]  # as parquet gives them back
     assert vector_cache.fingerprint(make_encoder(), arrays, 100, "fp32") == one
+
+
+def test_the_same_encoder_loaded_from_two_folders_has_one_fingerprint(tiny_encoder, tmp_path):
+    prints = []
+    for folder in (tmp_path / "base", tmp_path / "barlow-tuned"):
+        system.save(system.untrained(tiny_encoder), folder, longest=32)
+        prints.append(vector_cache.fingerprint(system.load(folder).encoder, ROWS, 100, "fp32"))
+    assert prints[0] == prints[1]
 
 
 def test_the_files_used_longest_ago_are_dropped(tiny_encoder, monkeypatch, tmp_path):

@@ -48,7 +48,9 @@ def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, p
     digest = hashlib.sha256()
     settings = [encoder.pooling, batch_tokens, precision, torch.__version__, transformers.__version__]
     settings += [tokenizers.__version__, torch.get_num_threads(), str(next(encoder.parameters()).device)]
-    digest.update(json.dumps([*settings, encoder.transformer.config.to_dict()], default=str).encode())
+    # A copy of an encoder in another folder is the same encoder: frozen, it is the same in every system.
+    config = {key: value for key, value in encoder.transformer.config.to_dict().items() if key != "_name_or_path"}
+    digest.update(json.dumps([*settings, config], default=str, sort_keys=True).encode())
     for name, tensor in encoder.transformer.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
