@@ -10,7 +10,7 @@ from whyrank.diagnosis.records import DataRecords
 SINGLE_ANSWER = 1.5
 
 # Share of rows. One row in twenty that is told its right answer is wrong; expected collisions of a batch of 32 reach
-# this with about 20 equally frequent answers per row (ST#2870, #608; failures B1).
+# this with about 20 equally frequent answers per row (ST#2870, #608).
 FALSE_NEGATIVES = 0.05
 
 
@@ -37,7 +37,7 @@ def single_answer_finding(distinct: float, rows: float) -> Finding:
         "within the answer, paired at random; the invariance term cannot fall, and features that ignore the answer are "
         "rewarded.",
         fix=Fix({"pretrain_barlow.batches": "across_answers"}),
-        reference="Zbontar et al. 2021, arXiv:2103.03230; seed project A; failures B3",
+        reference="Zbontar et al. 2021, arXiv:2103.03230",
         weight=CAUSE,
     )
 
@@ -69,7 +69,7 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
         cause="Other rows of the batch serve as negatives, and some of them hold the same answer (or one with the same "
         "text). Such a row is pushed away from what it must find, the harder the better the model becomes.",
         fix=Fix(params, merge),
-        reference="ST#3189, #2870, #608, #2954; failures B1",
+        reference="ST#3189, #2870, #608, #2954",
         weight=10 * share,
     )
 

@@ -13,7 +13,7 @@ from whyrank.diagnosis.records import RunRecord
 # alone decides nothing. It bounds the feature standard deviation: sqrt(1 - 0.95) = 0.22 at most.
 ALIKE = 0.95
 # Share of the distance to a wrong answer, 1 - permuted cosine, by which the right one is nearer: 0 at collapse, 0.3 for
-# raw BERT. This is the ratio to the permuted floor that failures R3 asks for.
+# raw BERT. So matched pairs are read against the permuted floor.
 PAIRING = 0.05
 
 # Of the directions that could be used, min(D, answers): a tenth; and a quarter of what the encoder used before.
@@ -60,7 +60,7 @@ def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
             if system != "base"
             else "The encoder's pooled vectors hold little but their common mean; it is not made to be read this way.",
             fix=_collapse_fix(case, system),
-            reference="ST#2365, #2248, #3469, #71; HF#735; failures R1, O2, O4",
+            reference="ST#2365, #2248, #3469, #71; HF#735",
             weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START.get(system) in runs else 0.0,
         )
 
@@ -99,7 +99,7 @@ def dimensional_collapse(case: Examination) -> Iterator[Finding]:
             cause="A head that must find its directions from few texts gives up most of them, and answers that differ "
             "along the others can no longer be told apart.",
             fix=pretraining_fix(case) if system == "barlow" else Fix({"finetune_rank.head.kind": "residual"}),
-            reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885; failures R2",
+            reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885",
             weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START[system] in runs else 0.0,
         )
 

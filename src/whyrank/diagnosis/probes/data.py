@@ -55,7 +55,7 @@ def duplicate_across_splits(data: DataRecords) -> Iterator[Finding]:
             "merge qrels/train.tsv, dev.tsv and test.tsv into one qrels file: prepare then splits it itself and keeps "
             "duplicates on one side; or delete the leaked queries listed in metrics/prepare/leaks.csv",
         ),
-        reference="mteb#1036; nyu-mll/GLUE-baselines#29; failures D3",
+        reference="mteb#1036; nyu-mll/GLUE-baselines#29",
         weight=100 * share + (CAUSE if severity == "error" else 0.0),
     )
 
@@ -91,7 +91,7 @@ def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
         fix=Fix(
             {}, "list all right answers for each copy in the qrels, or keep one; see metrics/prepare/conflicts.csv"
         ),
-        reference="failures D4; mteb#4626",
+        reference="mteb#4626",
         weight=50 * test_share,
     )
 
@@ -116,7 +116,7 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
         cause="Nobody asked for them, or their queries were not labelled. They take part as wrong candidates only: no "
         "training query draws anything to them, and if they were right all the same, it would count as an error.",
         fix=Fix({}, "label or write queries for them, or take retired answers out of corpus.jsonl"),
-        reference="failures E4",
+        reference="docs/findings.md",
         weight=share,
     )
 
@@ -144,7 +144,7 @@ def type_imbalance(data: DataRecords) -> Iterator[Finding]:
         ),
         cause=f"Batches, early stopping and the overall metric follow the common type; {rare}s are learned last.",
         fix=_balance(len(questions), conversations) if rare == "question" else Fix({}, "add conversations"),
-        reference="seed project A (ten conversations per question)",
+        reference="a support-search project with ten conversations per question",
         weight=1 - 1 / ratio,
     )
 

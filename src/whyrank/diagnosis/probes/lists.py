@@ -15,7 +15,7 @@ from whyrank.measure import geometry
 # Lists of ten, or of a tenth of the answers where these are few: a random answer then stands in at most a tenth.
 HUB_LIST = 10
 HUB_PART = 0.1
-# Skew of the k-occurrences; above 1.4 counts as high (scikit-hubness; failures R5).
+# Skew of the k-occurrences; above 1.4 counts as high (scikit-hubness).
 HUB_SKEW = 1.4
 # Share of the lists that hold an answer without wanting it: a fifth, and five times what chance gives.
 HUB_SHARE = 0.20
@@ -50,7 +50,7 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
             if is_lexical
             else "Different texts have the same vector, or the same text stands under several ids.",
             fix=_tie_fix(case, run, is_lexical),
-            reference="ir_measures#18; BEIR#105; mteb#5241; McSherry and Najork 2008; failures E2",
+            reference="ir_measures#18; BEIR#105; mteb#5241; McSherry and Najork 2008",
             weight=100 * spread / 2,
         )
 
@@ -102,7 +102,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
             fix=Fix({"finetune_rank.candidates": "all"})
             if is_tuned
             else Fix({}, "none before tuning: see whether tuning against all answers moves it away"),
-            reference="Radovanović et al. 2010; scikit-hubness; failures R5",
+            reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )
 

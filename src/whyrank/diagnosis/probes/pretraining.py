@@ -102,7 +102,7 @@ def _comparison(code: str, case: Examination, a: str, b: str, difference: Interv
         ),
         cause="Texts of one answer were pulled together before ranking began.",
         fix=Fix({}, "none needed"),
-        reference="seed project A; Zbontar et al. 2021, arXiv:2103.03230",
+        reference="Zbontar et al. 2021, arXiv:2103.03230",
         interval=points(difference),
         weight=abs(100 * difference.mean),
     )
@@ -141,7 +141,7 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
         cause="A dot product scales with both vectors' lengths, and the pretrained head gives vectors of another "
         "length: the softmax is saturated (or flat), and its gradient tells little until the scale is unlearned.",
         fix=Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE}),
-        reference="barlowtwins#9; setfit#135; ST#2815; failures R7, L9",
+        reference="barlowtwins#9; setfit#135; ST#2815",
         weight=_cost(case),
     )
 

@@ -34,7 +34,7 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding]:
             cause="Queries share their answer's words, which a lexical ranker reads directly and this encoder has not "
             "learned to weigh.",
             fix=_lexical_fix(case, system, str(floor)),
-            reference="ST#22, #9, #332; HF#876; failures D6",
+            reference="ST#22, #9, #332; HF#876",
             interval=points(difference),
             weight=-100 * difference.mean,
         )
@@ -78,7 +78,7 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
             else "Training moved the vectors away from a ranking that was better; steps too long, or the best look was "
             "picked by another metric.",
             fix=_zero_shot_fix(case, system),
-            reference="ST#2646; failures O4, O9, R8",
+            reference="ST#2646",
             interval=points(difference),
             weight=-100 * difference.mean,
         )

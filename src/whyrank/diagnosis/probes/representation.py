@@ -70,7 +70,7 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
             cause="The vectors say first how a text is written, and only then what it asks. A question and a "
             "conversation of one answer lie apart, and the answer lies nearer to one of them.",
             fix=_gap_fix(case),
-            reference="arXiv:2405.18570 (contrastive gap); arXiv:2601.18525; failures R4",
+            reference="arXiv:2405.18570 (contrastive gap); arXiv:2601.18525",
             interval=points(gap),
             # All of the weak type's arrears: at most.
             weight=-100 * gap.mean * float((run.queries["type"] == weak).mean()),
@@ -144,6 +144,6 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
         ),
         cause="One answer document serves several questions; a single vector has to lie between them.",
         fix=Fix({}, "split these answers by the question they solve"),
-        reference="Rousseeuw 1987; Liu et al. 2008 (SigClust); seed project A, open questions",
+        reference="Rousseeuw 1987; Liu et al. 2008 (SigClust)",
         weight=mixed / tested,
     )

@@ -25,7 +25,7 @@ FEW_STEPS = 100
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
 RATES = ("learning_rate", "encoder_learning_rate")
 
-# failures O8: best step in the first 30 % of the run.
+# An early best: in the first 30 % of the run.
 EARLY = 0.3
 # Standard errors of the dev metric that a fall must exceed; dev queries are few, and the best look was picked.
 NOISE = 2.0
@@ -69,7 +69,7 @@ def underfitted(case: Examination) -> Iterator[Finding]:
             ),
             cause="Too few steps, or steps of the wrong size.",
             fix=_train_more(case, record, hardly_moved),
-            reference="ST#1700; failures O1, O3, O5",
+            reference="ST#1700",
             # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
             weight=100 * float(LOW_TRAIN - train.max() if hardly_moved else _tail_gain(dev)),
         )
@@ -151,7 +151,7 @@ def overfitted(case: Examination) -> Iterator[Finding]:
             ),
             cause="The training queries are learned by heart: there are too few of them for so many or so long steps.",
             fix=_train_less(case, record, int(step[best]), lost),
-            reference="ST#2646; setfit#365; failures O8, O9",
+            reference="ST#2646; setfit#365",
             weight=100 * lost,
         )
 

@@ -51,7 +51,7 @@ def losses(data: DataRecords) -> Iterator[tuple[str, Finding]]:
                 ),
                 cause=f"The {kind}s are longer than their token budget; what was cut never reaches the encoder.",
                 fix=_fix(kind, texts_of(data, kind)),
-                reference="ST#4060, #285, #181; HF#1666; failures D2",
+                reference="ST#4060, #285, #181; HF#1666",
                 weight=lost,
             ),
         )
