@@ -20,7 +20,7 @@ def main() -> None:
     test_Q = rank.judged(texts, "test")
 
     if name in lexical.FLOORS:
-        run, geometry = rank.rank(lexical.scorer(name, texts), texts, test_Q, options), {}
+        run, geometry = rank.rank(lexical.scorer(name, texts, options.stemmer), texts, test_Q, options), {}
         vectors = None
     else:
         # Imported only here: the lexical floors need no torch, whose import takes seconds.

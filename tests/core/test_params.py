@@ -116,3 +116,15 @@ def test_load_gives_only_what_the_stage_declares_and_reads_1e_4_as_a_number(tmp_
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["rate"] == "1e-4"
     assert params.load("train") == {"rate": 0.0001}
     assert params.load("score@b") == {"seed": 7}
+
+
+def test_load_agrees_with_dvc_itself_for_every_stage_of_the_pipeline(monkeypatch):
+    import dvc.api
+
+    monkeypatch.chdir(ROOT)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    systems, inits = (yaml.safe_load((ROOT / "params.yaml").read_text())[name] for name in ("systems", "inits"))
+    names = {"evaluate": f"evaluate@{next(iter(systems))}", "finetune_rank": f"finetune_rank@{inits[0]}"}
+    for stage in stages:
+        name = names.get(stage, stage)
+        assert params.load(name) == dvc.api.params_show(stages=name), name

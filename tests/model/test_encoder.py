@@ -22,7 +22,7 @@ def test_encode_equals_one_text_at_a_time_in_the_order_given(make_encoder, pooli
     rows = encoder.tokenise(TEXTS, 16)
     vectors = encoder.encode(rows, batch_tokens=batch_tokens, precision="fp32")
     with torch.inference_mode():
-        one_by_one = np.concatenate([encoder(*encoder.pad([row])).numpy() for row in rows])
+        one_by_one = np.concatenate([encoder([row]).numpy() for row in rows])
     assert vectors.dtype == np.float32 and vectors.shape == (5, 32)
     np.testing.assert_allclose(vectors, one_by_one, atol=1e-6, rtol=0)
     # The texts lie apart, so a wrong order would have been seen.
@@ -36,7 +36,7 @@ def test_encode_leaves_dropout_off_while_it_works_and_the_mode_as_it_was(tiny_en
     assert np.array_equal(tiny_encoder.encode(rows, batch_tokens=100, precision="fp32"), quiet)
     assert tiny_encoder.training and tiny_encoder.transformer.training
     # In training mode dropout is at work, so the equality above says something.
-    assert not np.allclose(tiny_encoder(*tiny_encoder.pad(rows)).detach().numpy(), quiet, atol=1e-3)
+    assert not np.allclose(tiny_encoder(rows).detach().numpy(), quiet, atol=1e-3)
 
 
 def test_bfloat16_gives_float32_vectors_close_to_those_of_float32(tiny_encoder):

@@ -1,12 +1,13 @@
-"""Pooling by hand: 2 texts, 3 places, 2 features; the second text has 2 real tokens, its padding holds large values."""
+"""Pooling by hand: two texts end to end, of 3 and 2 tokens, 2 features."""
 
 import pytest
 import torch
 
 from whyrank.model import pooling
+from whyrank.model.packed import Layout
 
-TOKENS = torch.tensor([[[1.0, -1.0], [2.0, -5.0], [6.0, -3.0]], [[4.0, 0.0], [8.0, -2.0], [1000.0, 1000.0]]])
-MASK = torch.tensor([[1, 1, 1], [1, 1, 0]])
+TOKENS = torch.tensor([[1.0, -1.0], [2.0, -5.0], [6.0, -3.0], [4.0, 0.0], [8.0, -2.0]])
+LAYOUT = Layout([3, 2], torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -14,19 +15,24 @@ MASK = torch.tensor([[1, 1, 1], [1, 1, 0]])
     [
         ("mean", [[3.0, -3.0], [6.0, -1.0]]),  # (1+2+6)/3, -(1+5+3)/3; (4+8)/2, (0-2)/2
         ("cls", [[1.0, -1.0], [4.0, 0.0]]),
-        ("max", [[6.0, -1.0], [8.0, 0.0]]),  # all negative: padding must not come in as a 0
+        ("max", [[6.0, -1.0], [8.0, 0.0]]),  # all negative: no 0 may come in from anywhere
     ],
 )
 def test_pooling_by_hand(name, expected):
-    assert pooling.POOLINGS[name](TOKENS, MASK).tolist() == expected
+    assert pooling.POOLINGS[name](TOKENS, LAYOUT).tolist() == expected
 
 
-@pytest.mark.parametrize("name", pooling.POOLINGS)
-def test_padding_has_no_influence_neither_its_values_nor_its_length(name):
-    pool = pooling.POOLINGS[name]
-    other = TOKENS.clone()
-    other[1, 2] = -1e6
-    longer = torch.cat([TOKENS, torch.full((2, 4, 2), 7.0)], dim=1)
-    longer_mask = torch.cat([MASK, torch.zeros(2, 4, dtype=torch.int64)], dim=1)
-    assert torch.equal(pool(other, MASK), pool(TOKENS, MASK))
-    assert torch.equal(pool(longer, longer_mask), pool(TOKENS, MASK))
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # d(sum of the first features) / d(token): 1/3 each and 1/2 each; the first token; where the maximum stands.
+        ("mean", [1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2]),
+        ("cls", [1, 0, 0, 1, 0]),
+        ("max", [0, 0, 1, 0, 1]),
+    ],
+)
+def test_gradients_go_to_the_tokens_that_were_read(name, expected):
+    tokens = TOKENS.clone().requires_grad_()
+    pooling.POOLINGS[name](tokens, LAYOUT)[:, 0].sum().backward()
+    torch.testing.assert_close(tokens.grad[:, 0], torch.tensor(expected, dtype=torch.float32))
+    assert not tokens.grad[:, 1].any()

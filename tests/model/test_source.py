@@ -45,7 +45,7 @@ def test_a_package_that_is_not_installed_is_a_user_error_with_the_command_that_i
 
 
 def options(of, pooling="auto"):
-    return EncoderParams(of, pooling, "fp32", batch_tokens=100, trust_remote_code=False)
+    return EncoderParams(of, pooling, "fp32", 0.0, batch_tokens=100, trust_remote_code=False)
 
 
 def test_an_encoder_comes_from_the_folder_that_is_named(tiny_folder, tiny_encoder):
@@ -78,7 +78,7 @@ def test_a_scratch_encoder_knows_the_words_of_the_corpus_and_puts_special_tokens
 def test_a_scratch_encoder_is_the_same_for_the_same_seed_and_gives_finite_different_vectors():
     def make(seed):
         torch.manual_seed(seed)
-        encoder = source.scratch(iter(TEXTS), pooling="cls", vocabulary=120)
+        encoder = source.scratch(iter(TEXTS), pooling="cls", attention_dropout=0.0, vocabulary=120)
         rows = encoder.tokenise(TEXTS[:3], 16)
         return rows, encoder.encode(rows, batch_tokens=100, precision="fp32")
 

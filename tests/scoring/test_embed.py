@@ -10,7 +10,7 @@ from whyrank.model import heads, system
 from whyrank.scoring import embed, rank
 from whyrank.scoring.embed import Vectors
 
-ENCODER = Encoder("folder", "auto", "fp32", batch_tokens=256, trust_remote_code=False)
+ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
 
 def test_queries_and_answers_go_through_their_own_heads_in_the_order_of_the_tables(topics, make_encoder):
@@ -54,7 +54,7 @@ def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics
         watched = RankingWatch(topics, model, table, np.random.default_rng(0))()
     run = rank.rank(
         embed.scorer(embed.embed(model, topics, ENCODER), score), topics, rank.judged(topics, "dev"),
-        Evaluate([1, 3, 10], [3, 10], [10], keep=10),
+        Evaluate([1, 3, 10], [3, 10], [10], "", keep=10),
     )  # fmt: skip
     final = rank.summary(run.queries)
     for name, value in watched.items():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from whyrank.core.errors import UserError
 from whyrank.core.params import Evaluate
 from whyrank.scoring import lexical, rank
 
@@ -73,16 +74,16 @@ def test_bm25_equals_the_formula_of_lucene(query):
 @pytest.mark.parametrize("floor", lexical.FLOORS)
 @pytest.mark.parametrize("query", ["", "   ", "the of and", "zebra", "!?"])
 def test_a_query_without_a_known_word_leaves_all_answers_tied(floor, query):
-    assert lexical.FLOORS[floor]([query, "apple"], ANSWERS)[0].tolist() == [0.0, 0.0, 0.0]
+    assert getattr(lexical, floor)([query, "apple"], ANSWERS)[0].tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("floor", lexical.FLOORS)
 def test_a_query_scores_the_same_alone_and_among_others(floor):
     queries = ["apple pie", "", "blue sky", "green apple tart"]
-    together = lexical.FLOORS[floor](queries, ANSWERS)
+    together = getattr(lexical, floor)(queries, ANSWERS)
     assert together.shape == (4, 3)
     for query, row in zip(queries, together, strict=True):
-        assert np.array_equal(lexical.FLOORS[floor]([query], ANSWERS)[0], row)
+        assert np.array_equal(getattr(lexical, floor)([query], ANSWERS)[0], row)
     assert together[[0, 2, 3]].argmax(1).tolist() == [0, 2, 1]
 
 
@@ -96,6 +97,30 @@ def test_the_scorer_reads_the_whole_texts_not_those_cut_to_the_budget(floor, mak
     for table in (prepared.answers, prepared.queries):
         table["text"] = "x y"
     run = rank.rank(
-        lexical.scorer(floor, prepared), prepared, rank.judged(prepared, "test"), Evaluate([1], [3], [3], keep=2)
+        lexical.scorer(floor, prepared, ""),
+        prepared,
+        rank.judged(prepared, "test"),
+        Evaluate([1], [3], [3], "", keep=2),
     )
     assert run.queries["accuracy@1"].tolist() == [1.0, 1.0]
+
+
+def test_a_stemmer_lets_bm25_see_one_word_in_its_forms_on_both_sides():
+    answers = ["paying a refund", "payments and refunds", "blue sky"]
+    plain, stemmed = (lexical.bm25(["payment refunded"], answers, stemmer=language)[0] for language in ("", "english"))
+    assert plain.tolist() == [0.0, 0.0, 0.0]
+    # Snowball's English stems: pay, refund | payment, refund. "refund" is in two answers, "payment" in one.
+    np.testing.assert_allclose(
+        stemmed, lucene_bm25("payment refund", ["pay refund", "payment refund", "blue sky"]), rtol=1e-5
+    )
+
+
+def test_the_scorer_of_bm25_takes_the_stemmer_and_that_of_tfidf_leaves_words_as_they_stand(make_prepared):
+    prepared = make_prepared([("a", "refunds"), ("b", "sky")], [("q", "question", "test", "refund")], [("q", "a", 1)])
+    assert lexical.scorer("bm25", prepared, "english")(np.array([0]))[0, 0] > 0
+    assert lexical.scorer("tfidf", prepared, "english")(np.array([0]))[0, 0] == 0
+
+
+def test_a_language_that_snowball_does_not_have_is_a_user_error_that_lists_those_it_has():
+    with pytest.raises(UserError, match=r"^params\.yaml: `evaluate\.stemmer` is 'klingon'; known are .*english"):
+        lexical.bm25(["pie"], ANSWERS, stemmer="klingon")

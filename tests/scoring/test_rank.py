@@ -9,7 +9,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import Evaluate
 from whyrank.scoring import rank
 
-OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], keep=4)
+OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4)
 
 # 5 answers, 6 queries: several relevant answers, ties of relevant and irrelevant ones, one query not judged.
 SCORES = np.array(
@@ -106,7 +106,7 @@ def test_the_top_list_is_best_first_with_ties_in_the_order_of_the_corpus(small):
 
 
 def test_no_more_answers_are_kept_than_there_are(small):
-    options = Evaluate([1], [3], [3], keep=100)
+    options = Evaluate([1], [3], [3], "", keep=100)
     assert run(small, options).top.groupby("query_id").size().tolist() == [5] * 5
 
 
@@ -160,7 +160,7 @@ def test_the_trec_file_gives_trec_eval_the_same_metrics_where_the_definitions_ag
         [(f"q{i}", "question", "test", "x") for i in range(30)],
         [(f"q{q}", f"answer {a}", gain) for q, of in gains.items() for a, gain in of.items()],
     )
-    options = Evaluate([1, 3], [3, 10], [10], keep=100)
+    options = Evaluate([1, 3], [3, 10], [10], "", keep=100)
     run = rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
     text = rank.trec(run.top, "base")
     assert text.splitlines()[0].split()[1::2] == ["Q0", "1", "base"] and len(text.splitlines()[0].split()) == 6

@@ -11,7 +11,7 @@ from whyrank.training import run
 
 from .stage_files import DVC, STAGES, outs, script
 
-ENCODER = params.Encoder("folder", "auto", "fp32", batch_tokens=256, trust_remote_code=False)
+ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
 
 def shown() -> Iterator[tuple[str, str]]:

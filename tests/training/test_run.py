@@ -10,7 +10,7 @@ from whyrank.core.errors import UserError
 from whyrank.model import heads, system
 from whyrank.training import run, summary
 
-ENCODER = params.Encoder("folder", "auto", "fp32", batch_tokens=256, trust_remote_code=False)
+ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ def test_a_text_that_stands_in_a_batch_twice_is_encoded_once_and_gets_the_gradie
     encoded = []
     forward = tiny_encoder.transformer.forward
     monkeypatch.setattr(
-        tiny_encoder.transformer, "forward", lambda **kw: encoded.append(len(kw["input_ids"])) or forward(**kw)
+        tiny_encoder.transformer, "forward", lambda **kw: encoded.append(len(kw["layout"].lengths)) or forward(**kw)
     )
     weight = tiny_encoder.transformer.embeddings.word_embeddings.weight
 

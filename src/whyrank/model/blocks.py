@@ -1,6 +1,6 @@
 """An encoder cut in two: the frozen blocks below, whose output can be kept, and the last blocks, which are trained.
 
-Shapes: B texts · L tokens, padded · T tokens of all texts, unpadded · D features
+Shapes: B texts · L tokens of one text · T tokens of all texts, end to end · D features
 """
 
 import copy
@@ -13,6 +13,7 @@ from torch import nn
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
+from whyrank.model.packed import Layout
 
 
 class PassThrough(nn.Module):
@@ -25,7 +26,7 @@ class PassThrough(nn.Module):
 def blocks(encoder: Encoder) -> nn.ModuleList:
     """The transformer blocks, bottom to top; the BERT family keeps them in `encoder.layer`."""
     layers = getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
-    if not isinstance(layers, nn.ModuleList):
+    if not encoder.is_packed or not isinstance(layers, nn.ModuleList):
         raise UserError(
             f"training the last blocks needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
             "set `train: head` or `train: all`"
@@ -43,15 +44,21 @@ def freeze_below(encoder: Encoder, last: int) -> None:
         block.requires_grad_(True)
 
 
-def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> nn.Module:
-    """The same transformer with some of its blocks, sharing their weights."""
+def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
+    """The same encoder with some of its blocks, sharing their weights; without embeddings, vectors go in for ids."""
     transformer = copy.copy(encoder.transformer)
     inner = copy.copy(encoder.transformer.get_submodule("encoder"))
     inner._modules = {**inner._modules, "layer": blocks(encoder)[chosen]}
     transformer._modules = {**encoder.transformer._modules, "encoder": inner}
     if not embeddings:
         transformer._modules["embeddings"] = PassThrough()
-    return transformer
+    return Encoder(transformer, encoder.tokenizer, encoder.pooling)
+
+
+def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Vectors (B, D) float32 of texts whose activations go into a part without embeddings."""
+    output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
+    return upper.pool(output.last_hidden_state[0], layout)
 
 
 class Activations:
@@ -63,22 +70,20 @@ class Activations:
     def __init__(
         self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str
     ) -> None:
-        lengths = [len(row) for row in rows]
-        self.start_N = np.concatenate([[0], np.cumsum(lengths)])
+        self.lengths = [len(row) for row in rows]
+        self.start_N = np.concatenate([[0], np.cumsum(self.lengths)])
         self.token_TD = torch.empty((int(self.start_N[-1]), encoder.width))
         lower = part(encoder, slice(None, -last), embeddings=True)
-        batches = list(length_batches(lengths, batch_tokens))
+        batches = list(length_batches(self.lengths, batch_tokens))
         encoder.eval()
         with torch.no_grad(), encoder.autocast(precision):
             for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
-                ids_BL, mask_BL = encoder.pad([rows[i] for i in index_B])
-                token_BLD = lower(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state.float().cpu()
-                for i, token_LD in zip(index_B, token_BLD, strict=True):
-                    self.token_TD[self.start_N[i] : self.start_N[i + 1]] = token_LD[: lengths[i]]
+                own = [rows[i] for i in index_B]
+                layout = Layout([len(row) for row in own], encoder.device)
+                token_TD = lower.tokens(own, layout).float().cpu()
+                for i, piece_LD in zip(index_B, token_TD.split(layout.lengths), strict=True):
+                    self.token_TD[self.start_N[i] : self.start_N[i + 1]] = piece_LD
 
-    def padded(self, index_B: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Activations (B, L, D) float32 and mask (B, L) int64 of some texts."""
-        pieces = [self.token_TD[self.start_N[i] : self.start_N[i + 1]] for i in index_B]
-        token_BLD = nn.utils.rnn.pad_sequence(pieces, batch_first=True)
-        length_B1 = torch.tensor([len(piece) for piece in pieces]).unsqueeze(1)
-        return token_BLD, (torch.arange(token_BLD.shape[1]) < length_B1).long()
+    def packed(self, index_B: Sequence[int] | np.ndarray) -> torch.Tensor:
+        """Activations (T, D) float32 of some texts, end to end in the order given."""
+        return torch.cat([self.token_TD[self.start_N[i] : self.start_N[i + 1]] for i in index_B])

@@ -1,6 +1,6 @@
 """A BERT-family encoder with its tokenizer and pooling. The only file that talks to transformers.
 
-Shapes: N texts · B texts in a batch · L tokens, padded · D features
+Shapes: N texts · B texts in a batch · T tokens of all of them, end to end · L tokens, padded · D features
 """
 
 import json
@@ -16,10 +16,16 @@ from torch import nn
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
 from whyrank.core.runtime import processor_has_bf16
+from whyrank.model.packed import ATTENTION, Layout
 from whyrank.model.pooling import POOLINGS
 
 TokenIds = Sequence[int] | np.ndarray
 POOLING_FILE = Path("1_Pooling/config.json")
+# Encoders that are right on packed texts once they are told where each text begins. Others, whose positions or windows
+# reach across texts, work on padded batches.
+PACKED = {"bert", "roberta", "xlm-roberta", "camembert"}
+# What the configurations of the BERT family, and of newer encoders, call it.
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 # Its bars for reading and writing a 90 MB file are noise in the log of a stage.
@@ -42,6 +48,9 @@ class Encoder(nn.Module):
         self.transformer = transformer
         self.tokenizer = tokenizer
         self.pooling = pooling
+        self.is_packed = transformer.config.model_type in PACKED
+        if self.is_packed:
+            transformer.set_attn_implementation(ATTENTION)
 
     @property
     def width(self) -> int:
@@ -53,9 +62,37 @@ class Encoder(nn.Module):
         """The most tokens the position table takes."""
         return int(self.transformer.config.max_position_embeddings)
 
-    def forward(self, ids_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-        token_BLD = self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state
-        return POOLINGS[self.pooling](token_BLD, mask_BL)
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def forward(self, rows: Sequence[TokenIds]) -> torch.Tensor:
+        """Vectors (B, D) float32 of tokenised texts, in the order given."""
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+        rows = [rows[i] for i in order]
+        layout = Layout([len(row) for row in rows], self.device)
+        vector_BD = self.pool(self.tokens(rows, layout), layout)
+        return vector_BD[torch.as_tensor(np.argsort(order), device=self.device)]
+
+    def tokens(self, rows: Sequence[TokenIds], layout: Layout) -> torch.Tensor:
+        """The output of the last block for every token, (T, D); `rows` longest first, as the layout has them."""
+        if not self.is_packed:
+            ids_BL, mask_BL = self.pad(rows)
+            return self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state[mask_BL.bool()]
+        ids_T = torch.from_numpy(np.concatenate(rows).astype(np.int64)).to(self.device)
+        position_T = layout.positions(self.first_position)
+        output = self.transformer(input_ids=ids_T[None], position_ids=position_T[None], layout=layout)
+        return output.last_hidden_state[0]
+
+    def pool(self, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """(B, D) float32."""
+        return POOLINGS[self.pooling](token_TD.float(), layout)
+
+    @property
+    def first_position(self) -> int:
+        """Row of the position table that the first token takes: the RoBERTa family keeps the first ones for padding."""
+        padding = getattr(self.transformer.get_submodule("embeddings"), "padding_idx", None)
+        return 0 if padding is None else padding + 1
 
     def tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut to `limit`."""
@@ -87,13 +124,12 @@ class Encoder(nn.Module):
             # A copy: rows read from parquet are read-only, and torch warns of sharing such memory.
             ids_BL[i, : len(row)] = torch.tensor(row)
             mask_BL[i, : len(row)] = 1
-        device = next(self.parameters()).device
-        return ids_BL.to(device), mask_BL.to(device)
+        return ids_BL.to(self.device), mask_BL.to(self.device)
 
     def encode(self, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> np.ndarray:
         """Vectors (N, D) float32 of tokenised texts, in the order given.
 
-        batch_tokens   padded tokens per batch; texts are grouped by length, so padding stays small
+        batch_tokens   tokens per batch, counted as if padded; texts are grouped by length
         precision      auto | bf16 | fp32; see `autocast`
         """
         vector_ND = np.empty((len(rows), self.width), dtype=np.float32)
@@ -102,14 +138,14 @@ class Encoder(nn.Module):
         self.eval()
         with torch.inference_mode(), self.autocast(precision):
             for index_B in progress(batches, total=len(batches), what="encode"):
-                vector_ND[index_B] = self(*self.pad([rows[i] for i in index_B])).float().cpu().numpy()
+                vector_ND[index_B] = self([rows[i] for i in index_B]).cpu().numpy()
         self.train(was_training)
         return vector_ND
 
     def autocast(self, precision: str) -> torch.autocast:
         """bfloat16 matrix products with float32 sums; `auto` uses them only where the processor has them natively."""
         wanted = precision == "bf16" or (precision == "auto" and processor_has_bf16())
-        return torch.autocast(next(self.parameters()).device.type, dtype=torch.bfloat16, enabled=wanted)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=wanted)
 
     def save(self, folder: Path, *, longest: int) -> None:
         """Weights as safetensors, tokenizer and pooling, where sentence-transformers looks for them.
@@ -121,12 +157,26 @@ class Encoder(nn.Module):
         write_pooling(folder, self.pooling, self.width, longest)
 
 
-def load(source: str | Path, *, pooling: str = "auto", trust_remote_code: bool = False) -> Encoder:
-    """An encoder from a folder or a hub id, in float32, dropout off."""
+def load(
+    source: str | Path,
+    *,
+    pooling: str = "auto",
+    attention_dropout: float | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """An encoder from a folder or a hub id, in float32, dropout off.
+
+    attention_dropout   what training will use, kept in the encoder's configuration; None leaves what it declares
+    """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+        if attention_dropout is not None:
+            for name in ATTENTION_DROPOUT:
+                if hasattr(config, name):
+                    setattr(config, name, attention_dropout)
         transformer = transformers.AutoModel.from_pretrained(
-            source, use_safetensors=True, trust_remote_code=trust_remote_code, dtype=torch.float32
+            source, config=config, use_safetensors=True, trust_remote_code=trust_remote_code, dtype=torch.float32
         )
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]

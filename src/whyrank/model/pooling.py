@@ -1,27 +1,28 @@
 """Token vectors to one vector per text.
 
-Shapes: B texts · L tokens, padded · D features
+Shapes: B texts · T tokens of all of them, end to end · D features
 """
 
 from collections.abc import Callable
 
 import torch
 
-
-def mean(token_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-    """Average over the real tokens (Reimers & Gurevych 2019, arXiv:1908.10084); padding has no influence."""
-    weight_BL1 = mask_BL.unsqueeze(-1).to(token_BLD.dtype)
-    return (token_BLD * weight_BL1).sum(1) / weight_BL1.sum(1)
+from whyrank.model.packed import Layout
 
 
-def cls(token_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-    """The first token, which BERT was trained to use for the whole text; expects right-side padding."""
-    return token_BLD[:, 0]
+def mean(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Average over the tokens of a text (Reimers & Gurevych 2019, arXiv:1908.10084)."""
+    return torch.segment_reduce(token_TD, "mean", lengths=layout.length_B)
 
 
-def maximum(token_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-    """The largest value of each feature over the real tokens."""
-    return token_BLD.masked_fill(mask_BL.unsqueeze(-1) == 0, float("-inf")).amax(1)
+def cls(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The first token, which BERT was trained to use for the whole text."""
+    return token_TD[layout.starts]
 
 
-POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"mean": mean, "cls": cls, "max": maximum}
+def maximum(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The largest value of each feature over the tokens of a text."""
+    return torch.segment_reduce(token_TD, "max", lengths=layout.length_B)
+
+
+POOLINGS: dict[str, Callable[[torch.Tensor, Layout], torch.Tensor]] = {"mean": mean, "cls": cls, "max": maximum}

@@ -29,11 +29,15 @@ def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
     WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
     """
-    if options.source == "embedded":
-        return load(embedded_folder(), pooling=options.pooling)
     if options.source == "scratch":
-        return scratch(texts, pooling="mean" if options.pooling == "auto" else options.pooling)
-    return load(options.source, pooling=options.pooling, trust_remote_code=options.trust_remote_code)
+        pooling = "mean" if options.pooling == "auto" else options.pooling
+        return scratch(texts, pooling=pooling, attention_dropout=options.attention_dropout)
+    return load(
+        embedded_folder() if options.source == "embedded" else options.source,
+        pooling=options.pooling,
+        attention_dropout=options.attention_dropout,
+        trust_remote_code=options.trust_remote_code and options.source != "embedded",
+    )
 
 
 class Budgets(NamedTuple):
@@ -86,7 +90,7 @@ def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA2
     return folder
 
 
-def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> Encoder:
+def scratch(texts: Iterable[str], *, pooling: str, attention_dropout: float, vocabulary: int = 8000) -> Encoder:
     """A BERT of 4 layers and 256 features with random weights, and a WordPiece vocabulary of the texts themselves.
 
     For languages and domains that no published encoder knows; expect it below the lexical floors on small data.
@@ -98,7 +102,12 @@ def scratch(texts: Iterable[str], *, pooling: str, vocabulary: int = 8000) -> En
         **dict(zip(["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"], SPECIAL_TOKENS, strict=True)),
     )
     config = transformers.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=1024,
+        attention_probs_dropout_prob=attention_dropout,
     )
     return Encoder(transformers.BertModel(config), tokenizer, pooling).eval()
 

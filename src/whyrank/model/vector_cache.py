@@ -34,10 +34,28 @@ def encode(
         os.utime(file)  # the time of use decides which file is dropped first
         return io.read_array(file)
     vector_ND = encoder.encode(rows, batch_tokens=batch_tokens, precision=precision)
-    io.write_array(file, vector_ND)
-    for old in sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)[:-KEPT_FILES]:
-        old.unlink(missing_ok=True)
+    write(file, vector_ND)
     return vector_ND
+
+
+def remember(
+    vector_ND: np.ndarray,
+    encoder: Encoder,
+    rows: Sequence[TokenIds],
+    *,
+    batch_tokens: int,
+    precision: str,
+    folder: Path,
+) -> None:
+    """Leave for `encode` what it would compute; the caller has it already."""
+    write(folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy", vector_ND)
+
+
+def write(file: Path, vector_ND: np.ndarray) -> None:
+    """Add a file, and drop those that have not been used for longest."""
+    io.write_array(file, vector_ND)
+    for old in sorted(file.parent.glob("*.npy"), key=lambda path: path.stat().st_mtime)[:-KEPT_FILES]:
+        old.unlink(missing_ok=True)
 
 
 def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, precision: str) -> str:

@@ -31,8 +31,8 @@ class BarlowObjective:
     def step(self) -> Step:
         views = next(self.sources[self.turn % len(self.sources)])
         self.turn += 1
-        first_BD = self.head(self.vectors(views.first_B))
-        second_BD = self.head(self.vectors(views.second_B))
+        sides = self.vectors(np.concatenate([views.first_B, views.second_B])).split(len(views.first_B))
+        first_BD, second_BD = (self.head(side_BD) for side_BD in sides)
         terms = barlow_twins(first_BD, second_BD, redundancy_weight=self.redundancy_weight)
         return Step(terms.loss, self._record(views, terms, torch.cat([first_BD, second_BD]).detach()))
 

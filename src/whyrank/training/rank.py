@@ -50,9 +50,9 @@ class RankObjective(nn.Module):
 
     def step(self) -> Step:
         batch = next(self.batches)
-        query_BD, answer_CD = self.project(
-            self.vectors(self.first_query + batch.query_B), self.vectors(batch.candidate_C)
-        )
+        texts = np.concatenate([self.first_query + batch.query_B, batch.candidate_C])
+        sides = self.vectors(texts).split([len(batch.query_B), len(batch.candidate_C)])
+        query_BD, answer_CD = self.project(*sides)
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         logit_BC = query_BD @ answer_CD.T * scale
         device = logit_BC.device

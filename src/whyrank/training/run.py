@@ -45,6 +45,7 @@ def pretrain_barlow(
         steps=options.steps,
         what="pretrain",
     )
+    leave_vectors(vectors, result, prepared, encoder)
     return Trained(result, history)
 
 
@@ -77,6 +78,7 @@ def finetune_rank(
         evaluate=RankingWatch(prepared, result, vectors, np.random.default_rng(seed)),
         early_stopping=options.early_stopping,
     )
+    leave_vectors(vectors, result, prepared, encoder)
     return Trained(result, history)
 
 
@@ -103,6 +105,20 @@ def vectors_for(
         result.encoder, rows, batch_tokens=batch_tokens, precision=precision, folder=vector_cache.cache_folder()
     )
     return FrozenVectors(vector_ND, next(result.encoder.parameters()).device)
+
+
+def leave_vectors(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> None:
+    """Later stages ask for the vectors of all texts; on kept activations these cost no more than the last blocks."""
+    if isinstance(vectors, LastBlocksVectors):
+        rows = prepared.token_ids
+        vector_cache.remember(
+            vectors.inference(np.arange(len(rows))).cpu().numpy(),
+            result.encoder,
+            rows,
+            batch_tokens=encoder.batch_tokens,
+            precision=encoder.precision,
+            folder=vector_cache.cache_folder(),
+        )
 
 
 def trainable(result: system.System, train: str) -> nn.Module:

@@ -11,7 +11,7 @@ import torch
 
 from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
-from whyrank.model.pooling import POOLINGS
+from whyrank.model.packed import Layout
 
 
 class Vectors(Protocol):
@@ -48,15 +48,15 @@ class LiveVectors:
     def __call__(self, index_B: np.ndarray) -> torch.Tensor:
         unique, back_B = np.unique(index_B, return_inverse=True)
         with self.encoder.autocast(self.precision):
-            vector_UD = self.encoder(*self.encoder.pad([self.rows[i] for i in unique]))
-        return vector_UD.float()[torch.as_tensor(back_B, device=vector_UD.device)]
+            vector_UD = self.encoder([self.rows[i] for i in unique])
+        return vector_UD[torch.as_tensor(back_B, device=vector_UD.device)]
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         """As `__call__`, in batches of `batch_tokens`."""
         vector_ND = self.encoder.encode(
             [self.rows[i] for i in index_B], batch_tokens=self.batch_tokens, precision=self.precision
         )
-        return torch.as_tensor(vector_ND, device=next(self.encoder.parameters()).device)
+        return torch.as_tensor(vector_ND, device=self.encoder.device)
 
 
 class LastBlocksVectors:
@@ -83,15 +83,13 @@ class LastBlocksVectors:
             return self._in_batches(index_B)
 
     def _in_batches(self, index_N: np.ndarray) -> torch.Tensor:
-        """Groups of equal length spare the padding: a short question does not wait for a long answer."""
-        device = next(self.encoder.parameters()).device
+        device = self.encoder.device
         lengths = [self.lengths[i] for i in index_N]
         groups = list(length_batches(lengths, self.batch_tokens))
         vectors = []
         with self.encoder.autocast(self.precision):
             for group in groups:
-                token_BLD, mask_BL = (part.to(device) for part in self.activations.padded(index_N[group]))
-                hidden_BLD = self.upper(inputs_embeds=token_BLD, attention_mask=mask_BL).last_hidden_state
-                vectors.append(POOLINGS[self.encoder.pooling](hidden_BLD, mask_BL).float())
+                layout = Layout([lengths[i] for i in group], device)
+                vectors.append(blocks.through(self.upper, self.activations.packed(index_N[group]).to(device), layout))
         order = np.argsort(np.concatenate(groups))
         return torch.cat(vectors)[torch.as_tensor(order, device=device)]

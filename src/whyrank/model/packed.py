@@ -1,0 +1,113 @@
+"""Texts of a batch laid end to end, so that no linear layer works on padding; only attention sees single texts.
+
+A text attends to itself alone. Texts of like length share one call of torch's attention; each group is padded to its
+own longest text, and only there.
+
+Shapes: B texts · T tokens of all texts · G texts of a group · L tokens of its longest · H heads · F features of a head
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import transformers
+from torch.nn import functional
+
+ATTENTION = "packed"
+# A text shorter than this share of the longest of its group starts the next group: more calls against more padding.
+LIKE_LENGTH = 0.85
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of like length: tokens `start` to `stop`; equal lengths need no index and no mask."""
+
+    start: int
+    stop: int
+    texts: int
+    longest: int
+    # Of texts of unequal length: the token that stands in each padded place, whether one does, and where each went.
+    token_GL: torch.Tensor | None
+    real_GL: torch.Tensor | None
+    place_T: torch.Tensor | None
+
+
+class Layout:
+    """Where each text of a packed batch begins and ends; lengths in descending order."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        assert all(one >= two for one, two in pairwise(lengths)), "longest text first"
+        self.lengths = list(lengths)
+        self.length_B = torch.tensor(self.lengths, device=device)
+        self.groups: list[Group] = []
+        first, start = 0, 0
+        for i in range(1, len(lengths) + 1):
+            if i == len(lengths) or lengths[i] < LIKE_LENGTH * lengths[first]:
+                self.groups.append(group(self.lengths[first:i], start, device))
+                first, start = i, self.groups[-1].stop
+
+    def positions(self, first: int) -> torch.Tensor:
+        """Place of each token in its text, counted from `first`; (T,) int64."""
+        return torch.cat([torch.arange(first, first + length) for length in self.lengths]).to(self.length_B.device)
+
+    @property
+    def starts(self) -> torch.Tensor:
+        """First token of each text, (B,) int64."""
+        return self.length_B.cumsum(0) - self.length_B
+
+
+def group(lengths: Sequence[int], start: int, device: torch.device) -> Group:
+    stop, longest = start + sum(lengths), lengths[0]
+    if lengths[-1] == longest:
+        return Group(start, stop, len(lengths), longest, None, None, None)
+    length_G = torch.tensor(lengths)
+    place_GL = torch.arange(longest).expand(len(lengths), longest)
+    real_GL = place_GL < length_G[:, None]
+    # What stands in a padded place is never read, but it must be a number: the first token of the group.
+    token_GL = torch.where(real_GL, place_GL + (length_G.cumsum(0) - length_G)[:, None], 0)
+    place_T = real_GL.flatten().nonzero().flatten()
+    return Group(start, stop, len(lengths), longest, token_GL.to(device), real_GL.to(device), place_T.to(device))
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    layout: Layout,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **unused: Any,
+) -> tuple[torch.Tensor, None]:
+    """What an encoder of transformers calls under the name `packed`: (1, H, T, F) three times, (1, T, H, F) back."""
+    parts_THF = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    mixed = []
+    for one in layout.groups:
+        query_GHLF, key_GHLF, value_GHLF = (apart(part_THF, one) for part_THF in parts_THF)
+        mask = None if one.real_GL is None else one.real_GL[:, None, None, :]
+        mixed_GHLF = functional.scaled_dot_product_attention(
+            query_GHLF, key_GHLF, value_GHLF, attn_mask=mask, dropout_p=dropout, scale=scaling
+        )
+        mixed.append(together(mixed_GHLF.transpose(1, 2), one))
+    return torch.cat(mixed)[None], None
+
+
+def apart(token_THF: torch.Tensor, one: Group) -> torch.Tensor:
+    """The texts of a group, (G, H, L, F)."""
+    own_THF = token_THF[one.start : one.stop]
+    if one.token_GL is not None:
+        own_THF = own_THF.index_select(0, one.token_GL.flatten())
+    return own_THF.unflatten(0, (one.texts, one.longest)).transpose(1, 2)
+
+
+def together(token_GLHF: torch.Tensor, one: Group) -> torch.Tensor:
+    """The tokens of a group end to end, without the padding."""
+    token_THF = token_GLHF.flatten(0, 1)
+    return token_THF if one.place_T is None else token_THF.index_select(0, one.place_T)
+
+
+transformers.AttentionInterface.register(ATTENTION, attention)

@@ -1,0 +1,109 @@
+"""Packed texts give what transformers gives text by text: vectors, gradients, in any company and any family."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from whyrank.model.encoder import PACKED, Encoder
+from whyrank.model.packed import LIKE_LENGTH, Layout
+
+CPU = torch.device("cpu")
+# Of equal, of like and of very unlike lengths, so that groups with and without padding occur.
+LENGTHS = [30, 30, 29, 26, 12, 12, 5, 5, 5, 2]
+
+
+def test_groups_hold_texts_of_like_length_and_cover_every_token_once():
+    layout = Layout(LENGTHS, CPU)
+    assert [(one.texts, one.longest) for one in layout.groups] == [(4, 30), (2, 12), (3, 5), (1, 2)]
+    assert [one.start for one in layout.groups] + [sum(LENGTHS)] == [0] + [one.stop for one in layout.groups]
+    # Texts of one length need neither index nor mask.
+    assert [one.place_T is None for one in layout.groups] == [False, True, True, True]
+    assert layout.starts.tolist() == np.cumsum([0, *LENGTHS[:-1]]).tolist()
+    assert layout.positions(2).tolist() == [2 + place for length in LENGTHS for place in range(length)]
+
+
+def test_padding_stays_below_the_bound_whatever_the_lengths():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        lengths = sorted(random.integers(2, 300, 64).tolist(), reverse=True)
+        for one in Layout(lengths, CPU).groups:
+            assert one.stop - one.start >= LIKE_LENGTH * one.texts * one.longest
+
+
+def test_texts_that_are_not_longest_first_are_refused():
+    with pytest.raises(AssertionError, match="longest text first"):
+        Layout([2, 3], CPU)
+
+
+def family(name, seed=0):
+    """A tiny encoder of a family, its weights large enough that texts lie apart."""
+    config = transformers.AutoConfig.for_model(
+        name,
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        pad_token_id=1,
+        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
+    )
+    torch.manual_seed(seed)
+    transformer = transformers.AutoModel.from_config(config)
+    for parameter in transformer.parameters():
+        if parameter.ndim > 1:
+            parameter.data *= 5
+    return transformer.eval()
+
+
+def rows_of(lengths):
+    random = np.random.default_rng(3)
+    return [random.integers(5, 50, length) for length in random.permutation(lengths)]
+
+
+@pytest.mark.parametrize("name", sorted(PACKED))
+def test_every_family_gives_the_vectors_and_gradients_that_transformers_gives_text_by_text(name, make_encoder):
+    tokenizer = make_encoder().tokenizer
+    packed, alone = Encoder(family(name), tokenizer, "mean"), family(name)
+    assert packed.is_packed
+    rows = rows_of(LENGTHS)
+    vector_BD = packed(rows)
+    expected_BD = torch.stack([alone(torch.as_tensor(row)[None]).last_hidden_state[0].mean(0) for row in rows])
+    torch.testing.assert_close(vector_BD, expected_BD, atol=2e-5, rtol=0)
+    weight_BD = torch.randn(expected_BD.shape, generator=torch.Generator().manual_seed(1))
+    (vector_BD * weight_BD).sum().backward()
+    (expected_BD * weight_BD).sum().backward()
+    compared = 0
+    for (key, mine), theirs in zip(packed.transformer.named_parameters(), alone.parameters(), strict=True):
+        if theirs.grad is not None:
+            torch.testing.assert_close(mine.grad, theirs.grad, atol=2e-4, rtol=1e-3, msg=key)
+            compared += 1
+    assert compared > 30
+
+
+def test_a_family_that_is_not_known_to_be_right_packed_works_on_padded_batches(make_encoder):
+    config = transformers.DistilBertConfig(vocab_size=50, dim=32, n_layers=2, n_heads=2, hidden_dim=64)
+    torch.manual_seed(0)
+    transformer = transformers.DistilBertModel(config).eval()
+    encoder = Encoder(transformer, make_encoder().tokenizer, "mean")
+    assert not encoder.is_packed
+    rows = rows_of(LENGTHS)
+    with torch.no_grad():
+        expected_BD = torch.stack(
+            [transformer(torch.as_tensor(row)[None]).last_hidden_state[0].mean(0) for row in rows]
+        )
+        torch.testing.assert_close(encoder(rows), expected_BD, atol=1e-5, rtol=0)
+
+
+def test_attention_dropout_is_passed_on_and_drawn_anew_each_time(make_encoder):
+    encoder = make_encoder()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    rows = [row % 20 for row in rows_of(LENGTHS)]
+    encoder.train()
+    assert torch.equal(encoder(rows), encoder(rows))
+    encoder.transformer.encoder.layer[0].attention.self.dropout.p = 0.5
+    assert not torch.allclose(encoder(rows), encoder(rows), atol=1e-3)
