@@ -160,3 +160,15 @@ def test_skew_is_scipy_on_the_counts():
     lists_QK = np.random.default_rng(0).integers(0, 50, (100, 1))
     counts = np.bincount(lists_QK.ravel(), minlength=50)
     assert hubness(lists_QK, 50).skew == pytest.approx(stats.skew(counts))
+
+
+def test_the_mean_diagonal_by_hand_and_against_numpy():
+    # Feature 0 agrees in full, feature 1 is reversed, feature 2 is constant on one side: (1 - 1 + 0) / 3.
+    first = np.array([[0.0, 1.0, 5.0], [1.0, 2.0, 5.0], [2.0, 3.0, 5.0]])
+    second = np.array([[10.0, 3.0, 1.0], [20.0, 2.0, 7.0], [30.0, 1.0, 4.0]])
+    assert geometry.mean_diagonal(first, second) == pytest.approx(0.0)
+    assert geometry.mean_diagonal(first, first) == pytest.approx(2 / 3)
+    random = np.random.default_rng(0)
+    one, two = random.standard_normal((2, 50, 4))
+    expected = np.mean([np.corrcoef(one[:, i], two[:, i])[0, 1] for i in range(4)])
+    assert geometry.mean_diagonal(one, two) == pytest.approx(expected)

@@ -240,7 +240,7 @@ def test_nothing_to_train_is_a_user_error_even_where_the_scale_of_the_scores_cou
     topics, make_encoder, finetuning, learn_scale
 ):
     chosen = finetuning(head__kind="none", similarity__learn_scale=learn_scale)
-    with pytest.raises(UserError, match=r"nothing to train: .* set `train: all`"):
+    with pytest.raises(UserError, match=r"nothing to train: .* set `train: last` or `train: all`"):
         run.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
 
 

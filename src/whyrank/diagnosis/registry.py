@@ -13,6 +13,7 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "false-negatives-in-batch": training.false_negatives_in_batch,
     "duplicate-across-splits": slices.duplicate_across_splits,
     "truncation-loses-evidence": slices.truncation_loses_evidence,
+    "pretraining-overfits": pretraining.pretraining_overfits,
     "pretraining-hurts": pretraining.pretraining_hurts,
     "pretraining-helps": pretraining.pretraining_helps,
     "scale-mismatch-after-pretraining": pretraining.scale_mismatch_after_pretraining,

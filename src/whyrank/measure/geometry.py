@@ -37,6 +37,22 @@ def mean_off_pair_cosine(vectors_ND: np.ndarray) -> float:
     return float((np.square(unit_ND.sum(axis=0)).sum() - np.square(unit_ND).sum()) / (n * (n - 1)))
 
 
+def mean_diagonal(first_PD: np.ndarray, second_PD: np.ndarray) -> float:
+    """Mean over features of the correlation between two views: the diagonal that Barlow Twins raises to 1.
+
+    Range -1 to 1. About 0 +- 1/sqrt(P D) where the views are unrelated, 1 where every feature agrees. A feature that
+    is constant counts as 0. Needs P >= 2. Cost P D. Zbontar et al. 2021, arXiv:2103.03230.
+    """
+    first_PD, second_PD = (_standardised(np.asarray(view, dtype=np.float64)) for view in (first_PD, second_PD))
+    return float((first_PD * second_PD).mean())
+
+
+def _standardised(vectors_ND: Floats) -> Floats:
+    centred_ND = vectors_ND - vectors_ND.mean(axis=0)
+    std_D = centred_ND.std(axis=0)
+    return centred_ND / np.where(std_D > 0, std_D, 1.0)
+
+
 def feature_std(vectors_ND: np.ndarray) -> float:
     """Standard deviation of each feature of the unit rows, averaged over features, times sqrt(D).
 

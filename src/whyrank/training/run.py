@@ -129,7 +129,7 @@ def trainable(result: system.System, train: str) -> nn.Module:
     if not any(parameter.requires_grad for parameter in parts.parameters()):
         raise UserError(
             "nothing to train: the encoder is frozen and there is no head; "
-            "set `train: all`, or a `head.kind` other than none"
+            "set `train: last` or `train: all`, or a `head.kind` other than none"
         )
     return parts
 

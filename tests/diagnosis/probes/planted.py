@@ -45,6 +45,12 @@ def single_answer_batches(lab: Any, healthy: Records) -> Records:
     return replace(spoilt, barlow=one_answer_per_batch(healthy.barlow))
 
 
+def learnt_by_heart(lab: Any, healthy: Records) -> Records:
+    """Pretraining puts training queries onto their answers, and the others further away; tuning brings them back."""
+    is_train_N1 = (healthy.data.queries["split"] == "train").to_numpy()[:, None]
+    return lab.spoil(healthy, barlow=lab.run(np.where(is_train_N1, lab.vectors(0.05), lab.vectors(0.43))))
+
+
 def pretraining_hurts(lab: Any, healthy: Records) -> Records:
     return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.40)))
 
@@ -206,6 +212,10 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
         of("barlow-single-answer-batches", "pretrain_barlow")
         | of("pretraining-hurts", "barlow", "barlow-tuned")
         | of("worse-than-lexical", "barlow"),
+    ),
+    "pretraining-overfits": (
+        learnt_by_heart,
+        of("pretraining-overfits", "pretrain_barlow") | of("pretraining-hurts", "barlow"),
     ),
     "pretraining-hurts": (pretraining_hurts, of("pretraining-hurts", "barlow-tuned")),
     "pretraining-helps": (pretraining_helps, of("pretraining-helps", "barlow-tuned")),

@@ -4,13 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from whyrank.diagnosis.probes.batches import SAFE_PRETRAINING
 from whyrank.diagnosis.records import TrainingRecord
 
-from .planted import long_vectors, of, one_answer_per_batch, pretraining_hurts, single_answer_batches, with_data
+from .planted import (
+    learnt_by_heart,
+    long_vectors,
+    of,
+    one_answer_per_batch,
+    pretraining_hurts,
+    single_answer_batches,
+    with_data,
+)
 
 
 def test_where_batches_hold_one_answer_that_is_what_the_fix_of_the_symptom_mends(lab, healthy, findings):
-    mended = {"pretrain_barlow.batches": "across_answers"}
+    mended = SAFE_PRETRAINING
     found = findings(single_answer_batches(lab, healthy))
     assert found["barlow-single-answer-batches", "pretrain_barlow"].fix.params == mended
     assert found["pretraining-hurts", "barlow-tuned"].fix.params == mended
@@ -54,3 +63,19 @@ def test_a_factor_of_five_in_the_spread_of_logits_is_a_mismatch(logit_std, spoke
     after = spoilt.finetune["barlow"]
     after = replace(after, history=after.history.assign(logit_std=logit_std))  # 2.0 from base
     assert bool(findings(replace(spoilt, finetune=spoilt.finetune | {"barlow": after}))) is spoken
+
+
+def test_what_is_learnt_by_heart_is_told_with_both_agreements_and_mended_as_its_symptom_is(lab, healthy, findings):
+    found = findings(learnt_by_heart(lab, healthy))
+    overfits = found["pretraining-overfits", "pretrain_barlow"]
+    assert overfits.fix.params == found["pretraining-hurts", "barlow"].fix.params == SAFE_PRETRAINING
+    train_before, train_after, test_before, test_after = (evidence.value for evidence in overfits.evidence[:4])
+    assert train_after > train_before + 0.1 and test_after < test_before
+    # A query is its answer's direction plus noise: feature correlation of two queries of one answer is
+    # v / (v + noise^2) with v = 1/64, and 1/64 / (1/64 + .4^2) = .09.
+    assert test_before == pytest.approx(0.09, abs=0.04)
+
+
+def test_agreement_that_rises_on_test_texts_too_is_learning_and_not_spoken_of(lab, healthy, findings):
+    better = lab.spoil(healthy, barlow=lab.run(lab.vectors(0.1)))
+    assert ("pretraining-overfits", "pretrain_barlow") not in findings(better)
