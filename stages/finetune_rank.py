@@ -2,12 +2,13 @@
 
 reads   data/prepared, models/<init>
 writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/
+        logs/: seconds and tokens of each step
 """
 
 import sys
 from pathlib import Path
 
-from whyrank.core import io, params, prepared, runtime
+from whyrank.core import io, params, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.model import system
 from whyrank.training import run, summary
@@ -19,18 +20,23 @@ def main() -> None:
     seed = params.seed(values)
     encoder = params.section(values, "encoder", params.Encoder)
     options = params.section(values, "finetune_rank", params.FinetuneRank)
+    processes.start()
     runtime.seed_everything(seed)
 
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     trained = run.finetune_rank(start, prepared.read("data/prepared"), options, encoder, seed)
-
+    if not processes.is_first():
+        return
     with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
     io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.ranking(trained.history))
     untouched = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
+    # Wall-clock figures differ from run to run, so they are no output of DVC.
+    io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
+    trained.checkpoints.remove()
 
 
 if __name__ == "__main__":

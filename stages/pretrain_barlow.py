@@ -2,11 +2,12 @@
 
 reads   data/prepared, models/base
 writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/
+        logs/: seconds and tokens of each step
 """
 
 from pathlib import Path
 
-from whyrank.core import io, params, prepared, runtime
+from whyrank.core import io, params, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.model import system
 from whyrank.training import run, summary
@@ -17,17 +18,22 @@ def main() -> None:
     seed = params.seed(values)
     encoder = params.section(values, "encoder", params.Encoder)
     options = params.section(values, "pretrain_barlow", params.PretrainBarlow)
+    processes.start()
     runtime.seed_everything(seed)
 
     base = Path("models/base")
     start = system.load(base, trust_remote_code=encoder.trust_remote_code)
     trained = run.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
-
+    if not processes.is_first():
+        return
     with io.replacing_folder("metrics/pretrain_barlow") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
     io.write_metrics("metrics/pretrain_barlow.json", summary.barlow(trained.history))
     untouched = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, "models/barlow", longest=system.longest(base), untouched=untouched)
+    # Wall-clock figures differ from run to run, so they are no output of DVC.
+    io.write_table("logs/pretrain_barlow.csv", trained.history.speed)
+    trained.checkpoints.remove()
 
 
 if __name__ == "__main__":

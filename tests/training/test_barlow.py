@@ -102,9 +102,16 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
     assert step.loss.item() == terms.loss.item()
     both = torch.cat([first, second])
     off = terms.correlation_DD[~torch.eye(FEATURES, dtype=torch.bool)]
+    # Lengths of the gradients of both terms at the cross-correlation C: -2 (1 - C_ii), and 2 weight C_ij.
+    correlation_DD = terms.correlation_DD.clone().requires_grad_()
+    eye_DD = torch.eye(FEATURES)
+    invariance = torch.autograd.grad((((1 - correlation_DD) * eye_DD) ** 2).sum(), correlation_DD)[0].norm().item()
+    off_DD = correlation_DD * (1 - eye_DD)
+    redundancy = torch.autograd.grad(chosen.redundancy_weight * off_DD.square().sum(), correlation_DD)[0].norm().item()
     expected = {
         "invariance": terms.invariance.item() / FEATURES,
         "redundancy": terms.redundancy.item() / FEATURES,
+        "redundancy_gradient_share": redundancy / (redundancy + invariance),
         "mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
         "off_diagonal_rms": off.square().mean().sqrt().item(),
         "noise_floor": 1 / np.sqrt(10),
@@ -113,9 +120,24 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
         "embedding_norm": both.norm(dim=1).mean().item(),
         "feature_std": both.std(0).mean().item(),
         "effective_rank": geometry.effective_rank(both.numpy()),
+        "tokens": 0,
     }
     assert step.record == pytest.approx(expected, rel=1e-5)
     assert list(step.record) == list(expected)
+
+
+class Asked:
+    """Vectors that note which texts they are asked for."""
+
+    def __init__(self, vectors, asked):
+        self.vectors, self.asked = vectors, asked
+
+    def __call__(self, index):
+        self.asked.append(index)
+        return self.vectors(index)
+
+    def tokens(self, index):
+        return 0
 
 
 def test_views_are_taken_in_turn(clusters, options):
@@ -123,8 +145,19 @@ def test_views_are_taken_in_turn(clusters, options):
     chosen = options("pretrain_barlow", PretrainBarlow, {"views": ["question-conversation", "query-answer"]})
     objective = BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(0))
     asked = []
-    objective.vectors = lambda index: asked.append(index) or vectors(index)
+    objective.vectors = Asked(vectors, asked)
     for _ in range(4):
         objective.step()
     is_answer_side = [(index[len(index) // 2 :] < ANSWERS).all() for index in asked]
     assert is_answer_side == [False, True, False, True]
+
+
+def test_batches_that_were_skipped_leave_the_next_one_as_it_would_have_been(clusters, options):
+    prepared, vectors = clusters
+    chosen = options("pretrain_barlow", PretrainBarlow, {"views": ["question-conversation", "query-answer"]})
+    whole, resumed = (
+        BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(0)) for _ in range(2)
+    )
+    steps = [whole.step() for _ in range(4)]
+    resumed.skip(3)
+    assert resumed.step().texts == steps[3].texts

@@ -1,5 +1,6 @@
 """The training loop on modules small enough to know where they must end."""
 
+import itertools
 from types import SimpleNamespace
 
 import pandas as pd
@@ -8,24 +9,34 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import EarlyStopping, Optimisation
+from whyrank.core.params import EarlyStopping, Lora, Optimisation
 from whyrank.model import heads
-from whyrank.training.loop import Weighted, fit, parameter_groups, training_mode
+from whyrank.training import freezing, loop
+from whyrank.training.loop import Weighted, training_mode
 from whyrank.training.objective import Step
+from whyrank.training.optimiser import parameter_groups
 from whyrank.training.schedule import factor
+from whyrank.training.watch import DevWatch
 
 
 def optimisation(**changes):
     values = {
         "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
-        "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1,
+        "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1, "layer_decay": 1.0,
+        "frozen_steps": 0, "thaw_every": 0, "thaw": "top_down", "accumulate": 1, "cache_tokens": 0,
+        "gradient_checkpointing": False, "lora": Lora(0, 16.0, 0.0),
     }  # fmt: skip
     return Optimisation(**(values | changes))
 
 
-def objective(loss, **record):
+def objective(loss, weight=1.0, **record):
     """An objective from a function without arguments that gives the loss."""
-    return Weighted(1.0, SimpleNamespace(step=lambda: Step(loss(), dict(record))))
+    return Weighted(weight, SimpleNamespace(step=lambda: Step(loss(), dict(record), [3, 1]), kept=dict))
+
+
+def fit(trained, objectives, optimisation, *, steps, what, evaluate=None, early_stopping=None):
+    watch = DevWatch(trained, evaluate, early_stopping, steps) if evaluate else None
+    return loop.fit(trained, objectives, optimisation, steps=steps, what=what, watch=watch)
 
 
 def scripted(values, trained=None):
@@ -41,7 +52,7 @@ def scripted(values, trained=None):
     return evaluate
 
 
-STOPPING = EarlyStopping(metric="mrr", looks=5, patience=2)
+STOPPING = EarlyStopping(metric="mrr", looks=5, every=0, patience=2)
 
 
 def test_it_finds_the_known_optimum_of_a_regression():
@@ -69,7 +80,7 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
         head,
         {
             "one": objective(lambda: head.weight.square().sum(), rows=3),
-            "two": Weighted(0.5, SimpleNamespace(step=lambda: Step(head.bias.square().sum() + 4, {"other": 1.0}))),
+            "two": objective(lambda: head.bias.square().sum() + 4, weight=0.5, other=1.0),
         },
         optimisation(warmup_ratio=0.25, decay="linear"),
         steps=4,
@@ -87,7 +98,7 @@ def test_the_loss_is_the_weighted_sum_and_the_gradient_norm_is_taken_before_clip
     weight = nn.ParameterDict({"w": nn.Parameter(torch.tensor([[2.0]]))})
     parts = {
         "square": objective(lambda: weight["w"].square().sum()),
-        "line": Weighted(0.5, SimpleNamespace(step=lambda: Step(6 * weight["w"].sum(), {}))),
+        "line": objective(lambda: 6 * weight["w"].sum(), weight=0.5),
     }
     row = fit(weight, parts, optimisation(clip=0.5), steps=1, what="test").steps.iloc[0]
     assert row["loss"] == pytest.approx(10.0)
@@ -104,7 +115,7 @@ def moving():
 def test_the_earliest_best_look_is_kept_with_its_weights():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.5, 0.3, 0.5, 0.4, 0.2], trained)
-    stopping = EarlyStopping("mrr", looks=5, patience=9)
+    stopping = EarlyStopping("mrr", looks=5, every=0, patience=9)
     history = fit(trained, parts, optimisation(), steps=10, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8, 10]
     assert history.best_step == 2
@@ -136,7 +147,7 @@ def test_patience_ends_training_after_that_many_looks_without_a_better_value():
 def test_the_last_step_is_looked_at_even_between_two_looks():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.2, 0.3, 0.4, 0.5])
-    stopping = EarlyStopping("mrr", looks=3, patience=2)
+    stopping = EarlyStopping("mrr", looks=3, every=0, patience=2)
     history = fit(trained, parts, optimisation(), steps=7, what="test", evaluate=evaluate, early_stopping=stopping)
     # 7 steps / 3 looks: one every 2.33, rounded to 2.
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 7] and history.best_step == 7
@@ -154,7 +165,7 @@ def test_no_looks_at_all_are_a_user_error_that_names_the_key():
     with pytest.raises(UserError, match=r"early_stopping\.looks` is 0; it takes 1 or more"):
         fit(
             trained, parts, optimisation(), steps=2, what="test",
-            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", looks=0, patience=2),
+            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", looks=0, every=0, patience=2),
         )  # fmt: skip
 
 
@@ -193,7 +204,10 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_the_step(bad):
         seen.append(trained.weight.item())
         return trained.weight.sum() * (bad if next(count) == 3 else 1.0)
 
-    with pytest.raises(UserError, match=r"^step 3: loss .* is not finite; lower the learning rate"):
+    with pytest.raises(
+        UserError,
+        match=r"^step 3: loss (nan|-?inf) of `x` is not finite \(texts 3, 1 … of 2\); lower the learning rate",
+    ):
         fit(trained, {"x": objective(loss)}, optimisation(), steps=50, what="test")
     assert trained.weight.item() == seen[2]  # the bad step changed nothing
 
@@ -284,3 +298,83 @@ def test_no_steps_give_a_history_without_rows_that_still_has_its_column():
     history = fit(trained, parts, optimisation(), steps=0, what="test")
     assert list(history.steps.columns) == ["step"] and len(history.steps) == 0
     assert history.evaluations.equals(pd.DataFrame())
+
+
+def test_accumulated_batches_give_the_update_of_one_large_batch():
+    torch.manual_seed(0)
+    x, y = torch.randn(12, 3), torch.randn(12, 1)
+    results = []
+    for accumulate, size in ((1, 12), (4, 3)):
+        head = nn.Linear(3, 1)
+        nn.init.constant_(head.weight, 0.5)
+        nn.init.zeros_(head.bias)
+        batches = itertools.cycle(zip(x.split(size), y.split(size), strict=True))
+
+        def loss(head=head, batches=batches):
+            own_x, own_y = next(batches)
+            return (head(own_x) - own_y).square().mean()
+
+        history = loop.fit(head, {"x": objective(loss)}, optimisation(accumulate=accumulate), steps=5, what="test")
+        results.append((head.weight.detach().clone(), history.steps["loss"]))
+    torch.testing.assert_close(results[0][0], results[1][0], atol=1e-5, rtol=0)
+    assert results[0][1].tolist() == pytest.approx(results[1][1].tolist(), abs=1e-5)
+
+
+def test_memory_that_runs_out_is_a_user_error_that_says_what_to_lower():
+    trained = nn.Linear(1, 1)
+
+    def loss():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with pytest.raises(UserError, match=r"^step 1: out of memory; lower batch_size, set cache_tokens"):
+        fit(trained, {"x": objective(loss)}, optimisation(), steps=2, what="test")
+
+
+def test_another_error_of_torch_is_not_taken_for_one_of_memory():
+    trained = nn.Linear(2, 1)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(trained, {"x": objective(lambda: trained(torch.ones(1, 3)).sum())}, optimisation(), steps=2, what="test")
+
+
+def test_looks_tell_how_far_each_part_has_moved_from_where_it_started():
+    # AdamW's first step is rate * sign: every weight of ones goes to 0.9, so |change| / |start| = 0.1.
+    trained = nn.ModuleDict({"heads": nn.Linear(2, 1, bias=False)})
+    nn.init.ones_(trained["heads"].weight)
+    loss = objective(lambda: trained["heads"].weight.sum())
+    history = fit(
+        trained, {"x": loss}, optimisation(), steps=1, what="test",
+        evaluate=scripted([0.1, 0.2]), early_stopping=STOPPING,
+    )  # fmt: skip
+    assert history.evaluations["moved_heads"].tolist() == pytest.approx([0.0, 0.1], abs=1e-6)
+
+
+def test_a_rate_for_each_block_falls_from_the_last_to_the_embeddings(make_encoder):
+    trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
+    rate = {
+        name: group["lr"]
+        for group in parameter_groups(trained, optimisation(layer_decay=0.5))
+        for parameter in group["params"]
+        for name, own in trained.named_parameters()
+        if own is parameter
+    }
+    for name, own in rate.items():
+        share = 1.0 if ".layer.1." in name else 0.5 if ".layer.0." in name else 0.25
+        assert own == (0.01 * share if name.startswith("encoder.") else 0.1), name
+
+
+@pytest.mark.parametrize(
+    ("thaw", "learning"),
+    [
+        # 2 steps of heads alone, then a block every 3 steps.
+        ("top_down", {1: [], 2: [], 3: [1], 5: [1], 6: [0, 1], 9: [0, 1]}),
+        ("bottom_up", {1: [], 3: [0], 6: [0, 1]}),
+    ],
+)
+def test_blocks_are_thawed_one_by_one(thaw, learning, make_encoder):
+    trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
+    names = [name for name, _ in trained.named_parameters()]
+    for step, expected in learning.items():
+        freezing.apply(trained, optimisation(frozen_steps=2, thaw_every=3, thaw=thaw), step, names)
+        for name, parameter in trained.named_parameters():
+            block = 1 if ".layer.1." in name else 0
+            assert parameter.requires_grad == (name.startswith("heads") or block in expected), (step, name)

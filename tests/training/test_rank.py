@@ -58,6 +58,7 @@ def test_its_loss_is_the_cross_entropy_of_scaled_cosines_and_its_record_says_the
             "scale": 7.0,
             "logit_std": logits.std().item(),
             "query_norm": 1.0,
+            "tokens": 0,
         },
         rel=1e-5,
     )
@@ -134,3 +135,31 @@ def test_the_first_batches_show_the_composition_that_training_would_see_without_
     off = BarlowBatches(steps=0, batch_size=4, batches="single_answer", views=["query-answer"])
     assert set(first_batches(topics, off, rank, 7)["stage"]) == {"finetune_rank"}
     assert first_batches(topics, across, rank, 7).equals(first_batches(topics, across, rank, 7))
+
+
+def test_batches_that_were_skipped_leave_the_next_one_as_it_would_have_been(topics, bare, table, options):
+    whole, resumed = (objective(topics, bare, table, options, batch_size=5) for _ in range(2))
+    steps = [whole.step() for _ in range(4)]
+    resumed.skip(3)
+    assert resumed.step().texts == steps[3].texts != steps[2].texts
+
+
+def test_mined_negatives_stand_beside_the_answers_of_the_batch_and_are_mined_anew_when_due(
+    topics, bare, table, options, monkeypatch
+):
+    chosen = {"candidates": "batch", "batch_size": 8, "hard_negatives__count": 1, "hard_negatives__margin": 0.0}
+    rank = objective(topics, bare, table, options, hard_negatives__refresh=1.0, **chosen)
+    mined = []
+    monkeypatch.setattr(rank, "mined", lambda own=rank.mined: mined.append(own()) or mined[-1])
+    steps = [rank.step() for _ in range(7)]
+    # 48 training pairs in batches of 8: an epoch of 6 steps, so before the 1st and the 7th.
+    assert len(mined) == 2
+    first = objective(topics, bare, table, options, **{**chosen, "hard_negatives__count": 0}).step()
+    assert first.texts == steps[0].texts[: len(first.texts)]
+    # The negatives are wrong answers, and the hardest of them.
+    unit = nn.functional.normalize(table(np.arange(6 + len(topics.queries))), dim=1).numpy()
+    scores = unit[6 + rank.batches.query_P] @ unit[:6].T
+    for row, (query, own, found) in enumerate(zip(rank.batches.query_P, rank.batches.answer_P, mined[0], strict=True)):
+        others = np.flatnonzero(scores[row] < scores[row, own])
+        expected = others[scores[row, others].argmax()] if len(others) else -1
+        assert found.tolist() == [expected], query

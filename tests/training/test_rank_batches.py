@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from whyrank.core.errors import UserError
+from whyrank.training.hard_negatives import mine
 from whyrank.training.rank_batches import RankBatches, endless
 
 
@@ -148,3 +149,91 @@ def test_fewer_than_two_training_pairs_are_a_user_error(make_prepared):
     )
     with pytest.raises(UserError, match="1 training pairs"):
         batches(lonely)
+
+
+# Mined negatives --------------------------------------------------------------------------------------------
+
+
+# Pairs of `small` in order: (q0,a0) (q0,a2) (q1,a0) (q2,a1) (q3,a3).
+MINED = np.array([[1, 3], [-1, -1], [2, -1], [2, 0], [0, -1]])
+
+
+def with_mined(prepared, mined, **options):
+    ranking = batches(prepared, candidates="batch", **options)
+    ranking.use(mined)
+    return ranking
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_mined_negatives_of_the_rows_follow_the_answers_of_the_batch_each_once(small, seed):
+    ranking, plain = with_mined(small, MINED, size=2, seed=seed), batches(small, candidates="batch", size=2, seed=seed)
+    pairs = list(zip(ranking.query_P.tolist(), ranking.answer_P.tolist(), strict=True))
+    for batch, bare in itertools.islice(zip(ranking, plain, strict=False), 10):
+        rows = [pairs.index(pair) for pair in zip(batch.query_B, bare.candidate_C, strict=True)]
+        mined = set(MINED[rows].ravel().tolist()) - {-1} - set(bare.candidate_C.tolist())
+        assert batch.candidate_C.tolist() == bare.candidate_C.tolist() + sorted(mined)
+        assert batch.target_B.tolist() == [0, 1]
+        assert batch.distinct_answers == bare.distinct_answers
+        for name in ("ignored_BC", "false_BC"):
+            assert np.array_equal(getattr(batch, name)[:, :2], getattr(bare, name))
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_a_mined_negative_of_one_row_is_masked_where_it_is_relevant_to_another(small, mask):
+    # (q0,a0) and (q2,a1) make the batch; q2 brings a2, which is relevant to q0 too, and q0 brings a3, the text of a1.
+    ranking = with_mined(small, MINED, mask=mask)
+    ranking.rows = iter([np.array([0, 3])])
+    batch = next(ranking)
+    assert batch.candidate_C.tolist() == [0, 1, 2, 3]
+    relevant_a2, text_a3 = [[0, 0, 1, 0], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 1]]
+    assert batch.ignored_BC.astype(int).tolist() == (relevant_a2 if mask else [[0] * 4] * 2)
+    assert batch.false_BC.astype(int).tolist() == (text_a3 if mask else np.add(relevant_a2, text_a3).tolist())
+
+
+def test_a_table_without_negatives_and_one_replaced_between_steps_leave_the_order_of_the_pairs(small):
+    ranking, plain = batches(small, candidates="batch", size=3), batches(small, candidates="batch", size=3)
+    tables = [np.full((5, 2), -1), np.full((5, 1), 1), np.full((5, 3), 2)]
+    for table in tables:
+        ranking.use(table)
+        batch, bare = next(ranking), next(plain)
+        assert batch.query_B.tolist() == bare.query_B.tolist()
+        assert set(batch.candidate_C) == (set(bare.candidate_C) | set(table.ravel())) - {-1}
+
+
+def test_mined_negatives_of_training_queries_are_neither_relevant_nor_false_for_their_own_row(topics):
+    ranking = batches(topics, candidates="batch", size=4)
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(len(topics.queries), 8)), random.normal(size=(6, 8))
+    pairs = ranking.query_P, ranking.answer_P, ranking.relevant_QA
+    negative_PN = mine(*vectors, *pairs, count=2, margin=0.0, text_A=ranking.text_A)
+    assert (negative_PN >= 0).any()
+    ranking.use(negative_PN)
+    row_of = {pair: row for row, pair in enumerate(zip(ranking.query_P, ranking.answer_P, strict=True))}
+    for batch in itertools.islice(ranking, 12):
+        for row, pair in enumerate(zip(batch.query_B, batch.candidate_C, strict=False)):
+            own = np.isin(batch.candidate_C, negative_PN[row_of[pair]])
+            assert not (batch.ignored_BC[row] | batch.false_BC[row])[own].any()
+
+
+def test_against_all_answers_mined_negatives_are_a_user_error_that_names_the_parameter(small):
+    with pytest.raises(UserError, match=r"finetune_rank\.hard_negatives\.count is 2.*candidates=batch"):
+        batches(small).use(MINED)
+
+
+# Going on where another run stopped --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("candidates", ["all", "batch"])
+@pytest.mark.parametrize(("taken", "skipped"), [(0, 0), (0, 1), (0, 7), (3, 4), (2, 23)])
+def test_after_skipping_come_the_batches_of_an_uninterrupted_sequence(small, candidates, taken, skipped):
+    # 3 of 5 rows a batch, so that batches span rounds.
+    whole, resumed = (batches(small, candidates=candidates, size=3, seed=4) for _ in range(2))
+    list(itertools.islice(whole, taken + skipped))
+    list(itertools.islice(resumed, taken))
+    resumed.skip(skipped)
+    if candidates == "batch":
+        whole.use(MINED)
+        resumed.use(MINED)
+    for expected, batch in itertools.islice(zip(whole, resumed, strict=False), 5):
+        for name, value in vars(expected).items():
+            assert np.array_equal(getattr(batch, name), value)

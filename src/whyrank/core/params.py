@@ -19,7 +19,7 @@ FILE = "params.yaml"
 class Encoder:
     source: str  # "embedded", "scratch", a folder, or a hub id
     pooling: Literal["auto", "mean", "cls", "max"]  # auto: what the encoder's own files declare, else mean
-    precision: Literal["auto", "bf16", "fp32"]  # auto: bf16 where the processor multiplies it natively
+    precision: Literal["auto", "bf16", "fp16", "fp32"]  # auto: bf16 where the processor multiplies it natively
     attention_dropout: float  # of trained blocks, 0 to 1; any other than 0 rules out torch's fast attention on CPUs
     batch_tokens: int  # padded tokens per encoder batch; bounds memory, not results
     trust_remote_code: bool  # run Python code that comes with the encoder
@@ -76,9 +76,19 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Low-rank updates instead of the encoder's own weights (Hu et al. 2021, arXiv:2106.09685); needs peft."""
+
+    rank: int  # 0: off
+    alpha: float  # the update is scaled by alpha / rank
+    dropout: float  # 0 to 1
+
+
+@dataclass(frozen=True)
 class Optimisation:
     learning_rate: float  # of the heads, peak
     encoder_learning_rate: float  # of the encoder when it is trained, peak
+    layer_decay: float  # learning rate of a block as a share of that of the block above it, above 0 to 1
     weight_decay: float
     warmup_ratio: float  # share of the steps, 0 to 1
     decay: Literal["cosine", "linear", "constant"]
@@ -87,6 +97,14 @@ class Optimisation:
     # activations of those below | all
     train: Literal["head", "last", "all"]
     last_blocks: int  # how many, for `train: last`
+    frozen_steps: int  # first steps, in which the encoder stands still and only the heads learn
+    thaw_every: int  # after them, steps until one more block learns; 0: all at once
+    thaw: Literal["top_down", "bottom_up"]  # which block learns first
+    accumulate: int  # batches whose gradients are summed before an update
+    # Above 0: texts are encoded in groups of so many tokens, whose activations are computed anew for the gradient.
+    cache_tokens: int
+    gradient_checkpointing: bool  # blocks compute their activations anew for the gradient: less memory, a third slower
+    lora: "Lora"
 
 
 @dataclass(frozen=True)
@@ -109,6 +127,7 @@ class PretrainBarlow(BarlowBatches, Optimisation):
 class EarlyStopping:
     metric: str  # of the dev set, larger is better, for instance map@10_all
     looks: int  # at the dev set, evenly spread over the training, besides the one before it
+    every: int  # steps between two looks; 0: as `looks` says
     patience: int  # looks without a better value before training stops
 
 
@@ -122,6 +141,7 @@ class Similarity:
 @dataclass(frozen=True)
 class Objective:
     weight: float  # in the sum of losses; 0: not computed
+    freeze_encoder: bool  # this objective moves the heads alone
 
 
 @dataclass(frozen=True)
@@ -139,9 +159,20 @@ class RankBatches:
 
 
 @dataclass(frozen=True)
+class HardNegatives:
+    """Mined answers that score high and are wrong, beside those of the batch."""
+
+    count: int  # per training pair; 0: none
+    margin: float  # a negative scores below the pair's own answer by this share of its score, 0 to 1
+    refresh: float  # epochs until they are mined anew with the encoder as it is by then; 0: once, before training
+
+
+@dataclass(frozen=True)
 class FinetuneRank(RankBatches, Optimisation):
     epochs: float  # rounds through the training pairs, at most; 0 trains nothing
+    max_steps: int  # 0: no bound of its own
     objectives: Objectives
+    hard_negatives: HardNegatives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity
     encoders: Literal["shared", "dual"]  # dual: one head for queries, another for answers

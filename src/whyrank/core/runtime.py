@@ -23,6 +23,13 @@ def seed_everything(seed: int) -> None:
     torch.use_deterministic_algorithms(True)
 
 
+def seed_step(seed: int, step: int) -> None:
+    """Set torch's generators as of a step, so that a step draws the same whatever was drawn before it."""
+    import torch
+
+    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
 def processor_has_bf16() -> bool:
     """Whether bfloat16 matrix products are native; elsewhere they are emulated and slower than float32."""
     import torch

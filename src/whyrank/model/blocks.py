@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
@@ -72,9 +73,9 @@ class Activations:
     ) -> None:
         self.lengths = [len(row) for row in rows]
         self.start_N = np.concatenate([[0], np.cumsum(self.lengths)])
-        self.token_TD = torch.empty((int(self.start_N[-1]), encoder.width))
+        self.token_TD = torch.zeros((int(self.start_N[-1]), encoder.width))
         lower = part(encoder, slice(None, -last), embeddings=True)
-        batches = list(length_batches(self.lengths, batch_tokens))
+        batches = list(length_batches(self.lengths, batch_tokens))[processes.number() :: processes.count()]
         encoder.eval()
         with torch.no_grad(), encoder.autocast(precision):
             for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
@@ -83,6 +84,7 @@ class Activations:
                 token_TD = lower.tokens(own, layout).float().cpu()
                 for i, piece_LD in zip(index_B, token_TD.split(layout.lengths), strict=True):
                     self.token_TD[self.start_N[i] : self.start_N[i + 1]] = piece_LD
+        processes.add_up(self.token_TD)
 
     def packed(self, index_B: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Activations (T, D) float32 of some texts, end to end in the order given."""

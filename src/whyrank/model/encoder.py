@@ -13,6 +13,7 @@ import torch
 import transformers
 from torch import nn
 
+from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
 from whyrank.core.runtime import processor_has_bf16
@@ -130,22 +131,26 @@ class Encoder(nn.Module):
         """Vectors (N, D) float32 of tokenised texts, in the order given.
 
         batch_tokens   tokens per batch, counted as if padded; texts are grouped by length
-        precision      auto | bf16 | fp32; see `autocast`
+        precision      auto | bf16 | fp16 | fp32; see `autocast`
         """
-        vector_ND = np.empty((len(rows), self.width), dtype=np.float32)
+        vector_ND = np.zeros((len(rows), self.width), dtype=np.float32)
         batches = list(length_batches([len(row) for row in rows], batch_tokens))
+        batches = batches[processes.number() :: processes.count()]
         was_training = self.training
         self.eval()
         with torch.inference_mode(), self.autocast(precision):
             for index_B in progress(batches, total=len(batches), what="encode"):
                 vector_ND[index_B] = self([rows[i] for i in index_B]).cpu().numpy()
         self.train(was_training)
+        # Each process has filled in its own texts; the others' are zero.
+        processes.add_up(torch.from_numpy(vector_ND))
         return vector_ND
 
     def autocast(self, precision: str) -> torch.autocast:
-        """bfloat16 matrix products with float32 sums; `auto` uses them only where the processor has them natively."""
-        wanted = precision == "bf16" or (precision == "auto" and processor_has_bf16())
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=wanted)
+        """Half-precision matrix products, float32 sums; `auto`: bfloat16, only where the processor has it natively."""
+        wanted = precision in ("bf16", "fp16") or (precision == "auto" and processor_has_bf16())
+        dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=dtype, enabled=wanted)
 
     def save(self, folder: Path, *, longest: int) -> None:
         """Weights as safetensors, tokenizer and pooling, where sentence-transformers looks for them.

@@ -1,5 +1,7 @@
 """The Barlow Twins objective: two texts of the same answer as two views of one thing."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -29,20 +31,37 @@ class BarlowObjective:
         self.turn = 0
 
     def step(self) -> Step:
-        views = next(self.sources[self.turn % len(self.sources)])
-        self.turn += 1
-        sides = self.vectors(np.concatenate([views.first_B, views.second_B])).split(len(views.first_B))
+        views = self._next()
+        texts = np.concatenate([views.first_B, views.second_B])
+        sides = self.vectors(texts).split(len(views.first_B))
         first_BD, second_BD = (self.head(side_BD) for side_BD in sides)
         terms = barlow_twins(first_BD, second_BD, redundancy_weight=self.redundancy_weight)
-        return Step(terms.loss, self._record(views, terms, torch.cat([first_BD, second_BD]).detach()))
+        record = self._record(views, terms, torch.cat([first_BD, second_BD]).detach())
+        return Step(terms.loss, record | {"tokens": self.vectors.tokens(texts)}, texts.tolist())
 
-    @staticmethod
-    def _record(views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor) -> dict[str, float]:
+    def _next(self) -> view_batches.Views:
+        self.turn += 1
+        return next(self.sources[(self.turn - 1) % len(self.sources)])
+
+    def skip(self, batches: int) -> None:
+        for _ in range(batches):
+            self._next()
+
+    def kept(self) -> dict[str, Any]:
+        return {}
+
+    def take_up(self, kept: dict[str, Any]) -> None:
+        """The batches are drawn again."""
+
+    def _record(self, views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor) -> dict[str, float]:
         """What diagnosis needs of a batch; terms per feature, so that heads of any width compare."""
+        # The gradients of both terms at the cross-correlation: 2 (1 - C_ii) and 2 weight C_ij.
+        invariance, redundancy = terms.invariance.item() ** 0.5, self.redundancy_weight * terms.redundancy.item() ** 0.5
         features, rows = len(terms.correlation_DD), len(views.answer_B)
         return {
             "invariance": terms.invariance.item() / features,
             "redundancy": terms.redundancy.item() / features,
+            "redundancy_gradient_share": redundancy / max(redundancy + invariance, 1e-12),
             "mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
             "off_diagonal_rms": (terms.redundancy.item() / (features * (features - 1))) ** 0.5,
             "noise_floor": rows**-0.5,

@@ -1,17 +1,27 @@
-"""The training loop: objectives in, trained weights and history out."""
+"""The training loop: objectives in, trained weights and history out. It can be killed at any moment and go on."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
 from torch import nn
 
+from whyrank.core import processes
 from whyrank.core.errors import UserError
-from whyrank.core.params import EarlyStopping, Optimisation
-from whyrank.core.progress import progress
-from whyrank.training.objective import Objective
-from whyrank.training.schedule import factor
+from whyrank.core.params import Optimisation
+from whyrank.core.progress import Note, progress
+from whyrank.core.runtime import seed_step
+from whyrank.training import freezing
+from whyrank.training.checkpoint import Checkpoints
+from whyrank.training.interruption import interruption
+from whyrank.training.objective import Objective, Step
+from whyrank.training.optimiser import Optimiser
+from whyrank.training.speed import Speed
+from whyrank.training.watch import DevWatch, changing
+
+FP32 = "use -S encoder.precision=fp32"
 
 
 class Weighted(NamedTuple):
@@ -23,6 +33,7 @@ class History(NamedTuple):
     steps: pd.DataFrame  # one row per step; only the column `step` where there was none
     evaluations: pd.DataFrame  # one row per look at the dev set; empty without one
     best_step: int  # the step whose weights were kept; the last one without a dev set
+    speed: pd.DataFrame  # wall-clock figures of the steps of this process; differ from run to run
 
 
 def fit(
@@ -32,87 +43,173 @@ def fit(
     *,
     steps: int,
     what: str,
-    evaluate: Callable[[], dict[str, float]] | None = None,
-    early_stopping: EarlyStopping | None = None,
+    seed: int = 0,
+    watch: DevWatch | None = None,
+    checkpoints: Checkpoints | None = None,
+    precision: str = "fp32",
 ) -> History:
     """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
 
-    trained         holds every module whose weights change; the encoder is its child `encoder`, if it is among them
-    steps           upper bound; 0 trains nothing
-    evaluate        dev metrics, larger is better; looked at before the first step, every steps / `early_stopping.looks`
-                    steps and after the last one
-    Leaves in `trained` the weights of the best look (the earliest best), and everything in evaluation mode.
-    Stops at once, naming the step, when a loss or a gradient is not finite.
+    trained       holds every module whose weights change; the encoder is its child `encoder`, if it is among them
+    steps         updates; 0 trains nothing
+    watch         looks at the dev set, and says when to stop; its best weights are left in `trained`
+    checkpoints   where the state is kept now and then; a whole one that is there is gone on from, to the same bytes
+    precision     fp16 scales the loss, so that small gradients do not vanish
+    Leaves everything in evaluation mode. Raises UserError, naming the step, when a loss or a gradient is not finite or
+    memory runs out; SystemExit with 128 + the signal after SIGINT or SIGTERM, with the state saved.
     """
-    optimiser = torch.optim.AdamW(parameter_groups(trained, optimisation), weight_decay=optimisation.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda step: factor(step, steps=steps, warmup_ratio=optimisation.warmup_ratio, decay=optimisation.decay),
-    )
-    watch = DevWatch(trained, evaluate, early_stopping, steps) if evaluate and early_stopping else None
-    if watch:
-        watch.look(0)
-    rows: list[dict[str, float]] = []
-    for step in progress(range(1, steps + 1), total=steps, what=what):
-        training_mode(trained)
-        rows.append({"step": step} | one_step(trained, objectives, optimiser, optimisation.clip, step))
-        schedule.step()
-        if watch and (step % watch.every == 0 or step == steps) and watch.look(step):
-            break
-    best_step = watch.restore() if watch else steps
-    trained.eval()
-    history = pd.DataFrame(rows, columns=None if rows else ["step"])
-    return History(history, pd.DataFrame(watch.rows if watch else []), best_step)
+    loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision)
+    loop.resume()
+    with interruption() as interrupted:
+        for step in progress(range(loop.done + 1, steps + 1), total=steps, what=what, done=loop.done, note=loop.note):
+            loop.step(step)
+            ended = loop.look(step)
+            loop.keep(now=interrupted.signal != 0)
+            if interrupted.signal:
+                raise SystemExit(128 + interrupted.signal)
+            if ended:
+                break
+    return loop.end()
 
 
-def one_step(
-    trained: nn.Module,
-    objectives: Mapping[str, Weighted],
-    optimiser: torch.optim.Optimizer,
-    clip: float,
-    step: int,
-) -> dict[str, float]:
-    """One update; returns the row of the history."""
-    record: dict[str, float] = {}
-    total: torch.Tensor | float = 0.0
-    for weight, objective in objectives.values():
-        result = objective.step()
-        total = total + weight * result.loss
-        record |= result.record
-    assert isinstance(total, torch.Tensor)
-    optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    gradient_norm = nn.utils.clip_grad_norm_(trained.parameters(), clip)
-    if not (torch.isfinite(total) and torch.isfinite(gradient_norm)):
-        raise UserError(
-            f"step {step}: loss {total.item()} with gradient norm {gradient_norm.item()} is not finite; "
-            "lower the learning rate, or use -S encoder.precision=fp32"
-        )
-    rates = learning_rates(optimiser)
-    optimiser.step()
-    return {"loss": total.item()} | rates | {"gradient_norm": gradient_norm.item()} | record
+class Loop:
+    """One training: what `fit` is given, how far it is, and what it has recorded."""
+
+    def __init__(
+        self,
+        trained: nn.Module,
+        objectives: Mapping[str, Weighted],
+        optimisation: Optimisation,
+        steps: int,
+        what: str,
+        seed: int,
+        watch: DevWatch | None,
+        checkpoints: Checkpoints | None,
+        precision: str,
+    ) -> None:
+        self.trained, self.objectives, self.optimisation = trained, objectives, optimisation
+        self.steps, self.what, self.seed = steps, what, seed
+        self.watch, self.checkpoints = watch, checkpoints
+        self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
+        self.optimiser = Optimiser(trained, optimisation, steps)
+        device = next(trained.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+        self.done = 0
+        self.rows: list[dict[str, float]] = []
+        self.note = Note()
+        self.speed = Speed()
+
+    def resume(self) -> None:
+        """Take up the newest whole checkpoint; without one, look at the dev set before the first step."""
+        saved = self.checkpoints.latest() if self.checkpoints else None
+        if saved is None:
+            self.look(0)
+            return
+        self.done = saved.step
+        state = saved.state
+        self.trained.load_state_dict(state["trained"], strict=False)
+        self.optimiser.adamw.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.rows = state["rows"]
+        if self.watch:
+            self.watch.load_state_dict(state["watch"])
+        for name, (_, objective) in self.objectives.items():
+            objective.skip(self.done * self.optimisation.accumulate)
+            objective.take_up(state["objectives"][name])
+        self.note(f"goes on after step {self.done}")
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "trained": changing(self.trained, self.trainable),
+            "optimiser": self.optimiser.adamw.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rows": self.rows,
+            "watch": self.watch.state_dict() if self.watch else {},
+            "objectives": {name: objective.kept() for name, (_, objective) in self.objectives.items()},
+        }
+
+    def step(self, step: int) -> None:
+        """One update, and its row of the history."""
+        # Drawn from the step alone: neither a resumed run nor another process needs the state of a generator.
+        seed_step(self.seed, step)
+        freezing.apply(self.trained, self.optimisation, step, self.trainable)
+        training_mode(self.trained)
+        self.optimiser.adamw.zero_grad(set_to_none=True)
+        try:
+            record = self.accumulated(step)
+            gradient_norm = self.clipped(step, record)
+            rates = self.optimiser.rates(step)
+            self.scaler.step(self.optimiser.adamw)
+            self.scaler.update()
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise UserError(
+                    f"step {step}: out of memory; lower batch_size, set cache_tokens (4096, say) so that any batch "
+                    f"takes the memory of one group of texts, or lower prepare.tokens ({str(error).splitlines()[0]})"
+                ) from error
+            raise
+        first = {"step": step, "loss": record.pop("loss")}
+        self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record)
+        self.done = step
+        self.speed.count(step, record.get("tokens", 0.0))
+        self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
+
+    def accumulated(self, step: int) -> dict[str, float]:
+        """Gradients of the mean over `accumulate` batches of the weighted sum; records are means, too."""
+        times = self.optimisation.accumulate
+        records: list[dict[str, float]] = []
+        for _ in range(times):
+            results = {name: objective.step() for name, (_, objective) in self.objectives.items()}
+            total = torch.stack([self.objectives[name].weight * result.loss for name, result in results.items()]).sum()
+            if not torch.isfinite(total):
+                raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
+            self.scaler.scale(total / times).backward()
+            record = {"loss": total.item()}
+            for result in results.values():
+                record |= result.record
+            records.append(record)
+        if "encoder" in dict(self.trained.named_children()):
+            processes.sum_gradients(self.trained.get_submodule("encoder"))
+        return {name: sum(record[name] for record in records) / times for name in records[0]}
+
+    def clipped(self, step: int, record: dict[str, float]) -> float:
+        """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""
+        self.scaler.unscale_(self.optimiser.adamw)
+        norm = float(nn.utils.clip_grad_norm_(self.trained.parameters(), self.optimisation.clip))
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            raise UserError(
+                f"step {step}: loss {record['loss']} with gradient norm {norm} is not finite; "
+                f"lower the learning rate, or {FP32}"
+            )
+        return norm
+
+    def look(self, step: int) -> bool:
+        """True when the dev set says that training is at its end."""
+        return bool(self.watch and self.watch.is_due(step) and self.watch.look(step))
+
+    def keep(self, *, now: bool) -> None:
+        if self.checkpoints and processes.is_first():
+            self.checkpoints.write_history(self.rows)
+            if now or self.checkpoints.is_due():
+                self.checkpoints.save(self.done, self.state())
+
+    def end(self) -> History:
+        best_step = self.watch.restore() if self.watch else self.done
+        self.trained.eval()
+        steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])
+        looks = pd.DataFrame(self.watch.rows if self.watch else [])
+        return History(steps, looks, best_step, self.speed.table())
 
 
-def learning_rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
-    """`learning_rate`: of the heads, else of the encoder; `encoder_learning_rate`: where the encoder is trained."""
-    groups = optimiser.param_groups
-    encoder = [group["lr"] for group in groups if group["is_encoder"]]
-    return {"learning_rate": groups[0]["lr"]} | ({"encoder_learning_rate": encoder[0]} if encoder else {})
+def not_finite(results: Mapping[str, Step]) -> str:
+    """Which term is not a number, and of which texts."""
+    name, result = next(((n, r) for n, r in results.items() if not torch.isfinite(r.loss)), next(iter(results.items())))
+    texts = ", ".join(str(text) for text in result.texts[:5])
+    return f"loss {result.loss.item()} of `{name}` is not finite (texts {texts} … of {len(result.texts)})"
 
 
-def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dict[str, Any]]:
-    """Heads first, then the encoder, with their own learning rates; biases and normalisation weights without decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in trained.named_parameters():
-        if parameter.requires_grad:
-            key = ("encoder" in name.split("."), parameter.ndim > 1)
-            groups.setdefault(key, []).append(parameter)
-    rate = {True: optimisation.encoder_learning_rate, False: optimisation.learning_rate}
-    return [
-        {"params": groups[is_encoder, decays], "lr": rate[is_encoder], "is_encoder": is_encoder}
-        | ({} if decays else {"weight_decay": 0.0})
-        for is_encoder, decays in sorted(groups)
-    ]
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def training_mode(trained: nn.Module) -> None:
@@ -122,47 +219,3 @@ def training_mode(trained: nn.Module) -> None:
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
-
-
-class DevWatch:
-    """Looks at the dev set now and then, keeps the best weights, and says when patience is at its end."""
-
-    def __init__(
-        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
-    ) -> None:
-        if stopping.looks < 1:
-            raise UserError(
-                f"params.yaml: `finetune_rank.early_stopping.looks` is {stopping.looks}; it takes 1 or more, "
-                "as in -S finetune_rank.early_stopping.looks=4"
-            )
-        self.trained = trained
-        self.evaluate = evaluate
-        self.metric, self.patience = stopping.metric, stopping.patience
-        self.every = max(1, round(steps / stopping.looks))
-        self.rows: list[dict[str, float]] = []
-        self.best_row = 0
-        self.best_state: dict[str, torch.Tensor] = {}
-
-    def look(self, step: int) -> bool:
-        """Record the dev metrics; True when the last `patience` looks brought nothing better."""
-        self.trained.eval()
-        with torch.inference_mode():
-            metrics = self.evaluate()
-        if self.metric not in metrics:
-            raise UserError(
-                f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
-            )
-        self.rows.append({"step": step} | metrics)
-        if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
-            self.best_row, self.best_state = len(self.rows) - 1, self._changing()
-        return len(self.rows) - 1 - self.best_row >= self.patience
-
-    def _changing(self) -> dict[str, torch.Tensor]:
-        """A copy of what training changes: weights with gradients, and buffers such as BatchNorm's statistics."""
-        frozen = {name for name, parameter in self.trained.named_parameters() if not parameter.requires_grad}
-        return {name: value.clone() for name, value in self.trained.state_dict().items() if name not in frozen}
-
-    def restore(self) -> int:
-        """Put the best weights back; returns their step."""
-        self.trained.load_state_dict(self.best_state, strict=False)
-        return int(self.rows[self.best_row]["step"])

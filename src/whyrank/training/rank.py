@@ -4,6 +4,8 @@ Shapes: B queries of a batch · C candidate answers · D features
 """
 
 import math
+import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
+from whyrank.training import hard_negatives
 from whyrank.training.losses import ranking_cross_entropy
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import RankBatch, RankBatches
@@ -34,9 +37,11 @@ class RankObjective(nn.Module):
                 f"finetune_rank: {len(prepared.answers)} answers are more than finetune_rank.max_candidates="
                 f"{params.max_candidates}; use -S finetune_rank.candidates=batch"
             )
-        # The system owns its weights: held as a method, it is not registered as a part of this module.
+        # The system owns its weights: held in a list, it is not registered as a part of this module.
+        self.system = [system]
         self.project = system.project
         self.vectors = vectors
+        self.is_encoder_frozen = params.objectives.rank.freeze_encoder
         self.first_query = len(prepared.answers)
         self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
         self.log_scale.requires_grad_(params.similarity.learn_scale)
@@ -47,19 +52,62 @@ class RankObjective(nn.Module):
             size=params.batch_size,
             random=random,
         )
+        self.hard_negatives = params.hard_negatives
+        epoch = len(self.batches.query_P) / min(params.batch_size, len(self.batches.query_P))
+        self.refresh = round(params.hard_negatives.refresh * epoch) or sys.maxsize
+        self.drawn = 0
 
     def step(self) -> Step:
+        if self.hard_negatives.count and self.drawn % self.refresh == 0:
+            self.batches.use(self.mined())
+        self.drawn += 1
         batch = next(self.batches)
         texts = np.concatenate([self.first_query + batch.query_B, batch.candidate_C])
-        sides = self.vectors(texts).split([len(batch.query_B), len(batch.candidate_C)])
-        query_BD, answer_CD = self.project(*sides)
+        vectors = self.vectors.inference(texts) if self.is_encoder_frozen else self.vectors(texts)
+        query_BD, answer_CD = self.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         logit_BC = query_BD @ answer_CD.T * scale
         device = logit_BC.device
         loss = ranking_cross_entropy(
             logit_BC, torch.as_tensor(batch.target_B, device=device), torch.as_tensor(batch.ignored_BC, device=device)
         )
-        return Step(loss, self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach()))
+        record = self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach())
+        return Step(loss, record | {"tokens": self.vectors.tokens(texts)}, texts.tolist())
+
+    def skip(self, batches: int) -> None:
+        self.drawn += batches
+        self.batches.skip(batches)
+
+    def kept(self) -> dict[str, Any]:
+        return {"negatives": torch.as_tensor(self.batches.negative_PN)} if self.hard_negatives.count else {}
+
+    def take_up(self, kept: dict[str, Any]) -> None:
+        """The scale is a weight of the module, and the batches are drawn again."""
+        if "negatives" in kept:
+            self.batches.use(kept["negatives"].numpy())
+
+    def mined(self) -> np.ndarray:
+        """(P, N) hard negatives of the training pairs, by the system as it is now."""
+        (system,) = self.system
+        modes = {module: module.training for module in system.modules()}
+        system.eval()
+        train_Q = np.unique(self.batches.query_P)
+        with torch.inference_mode():
+            query_QD, answer_AD = system.project(
+                self.vectors.inference(self.first_query + train_Q), self.vectors.inference(np.arange(self.first_query))
+            )
+        for module, mode in modes.items():
+            module.training = mode
+        return hard_negatives.mine(
+            query_QD,
+            answer_AD,
+            np.searchsorted(train_Q, self.batches.query_P),
+            self.batches.answer_P,
+            self.batches.relevant_QA[train_Q],
+            count=self.hard_negatives.count,
+            margin=self.hard_negatives.margin,
+            text_A=self.batches.text_A,
+        )
 
     @staticmethod
     def _record(

@@ -1,6 +1,7 @@
 """Training pairs for ranking: which queries make a batch, against which candidates, and what must not be a negative.
 
-Shapes: B queries of a batch · C candidate answers · A answers of the corpus · P relevant pairs of the training split
+Shapes: B queries of a batch · C candidate answers · A answers of the corpus · P relevant pairs of the training split ·
+N mined negatives of a pair
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class RankBatch:
 class RankBatches:
     """Endless batches of (query, relevant answer) pairs, each pair once before any comes again.
 
-    candidates        all: the whole corpus; batch: the answers of the batch, one column per row
+    candidates        all: the whole corpus; batch: the answers of the batch, one column per row, and behind them the
+                      mined negatives of its rows that are not among these, one column per answer
     mask_same_answer  leave other relevant answers of a query out of its negatives
     """
 
@@ -52,6 +54,27 @@ class RankBatches:
         # Answers of equal text are one answer under several ids; as a negative, such a one is a false negative.
         self.text_A = np.unique(prepared.answers["raw_text"].to_numpy(dtype=str), return_inverse=True)[1]
         self.rows = endless(len(pairs), size, random)
+        self.negative_PN = np.empty((len(pairs), 0), dtype=np.int64)
+
+    def use(self, negative_PN: np.ndarray) -> None:
+        """From the next batch on, these mined negatives: (P, N) int rows of answers, -1 for none.
+
+        Rows in the order of `query_P` and `answer_P`. The order in which pairs are drawn stays as it is.
+        Raises UserError with candidates `all`, where every answer is a candidate already.
+        """
+        if self.candidates == "all":
+            raise UserError(
+                f"finetune_rank.hard_negatives.count is {negative_PN.shape[1]}, but with candidates=all every answer "
+                "is a candidate already; use -S finetune_rank.hard_negatives.count=0 or "
+                "-S finetune_rank.candidates=batch"
+            )
+        assert len(negative_PN) == len(self.query_P), "one row of negatives per training pair"
+        self.negative_PN = negative_PN
+
+    def skip(self, batches: int) -> None:
+        """Leave out the next `batches` batches: only their rows are drawn, and the batch after them stays the same."""
+        for _ in range(batches):
+            next(self.rows)
 
     def __iter__(self) -> Iterator[RankBatch]:
         return self
@@ -60,7 +83,7 @@ class RankBatches:
         row_B = next(self.rows)
         query_B, answer_B = self.query_P[row_B], self.answer_P[row_B]
         against_all = self.candidates == "all"
-        candidate_C = np.arange(self.answers) if against_all else answer_B
+        candidate_C = np.arange(self.answers) if against_all else self._with_mined(row_B)
         target_B = answer_B if against_all else np.arange(len(row_B))
         positive_BC = self.relevant_QA[query_B][:, candidate_C].toarray()
         same_text_BC = self.text_A[candidate_C][None, :] == self.text_A[answer_B][:, None]
@@ -68,6 +91,10 @@ class RankBatches:
         ignored_BC = (positive_BC & ~target_BC) if self.mask_same_answer else np.zeros_like(positive_BC)
         false_BC = (positive_BC | same_text_BC) & ~ignored_BC & ~target_BC
         return RankBatch(query_B, candidate_C, target_B, ignored_BC, false_BC, len(np.unique(answer_B)))
+
+    def _with_mined(self, row_B: np.ndarray) -> np.ndarray:
+        answer_B, mined = self.answer_P[row_B], self.negative_PN[row_B]
+        return np.concatenate([answer_B, np.setdiff1d(mined[mined >= 0], answer_B)])
 
 
 def endless(count: int, size: int, random: np.random.Generator) -> Iterator[np.ndarray]:

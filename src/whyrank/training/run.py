@@ -3,26 +3,31 @@
 Frozen encoder: every text is encoded once and the heads are trained on that table. Trained encoder: live.
 """
 
-from typing import NamedTuple
+import sys
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
-from whyrank.core import params
+from whyrank.core import params, processes
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.model import heads, system, vector_cache
+from whyrank.model import heads, lora, system, vector_cache
 from whyrank.training.barlow import BarlowObjective
+from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.evaluation import RankingWatch
+from whyrank.training.fingerprint import fingerprint
 from whyrank.training.loop import History, Weighted, fit
 from whyrank.training.rank import OBJECTIVES
 from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
+from whyrank.training.watch import DevWatch
 
 
 class Trained(NamedTuple):
     system: system.System
     history: History
+    checkpoints: Checkpoints  # to be removed once the results are written
 
 
 def pretrain_barlow(
@@ -32,10 +37,11 @@ def pretrain_barlow(
 
     0 steps give `start` back as it is: an untrained head would be a random projection, and the data need have no views.
     """
+    checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
     if options.steps == 0:
-        return Trained(start, History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0))
+        return Trained(start, History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0, pd.DataFrame()), checkpoints)
     head = heads.build(options.head, start.encoder.width)
-    result = system.with_heads(start, head, dual=False, score="cosine").to(next(start.encoder.parameters()).device)
+    result = system.with_heads(start, head, dual=False, score="cosine").to(start.encoder.device)
     vectors = vectors_for(result, prepared, encoder, options)
     objective = BarlowObjective(prepared, vectors, head, options, np.random.default_rng(seed))
     history = fit(
@@ -44,18 +50,21 @@ def pretrain_barlow(
         options,
         steps=options.steps,
         what="pretrain",
+        seed=seed,
+        checkpoints=checkpoints,
+        precision=encoder.precision,
     )
-    leave_vectors(vectors, result, prepared, encoder)
-    return Trained(result, history)
+    finish(vectors, result, prepared, encoder)
+    return Trained(result, history, checkpoints)
 
 
 def finetune_rank(
     start: system.System, prepared: Prepared, options: params.FinetuneRank, encoder: params.Encoder, seed: int
 ) -> Trained:
     """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept."""
-    result = arrange_heads(start, options).to(next(start.encoder.parameters()).device)
+    checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
+    result = arrange_heads(start, options).to(start.encoder.device)
     vectors = vectors_for(result, prepared, encoder, options)
-    random = np.random.default_rng(seed)
     weights = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
     if not any(weights.values()):
         raise UserError(
@@ -63,30 +72,42 @@ def finetune_rank(
             f"raise one, as in -S finetune_rank.objectives.{next(iter(weights))}.weight=1"
         )
     objectives = {
-        name: OBJECTIVES[name](prepared, result, vectors, options, random)
+        name: OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
         for name, weight in weights.items()
         if weight > 0
     }
     trained = trainable(result, options.train)
     trained.add_module("objectives", nn.ModuleDict(objectives))
+    steps = ranking_steps(options, len(prepared.relevant_in("train")))
+    evaluate = RankingWatch(prepared, result, vectors, np.random.default_rng(seed))
     history = fit(
         trained,
         {name: Weighted(weights[name], objective) for name, objective in objectives.items()},
         options,
-        steps=ranking_steps(options, len(prepared.relevant_in("train"))),
+        steps=steps,
         what="fine-tune",
-        evaluate=RankingWatch(prepared, result, vectors, np.random.default_rng(seed)),
-        early_stopping=options.early_stopping,
+        seed=seed,
+        watch=DevWatch(trained, evaluate, options.early_stopping, steps),
+        checkpoints=checkpoints,
+        precision=encoder.precision,
     )
-    leave_vectors(vectors, result, prepared, encoder)
-    return Trained(result, history)
+    finish(vectors, result, prepared, encoder)
+    return Trained(result, history, checkpoints)
 
 
 def ranking_steps(options: params.FinetuneRank, pairs: int) -> int:
-    """Batches in `epochs` rounds through the training pairs, at least one; a batch holds at most all pairs."""
+    """Updates in `epochs` rounds through the training pairs, at least one; a batch holds at most all pairs."""
     if options.epochs <= 0:
         return 0
-    return max(1, round(options.epochs * pairs / min(options.batch_size, pairs)))
+    batches = options.epochs * pairs / min(options.batch_size, pairs)
+    return min(max(1, round(batches / options.accumulate)), options.max_steps or sys.maxsize)
+
+
+def checkpoints_of(
+    start: system.System, prepared: Prepared, options: params.Optimisation, encoder: params.Encoder, seed: int
+) -> Checkpoints:
+    name = fingerprint(start, prepared, options, encoder, seed)
+    return Checkpoints(vector_cache.cache_folder() / "checkpoints" / name[:32])
 
 
 def vectors_for(
@@ -94,31 +115,36 @@ def vectors_for(
 ) -> Vectors:
     """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
     rows = prepared.token_ids
-    batch_tokens, precision = encoder.batch_tokens, encoder.precision
-    if options.train == "all":
-        return LiveVectors(result.encoder, rows, batch_tokens=batch_tokens, precision=precision)
-    if options.train == "last":
-        return LastBlocksVectors(
-            result.encoder, rows, options.last_blocks, batch_tokens=batch_tokens, precision=precision
-        )
-    vector_ND = vector_cache.encode(
-        result.encoder, rows, batch_tokens=batch_tokens, precision=precision, folder=vector_cache.cache_folder()
-    )
-    return FrozenVectors(vector_ND, next(result.encoder.parameters()).device)
+    limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+    if options.train != "head":
+        if options.gradient_checkpointing:
+            result.encoder.transformer.gradient_checkpointing_enable({"use_reentrant": False})
+        if options.train == "last":
+            return LastBlocksVectors(
+                result.encoder, rows, options.last_blocks, **limits, cache_tokens=options.cache_tokens
+            )
+        lora.add(result.encoder, options.lora)
+        return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
+    if options.lora.rank:
+        raise UserError("params.yaml: LoRA needs `train: all`; with `train: head` the encoder is not trained")
+    vector_ND = vector_cache.encode(result.encoder, rows, **limits, folder=vector_cache.cache_folder())
+    return FrozenVectors(vector_ND, result.encoder.device)
 
 
-def leave_vectors(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> None:
-    """Later stages ask for the vectors of all texts; on kept activations these cost no more than the last blocks."""
+def finish(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> None:
+    """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
+
+    On kept activations these cost no more than the last blocks.
+    """
+    if result.encoder.transformer.is_gradient_checkpointing:
+        result.encoder.transformer.gradient_checkpointing_disable()
+    lora.merge(result.encoder)
     if isinstance(vectors, LastBlocksVectors):
         rows = prepared.token_ids
-        vector_cache.remember(
-            vectors.inference(np.arange(len(rows))).cpu().numpy(),
-            result.encoder,
-            rows,
-            batch_tokens=encoder.batch_tokens,
-            precision=encoder.precision,
-            folder=vector_cache.cache_folder(),
-        )
+        vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
+        limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+        if processes.is_first():
+            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=vector_cache.cache_folder())
 
 
 def trainable(result: system.System, train: str) -> nn.Module:

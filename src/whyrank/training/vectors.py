@@ -1,14 +1,17 @@
 """Where an objective gets the vectors of its texts: looked up when the encoder is frozen, computed when it is trained.
 
-Shapes: N texts of the set · B texts asked for · D features
+Shapes: N texts of the set · B texts asked for · U texts of those, each once · D features
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
+from torch.utils.checkpoint import checkpoint
 
+from whyrank.core import processes
 from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout
@@ -23,6 +26,10 @@ class Vectors(Protocol):
         """The same for any number of texts, without gradients."""
         ...
 
+    def tokens(self, index_B: np.ndarray) -> int:
+        """Tokens that `__call__` sends through what is trained."""
+        ...
+
 
 class FrozenVectors:
     """A table: each text was encoded once, before training."""
@@ -35,21 +42,59 @@ class FrozenVectors:
 
     inference = __call__
 
+    def tokens(self, index_B: np.ndarray) -> int:
+        return 0
+
 
 class LiveVectors:
-    """The encoder itself, so that gradients reach it. A text that stands in a batch twice is encoded once."""
+    """Vectors that gradients flow through. A text that stands in a batch twice is encoded once.
 
-    def __init__(self, encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> None:
-        self.encoder = encoder
-        self.rows = rows
-        self.batch_tokens = batch_tokens
-        self.precision = precision
+    Of several processes each encodes a part of the texts, alike in tokens.
+    cache_tokens   above 0: gradient caching (Gao et al. 2021, arXiv:2101.06983). Texts are encoded in groups of so many
+                   tokens that keep nothing but their vectors; once the loss of the whole batch has told each vector
+                   its gradient, a group is encoded again, with the same dropout, for the gradient of the weights.
+    """
+
+    def __init__(
+        self, encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str, cache_tokens: int = 0
+    ) -> None:
+        self.encoder, self.rows = encoder, rows
+        self.lengths = np.array([len(row) for row in rows])
+        self.batch_tokens, self.precision, self.cache_tokens = batch_tokens, precision, cache_tokens
+
+    def encode(self, index_G: np.ndarray) -> torch.Tensor:
+        """Vectors (G, D) of one group of texts, longest first."""
+        return self.encoder([self.rows[i] for i in index_G])
 
     def __call__(self, index_B: np.ndarray) -> torch.Tensor:
         unique, back_B = np.unique(index_B, return_inverse=True)
+        device = self.encoder.device
         with self.encoder.autocast(self.precision):
-            vector_UD = self.encoder([self.rows[i] for i in unique])
-        return vector_UD[torch.as_tensor(back_B, device=vector_UD.device)]
+            vector_UD = self.shared(unique) if processes.count() > 1 else self.grouped(unique)
+        return vector_UD[torch.as_tensor(back_B, device=device)]
+
+    def grouped(self, index_U: np.ndarray) -> torch.Tensor:
+        groups = list(length_batches(self.lengths[index_U].tolist(), self.cache_tokens or sys.maxsize))
+        if self.cache_tokens and torch.is_grad_enabled():
+            vectors = [checkpoint(self.encode, index_U[group], use_reentrant=False) for group in groups]
+        else:
+            vectors = [self.encode(index_U[group]) for group in groups]
+        return in_order(vectors, groups)
+
+    def shared(self, index_U: np.ndarray) -> torch.Tensor:
+        """Own part with gradients, the others' without: other processes pass on what the loss tells those."""
+        longest_first = np.argsort(-self.lengths[index_U], kind="stable")
+        own = np.sort(longest_first[processes.number() :: processes.count()])
+        # Another dropout in every process, and the generator where it was for the heads, which all compute alike.
+        base = int(torch.randint(2**31, (1,)))
+        with torch.random.fork_rng():
+            torch.manual_seed(base + processes.number())
+            own_VD = self.grouped(index_U[own]) if len(own) else torch.zeros(0, self.encoder.width)
+        all_UD = torch.zeros(len(index_U), self.encoder.width, device=self.encoder.device)
+        place_V = torch.as_tensor(own, device=all_UD.device)
+        all_UD[place_V] = own_VD.detach().to(all_UD.device)
+        processes.add_up(all_UD)
+        return all_UD.index_copy(0, place_V, own_VD.to(all_UD.device))
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         """As `__call__`, in batches of `batch_tokens`."""
@@ -58,38 +103,40 @@ class LiveVectors:
         )
         return torch.as_tensor(vector_ND, device=self.encoder.device)
 
+    def tokens(self, index_B: np.ndarray) -> int:
+        return int(self.lengths[np.unique(index_B)].sum())
 
-class LastBlocksVectors:
+
+class LastBlocksVectors(LiveVectors):
     """The last blocks of the encoder, on kept activations of the frozen ones below."""
 
     def __init__(
-        self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str
+        self,
+        encoder: Encoder,
+        rows: Sequence[TokenIds],
+        last: int,
+        *,
+        batch_tokens: int,
+        precision: str,
+        cache_tokens: int = 0,
     ) -> None:
+        super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision, cache_tokens=cache_tokens)
         blocks.freeze_below(encoder, last)
-        self.encoder = encoder
         self.upper = blocks.part(encoder, slice(-last, None), embeddings=False)
         self.activations = blocks.Activations(encoder, rows, last, batch_tokens=batch_tokens, precision=precision)
-        self.lengths = [len(row) for row in rows]
-        self.batch_tokens = batch_tokens
-        self.precision = precision
 
-    def __call__(self, index_B: np.ndarray) -> torch.Tensor:
-        unique, back_B = np.unique(index_B, return_inverse=True)
-        vector_UD = self._in_batches(unique)
-        return vector_UD[torch.as_tensor(back_B, device=vector_UD.device)]
+    def encode(self, index_G: np.ndarray) -> torch.Tensor:
+        layout = Layout(self.lengths[index_G].tolist(), self.encoder.device)
+        return blocks.through(self.upper, self.activations.packed(index_G).to(self.encoder.device), layout)
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
-        with torch.no_grad():
-            return self._in_batches(index_B)
+        groups = list(length_batches(self.lengths[index_B].tolist(), self.batch_tokens))
+        with torch.no_grad(), self.encoder.autocast(self.precision):
+            return in_order([self.encode(index_B[group]) for group in groups], groups)
 
-    def _in_batches(self, index_N: np.ndarray) -> torch.Tensor:
-        device = self.encoder.device
-        lengths = [self.lengths[i] for i in index_N]
-        groups = list(length_batches(lengths, self.batch_tokens))
-        vectors = []
-        with self.encoder.autocast(self.precision):
-            for group in groups:
-                layout = Layout([lengths[i] for i in group], device)
-                vectors.append(blocks.through(self.upper, self.activations.packed(index_N[group]).to(device), layout))
-        order = np.argsort(np.concatenate(groups))
-        return torch.cat(vectors)[torch.as_tensor(order, device=device)]
+
+def in_order(vectors: Sequence[torch.Tensor], groups: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Vectors of groups of texts, in the order in which the texts were asked for."""
+    order = np.argsort(np.concatenate(groups))
+    joined_BD = torch.cat(list(vectors))
+    return joined_BD[torch.as_tensor(order, device=joined_BD.device)]

@@ -1,0 +1,64 @@
+"""The processes of one run: several under `torchrun` or `accelerate launch`, else one.
+
+The dear part is the encoder, so the texts of a batch are dealt out to the processes; their vectors are shared, and
+heads and losses are computed on all of them by every process. So negatives and batch statistics are those of the whole
+batch, and a run of several processes takes the same steps as a run of one.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def count() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def number() -> int:
+    """Of this process, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes files and reports progress."""
+    return number() == 0
+
+
+def start() -> None:
+    """Join the other processes of the run, if there are any: NCCL on GPUs, else gloo."""
+    if count() > 1:
+        # Imported only here: it takes a second that a single process need not pay.
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available())
+
+
+def add_up(tensor: "torch.Tensor") -> None:
+    """Replace a tensor by its sum over all processes."""
+    if count() > 1:
+        import torch.distributed
+
+        # NCCL knows only the memory of GPUs.
+        on_device = tensor.cuda() if torch.distributed.get_backend() == "nccl" else tensor
+        torch.distributed.all_reduce(on_device)
+        if on_device is not tensor:
+            tensor.copy_(on_device)
+
+
+def sum_gradients(module: "torch.nn.Module") -> None:
+    """Each process has the gradients of its own texts; the batch has their sum."""
+    if count() > 1:
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                add_up(parameter.grad)
+
+
+def wait() -> None:
+    """Until every process is here."""
+    if count() > 1:
+        import torch.distributed
+
+        torch.distributed.barrier()

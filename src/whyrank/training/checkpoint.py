@@ -1,0 +1,93 @@
+"""The state of an unfinished training on disk, so that a killed run goes on where it was.
+
+Checkpoints live outside of DVC's outputs (DVC removes those before a stage), in a folder named by the fingerprint of
+all that determines the run: another fingerprint never resumes. A file is its own SHA-256 followed by the state, so that
+a torn one is known and the one before it is taken.
+"""
+
+import hashlib
+import io as streams
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from whyrank.core import io
+
+KEPT = 2
+SECONDS_BETWEEN = 60.0
+SECONDS_BETWEEN_HISTORIES = 10.0
+DIGEST_BYTES = 32
+HISTORY = "history.csv"
+# What nobody has gone on with for a month is litter.
+LITTER_SECONDS = 30 * 24 * 3600.0
+
+
+class Saved(NamedTuple):
+    step: int
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    folder    of this run alone; made with the first checkpoint, removed by `remove`
+    seconds   between two checkpoints
+    """
+
+    def __init__(self, folder: Path, seconds: float = SECONDS_BETWEEN) -> None:
+        self.folder = folder
+        self.seconds = seconds
+        self.saved = self.written = time.monotonic()
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.saved >= self.seconds
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, then drop all but the two newest. A full disk costs a warning, not the run."""
+        buffer = streams.BytesIO()
+        torch.save(state, buffer)
+        payload = buffer.getbuffer()
+        try:
+            with io.replacing(self.folder / f"step-{step:09d}.checkpoint") as temporary, open(temporary, "wb") as file:
+                file.write(hashlib.sha256(payload).digest())
+                file.write(payload)
+        except OSError as error:
+            print(f"checkpoint of step {step} not written ({error.strerror}); training goes on", file=sys.stderr)
+        else:
+            for old in self._files()[:-KEPT]:
+                old.unlink(missing_ok=True)
+        self.saved = time.monotonic()
+
+    def latest(self) -> Saved | None:
+        """The newest checkpoint that is whole; None where there is none."""
+        for file in reversed(self._files()):
+            content = file.read_bytes()
+            if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
+                state = torch.load(streams.BytesIO(content[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+                return Saved(int(file.stem.removeprefix("step-")), state)
+            print(f"{file.name} is torn; taking the checkpoint before it", file=sys.stderr)
+        return None
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Now and then the history so far, for whoever looks at a run that goes on or was killed."""
+        if time.monotonic() - self.written < SECONDS_BETWEEN_HISTORIES:
+            return
+        io.write_table(self.folder / HISTORY, pd.DataFrame(rows))
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """The run has ended well. Also drops the folders of runs that nobody went on with for a month."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.parent.exists():
+            for other in self.folder.parent.iterdir():
+                if time.time() - other.stat().st_mtime > LITTER_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self.folder.glob("step-*.checkpoint"))

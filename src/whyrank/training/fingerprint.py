@@ -1,0 +1,32 @@
+"""One name for all that determines a training, so that only the same training goes on from a checkpoint."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from whyrank.core import params, processes
+from whyrank.core.prepared import Prepared
+from whyrank.model import vector_cache
+from whyrank.model.system import System
+
+SOURCES = Path(__file__).parents[1]
+
+
+def fingerprint(
+    start: System, prepared: Prepared, options: params.Optimisation, encoder: params.Encoder, seed: int
+) -> str:
+    """SHA-256 over the system it starts from, texts, qrels, splits, parameters, seed, versions and our own code."""
+    rows = prepared.token_ids
+    digest = hashlib.sha256(
+        vector_cache.fingerprint(start.encoder, rows, encoder.batch_tokens, encoder.precision).encode()
+    )
+    for name, tensor in start.heads().state_dict().items():
+        digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    for table in (prepared.relevant, prepared.queries[["type", "split"]]):
+        digest.update(table.to_csv(index=False).encode())
+    digest.update(repr((options, seed, start.score, processes.count())).encode())
+    for folder in ("core", "measure", "model", "training"):
+        for file in sorted((SOURCES / folder).glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

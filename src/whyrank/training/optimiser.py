@@ -1,0 +1,65 @@
+"""AdamW with a learning rate for each part of the system: heads, encoder, and each block of the encoder."""
+
+import re
+from typing import Any
+
+import torch
+from torch import nn
+
+from whyrank.core.params import Optimisation
+from whyrank.training.schedule import factor
+
+BLOCK = re.compile(r"\.layer\.(\d+)\.")
+
+
+class Optimiser:
+    """AdamW whose learning rates are a function of the step, so that a resumed run needs no scheduler's state."""
+
+    def __init__(self, trained: nn.Module, optimisation: Optimisation, steps: int) -> None:
+        self.optimisation, self.steps = optimisation, steps
+        groups = parameter_groups(trained, optimisation)
+        self.peaks = [group["lr"] for group in groups]
+        # One kernel over all weights; it takes floats of one device only, which ours are.
+        self.adamw = torch.optim.AdamW(groups, weight_decay=optimisation.weight_decay, fused=True)
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Set the rates of `step`, counted from 1, and return them as columns of the history."""
+        options = self.optimisation
+        share = factor(step - 1, steps=self.steps, warmup_ratio=options.warmup_ratio, decay=options.decay)
+        for group, peak in zip(self.adamw.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * share
+        return learning_rates(self.adamw)
+
+
+def learning_rates(adamw: torch.optim.Optimizer) -> dict[str, float]:
+    """`learning_rate`: of the heads, else of the encoder; `encoder_learning_rate`: of its last trained block."""
+    groups = adamw.param_groups
+    encoder = [group["lr"] for group in groups if group["is_encoder"]]
+    return {"learning_rate": groups[0]["lr"]} | ({"encoder_learning_rate": max(encoder)} if encoder else {})
+
+
+def parameter_groups(trained: nn.Module, optimisation: Optimisation) -> list[dict[str, Any]]:
+    """Heads first, then the encoder, with their own learning rates; biases and normalisation weights without decay.
+
+    With `layer_decay` below 1 each block of the encoder learns that much slower than the one above it, the embeddings
+    slowest (Howard and Ruder 2018, arXiv:1801.06146; Clark et al. 2020, arXiv:2003.10555).
+    """
+    named = [(name, parameter) for name, parameter in trained.named_parameters() if parameter.requires_grad]
+    depth = 1 + max((block_of(name) for name, _ in trained.named_parameters()), default=-1)
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        is_encoder = "encoder" in name.split(".")
+        rate = optimisation.learning_rate
+        if is_encoder:
+            rate = optimisation.encoder_learning_rate * optimisation.layer_decay ** (depth - 1 - block_of(name))
+        groups.setdefault((is_encoder, -rate, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": groups[key], "lr": -key[1], "is_encoder": key[0]} | ({} if key[2] else {"weight_decay": 0.0})
+        for key in sorted(groups)
+    ]
+
+
+def block_of(name: str) -> int:
+    """Number of the block that a parameter of the encoder belongs to, from 0; -1 for embeddings and whatever else."""
+    found = BLOCK.search(f".{name}.")
+    return int(found.group(1)) if found else -1

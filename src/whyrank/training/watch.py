@@ -1,0 +1,88 @@
+"""Looks at the dev set while training: keep the best weights, and say when patience is at its end."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import EarlyStopping
+from whyrank.training.optimiser import block_of
+
+
+class DevWatch:
+    """rows   one per look: `step`, the dev metrics, and how far each part has moved from where it started"""
+
+    def __init__(
+        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
+    ) -> None:
+        """evaluate   dev metrics, larger is better; looked at before the first step, as often as `stopping` says, and
+        after the last of `steps`"""
+        if stopping.looks < 1:
+            raise UserError(
+                f"params.yaml: `finetune_rank.early_stopping.looks` is {stopping.looks}; it takes 1 or more, "
+                "as in -S finetune_rank.early_stopping.looks=4"
+            )
+        self.trained, self.evaluate, self.steps = trained, evaluate, steps
+        self.metric, self.patience = stopping.metric, stopping.patience
+        self.every = stopping.every or max(1, round(steps / stopping.looks))
+        self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
+        self.start = {name: value.clone() for name, value in self._learning().items()}
+        self.rows: list[dict[str, float]] = []
+        self.best_row = 0
+        self.best_state: dict[str, torch.Tensor] = {}
+
+    def is_due(self, step: int) -> bool:
+        return step % self.every == 0 or step == self.steps
+
+    def look(self, step: int) -> bool:
+        """Record the dev metrics; True when the last `patience` looks brought nothing better."""
+        self.trained.eval()
+        with torch.inference_mode():
+            metrics = self.evaluate()
+        if self.metric not in metrics:
+            raise UserError(
+                f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
+            )
+        self.rows.append({"step": step} | metrics | self.moved())
+        if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
+            self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
+        return len(self.rows) - 1 - self.best_row >= self.patience
+
+    def moved(self) -> dict[str, float]:
+        """`moved_heads`, `moved_block_5`, …: length of the change of the weights over the length they started with."""
+        change: dict[str, float] = {}
+        size: dict[str, float] = {}
+        for name, value in self._learning().items():
+            part = f"moved_block_{block_of(name)}" if block_of(name) >= 0 else "moved_embeddings"
+            part = part if "encoder" in name.split(".") else "moved_heads"
+            change[part] = change.get(part, 0.0) + float((value - self.start[name]).square().sum())
+            size[part] = size.get(part, 0.0) + float(self.start[name].square().sum())
+        return {part: math.sqrt(change[part] / max(size[part], 1e-12)) for part in change}
+
+    def _learning(self) -> dict[str, torch.Tensor]:
+        parameters = dict(self.trained.named_parameters())
+        return {name: parameters[name].detach() for name in self.trainable}
+
+    def restore(self) -> int:
+        """Put the best weights back; returns their step."""
+        self.trained.load_state_dict(self.best_state, strict=False)
+        return int(self.rows[self.best_row]["step"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "best_row": self.best_row, "best_state": self.best_state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows, self.best_row, self.best_state = state["rows"], state["best_row"], state["best_state"]
+
+    def __str__(self) -> str:
+        """The latest look, for the line of progress."""
+        return f", dev {self.metric} {self.rows[-1][self.metric]:.3f}" if self.rows else ""
+
+
+def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:
+    """A copy of what training changes: the parameters named, and buffers such as BatchNorm's statistics."""
+    frozen = {name for name, _ in trained.named_parameters()} - set(trainable)
+    return {name: value.clone() for name, value in trained.state_dict().items() if name not in frozen}
