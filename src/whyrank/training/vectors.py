@@ -4,6 +4,7 @@ Shapes: N texts of the set · B texts asked for · U texts of those, each once �
 """
 
 import sys
+import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -86,9 +87,9 @@ class LiveVectors:
         longest_first = np.argsort(-self.lengths[index_U], kind="stable")
         own = np.sort(longest_first[processes.number() :: processes.count()])
         # Another dropout in every process, and the generator where it was for the heads, which all compute alike.
-        base = int(torch.randint(2**31, (1,)))
+        state = zlib.crc32(torch.get_rng_state().numpy().tobytes())
         with torch.random.fork_rng():
-            torch.manual_seed(base + processes.number())
+            torch.manual_seed(state + processes.number())
             own_VD = self.grouped(index_U[own]) if len(own) else torch.zeros(0, self.encoder.width)
         all_UD = torch.zeros(len(index_U), self.encoder.width, device=self.encoder.device)
         place_V = torch.as_tensor(own, device=all_UD.device)

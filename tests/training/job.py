@@ -1,0 +1,27 @@
+"""A whole training as one process of a run: `torchrun job.py FOLDER`, for test_processes.py."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import torch
+
+from whyrank.core import processes
+from whyrank.model import system
+from whyrank.training import run
+
+folder = Path(sys.argv[1])
+job = pickle.loads((folder / "job.pickle").read_bytes())
+processes.start()
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+torch.manual_seed(0)
+train = {"pretrain": run.pretrain_barlow, "finetune": run.finetune_rank}[job["what"]]
+start = system.load(folder / "start")
+for module in start.modules():
+    if isinstance(module, torch.nn.Dropout):
+        module.p = job["dropout"]
+trained = train(start, job["prepared"], job["options"], job["encoder"], 7)
+torch.save(trained.system.state_dict(), folder / f"weights-{processes.number()}-of-{processes.count()}.pt")
+if processes.is_first():
+    trained.history.steps.to_csv(folder / f"history-{processes.count()}.csv", index=False)

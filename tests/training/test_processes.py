@@ -1,0 +1,97 @@
+"""Two processes take the same steps as one with the same global batch: losses and weights, in float32."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from whyrank.core import params, processes
+from whyrank.model import system
+
+JOB = Path(__file__).with_name("job.py")
+ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=64, trust_remote_code=False)
+
+
+def torchrun(folder, count):
+    """Run the job with `count` processes and a cache of its own, so that neither finds what the other left."""
+    command = [sys.executable, str(JOB), str(folder)]
+    if count > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        command = [sys.executable, *launcher, str(JOB), str(folder)]
+    source = str(JOB.parents[2] / "src")
+    surroundings = {"WHYRANK_CACHE": str(folder / f"cache-{count}"), "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=os.environ | surroundings)
+    assert done.returncode == 0, done.stderr[-3000:]
+    weights = torch.load(folder / f"weights-0-of-{count}.pt", weights_only=True)
+    return weights, pd.read_csv(folder / f"history-{count}.csv")
+
+
+CASES = {
+    "whole encoder, negatives of the batch": (
+        "finetune", {"train": "all", "candidates": "batch", "batch_size": 9, "head.kind": "none"},
+    ),
+    "heads with batch statistics and dropout on a frozen encoder": (
+        "finetune", {"train": "head", "head.kind": "mlp", "head.dropout": 0.3},
+    ),
+    "last block, gradient caching": (
+        "finetune", {"train": "last", "candidates": "batch", "batch_size": 10, "head.kind": "mlp", "cache_tokens": 40},
+    ),
+    "Barlow Twins, whole encoder": ("pretrain", {"train": "all", "batch_size": 6, "head.kind": "mlp", "steps": 6}),
+}  # fmt: skip
+
+
+# What has no gradient but rounding, of which AdamW makes steps: a key's bias shifts all scores of a query alike, and
+# Barlow Twins standardises away what is added to every vector.
+WITHOUT_GRADIENT = {"finetune": ("key.bias",), "pretrain": ("key.bias", "layer.1.output.LayerNorm.bias")}
+FAST, *SLOW = CASES
+
+
+@pytest.mark.parametrize("case", [FAST, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW)])
+def test_two_processes_take_the_steps_of_one(case, topics, make_encoder, options, tmp_path):
+    what, changes = CASES[case]
+    kind = params.FinetuneRank if what == "finetune" else params.PretrainBarlow
+    section = "finetune_rank" if what == "finetune" else "pretrain_barlow"
+    changes = (
+        {"encoder_learning_rate": 1e-3}
+        | changes
+        | ({"epochs": 5 if changes["train"] == "head" else 2} if what == "finetune" else {})
+    )
+    system.save(system.untrained(make_encoder()), tmp_path / "start", longest=16)
+    job = {"what": what, "prepared": topics, "options": options(section, kind, changes), "encoder": ENCODER}
+    (tmp_path / "job.pickle").write_bytes(pickle.dumps(job | {"dropout": 0.0}))
+    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    assert len(history) >= 6
+    assert of_two["loss"].tolist() == pytest.approx(history["loss"].tolist(), rel=1e-5, abs=1e-5)
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        if not name.endswith(WITHOUT_GRADIENT[what]):
+            torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+    start = system.load(tmp_path / "start").state_dict()
+    moved = [name for name, tensor in start.items() if name in one and not torch.equal(one[name], tensor)]
+    assert bool(moved) == (changes["train"] != "head")
+
+
+@pytest.mark.slow
+def test_with_dropout_in_the_encoder_too_all_processes_end_with_the_same_weights(
+    topics, make_encoder, options, tmp_path
+):
+    system.save(system.untrained(make_encoder()), tmp_path / "start", longest=16)
+    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 1}
+    chosen = options("finetune_rank", params.FinetuneRank, changes | {"encoder_learning_rate": 1e-3})
+    job = {"what": "finetune", "prepared": topics, "options": chosen, "encoder": ENCODER, "dropout": 0.2}
+    (tmp_path / "job.pickle").write_bytes(pickle.dumps(job))
+    first, _ = torchrun(tmp_path, 2)
+    other = torch.load(tmp_path / "weights-1-of-2.pt", weights_only=True)
+    assert all(torch.equal(other[name], tensor) for name, tensor in first.items())
+
+
+def test_a_run_of_one_process_needs_no_launcher():
+    assert processes.count() == 1 and processes.number() == 0 and processes.is_first()
+    tensor = torch.ones(2)
+    processes.add_up(tensor)
+    assert tensor.tolist() == [1.0, 1.0]
