@@ -54,7 +54,7 @@ def pretrain_barlow(
         checkpoints=checkpoints,
         precision=encoder.precision,
     )
-    finish(vectors, result, prepared, encoder)
+    finish(vectors, result, prepared, encoder, options)
     return Trained(result, history, checkpoints)
 
 
@@ -91,7 +91,7 @@ def finetune_rank(
         checkpoints=checkpoints,
         precision=encoder.precision,
     )
-    finish(vectors, result, prepared, encoder)
+    finish(vectors, result, prepared, encoder, options)
     return Trained(result, history, checkpoints)
 
 
@@ -131,12 +131,18 @@ def vectors_for(
     return FrozenVectors(vector_ND, result.encoder.device)
 
 
-def finish(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> None:
+def finish(
+    vectors: Vectors,
+    result: system.System,
+    prepared: Prepared,
+    encoder: params.Encoder,
+    options: params.Optimisation,
+) -> None:
     """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
 
     On kept activations these cost no more than the last blocks.
     """
-    if result.encoder.transformer.is_gradient_checkpointing:
+    if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
     lora.merge(result.encoder)
     if isinstance(vectors, LastBlocksVectors):

@@ -1,0 +1,92 @@
+"""The benchmark of speed, in its smallest form: whether every contender still runs and every row is there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = ["measured", "beside", "whyrank", "other", "times as fast (range)", "remark"]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """What a quick run writes."""
+    file = tmp_path_factory.mktemp("speed") / "speed.md"
+    command = [sys.executable, str(ROOT / "benchmarks/speed.py"), "--quick", "--write", str(file)]
+    # Not from the repository: the command has to work wherever one stands.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=file.parent, env=environment, check=False)
+    assert ran.returncode == 0, ran.stderr
+    written = file.read_text(encoding="utf-8")
+    assert ran.stdout.strip() == written.strip()
+    return written
+
+
+@pytest.fixture(scope="module")
+def table(page):
+    """The rows as lists of cells, below the head."""
+    rows = [cells(line) for line in page.splitlines() if line.startswith("|")]
+    return rows[rows.index(COLUMNS) + 2 :]
+
+
+@pytest.mark.slow
+def test_each_kind_of_work_has_its_row_with_what_was_measured(table):
+    measured = {(what, beside): rest for what, beside, *rest in table}
+    assert len(measured) == len(table)
+    started = {}
+    for kind in ("fine-tuning the whole", "frozen encoder", "last two blocks", "encoding", "accuracy@1 on dev"):
+        started[kind] = [rest for (what, _), rest in measured.items() if what.startswith(kind)]
+    assert {kind: len(rows) for kind, rows in started.items()} == {
+        "fine-tuning the whole": 5,
+        "frozen encoder": 1,
+        "last two blocks": 1,
+        "encoding": 2,
+        "accuracy@1 on dev": 5,
+    }
+    assert sum(len(rows) for rows in started.values()) == len(table)
+
+
+@pytest.mark.slow
+def test_a_ratio_is_that_of_the_figures_beside_it(table):
+    ratios = 0
+    for what, _, ours, other, times, _ in table:
+        if times:
+            ratios += 1
+            quotient = float(ours) / float(other)
+            is_rate = what.endswith("/s")
+            assert float(times.split()[0]) == pytest.approx(quotient if is_rate else 1 / quotient, abs=0.01, rel=2e-3)
+    assert ratios >= 5
+
+
+@pytest.mark.slow
+def test_what_was_not_run_has_a_reason_in_place_of_figures(table):
+    for _, beside, *figures, remark in table:
+        if not any(figures):
+            assert remark.startswith("not run: "), beside
+    assert all("--quick" in remark for _, beside, *_, remark in table if beside.startswith("angle_emb"))
+
+
+@pytest.mark.slow
+def test_both_libraries_give_the_same_vectors_and_learn_as_much(table):
+    from whyrank.core.runtime import processor_has_bf16
+
+    encoding = next(row for row in table if row[0].startswith("encoding"))
+    # bfloat16 has 8 bits.
+    assert float(encoding[-1].split()[-1]) < (1e-2 if processor_has_bf16() else 1e-6)
+    learnt = [row for row in table if row[0].startswith("accuracy@1") and row[2]]
+    assert learnt and all("equal within noise" in row[-1] for row in learnt)
+
+
+@pytest.mark.slow
+def test_the_page_says_what_the_machine_can_do_and_how_much_of_it_training_took(page):
+    rows = {cells(line)[0]: cells(line)[1] for line in page.splitlines() if line.startswith("|")}
+    assert "GFLOP/s float32" in rows["matrix products"] and "GFLOP/s bfloat16" in rows["matrix products"]
+    share = int(rows["whyrank, whole encoder"].split("GFLOP/s, ")[1].split("%")[0])
+    assert 0 < share <= 100
