@@ -1,4 +1,7 @@
-"""`python -m whyrank scenario NAME`: run a named experiment and say whether what it expected came."""
+"""`python -m whyrank scenario NAME`: run a named experiment and say whether what it expected came.
+
+`python -m whyrank export SYSTEM FOLDER`: a trained system with its model card, ready for a hub.
+"""
 
 import argparse
 import json
@@ -14,17 +17,34 @@ FINDINGS = Path("metrics/diagnose/findings.json")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m whyrank", description="Named experiments of this repository.")
+    parser = argparse.ArgumentParser(prog="python -m whyrank", description="What is asked of a whole repository.")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("scenario", help="run one, or list them when no name is given")
+    run = commands.add_parser("scenario", help="run a named experiment, or list them when no name is given")
     run.add_argument("name", nargs="?")
     run.add_argument("-S", dest="overrides", action="append", default=[], help="further overrides, as for dvc exp run")
+    out = commands.add_parser("export", help="copy a trained system, with its model card, into a folder for a hub")
+    out.add_argument("system", help="for instance base-tuned")
+    out.add_argument("folder", type=Path, help="new or empty")
     arguments = parser.parse_args()
-    if arguments.name is None:
+    if arguments.command == "export":
+        export(arguments.system, arguments.folder)
+    elif arguments.name is None:
         for name in scenario.names(SCENARIOS):
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
-        return
-    chosen = scenario.read(arguments.name, SCENARIOS)
+    else:
+        ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides)
+
+
+def export(system: str, folder: Path) -> None:
+    # Imported only here: the card needs pandas, and scenarios need not wait for it.
+    from whyrank import card
+
+    card.export(system, folder, Path())
+    print(f"{folder} holds {system} with its card; before you publish it, add `license` and `language` to README.md")
+
+
+def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
+    """Run a scenario and end with 0 when all came as expected, else with 1."""
     # An experiment leaves its overrides in the workspace; the next one would inherit them without a word.
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], check=False).returncode:
         raise UserError(
@@ -33,7 +53,7 @@ def main() -> None:
         )
     # Its own earlier run gives way; forcing the name instead would also force every stage to run again.
     subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", chosen.name], check=False, capture_output=True)
-    if subprocess.run(scenario.command(chosen, arguments.overrides), check=False).returncode:
+    if subprocess.run(scenario.command(chosen, overrides), check=False).returncode:
         raise UserError(f"scenario {chosen.name}: `dvc exp run` failed; its message stands above")
     found = [finding["code"] for finding in json.loads(FINDINGS.read_text(encoding="utf-8"))]
     print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(dict.fromkeys(found)) or 'none'}")

@@ -84,3 +84,55 @@ def test_the_last_blocks_give_vectors_in_the_order_asked_for_whatever_the_length
     for index in ([0, 1, 2], [2, 0, 1], [1, 1, 0]):
         for ask in (vectors, vectors.inference):
             np.testing.assert_allclose(ask(np.array(index)).detach().numpy(), whole[index], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["whole", "last"])
+@pytest.mark.parametrize("cache_tokens", [1, 30])
+def test_gradients_through_the_cache_are_those_without_it(make_encoder, rows, kind, cache_tokens):
+    found = []
+    for tokens in (0, cache_tokens):
+        encoder = make_encoder()
+        if kind == "whole":
+            vectors = LiveVectors(encoder, rows, **LIMITS, cache_tokens=tokens)
+        else:
+            vectors = LastBlocksVectors(encoder, rows, 1, **LIMITS, cache_tokens=tokens)
+        vector_BD = vectors(INDEX)
+        # A loss that ties all texts of the batch together, as negatives in the batch do.
+        (vector_BD @ vector_BD.T).logsumexp(1).sum().backward()
+        gradients = [parameter.grad for parameter in encoder.parameters() if parameter.grad is not None]
+        found.append((vector_BD.detach(), gradients))
+    torch.testing.assert_close(found[1][0], found[0][0], atol=1e-5, rtol=0)
+    assert len(found[0][1]) == len(found[1][1]) > 10
+    for one, two in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(two, one, atol=1e-5 * max(1.0, one.abs().max().item()), rtol=0)
+
+
+def test_the_cache_repeats_the_dropout_of_the_first_pass(make_encoder, rows):
+    # If the second pass drew another dropout, the gradient of the vector itself would not be that of its own pass:
+    # with every unit of the embeddings' LayerNorm shared, d(sum of v)/d(bias) counts the units kept in that very pass.
+    encoder = make_encoder().train()
+    vectors = LiveVectors(encoder, rows, **LIMITS, cache_tokens=1)
+    bias = encoder.transformer.encoder.layer[-1].output.LayerNorm.bias
+    gradients = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        bias.grad = None
+        encoder.zero_grad()
+        vectors(INDEX).square().sum().backward()
+        gradients.append({name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None})
+    torch.manual_seed(3)
+    plain = LiveVectors(encoder, rows, **LIMITS)
+    groups = [[index] for index in sorted({0, 3, 7, 50}, key=lambda i: (-len(rows[i]), i))]
+    encoder.zero_grad()
+    by_index = {index: plain(np.array([index]))[0] for (index,) in groups}
+    torch.stack([by_index[index] for index in INDEX]).square().sum().backward()
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradients[1][name], gradient), name
+        expected = dict(encoder.named_parameters())[name].grad
+        torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_tokens_count_each_text_once(tiny_encoder, rows, table):
+    expected = sum(len(rows[index]) for index in {0, 3, 7, 50})
+    assert LiveVectors(tiny_encoder, rows, **LIMITS).tokens(INDEX) == expected
+    assert table.tokens(INDEX) == 0

@@ -80,7 +80,7 @@ class Lora:
     """Low-rank updates instead of the encoder's own weights (Hu et al. 2021, arXiv:2106.09685); needs peft."""
 
     rank: int  # 0: off
-    alpha: float  # the update is scaled by alpha / rank
+    alpha: int  # the update is scaled by alpha / rank
     dropout: float  # 0 to 1
 
 

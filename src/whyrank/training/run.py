@@ -114,6 +114,8 @@ def vectors_for(
     result: system.System, prepared: Prepared, encoder: params.Encoder, options: params.Optimisation
 ) -> Vectors:
     """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
+    if options.lora.rank and options.train != "all":
+        raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
     rows = prepared.token_ids
     limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
     if options.train != "head":
@@ -125,8 +127,6 @@ def vectors_for(
             )
         lora.add(result.encoder, options.lora)
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
-    if options.lora.rank:
-        raise UserError("params.yaml: LoRA needs `train: all`; with `train: head` the encoder is not trained")
     vector_ND = vector_cache.encode(result.encoder, rows, **limits, folder=vector_cache.cache_folder())
     return FrozenVectors(vector_ND, result.encoder.device)
 

@@ -1,0 +1,248 @@
+"""A trained system with its model card, as a folder that can go to a model hub.
+
+`python -m whyrank export SYSTEM FOLDER` copies the system and writes README.md beside it. The card says only what was
+recorded: parameters come from dvc.lock, because params.yaml may have been changed since the run.
+"""
+
+import math
+import re
+import shutil
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from whyrank.core import io
+from whyrank.core.errors import UserError
+from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.report import numbers
+from whyrank.diagnosis.report.content import best_cells
+from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.text import one_line
+
+MODELS, METRICS, LOCK = "models", "metrics", "dvc.lock"
+# The packaged encoder is used only after its checksum proved it to be this one.
+EMBEDDED = "sentence-transformers/all-MiniLM-L6-v2"
+KINDS = {"all": "all test queries", "question": "questions", "conversation": "conversations"}
+# Characters that begin markup or end a table cell, for a backslash before them; an underscore within a word does not.
+MARKUP = re.compile(r"[\\`*\[\]<>|#~&]|(?<![^\W_])_|_(?![^\W_])")
+# How a path outside the repository begins; it would tell of the machine.
+OUTSIDE = ("/", "~", "..")
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def export(system: str, folder: Path, root: Path) -> None:
+    """Copy a system of the workspace `root` into `folder`, with its card; either all of it is there or nothing.
+
+    Raises UserError for a system that has no model, was not evaluated or diagnosed, or was made anew since, and for a
+    folder that holds something already.
+    """
+    source, folder = root / MODELS / system, folder.resolve()
+    known = sorted(path.parent.name for path in (root / MODELS).glob("[!.]*/modules.json"))
+    if system not in known:
+        made = f"there are {', '.join(known)}" if known else "none was made; run `dvc repro`"
+        raise UserError(f"no system {system!r} with a model; {made}")
+    if folder.is_relative_to((root / MODELS).resolve()):
+        raise UserError(f"{folder} is inside {MODELS}/, which the pipeline writes; name a folder elsewhere")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty; name a new folder")
+    text = render(system, root)
+    with io.replacing_folder(folder) as temporary:
+        # The contents alone: weights are written readable to their owner only, and DVC may link them read-only.
+        shutil.copytree(source, temporary, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        io.write_text(temporary / "README.md", text)
+
+
+def render(system: str, root: Path) -> str:
+    """The card as a string; the same records give the same bytes. Raises UserError as `export` does."""
+    metrics, diagnosis = root / METRICS, root / METRICS / "diagnose"
+    stages = recorded_stages(system, root)
+    makers = made_by(stages, f"{MODELS}/{system}")
+    params = recorded_params(stages, makers)
+    description = io.read_json(root / MODELS / system / "heads.json")
+    table = io.read_table(diagnosis / "systems.csv")
+    dataset = hub_id(params["prepare"]["hub"], root)
+    data = dataset or Path(params["prepare"]["hub"] or params["prepare"]["source"]).name
+    own = table[table["system"] == system]
+    about = {system, "data", *(maker.split("@")[0] for maker in makers)}
+    base = base_model(params["encoder"]["source"], root)
+    return template().render(
+        system=system,
+        front_matter=front_matter(system, own, description["score"], data, dataset, base),
+        description=description,
+        features=io.read_json(metrics / f"evaluate/{system}.json")["features"],
+        verdict=(diagnosis / "verdict.txt").read_text(encoding="utf-8"),
+        params=params,
+        data=data,
+        dataset=dataset,
+        counts=io.read_json(metrics / "prepare.json"),
+        diagnose=stages["diagnose"]["params"]["params.yaml"]["diagnose"],
+        roles=numbers.ROLES,
+        findings=[one for one in io.read_json(diagnosis / "findings.json") if one["system"] in about],
+        makers=makers,
+        recipe=yaml.safe_dump(without_places(params), sort_keys=False, allow_unicode=True, width=math.inf),
+        versions=recorded_versions((diagnosis / "report.md").read_text(encoding="utf-8")),
+        **columns(table),
+    )
+
+
+def columns(table: pd.DataFrame) -> dict[str, Any]:
+    """The table of systems as the template reads it; a type without test queries has no column."""
+    return {
+        "systems": list(table["system"].drop_duplicates()),
+        "metrics": list(table["metric"].drop_duplicates()),
+        "types": [kind for kind in TYPES if kind in set(table["type"])],
+        "sizes": table.drop_duplicates("type").set_index("type")["n"].to_dict(),
+        "cells": {(row.system, row.type, row.metric): row for row in each(table)},
+        "best": best_cells(table),
+    }
+
+
+def template() -> Template:
+    """No autoescape, which is for HTML: every text goes through `plain` or `fenced`."""
+    environment = Environment(
+        loader=PackageLoader("whyrank", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters = (numbers.free, numbers.per_cent, plain, fenced)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.globals["shown"] = shown
+    return environment.get_template("card.jinja")
+
+
+def recorded_stages(system: str, root: Path) -> dict[str, Any]:
+    """What dvc.lock says of each stage.
+
+    Raises UserError where a record is missing, or where model, evaluation and diagnosis are not of one run.
+    """
+    evaluated, table = root / METRICS / f"evaluate/{system}.json", root / METRICS / "diagnose/systems.csv"
+    for file, fault in (
+        (evaluated, f"{system} was not evaluated"),
+        (table, "diagnose has not run"),
+        (root / LOCK, "no run of the pipeline was recorded"),
+    ):
+        if not file.exists():
+            raise UserError(f"{fault}: {file} does not exist; run `dvc repro`")
+    stages: dict[str, Any] = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))["stages"]
+    check_hashes(system, stages)
+    check_numbers(system, io.read_table(table), io.read_json(evaluated))
+    return stages
+
+
+def check_hashes(system: str, stages: dict[str, Any]) -> None:
+    """Raises UserError where a stage read another version of a file than stands there now."""
+    readers = [*made_by(stages, f"{METRICS}/evaluate/{system}.json"), "diagnose"]
+    if not made_by(stages, f"{MODELS}/{system}") or not set(readers) <= set(stages):
+        raise UserError(f"{LOCK} does not say how {MODELS}/{system} was made; run `dvc repro`")
+    written = {path: md5 for stage in stages.values() for path, md5 in hashes(stage, "outs").items()}
+    for name in readers:
+        for path, md5 in hashes(stages[name], "deps").items():
+            if written.get(path, md5) != md5:
+                raise UserError(f"{path} was made anew after {name} had read it; run `dvc repro`")
+
+
+def check_numbers(system: str, table: pd.DataFrame, evaluated: dict[str, float]) -> None:
+    """Raises UserError where the diagnosis was not made of the numbers that stand in metrics/evaluate."""
+    own = table[table["system"] == system]
+    if own.empty:
+        raise UserError(f"diagnose has not run since {system} was evaluated; run `dvc repro`")
+    for row in each(own):
+        # Both files round, to 6 decimals or digits.
+        if not math.isclose(row.value, evaluated.get(f"{row.metric}_{row.type}", math.nan), rel_tol=0, abs_tol=1e-5):
+            raise UserError(f"{system} was evaluated anew after diagnose had run; run `dvc repro`")
+
+
+def made_by(stages: dict[str, Any], path: str) -> list[str]:
+    """Names of the stages of dvc.lock that led to `path`, in the order in which they ran."""
+    last = [name for name, stage in stages.items() if path in hashes(stage, "outs")]
+    before = [name for stage in last for dep in hashes(stages[stage], "deps") for name in made_by(stages, dep)]
+    return list(dict.fromkeys([*before, *last]))
+
+
+def hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
+    """Path to MD5 of what a stage of dvc.lock read (`deps`) or wrote (`outs`)."""
+    return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind, [])}
+
+
+def recorded_params(stages: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Whole sections that the stages read.
+
+    Single keys (`pretrain_barlow.batch_size` of prepare) belong to the section of another stage, and are left out.
+    """
+    declared = {key: value for name in names for key, value in stages[name]["params"]["params.yaml"].items()}
+    return {key: value for key, value in declared.items() if "." not in key}
+
+
+def without_places(value: Any) -> Any:
+    """Parameters with only the name of each file or folder outside the repository."""
+    if isinstance(value, dict):
+        return {key: without_places(item) for key, item in value.items()}
+    return Path(value).name if isinstance(value, str) and value.startswith(OUTSIDE) else value
+
+
+def hub_id(source: str, root: Path) -> str | None:
+    """The source itself where it is an id on a hub, None where it is a folder or empty."""
+    return source if HUB_ID.fullmatch(source) and not (root / source).is_dir() else None
+
+
+def base_model(source: str, root: Path) -> str | None:
+    """The hub id of the encoder that training began with; None for a folder and for one made from scratch."""
+    return EMBEDDED if source == "embedded" else None if source == "scratch" else hub_id(source, root)
+
+
+def front_matter(system: str, own: pd.DataFrame, score: str, data: str, dataset: str | None, base: str | None) -> str:
+    """What a hub reads, as YAML; metrics are named as sentence-transformers names them.
+
+    own       rows of the table of systems;  score   cosine | dot
+    dataset   hub id of the ranking set, whose name is `data`;  base   hub id of the encoder
+    """
+    results = [
+        {
+            "task": {"type": "information-retrieval", "name": "Information Retrieval"},
+            "dataset": {"type": dataset or "unknown", "name": f"{one_line(data)}, {KINDS[str(kind)]}", "split": "test"},
+            "metrics": [
+                {"type": f"{score}_{row.metric}", "value": row.value, "name": f"{row.metric}, {score}"}
+                for row in each(rows)
+            ],
+        }
+        for kind, rows in own.groupby("type", sort=False)
+    ]
+    values: dict[str, Any] = {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "sentence-similarity",
+        "tags": ["sentence-transformers", "sentence-similarity", "feature-extraction", "whyrank"],
+    }
+    values |= {"base_model": base} if base else {}
+    values |= {"datasets": [dataset]} if dataset else {}
+    values["model-index"] = [{"name": one_line(system), "results": results}]
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=math.inf)
+
+
+def recorded_versions(report: str) -> dict[str, str]:
+    """Name to version of the libraries that `diagnose` noted at the end of report.md."""
+    _, _, section = report.partition("\n### versions\n\n")
+    return dict(re.findall(r"^- (\S+): (.+)$", section.partition("\n\n")[0], re.MULTILINE))
+
+
+def shown(row: Any, best: Set[tuple[str, str, str]] = frozenset()) -> str:
+    """A value with its interval, bold where it is among the best."""
+    value = numbers.value(row.value)
+    bold = f"**{value}**" if (row.system, row.type, row.metric) in best else value
+    return f"{bold} ({numbers.span(row.low, row.high)})"
+
+
+def plain(text: Any) -> str:
+    """One line of Markdown that shows the text as it is, also in a table."""
+    return MARKUP.sub(r"\\\g<0>", one_line(str(text)))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A code block whose fence is longer than any in the text."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
