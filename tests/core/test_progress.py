@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from whyrank.core.progress import progress
+from whyrank.core.progress import Note, progress
 
 
 def run(monkeypatch, seconds_per_item: float, total: int) -> list[int]:
@@ -44,3 +44,22 @@ def test_items_are_drawn_one_at_a_time_as_they_are_asked_for(fake_stderr):
     items = progress((drawn.append(i) or i for i in range(5)), total=5, what="train")
     next(items)
     assert drawn == [0]
+
+
+def test_a_resumed_run_counts_from_where_it_was_and_the_note_goes_with_the_line(monkeypatch, fake_stderr):
+    log = fake_stderr(False)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("whyrank.core.progress.time", SimpleNamespace(monotonic=lambda: clock.now))
+    note = Note()
+    for item in progress(range(7, 11), total=10, what="train", done=6, note=note):
+        note(f"loss {item}")
+        clock.now += 3.0
+    # At 6 s two of the four items are done, 3 s each, and two are left.
+    assert log.getvalue() == "train: 8 of 10, 6 s left, loss 8\n"
+
+
+def test_only_the_first_process_of_a_run_reports(monkeypatch, fake_stderr):
+    monkeypatch.setenv("RANK", "1")
+    terminal = fake_stderr(True)
+    assert list(progress(range(3), total=3, what="encode")) == [0, 1, 2]
+    assert terminal.getvalue() == ""

@@ -42,7 +42,13 @@ SCENARIO = {
 @pytest.fixture(scope="module")
 def long_runs(ran, tmp_path_factory):
     """The long runs, each in a clone of its own, two at a time: name -> future of the clone and of what was printed."""
-    works = {"steeper": steeper_rate, "again": again_by_force, "scenario": without_pretraining, "queue": two_queued}
+    works = {
+        "steeper": steeper_rate,
+        "again": again_by_force,
+        "scenario": without_pretraining,
+        "queue": two_queued,
+        "launched": with_two_processes,
+    }
     with ThreadPoolExecutor(2) as pool:
         folder = tmp_path_factory.mktemp("long")
         yield {name: pool.submit(lambda do, to: do(ran.copy(to)), do, folder / name) for name, do in works.items()}
@@ -75,6 +81,11 @@ def two_queued(clone):
     finally:
         clone.run("dvc", "queue", "stop", "--kill")
     return clone, waiting
+
+
+def with_two_processes(clone):
+    launch = "launch=torchrun --standalone --nproc-per-node=2"
+    return clone, clone.done("dvc", "exp", "run", "-n", "launched", "-S", launch, OMP_NUM_THREADS="1")
 
 
 @pytest.fixture
@@ -276,3 +287,16 @@ def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
     assert clone.metrics("pretrain_barlow")["steps"] == 0
     found = {finding["code"] for finding in json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())}
     assert not found & set(SCENARIO["unexpected"])
+
+
+def test_torchrun_launches_both_training_stages_and_one_process_writes(ran, long_runs, stages_run):
+    clone, output = long_runs["launched"].result()
+    assert TRAINING <= set(stages_run(output))
+    assert clone.done("dvc", "status").strip() == "Data and pipelines are up to date."
+    assert set(hashes(clone.folder)) == set(hashes(ran.folder))
+    # The same steps on the same batches; dropout in the encoder is drawn anew in each process, so losses are alike only.
+    for init in ("base", "barlow"):
+        file = f"metrics/finetune_rank/{init}/history.csv"
+        one, two = (list(csv.DictReader((c.folder / file).open())) for c in (ran, clone))
+        assert [row["rows"] for row in one] == [row["rows"] for row in two]
+        assert float(two[0]["rank_loss"]) == pytest.approx(float(one[0]["rank_loss"]), rel=0.3)

@@ -104,6 +104,7 @@ class Loop:
         saved = self.checkpoints.latest() if self.checkpoints else None
         if saved is None:
             self.look(0)
+            self.speed = Speed()
             return
         self.done = saved.step
         state = saved.state

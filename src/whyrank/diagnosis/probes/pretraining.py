@@ -97,7 +97,7 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
         "of other texts is overwritten.",
         fix=Fix(SAFE_PRETRAINING),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
-        weight=_cost(case),
+        weight=CAUSE + _cost(case),
     )
 
 
