@@ -16,7 +16,7 @@ LENGTHS = [30, 30, 29, 26, 12, 12, 5, 5, 5, 2]
 def test_groups_hold_texts_of_like_length_and_cover_every_token_once():
     layout = Layout(LENGTHS, CPU)
     assert [(one.texts, one.longest) for one in layout.groups] == [(4, 30), (2, 12), (3, 5), (1, 2)]
-    assert [one.start for one in layout.groups] + [sum(LENGTHS)] == [0] + [one.stop for one in layout.groups]
+    assert [one.tokens for one in layout.groups] == [115, 24, 15, 2]
     # Texts of one length need neither index nor mask.
     assert [one.place_T is None for one in layout.groups] == [False, True, True, True]
     assert layout.starts.tolist() == np.cumsum([0, *LENGTHS[:-1]]).tolist()
@@ -28,7 +28,7 @@ def test_padding_stays_below_the_bound_whatever_the_lengths():
     for _ in range(20):
         lengths = sorted(random.integers(2, 300, 64).tolist(), reverse=True)
         for one in Layout(lengths, CPU).groups:
-            assert one.stop - one.start >= LIKE_LENGTH * one.texts * one.longest
+            assert one.tokens >= LIKE_LENGTH * one.texts * one.longest
 
 
 def test_texts_that_are_not_longest_first_are_refused():

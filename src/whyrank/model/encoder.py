@@ -17,6 +17,7 @@ from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
 from whyrank.core.runtime import processor_has_bf16
+from whyrank.model.dropout import use_bytes
 from whyrank.model.packed import ATTENTION, Layout
 from whyrank.model.pooling import POOLINGS
 
@@ -52,6 +53,7 @@ class Encoder(nn.Module):
         self.is_packed = transformer.config.model_type in PACKED
         if self.is_packed:
             transformer.set_attn_implementation(ATTENTION)
+        use_bytes(transformer)
 
     @property
     def width(self) -> int:

@@ -22,10 +22,9 @@ LIKE_LENGTH = 0.85
 
 @dataclass(frozen=True)
 class Group:
-    """Texts of like length: tokens `start` to `stop`; equal lengths need no index and no mask."""
+    """Texts of like length, neighbours in the packed batch; equal lengths need no index and no mask."""
 
-    start: int
-    stop: int
+    tokens: int
     texts: int
     longest: int
     # Of texts of unequal length: the token that stands in each padded place, whether one does, and where each went.
@@ -42,11 +41,11 @@ class Layout:
         self.lengths = list(lengths)
         self.length_B = torch.tensor(self.lengths, device=device)
         self.groups: list[Group] = []
-        first, start = 0, 0
+        first = 0
         for i in range(1, len(lengths) + 1):
             if i == len(lengths) or lengths[i] < LIKE_LENGTH * lengths[first]:
-                self.groups.append(group(self.lengths[first:i], start, device))
-                first, start = i, self.groups[-1].stop
+                self.groups.append(group(self.lengths[first:i], device))
+                first = i
 
     def positions(self, first: int) -> torch.Tensor:
         """Place of each token in its text, counted from `first`; (T,) int64."""
@@ -58,17 +57,17 @@ class Layout:
         return self.length_B.cumsum(0) - self.length_B
 
 
-def group(lengths: Sequence[int], start: int, device: torch.device) -> Group:
-    stop, longest = start + sum(lengths), lengths[0]
+def group(lengths: Sequence[int], device: torch.device) -> Group:
+    tokens, longest = sum(lengths), lengths[0]
     if lengths[-1] == longest:
-        return Group(start, stop, len(lengths), longest, None, None, None)
+        return Group(tokens, len(lengths), longest, None, None, None)
     length_G = torch.tensor(lengths)
     place_GL = torch.arange(longest).expand(len(lengths), longest)
     real_GL = place_GL < length_G[:, None]
     # What stands in a padded place is never read, but it must be a number: the first token of the group.
     token_GL = torch.where(real_GL, place_GL + (length_G.cumsum(0) - length_G)[:, None], 0)
     place_T = real_GL.flatten().nonzero().flatten()
-    return Group(start, stop, len(lengths), longest, token_GL.to(device), real_GL.to(device), place_T.to(device))
+    return Group(tokens, len(lengths), longest, token_GL.to(device), real_GL.to(device), place_T.to(device))
 
 
 def attention(
@@ -84,10 +83,12 @@ def attention(
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """What an encoder of transformers calls under the name `packed`: (1, H, T, F) three times, (1, T, H, F) back."""
-    parts_THF = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    # split and cat are each other's gradient; a slice's gradient would be a tensor of all tokens, for every group.
+    sizes = [one.tokens for one in layout.groups]
+    parts = zip(*(tensor[0].transpose(0, 1).split(sizes) for tensor in (query, key, value)), strict=True)
     mixed = []
-    for one in layout.groups:
-        query_GHLF, key_GHLF, value_GHLF = (apart(part_THF, one) for part_THF in parts_THF)
+    for one, own in zip(layout.groups, parts, strict=True):
+        query_GHLF, key_GHLF, value_GHLF = (apart(part_THF, one) for part_THF in own)
         mask = None if one.real_GL is None else one.real_GL[:, None, None, :]
         mixed_GHLF = functional.scaled_dot_product_attention(
             query_GHLF, key_GHLF, value_GHLF, attn_mask=mask, dropout_p=dropout, scale=scaling
@@ -97,11 +98,10 @@ def attention(
 
 
 def apart(token_THF: torch.Tensor, one: Group) -> torch.Tensor:
-    """The texts of a group, (G, H, L, F)."""
-    own_THF = token_THF[one.start : one.stop]
+    """The texts of a group, (G, H, L, F), from its tokens end to end."""
     if one.token_GL is not None:
-        own_THF = own_THF.index_select(0, one.token_GL.flatten())
-    return own_THF.unflatten(0, (one.texts, one.longest)).transpose(1, 2)
+        token_THF = token_THF.index_select(0, one.token_GL.flatten())
+    return token_THF.unflatten(0, (one.texts, one.longest)).transpose(1, 2)
 
 
 def together(token_GLHF: torch.Tensor, one: Group) -> torch.Tensor:
