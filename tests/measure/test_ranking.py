@@ -164,6 +164,20 @@ def test_locate_counts_like_a_plain_loop_whatever_the_block(monkeypatch):
         assert tied == sum(s == scores_QA[q, a] for s in scores_QA[q])
 
 
+@pytest.mark.parametrize("n_candidates", [1, 7, 8, 9, 1000])
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3], [1, 2], [3, 3, 0], [2], []], ids=str)
+def test_counts_are_those_of_a_plain_loop_whatever_the_rows_and_their_width(rows, n_candidates, monkeypatch):
+    random = np.random.default_rng(0)
+    scores_QA, query_P = random.integers(0, 4, (4, n_candidates)).astype(np.float32), np.array(rows, dtype=np.int64)
+    value_P = random.integers(0, 4, len(rows)).astype(np.float32)
+    for block_bytes in (2**26, 2 * 9 * n_candidates):
+        monkeypatch.setattr(ranking, "BLOCK_BYTES", block_bytes)
+        for compare in (np.greater, np.greater_equal, np.equal):
+            found = ranking.count(compare, scores_QA, query_P, value_P)
+            expected = [sum(compare(scores_QA[q], value)) for q, value in zip(query_P, value_P, strict=True)]
+            assert found.tolist() == expected and found.dtype == np.int64
+
+
 def test_locate_stays_within_its_block_of_memory(monkeypatch):
     monkeypatch.setattr(ranking, "BLOCK_BYTES", 2**20)
     scores_QA = np.random.default_rng(0).random((300, 2000), dtype=np.float32)  # 300 pairs would take 2.9 MiB at once

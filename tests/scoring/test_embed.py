@@ -1,5 +1,7 @@
 """Vectors of all texts under a system, and their scores."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from whyrank.core.params import Encoder, Evaluate
 from whyrank.model import heads, system
-from whyrank.scoring import embed, rank
+from whyrank.scoring import blocks, embed, rank, survey
 from whyrank.scoring.embed import Vectors
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -60,3 +62,69 @@ def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics
     for name, value in watched.items():
         if not name.startswith("train_"):
             assert final[name] == pytest.approx(value), name
+
+
+def some_vectors(random):
+    return Vectors(*(random.standard_normal((n, 12)).astype(np.float32) for n in (30, 500)))
+
+
+@pytest.mark.parametrize("kind", ["cosine", "dot"])
+def test_tiles_pairs_and_bounds_are_those_of_the_whole_rows(kind, monkeypatch):
+    monkeypatch.setattr(blocks, "ROWS", 8)
+    monkeypatch.setattr(blocks, "COLUMNS", 60)
+    score, query_Q = embed.scorer(some_vectors(np.random.default_rng(0)), kind), np.arange(3, 30, 2)
+    score_QA, tiled_QA = score(query_Q), np.full((14, 500), np.nan)
+    firsts = []
+    for rows, first, score_RB in score.tiles(query_Q):
+        assert score_RB.dtype == np.float32 and score_RB.shape <= (8, 60)
+        tiled_QA[rows, first : first + score_RB.shape[1]] = score_RB
+        firsts.append(first)
+    assert firsts == sorted(firsts)
+    np.testing.assert_allclose(tiled_QA, score_QA, atol=1e-5)
+    answer_P = np.arange(500)[::-1]
+    query_P = query_Q[np.arange(500) % 14]
+    np.testing.assert_allclose(score.pairs(query_P, answer_P), score_QA[np.arange(500) % 14, answer_P], atol=1e-5)
+    assert (score.bounds(query_Q) >= np.abs(score_QA).max(axis=1)).all()
+
+
+class Shelf:
+    """Vectors that note which rows are taken."""
+
+    def __init__(self, vector_AD):
+        self.vector_AD, self.taken = vector_AD, []
+
+    def __len__(self):
+        return len(self.vector_AD)
+
+    def __getitem__(self, row):
+        self.taken.append(np.arange(len(self))[row])
+        return self.vector_AD[row]
+
+
+def test_answers_are_read_once_in_order_a_block_at_a_time(monkeypatch):
+    monkeypatch.setattr(blocks, "ROWS", 4)
+    monkeypatch.setattr(blocks, "COLUMNS", 60)
+    vectors = some_vectors(np.random.default_rng(0))
+    shelf = Shelf(vectors.answer_AD)
+    found = survey.find_in_tiles(
+        embed.scorer(Vectors(vectors.query_ND, shelf), "cosine"),
+        np.arange(30),
+        blocks.Pairs(np.arange(30), np.arange(30)),
+        keep=5,
+    )
+    own, *swept = shelf.taken
+    assert own.tolist() == list(range(30))  # the relevant answers, beforehand
+    assert np.concatenate(swept).tolist() == list(range(500)) and max(map(len, swept)) == 60
+    assert found.answer_QK.shape == (30, 5)
+
+
+def test_a_file_mapped_for_reading_gives_the_run_of_vectors_in_memory(topics, tmp_path):
+    random = np.random.default_rng(0)
+    vectors = Vectors(*(random.standard_normal((n, 12)).astype(np.float32) for n in (len(topics.queries), 6)))
+    np.save(tmp_path / "answers.npy", vectors.answer_AD)
+    mapped = Vectors(vectors.query_ND, np.load(tmp_path / "answers.npy", mmap_mode="r"))
+    options, test_Q = Evaluate([1], [3], [3], "", keep=3), rank.judged(topics, "test")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns of memory that it may not write to
+        runs = [rank.rank(embed.scorer(of, "cosine"), topics, test_Q, options) for of in (vectors, mapped)]
+    assert runs[0].queries.equals(runs[1].queries) and runs[0].top.equals(runs[1].top)

@@ -3,11 +3,13 @@
 from itertools import pairwise, permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import Evaluate
-from whyrank.scoring import rank
+from whyrank.scoring import blocks, embed, rank
+from whyrank.scoring.embed import Vectors
 
 OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4)
 
@@ -128,22 +130,66 @@ def test_a_collapsed_encoder_with_rounding_noise_comes_out_fully_tied_and_at_cha
     assert rank.summary(run.queries)["tied_share"] == 1.0
 
 
+def ranked(make_prepared, scores, keep=4):
+    """The run of rows of scores, the first answer relevant to all."""
+    prepared = make_prepared(
+        [(f"a{i}", str(i)) for i in range(scores.shape[1])],
+        [(f"q{i}", "question", "test", "x") for i in range(len(scores))],
+        [(f"q{i}", "a0", 1.0) for i in range(len(scores))],
+    )
+    options = Evaluate([1], [3], [3], "", keep)
+    return rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e6])
-def test_rounding_is_relative_to_the_largest_score_of_the_query_and_keeps_real_differences(scale):
-    scores = scale * np.array([[1.0, 1.0 - 1e-7, 1.0 - 1e-5, -1.0], [1e-3, 1e-3 * (1 - 1e-5), 0.0, 5e-4]])
-    rounded = rank.quantised(scores.astype(np.float32))
-    assert rounded.dtype == np.float64
-    assert rounded[0, 0] == rounded[0, 1] > rounded[0, 2]
-    assert rounded[1, 0] > rounded[1, 1] and rounded[1, 2] == 0.0
-    np.testing.assert_allclose(rounded, scores, rtol=2e-6, atol=0)
+def test_rounding_is_relative_to_the_largest_score_of_the_query_and_keeps_real_differences(make_prepared, scale):
+    scores = scale * np.array([[1.0 - 1e-7, 1.0, 1.0 - 1e-5, -1.0], [1e-3 * (1 - 1e-5), 1e-3, 0.0, 5e-4]])
+    run = ranked(make_prepared, scores.astype(np.float32))
+    assert run.queries["above"].tolist() == [0, 1]  # 1e-7 of the largest is a tie, 1e-5 is not
+    assert run.queries["tied"].tolist() == [2, 1]
+    assert run.top["answer_id"].tolist() == ["a0", "a1", "a2", "a3", "a1", "a0", "a3", "a2"]
+    assert run.top["score"].dtype == np.float64 and run.top["score"].iloc[-1] == 0.0
+    assert run.queries["score"][0] == run.queries["top_score"][0] == run.top["score"][0] == run.top["score"][1]
+    np.testing.assert_allclose(run.top["score"], -np.sort(-scores, axis=1).ravel(), rtol=2e-6, atol=0)
 
 
-def test_rounding_takes_a_query_of_zeros_and_hands_nan_on_to_be_refused(small):
-    assert rank.quantised(np.zeros((2, 3), dtype=np.float32)).tolist() == [[0.0] * 3] * 2
-    bad = SCORES.copy()
-    bad[0, 2] = np.nan
-    with pytest.raises(ValueError, match="query row 0"):
-        rank.rank(lambda query_Q: bad[query_Q], small, rank.judged(small, "test"), OPTIONS)
+def test_the_largest_magnitude_counts_where_it_is_negative(make_prepared):
+    run = ranked(make_prepared, np.array([[2e-7, 1e-7, 0.0, -1.0]], dtype=np.float32))
+    assert (run.queries["above"][0], run.queries["tied"][0]) == (0, 3)
+    assert run.top["answer_id"].tolist() == ["a0", "a1", "a2", "a3"]
+
+
+def test_a_query_of_zeros_is_one_tie(make_prepared):
+    run = ranked(make_prepared, np.zeros((2, 3), dtype=np.float32))
+    assert run.queries["tied"].tolist() == [3, 3] and run.top["score"].tolist() == [0.0] * 6
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_refused_with_its_place(small, bad):
+    scores = SCORES.copy()
+    scores[2, 3] = bad
+    with pytest.raises(ValueError, match="query row 2 and candidate 3 "):
+        rank.rank(lambda query_Q: scores[query_Q], small, rank.judged(small, "test"), OPTIONS)
+
+
+@pytest.mark.parametrize("stream", [7, 1000])
+def test_scores_in_tiles_give_the_run_of_whole_rows(make_prepared, monkeypatch, stream):
+    # Products of small whole numbers are exact, however they are summed.
+    random = np.random.default_rng(0)
+    vectors = Vectors(*(random.integers(-2, 3, (n, 8)).astype(np.float32) for n in (60, 500)))
+    prepared = make_prepared(
+        [(f"a{i}", str(i)) for i in range(500)],
+        [(f"q{i}", ["question", "conversation"][i % 2], "test", "x") for i in range(60)],
+        [(f"q{i}", f"a{a}", 1.0 + a % 3) for i in range(60) for a in random.choice(500, 1 + i % 4, replace=False)],
+    )
+    monkeypatch.setattr(rank, "STREAM", stream)
+    monkeypatch.setattr(blocks, "COLUMNS", 90)
+    score, test_Q = embed.scorer(vectors, "dot"), rank.judged(prepared, "test")
+    options = Evaluate([1, 3], [3, 10], [10], "", keep=20)
+    tiled, whole = (rank.rank(of, prepared, test_Q, options) for of in (score, lambda query_Q: score(query_Q)))
+    pd.testing.assert_frame_equal(tiled.queries, whole.queries, rtol=1e-12)  # MRR sums ties of a block side by side
+    assert tiled.top.equals(whole.top)
+    assert whole.queries["tied"].max() > 20
 
 
 def test_the_trec_file_gives_trec_eval_the_same_metrics_where_the_definitions_agree(make_prepared):

@@ -41,16 +41,31 @@ def locate(scores_QA: np.ndarray, query_P: npt.ArrayLike, answer_P: npt.ArrayLik
         row = int(np.argmax(bad_Q))
         column = int(np.argmax(np.isnan(scores_QA[row])))
         raise ValueError(f"scores of query row {row} are not a number (first at candidate {column}): cannot be ranked")
-    above_P, tied_P = np.empty_like(query_P), np.empty_like(query_P)
+    own_P = scores_QA[query_P, answer_P]
+    return count(np.greater, scores_QA, query_P, own_P), count(np.equal, scores_QA, query_P, own_P)
+
+
+def count(compare: np.ufunc, scores_QA: np.ndarray, query_P: Ints, value_P: np.ndarray) -> Ints:
+    """How many candidates have a score that compares so with a value: `np.greater` counts the scores above it.
+
+    scores_QA   (Q, A)
+    query_P     (P,) row in which candidates are counted
+    value_P     (P,) value that their scores are compared with
+    Returns (P,) int64. Temporaries stay under 64 MiB, or one row.
+    """
+    n_candidates = scores_QA.shape[1]
+    counts_P = np.empty(len(query_P), dtype=np.int64)
     # A block's rows are gathered while those of the block before are still alive.
     step = max(1, BLOCK_BYTES // (n_candidates * (2 * scores_QA.itemsize + 1)))
     for start in range(0, len(query_P), step):
-        block = slice(start, start + step)
-        rows_BA = scores_QA[query_P[block]]
-        own_B1 = rows_BA[np.arange(len(rows_BA)), answer_P[block]][:, None]
-        above_P[block] = np.count_nonzero(rows_BA > own_B1, axis=1)
-        tied_P[block] = np.count_nonzero(rows_BA == own_B1, axis=1)
-    return above_P, tied_P
+        query_B, value_B1 = query_P[start : start + step], value_P[start : start + step, None]
+        is_run = np.array_equal(query_B, np.arange(query_B[0], query_B[0] + len(query_B)))
+        rows_BA = scores_QA[query_B[0] : query_B[0] + len(query_B)] if is_run else scores_QA[query_B]
+        # Padded to words of eight bools, whose set bits are as many as its true ones.
+        is_so_BA = np.zeros((len(query_B), -(-n_candidates // 8) * 8), dtype=bool)
+        compare(rows_BA, value_B1, out=is_so_BA[:, :n_candidates])
+        counts_P[start : start + step] = np.bitwise_count(is_so_BA.view(np.uint64)).sum(axis=1, dtype=np.int64)
+    return counts_P
 
 
 @dataclass(frozen=True)

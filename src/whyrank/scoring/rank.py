@@ -14,12 +14,12 @@ from whyrank.core.params import Evaluate
 from whyrank.core.prepared import Prepared
 from whyrank.core.progress import progress
 from whyrank.measure import ranking
+from whyrank.scoring import blocks, survey
 
-# Scores closer than this share of the largest one are equal: float32 sums of the same vectors differ by as much when
-# a matrix product is blocked another way, and a collapsed encoder must come out as tied, not as sorted by rounding.
-TIE = 2.0**-20
-# Queries scored at a time: 1,024 against 50,000 answers are 400 MB of float64 scores.
+# Queries scored at a time: whole rows of 1,024 against 50,000 answers are 200 MB of float32 scores.
 BLOCK = 1024
+# Scores in tiles read all answers, perhaps from a disk, once for so many queries; each takes 3 kB for its best answers.
+STREAM = 16384
 
 
 # Row numbers of some queries -> their scores against every answer, (Q, A), higher is better.
@@ -39,63 +39,59 @@ def judged(prepared: Prepared, split: str) -> np.ndarray:
     return query_Q
 
 
-def rank(score: Score, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
+def rank(score: Score | blocks.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
     """The run of the queries `query_Q` (row numbers, ascending), all of them with a relevant answer; block by block."""
-    starts = range(0, len(query_Q), BLOCK)
-    blocks = [query_Q[start : start + BLOCK] for start in starts]
-    parts = [
-        rank_block(quantised(score(block)), prepared, block, options)
-        for block in progress(blocks, total=len(blocks), what="score")
-    ]
-    return Run(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
+    in_tiles = isinstance(score, blocks.Tiled)
+    parts = [query_Q[part] for part in blocks.cuts(len(query_Q), STREAM if in_tiles else BLOCK)]
+    shown = parts if in_tiles else progress(parts, total=len(parts), what="score")  # tiles show their own
+    runs = [rank_block(score, prepared, part, options) for part in shown]
+    return Run(*(pd.concat(tables, ignore_index=True) for tables in zip(*runs, strict=True)))
 
 
-def rank_block(score_QA: np.ndarray, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
-    pairs = prepared.relevant[np.isin(prepared.relevant["query"], query_Q)]
-    row_P = np.searchsorted(query_Q, pairs["query"])
-    above_P, tied_P = ranking.locate(score_QA, row_P, pairs["answer"])
-    places = ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape)
+def rank_block(score: Score | blocks.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
+    relevant = prepared.relevant[np.isin(prepared.relevant["query"], query_Q)]
+    pairs = blocks.Pairs(np.searchsorted(query_Q, relevant["query"]), relevant["answer"].to_numpy())
+    keep = min(options.keep, len(prepared.answers))
+    if isinstance(score, blocks.Tiled):
+        found = survey.find_in_tiles(score, query_Q, pairs, keep)
+    else:
+        found = blocks.find_in_rows(score(query_Q), pairs, keep)
+    gain_P = relevant["gain"].to_numpy()
+    places = ranking.Places(pairs.query_P, found.above_P, found.tied_P, gain_P, len(query_Q), len(prepared.answers))
     metrics = ranking.per_query(
         places,
         accuracy_cutoffs=options.accuracy_cutoffs,
         map_cutoffs=options.map_cutoffs,
         ndcg_cutoffs=options.ndcg_cutoffs,
     )
-    best = pd.DataFrame({"row": row_P, "above": above_P, "tied": tied_P, "answer": pairs["answer"].to_numpy()})
+    best = pd.DataFrame({"row": pairs.query_P, "above": found.above_P, "tied": found.tied_P, "score": found.own_P})
     best = best.sort_values(["row", "above"], kind="stable").drop_duplicates("row")
     texts = prepared.queries.iloc[query_Q]
     queries = pd.DataFrame(
         {
             "query_id": texts["query_id"].to_numpy(),
             "type": texts["type"].to_numpy(),
-            "cluster": prepared.answers["answer_id"].to_numpy()[pairs.drop_duplicates("query")["answer"]],
+            "cluster": prepared.answers["answer_id"].to_numpy()[relevant.drop_duplicates("query")["answer"]],
             **metrics,
             "above": best["above"].to_numpy(),
             "tied": best["tied"].to_numpy(),
-            "score": score_QA[np.arange(len(query_Q)), best["answer"]],
-            "top_score": score_QA.max(axis=1),
+            "score": best["score"].to_numpy(),
+            "top_score": found.score_QK[:, 0],
         }
     )
-    return Run(queries, top_answers(score_QA, prepared, query_Q, options.keep))
+    return Run(queries, top_answers(found, prepared, query_Q))
 
 
-def quantised(score_QA: np.ndarray) -> np.ndarray:
-    """Scores rounded to multiples of `TIE` times the largest magnitude of their query, as float64."""
-    largest_Q1 = np.abs(score_QA).max(axis=1, keepdims=True).astype(np.float64)
-    step_Q1 = TIE * np.maximum(largest_Q1, np.finfo(np.float32).tiny)
-    return np.round(score_QA / step_Q1) * step_Q1
-
-
-def top_answers(score_QA: np.ndarray, prepared: Prepared, query_Q: np.ndarray, keep: int) -> pd.DataFrame:
-    """The `keep` best answers of each query, best first; ties in the order of the corpus."""
-    keep = min(keep, score_QA.shape[1])
-    order_QK = np.argsort(-score_QA, axis=1, kind="stable")[:, :keep]
+def top_answers(found: blocks.Found, prepared: Prepared, query_Q: np.ndarray) -> pd.DataFrame:
+    """The best answers of each query, best first; ties in the order of the corpus."""
+    keep = found.answer_QK.shape[1]
+    # Taken as pandas holds them: a million ids as Python strings take longer than their search.
     return pd.DataFrame(
         {
-            "query_id": np.repeat(prepared.queries["query_id"].to_numpy()[query_Q], keep),
+            "query_id": prepared.queries["query_id"].array.take(np.repeat(query_Q, keep)),
             "rank": np.tile(np.arange(1, keep + 1), len(query_Q)),
-            "answer_id": prepared.answers["answer_id"].to_numpy()[order_QK.ravel()],
-            "score": np.take_along_axis(score_QA, order_QK, axis=1).ravel(),
+            "answer_id": prepared.answers["answer_id"].array.take(found.answer_QK.ravel()),
+            "score": found.score_QK.ravel(),
         }
     )
 
