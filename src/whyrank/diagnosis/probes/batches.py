@@ -62,25 +62,41 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
     """share   of the rows of a batch that have at least one right answer among their negatives"""
     if share < FALSE_NEGATIVES:
         return
-    twins = twin_share(data)
+    twins, several = twin_share(data), several_share(data)
     merge = "give answers with the same text one id in corpus.jsonl and in the qrels" if twins else ""
+    # A copy of the right answer is no wrong direction: with p on all copies together, the gradient at the query is the
+    # sum of p_j a_j over the others less (1 - p) a. On the sample, over 12 settings of batch, rate and seed, masking
+    # such copies changed accuracy@1 of base-tuned by 0.2 points on average (-8.8 to 6.6), of barlow-tuned by 0.0.
+    has_others = several >= FALSE_NEGATIVES
     # Masking goes by id; where equal texts explain every case there is nothing for it to mask.
     params = {} if twins >= share else {"finetune_rank.same_answer": "masked"}
     yield Finding(
         code="false-negatives-in-batch",
-        severity="warning",
+        severity="warning" if has_others else "info",
         system="finetune_rank",
         sentence=f"{share:.0%} of the training rows have a right answer among the answers they are told are wrong.",
         evidence=(
             Evidence("rows with a false negative", share, "share"),
+            Evidence("training pairs whose query has other right answers", several, "share"),
             Evidence("training pairs whose answer has a twin of equal text", twins, "share"),
         ),
-        cause="Other rows of the batch serve as negatives, and some of them hold the same answer (or one with the same "
-        "text). Such a row is pushed away from what it must find, the harder the better the model becomes.",
+        cause="Other answers that are right for the query serve as negatives: it is pushed away from what it must "
+        "find, the harder the better the model becomes."
+        if has_others
+        else "Other rows of the batch hold the same answer (or one with the same text) and serve as negatives. Copies "
+        "of the right answer count it several times: the loss cannot fall to zero, but the ranking hardly suffers.",
         fix=Fix(params, merge),
         reference="ST#3189, #2870, #608, #2954",
         weight=10 * share,
     )
+
+
+def several_share(data: DataRecords) -> float:
+    """Share of the training pairs whose query has another right answer, of another text."""
+    train = data.queries.loc[data.queries["split"] == "train", "query_id"]
+    pairs = data.qrels[(data.qrels["score"] > 0) & data.qrels["query_id"].isin(train)]
+    texts = pairs["answer_id"].map(data.answers.set_index("answer_id")["raw_text"])
+    return float((texts.groupby(pairs["query_id"]).transform("nunique") > 1).mean()) if len(pairs) else 0.0
 
 
 def twin_share(data: DataRecords) -> float:

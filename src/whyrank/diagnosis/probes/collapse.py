@@ -6,7 +6,7 @@ from whyrank.diagnosis.compare import LEXICAL
 from whyrank.diagnosis.examination import START, UNTUNED, Examination
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import pretraining_fix
-from whyrank.diagnosis.probes.training import scaled_rates
+from whyrank.diagnosis.probes.steps import scaled_rates
 from whyrank.diagnosis.records import RunRecord
 
 # Mean cosine of different texts. Raw BERT, a narrow cone, reaches 0.9 and still ranks (arXiv:1909.00512); so the cosine

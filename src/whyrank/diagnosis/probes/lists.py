@@ -9,6 +9,7 @@ from whyrank.diagnosis.compare import LEXICAL, per_query
 from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.collapse import is_collapsed
+from whyrank.diagnosis.probes.pretraining import COSINE_SCALE
 from whyrank.diagnosis.records import RunRecord
 from whyrank.measure import geometry
 
@@ -98,13 +99,29 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
                 Evidence("test queries that it leads wrongly", wrong, "share"),
                 Evidence(f"skew of the occurrences in lists of {size}", skew),
             ),
-            cause="Its vector lies near the centre of all queries, so it is close to every one of them.",
-            fix=Fix({"finetune_rank.candidates": "all"})
+            cause="Its vector is longer than most, and a dot product grows with the length."
+            if _is_long(case, run, str(shares.index[0]))
+            else "Its vector lies near the centre of all queries, so it is close to every one of them.",
+            fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
             if is_tuned
             else Fix({}, "none before tuning: see whether tuning against all answers moves it away"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )
+
+
+def _is_long(case: Examination, run: RunRecord, answer_id: str) -> bool:
+    """Whether an answer owes its place to the length of its vector, which only a dot product sees."""
+    if run.answer_vectors is None or run.metrics["score_kind_cosine"] == 1:
+        return False
+    length_A = np.linalg.norm(run.answer_vectors, axis=1)
+    return bool(length_A[(case.data.answers["answer_id"] == answer_id).to_numpy()] > length_A.mean())
+
+
+def _hub_fix(is_long: bool) -> Fix:
+    if is_long:
+        return Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE})
+    return Fix({"finetune_rank.candidates": "all"})
 
 
 def _skew(near: pd.DataFrame, size: int, answer_ids: pd.Series) -> float:

@@ -6,10 +6,9 @@ from whyrank.diagnosis.compare import LEXICAL, best_system
 from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import COSINE_SCALE, pretraining_fix
-from whyrank.diagnosis.probes.training import scaled_rates, underfitted
-
-# A tuned system that begins below half of what its encoder had does not start from the encoder's ranking.
-FROM_SCRATCH = 0.5
+from whyrank.diagnosis.probes.start import begins_anew, tuned_from, untuned_on_dev
+from whyrank.diagnosis.probes.steps import scaled_rates
+from whyrank.diagnosis.probes.training import underfitted
 
 
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
@@ -47,12 +46,16 @@ def _lexical_fix(case: Examination, system: str, floor: str) -> Fix:
         return pretraining_fix(case)
     if system not in UNTUNED:
         return Fix({}, "none before tuning: see whether the tuned system is above the floor")
+    return tuning_fix(case, system) or Fix(
+        {"finetune_rank.train": "all"}, "if the encoder was trained already, rank with the lexical floor"
+    )
+
+
+def tuning_fix(case: Examination, system: str) -> Fix | None:
+    """That of what tuning itself did wrong: it lost the encoder's ranking, or learned too little; None for neither."""
     if is_lower(case.difference(system, UNTUNED[system])):
         return _zero_shot_fix(case, system)
-    too_little = [finding.fix for finding in underfitted(case) if finding.system == system]
-    if too_little:
-        return too_little[0]
-    return Fix({"finetune_rank.train": "all"}, "if the encoder was trained already, rank with the lexical floor")
+    return next((finding.fix for finding in underfitted(case) if finding.system == system), None)
 
 
 def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
@@ -61,7 +64,6 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
         difference = case.difference(system, untuned)
         if difference is None or not is_lower(difference):
             continue
-        starts_low = _starts_from_scratch(case, system)
         yield Finding(
             code="worse-than-zero-shot",
             severity="warning",
@@ -73,8 +75,8 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
                 Evidence("difference", 100 * difference.mean, "points"),
                 *_start_evidence(case, system),
             ),
-            cause="A new head threw the encoder's own ranking away, and training did not find it again."
-            if starts_low
+            cause="Training began without the encoder's own ranking (a new head, or another score) and did not find it."
+            if begins_anew(case, system)
             else "Training moved the vectors away from a ranking that was better; steps too long, or the best look was "
             "picked by another metric.",
             fix=_zero_shot_fix(case, system),
@@ -84,30 +86,23 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
         )
 
 
-def _start(case: Examination, system: str) -> float | None:
-    """The dev metric before the first step."""
-    record = case.records.finetune.get(UNTUNED[system])
-    return None if record is None else float(record.evaluations[f"{case.metric}_all"].iloc[0])
-
-
 def _start_evidence(case: Examination, system: str) -> list[Evidence]:
-    start = _start(case, system)
-    return [] if start is None else [Evidence(f"dev {case.metric} before the first step", start)]
-
-
-def _starts_from_scratch(case: Examination, system: str) -> bool:
-    start = _start(case, system)
-    return start is not None and start < FROM_SCRATCH * case.mean(UNTUNED[system])
+    values = {
+        f"dev {case.metric} before the first step": tuned_from(case, system),
+        f"dev {case.metric} of {UNTUNED[system]}": untuned_on_dev(case, UNTUNED[system]),
+    }
+    return [Evidence(name, value) for name, value in values.items() if value is not None]
 
 
 def _zero_shot_fix(case: Examination, system: str) -> Fix:
     """Start from the encoder's own ranking; where it did, take shorter steps."""
     params: dict[str, object] = {}
-    if _starts_from_scratch(case, system):
-        if system == "base-tuned":
-            params["finetune_rank.head.kind"] = "residual"
-        else:
+    if begins_anew(case, system):
+        pretrained = case.records.barlow is not None and len(case.records.barlow.history) > 0
+        if system == "barlow-tuned" and pretrained:
             params["finetune_rank.barlow_head"] = "inherit"
+        else:
+            params["finetune_rank.head.kind"] = "residual"
         if case.records.runs[system].metrics["score_kind_cosine"] == 0:
             # An encoder by itself ranks by the cosine; only with that does a residual head start where it is.
             params |= {"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE}

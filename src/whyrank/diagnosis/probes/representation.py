@@ -8,6 +8,7 @@ from scipy import stats
 from whyrank.diagnosis.examination import UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.collapse import is_collapsed
+from whyrank.diagnosis.probes.ranking import tuning_fix
 from whyrank.measure.geometry import unit_rows
 from whyrank.measure.separation import answer_mixes
 from whyrank.measure.significance import Interval
@@ -69,7 +70,7 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
             ),
             cause="The vectors say first how a text is written, and only then what it asks. A question and a "
             "conversation of one answer lie apart, and the answer lies nearer to one of them.",
-            fix=_gap_fix(case),
+            fix=tuning_fix(case, system) or _views_fix(case),
             reference="arXiv:2405.18570 (contrastive gap); arXiv:2601.18525",
             interval=points(gap),
             # All of the weak type's arrears: at most.
@@ -77,7 +78,7 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
         )
 
 
-def _gap_fix(case: Examination) -> Fix:
+def _views_fix(case: Examination) -> Fix:
     """Pull questions and conversations of an answer together before ranking."""
     params: dict[str, object] = {
         "pretrain_barlow.views": ["question-conversation"],

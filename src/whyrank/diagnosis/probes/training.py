@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whyrank.core.prepared import Prepared
 from whyrank.diagnosis.compare import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.diagnosis.finding import Evidence, Finding, Fix
+from whyrank.diagnosis.finding import Evidence, Finding
 from whyrank.diagnosis.probes.batches import false_negative_findings
+from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, train_less, train_more, train_on
 from whyrank.diagnosis.records import TrainingRecord
 
 # accuracy@1 on training queries. A head can learn some hundred queries by heart; one that has not has not trained.
@@ -20,10 +20,6 @@ STILL_RISING = 0.10
 LEAST_LOOKS = 4
 # A run that reached its best so late was stopped by its number of steps, not by its patience.
 LATE = 0.9
-FEW_STEPS = 100
-
-# Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
-RATES = ("learning_rate", "encoder_learning_rate")
 
 # An early best: in the first 30 % of the run.
 EARLY = 0.3
@@ -68,7 +64,7 @@ def underfitted(case: Examination) -> Iterator[Finding]:
                 *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
             ),
             cause="Too few steps, or steps of the wrong size.",
-            fix=_train_more(case, record, hardly_moved),
+            fix=train_more(case, record) if hardly_moved else train_on(case, record),
             reference="ST#1700",
             # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
             weight=100 * float(LOW_TRAIN - train.max() if hardly_moved else _tail_gain(dev)),
@@ -85,40 +81,6 @@ def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) ->
 def _tail_gain(curve: np.ndarray) -> float:
     """What the last quarter of the looks brought."""
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
-
-
-def epochs_run(case: Examination, record: TrainingRecord) -> float:
-    """Rounds through the training pairs that training saw."""
-    data = case.data
-    pairs = len(Prepared(data.answers, data.queries, data.qrels).relevant_in("train"))
-    return float(record.history["rows"].sum()) / pairs
-
-
-def peak_rates(record: TrainingRecord) -> dict[str, float]:
-    return {name: float(record.history[name].max()) for name in RATES if name in record.history}
-
-
-def scaled_rates(record: TrainingRecord, factor: float) -> dict[str, object]:
-    """Overrides that multiply the learning rate of whatever was trained."""
-    return {f"finetune_rank.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
-
-
-def _train_more(case: Examination, record: TrainingRecord, hardly_moved: bool) -> Fix:
-    steps, epochs = int(record.metrics["steps_run"]), epochs_run(case, record)
-    loss = record.history["rank_loss"].to_numpy()
-    if not hardly_moved:
-        return Fix({"finetune_rank.epochs": rounded(3 * epochs)})
-    tenth = max(1, len(loss) // 10)
-    if loss[-tenth:].mean() > loss[:tenth].mean():
-        # It moved away from where it should go: the steps are too long, not too few.
-        return Fix(scaled_rates(record, 0.1))
-    if steps < FEW_STEPS:
-        return Fix({"finetune_rank.epochs": rounded(epochs * 10 * FEW_STEPS / steps)} | scaled_rates(record, 1))
-    return Fix({"finetune_rank.epochs": rounded(3 * epochs)} | scaled_rates(record, 10))
-
-
-def rounded(value: float) -> float:
-    return float(f"{value:.2g}")
 
 
 def overfitted(case: Examination) -> Iterator[Finding]:
@@ -150,17 +112,7 @@ def overfitted(case: Examination) -> Iterator[Finding]:
                 Evidence("train accuracy@1, last minus best look", 100 * float(train[-1] - train[best]), "points"),
             ),
             cause="The training queries are learned by heart: there are too few of them for so many or so long steps.",
-            fix=_train_less(case, record, int(step[best]), lost),
+            fix=train_less(case, record, best, lost),
             reference="ST#2646; setfit#365",
             weight=100 * lost,
         )
-
-
-def _train_less(case: Examination, record: TrainingRecord, best_step: int, lost: float) -> Fix:
-    """Shorter steps, decayed to zero about where the best was; and keep the best by the metric that is asked for."""
-    params = scaled_rates(record, 1 / 3)
-    if best_step > 0:
-        params["finetune_rank.epochs"] = rounded(3 * epochs_run(case, record) * best_step / record.metrics["steps_run"])
-    if lost >= LEAST_EFFECT:
-        params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
-    return Fix(params)

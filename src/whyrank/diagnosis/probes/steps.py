@@ -1,0 +1,101 @@
+"""How many and how long steps a fine-tuning should take, from those that it took."""
+
+import numpy as np
+
+from whyrank.core.prepared import Prepared
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.finding import Fix
+from whyrank.diagnosis.records import TrainingRecord
+
+# Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
+RATES = ("learning_rate", "encoder_learning_rate")
+# Adam moves a weight by about the learning rate in a step (Kingma and Ba 2015, section 2.1), so the sum of the rates
+# bounds how far weights went. Heads on the sample learned as much for the same sum, in 30 steps or in 3000: training
+# accuracy .40 -> .42 at .0015, .85 at .015. Pretrained blocks need a tenth of it.
+ENOUGH = {"learning_rate": 0.015, "encoder_learning_rate": 0.0015}
+# Rates at which they learned there; what is missing beyond them takes more steps.
+USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
+# A rate of zero is a rate.
+TINY = 1e-12
+FEW_STEPS = 100
+
+# A training that leaves this share of the accuracy on training queries, or less, took steps in the wrong direction.
+LEFT = 0.8
+# Standard errors that a rise of the loss must exceed.
+NOISE = 2.0
+
+
+def epochs_run(case: Examination, record: TrainingRecord) -> float:
+    """Rounds through the training pairs that training saw."""
+    data = case.data
+    pairs = len(Prepared(data.answers, data.queries, data.qrels).relevant_in("train"))
+    return float(record.history["rows"].sum()) / pairs
+
+
+def peak_rates(record: TrainingRecord) -> dict[str, float]:
+    return {name: float(record.history[name].max()) for name in RATES if name in record.history}
+
+
+def scaled_rates(record: TrainingRecord, factor: float) -> dict[str, object]:
+    """Overrides that multiply the learning rate of whatever was trained."""
+    return {f"finetune_rank.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
+
+
+def train_on(case: Examination, record: TrainingRecord) -> Fix:
+    """More rounds, for a training that ended while it learned."""
+    return Fix({"finetune_rank.epochs": rounded(3 * epochs_run(case, record))})
+
+
+def train_more(case: Examination, record: TrainingRecord) -> Fix:
+    """For a training that hardly learned anything: shorter steps where it went astray, else longer and more of them."""
+    steps, epochs = int(record.metrics["steps_run"]), epochs_run(case, record)
+    accuracy = record.evaluations["train_accuracy@1"].to_numpy()
+    if accuracy[-1] < LEFT * accuracy[0]:
+        return Fix(scaled_rates(record, 0.1))
+    far = _further(record)
+    if max(far.values()) > 1:
+        return _go_further(record, epochs, far)
+    if _loss_rose(record.history["rank_loss"].to_numpy()):
+        return Fix(scaled_rates(record, 0.1))
+    if steps < FEW_STEPS:
+        return Fix({"finetune_rank.epochs": rounded(epochs * 10 * FEW_STEPS / steps)} | scaled_rates(record, 1))
+    return Fix({"finetune_rank.epochs": rounded(3 * epochs)} | scaled_rates(record, 10))
+
+
+def _further(record: TrainingRecord) -> dict[str, float]:
+    """How many times as far as they went the weights have to go, by what was trained; 1 where they went far enough."""
+    return {name: max(1.0, ENOUGH[name] / max(record.history[name].sum(), TINY)) for name in peak_rates(record)}
+
+
+def _go_further(record: TrainingRecord, epochs: float, far: dict[str, float]) -> Fix:
+    """Longer steps up to the usual rates, then more of them."""
+    peaks = {name: max(peak, TINY) for name, peak in peak_rates(record).items()}
+    longer = {name: min(far[name], max(1.0, USUAL[name] / peak)) for name, peak in peaks.items()}
+    more = max(far[name] / longer[name] for name in peaks)
+    rates = {f"finetune_rank.{name}": rounded(longer[name] * peak) for name, peak in peaks.items()}
+    return Fix({"finetune_rank.epochs": rounded(more * epochs)} | rates)
+
+
+def _loss_rose(loss: np.ndarray) -> bool:
+    """From the first half of the steps to the second, by more than two standard errors."""
+    first, second = loss[: len(loss) // 2], loss[len(loss) // 2 :]
+    error = np.sqrt(first.var() / max(1, len(first)) + second.var() / len(second))
+    return len(first) > 0 and bool(second.mean() - first.mean() > NOISE * error)
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def train_less(case: Examination, record: TrainingRecord, best: int, lost: float) -> Fix:
+    """Shorter steps, decayed to zero about where the best look was; and keep the best by the metric that is asked for.
+
+    Where nothing was better than the start, the first look came too late: much shorter steps, about as many as it took.
+    """
+    looks = record.evaluations["step"].to_numpy()
+    share = looks[max(best, 1)] / record.metrics["steps_run"]
+    params = scaled_rates(record, 1 / 3 if best else 0.1)
+    params["finetune_rank.epochs"] = rounded(3 * epochs_run(case, record) * share)
+    if lost >= LEAST_EFFECT:
+        params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
+    return Fix(params)
