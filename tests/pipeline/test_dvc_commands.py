@@ -84,7 +84,7 @@ def two_queued(clone):
 
 
 def with_two_processes(clone):
-    launch = "launch=torchrun --standalone --nproc-per-node=2"
+    launch = "launch=torchrun --standalone --nproc-per-node 2"  # an equals sign would end the value
     return clone, clone.done("dvc", "exp", "run", "-n", "launched", "-S", launch, OMP_NUM_THREADS="1")
 
 

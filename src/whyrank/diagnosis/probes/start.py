@@ -1,6 +1,6 @@
 """Whether fine-tuning began with the ranking of the encoder that it was given.
 
-Shapes: Q dev queries of a block · A answers · D features
+Shapes: Q dev queries of a block · A answers · D features · P relevant pairs of the block
 """
 
 from functools import lru_cache
