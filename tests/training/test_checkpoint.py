@@ -129,6 +129,20 @@ def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(topics, make_encoder
         assert torch.equal(resumed.system.state_dict()[name], tensor), name
 
 
+def test_a_run_killed_after_its_last_look_does_not_train_on(topics, make_encoder, options, monkeypatch):
+    # So long steps that no look is better than the one before training: patience ends the run at its second look.
+    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "epochs": 4, "encoder_learning_rate": 0.5}
+    changes |= {"early_stopping.every": 3, "early_stopping.patience": 2}
+    given = (topics, make_encoder, options, changes, monkeypatch)
+    whole = finetuned(*given)
+    assert len(whole.history.steps) == 6 < 24
+    with pytest.raises(Killed):
+        finetuned(*given, kill_after=6, checkpoint_at=(6,))
+    resumed = finetuned(*given)
+    pd.testing.assert_frame_equal(resumed.history.steps, whole.history.steps, check_exact=True)
+    assert resumed.history.best_step == whole.history.best_step
+
+
 def test_another_fingerprint_begins_anew(topics, make_encoder, options, monkeypatch):
     given = (topics, make_encoder, options)
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "epochs": 2}

@@ -60,8 +60,9 @@ def fit(
     """
     loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision)
     loop.resume()
+    left = range(loop.done + 1, 1 + (loop.done if watch and watch.is_over else steps))
     with interruption() as interrupted:
-        for step in progress(range(loop.done + 1, steps + 1), total=steps, what=what, done=loop.done, note=loop.note):
+        for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
             loop.step(step)
             ended = loop.look(step)
             loop.keep(now=interrupted.signal != 0)

@@ -49,6 +49,11 @@ class DevWatch:
         self.rows.append({"step": step} | metrics | self.moved())
         if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
+        return self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last `patience` looks brought nothing better; also known to a run killed after its last look."""
         return len(self.rows) - 1 - self.best_row >= self.patience
 
     def moved(self) -> dict[str, float]:
