@@ -86,7 +86,8 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
         steps=4,
         what="test",
     ).steps
-    assert list(steps.columns) == ["step", "loss", "learning_rate", "gradient_norm", "rows", "other"]
+    shares = ["one_gradient_share", "two_gradient_share"]
+    assert list(steps) == ["step", "loss", "learning_rate", "gradient_norm", *shares, "rows", "other", "moved_heads"]
     assert steps["step"].tolist() == [1, 2, 3, 4]
     assert steps["learning_rate"].tolist() == pytest.approx(
         [0.1 * factor(step, steps=4, warmup_ratio=0.25, decay="linear") for step in range(4)]
@@ -336,16 +337,30 @@ def test_another_error_of_torch_is_not_taken_for_one_of_memory():
         fit(trained, {"x": objective(lambda: trained(torch.ones(1, 3)).sum())}, optimisation(), steps=2, what="test")
 
 
-def test_looks_tell_how_far_each_part_has_moved_from_where_it_started():
-    # AdamW's first step is rate * sign: every weight of ones goes to 0.9, so |change| / |start| = 0.1.
-    trained = nn.ModuleDict({"heads": nn.Linear(2, 1, bias=False)})
+def test_the_history_tells_how_far_each_part_has_moved_from_where_it_started():
+    # AdamW's steps under a gradient that stays are rate * sign: every weight of ones goes to 0.9 and 0.8, so
+    # |change| / |start| is 0.1 and 0.2. A frozen part is not spoken of.
+    trained = nn.ModuleDict({"heads": nn.Linear(2, 1, bias=False), "frozen": nn.Linear(1, 1).requires_grad_(False)})
     nn.init.ones_(trained["heads"].weight)
     loss = objective(lambda: trained["heads"].weight.sum())
-    history = fit(
-        trained, {"x": loss}, optimisation(), steps=1, what="test",
-        evaluate=scripted([0.1, 0.2]), early_stopping=STOPPING,
-    )  # fmt: skip
-    assert history.evaluations["moved_heads"].tolist() == pytest.approx([0.0, 0.1], abs=1e-6)
+    steps = fit(trained, {"x": loss}, optimisation(decay="constant"), steps=2, what="test").steps
+    assert steps["moved_heads"].tolist() == pytest.approx([0.1, 0.2], abs=1e-6)
+    assert [name for name in steps if name.startswith("moved_")] == ["moved_heads"]
+
+
+def test_the_share_of_each_loss_in_the_gradient_is_that_of_its_own_norm():
+    # Gradients by hand: 2 * (3, 4) has the length 10 (the weight counts), (0, 30) has 30; they are summed for the step.
+    trained = nn.Linear(2, 1, bias=False)
+    slopes = {"one": torch.tensor([3.0, 4.0]), "two": torch.tensor([0.0, 30.0]), "off": torch.zeros(2)}
+    weights = {"one": 2.0, "two": 1.0, "off": 1.0}
+    losses = {
+        name: objective(lambda slope=slope: (trained.weight * slope).sum(), weights[name])
+        for name, slope in slopes.items()
+    }
+    steps = fit(trained, losses, optimisation(accumulate=2), steps=1, what="test").steps
+    shares = [steps[f"{name}_gradient_share"].item() for name in slopes]
+    assert shares == pytest.approx([0.25, 0.75, 0.0])
+    assert steps["gradient_norm"].item() == pytest.approx((6**2 + 38**2) ** 0.5)
 
 
 def test_a_rate_for_each_block_falls_from_the_last_to_the_embeddings(make_encoder):

@@ -59,6 +59,7 @@ def test_its_loss_is_the_cross_entropy_of_scaled_cosines_and_its_record_says_the
             "logit_std": logits.std().item(),
             "query_norm": 1.0,
             "tokens": 0,
+            "padding_share": 0.0,
         },
         rel=1e-5,
     )

@@ -132,7 +132,15 @@ def test_the_cache_repeats_the_dropout_of_the_first_pass(make_encoder, rows):
         torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-3, msg=name)
 
 
-def test_tokens_count_each_text_once(tiny_encoder, rows, table):
-    expected = sum(len(rows[index]) for index in {0, 3, 7, 50})
-    assert LiveVectors(tiny_encoder, rows, **LIMITS).tokens(INDEX) == expected
-    assert table.tokens(INDEX) == 0
+def test_the_cost_of_a_batch_counts_each_text_once_and_the_padding_of_each_group(tiny_encoder, table):
+    # Lengths 10, 9, 4: the first two are alike (9 >= .85 * 10) and padded to 10, the third stands alone.
+    rows = [[7] * length for length in (4, 9, 10, 6)]
+    asked = np.array([0, 1, 2, 1])
+    assert LiveVectors(tiny_encoder, rows, **LIMITS).cost(asked) == pytest.approx(
+        {"tokens": 23, "padding_share": 1 - 23 / 24}
+    )
+    # One text a group, as gradient caching by 10 tokens makes them, needs no padding.
+    assert LiveVectors(tiny_encoder, rows, **LIMITS, cache_tokens=10).cost(asked)["padding_share"] == 0
+    tiny_encoder.is_packed = False
+    assert LiveVectors(tiny_encoder, rows, **LIMITS).cost(asked)["padding_share"] == pytest.approx(1 - 23 / 30)
+    assert table.cost(asked) == {"tokens": 0, "padding_share": 0.0}

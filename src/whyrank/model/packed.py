@@ -6,7 +6,7 @@ own longest text, and only there.
 Shapes: B texts · T tokens of all texts · G texts of a group · L tokens of its longest · H heads · F features of a head
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -40,12 +40,7 @@ class Layout:
         assert all(one >= two for one, two in pairwise(lengths)), "longest text first"
         self.lengths = list(lengths)
         self.length_B = torch.tensor(self.lengths, device=device)
-        self.groups: list[Group] = []
-        first = 0
-        for i in range(1, len(lengths) + 1):
-            if i == len(lengths) or lengths[i] < LIKE_LENGTH * lengths[first]:
-                self.groups.append(group(self.lengths[first:i], device))
-                first = i
+        self.groups = [group(self.lengths[part], device) for part in like_lengths(lengths)]
 
     def positions(self, first: int) -> torch.Tensor:
         """Place of each token in its text, counted from `first`; (T,) int64."""
@@ -55,6 +50,15 @@ class Layout:
     def starts(self) -> torch.Tensor:
         """First token of each text, (B,) int64."""
         return self.length_B.cumsum(0) - self.length_B
+
+
+def like_lengths(lengths: Sequence[int]) -> Iterator[slice]:
+    """Neighbours of like length, of lengths in descending order."""
+    first = 0
+    for i in range(1, len(lengths) + 1):
+        if i == len(lengths) or lengths[i] < LIKE_LENGTH * lengths[first]:
+            yield slice(first, i)
+            first = i
 
 
 def group(lengths: Sequence[int], device: torch.device) -> Group:

@@ -37,7 +37,7 @@ class BarlowObjective:
         first_BD, second_BD = (self.head(side_BD) for side_BD in sides)
         terms = barlow_twins(first_BD, second_BD, redundancy_weight=self.redundancy_weight)
         record = self._record(views, terms, torch.cat([first_BD, second_BD]).detach())
-        return Step(terms.loss, record | {"tokens": self.vectors.tokens(texts)}, texts.tolist())
+        return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
 
     def _next(self) -> view_batches.Views:
         self.turn += 1

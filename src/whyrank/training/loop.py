@@ -13,9 +13,10 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import Optimisation
 from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import seed_step
-from whyrank.training import freezing
+from whyrank.training import freezing, gradients
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
+from whyrank.training.movement import Movement
 from whyrank.training.objective import Objective, Step
 from whyrank.training.optimiser import Optimiser
 from whyrank.training.speed import Speed
@@ -92,6 +93,7 @@ class Loop:
         self.steps, self.what, self.seed = steps, what, seed
         self.watch, self.checkpoints = watch, checkpoints
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
+        self.movement = Movement(trained, self.trainable)
         self.optimiser = Optimiser(trained, optimisation, steps)
         device = next(trained.parameters()).device.type
         self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
@@ -151,7 +153,7 @@ class Loop:
                 ) from error
             raise
         first = {"step": step, "loss": record.pop("loss")}
-        self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record)
+        self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record | self.movement())
         self.done = step
         self.speed.count(step, record.get("tokens", 0.0))
         self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
@@ -162,11 +164,14 @@ class Loop:
         records: list[dict[str, float]] = []
         for _ in range(times):
             results = {name: objective.step() for name, (_, objective) in self.objectives.items()}
-            total = torch.stack([self.objectives[name].weight * result.loss for name, result in results.items()]).sum()
+            losses = {name: self.objectives[name].weight * result.loss for name, result in results.items()}
+            total = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(total):
                 raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
-            self.scaler.scale(total / times).backward()
-            record = {"loss": total.item()}
+            shares = gradients.backward(
+                {name: self.scaler.scale(loss / times) for name, loss in losses.items()}, self.trained
+            )
+            record = {"loss": total.item()} | shares
             for result in results.values():
                 record |= result.record
             records.append(record)

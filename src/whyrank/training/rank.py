@@ -72,7 +72,7 @@ class RankObjective(nn.Module):
             logit_BC, torch.as_tensor(batch.target_B, device=device), torch.as_tensor(batch.ignored_BC, device=device)
         )
         record = self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach())
-        return Step(loss, record | {"tokens": self.vectors.tokens(texts)}, texts.tolist())
+        return Step(loss, record | self.vectors.cost(texts), texts.tolist())
 
     def skip(self, batches: int) -> None:
         self.drawn += batches

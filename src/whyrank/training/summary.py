@@ -30,7 +30,7 @@ def ranking(history: History) -> dict[str, float]:
     """How long it ran, and the dev metrics of the weights that were kept."""
     looks: pd.DataFrame = history.evaluations
     kept = looks[looks["step"] == history.best_step].iloc[0]
-    names = [str(name) for name in looks.columns if name != "step" and not str(name).startswith("moved_")]
+    names = [str(name) for name in looks.columns if name != "step"]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from whyrank.core import processes
 from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
-from whyrank.model.packed import Layout
+from whyrank.model.packed import Layout, like_lengths
 
 
 class Vectors(Protocol):
@@ -27,8 +27,12 @@ class Vectors(Protocol):
         """The same for any number of texts, without gradients."""
         ...
 
-    def tokens(self, index_B: np.ndarray) -> int:
-        """Tokens that `__call__` sends through what is trained."""
+    def cost(self, index_B: np.ndarray) -> dict[str, float]:
+        """Columns of the history: what `__call__` sends through what is trained.
+
+        tokens          texts that stand twice counted once
+        padding_share   of the places in attention (of all places, where texts are padded) those without a token
+        """
         ...
 
 
@@ -43,8 +47,8 @@ class FrozenVectors:
 
     inference = __call__
 
-    def tokens(self, index_B: np.ndarray) -> int:
-        return 0
+    def cost(self, index_B: np.ndarray) -> dict[str, float]:
+        return {"tokens": 0, "padding_share": 0.0}
 
 
 class LiveVectors:
@@ -62,6 +66,7 @@ class LiveVectors:
         self.encoder, self.rows = encoder, rows
         self.lengths = np.array([len(row) for row in rows])
         self.batch_tokens, self.precision, self.cache_tokens = batch_tokens, precision, cache_tokens
+        self.group_tokens = cache_tokens or sys.maxsize
 
     def encode(self, index_G: np.ndarray) -> torch.Tensor:
         """Vectors (G, D) of one group of texts, longest first."""
@@ -75,7 +80,7 @@ class LiveVectors:
         return vector_UD[torch.as_tensor(back_B, device=device)]
 
     def grouped(self, index_U: np.ndarray) -> torch.Tensor:
-        groups = list(length_batches(self.lengths[index_U].tolist(), self.cache_tokens or sys.maxsize))
+        groups = list(length_batches(self.lengths[index_U].tolist(), self.group_tokens))
         if self.cache_tokens and torch.is_grad_enabled():
             vectors = [checkpoint(self.encode, index_U[group], use_reentrant=False) for group in groups]
         else:
@@ -104,8 +109,13 @@ class LiveVectors:
         )
         return torch.as_tensor(vector_ND, device=self.encoder.device)
 
-    def tokens(self, index_B: np.ndarray) -> int:
-        return int(self.lengths[np.unique(index_B)].sum())
+    def cost(self, index_B: np.ndarray) -> dict[str, float]:
+        length_U = self.lengths[np.unique(index_B)]
+        groups = [length_U[group].tolist() for group in length_batches(length_U.tolist(), self.group_tokens)]
+        if self.encoder.is_packed:
+            groups = [group[part] for group in groups for part in like_lengths(group)]
+        places = sum(max(group) * len(group) for group in groups)
+        return {"tokens": int(length_U.sum()), "padding_share": 1 - float(length_U.sum()) / places}
 
 
 class LastBlocksVectors(LiveVectors):

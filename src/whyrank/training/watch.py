@@ -1,6 +1,5 @@
 """Looks at the dev set while training: keep the best weights, and say when patience is at its end."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,11 +8,10 @@ from torch import nn
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import EarlyStopping
-from whyrank.training.optimiser import block_of
 
 
 class DevWatch:
-    """rows   one per look: `step`, the dev metrics, and how far each part has moved from where it started"""
+    """rows   one per look: `step` and the dev metrics"""
 
     def __init__(
         self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
@@ -29,7 +27,6 @@ class DevWatch:
         self.metric, self.patience = stopping.metric, stopping.patience
         self.every = stopping.every or max(1, round(steps / stopping.looks))
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
-        self.start = {name: value.clone() for name, value in self._learning().items()}
         self.rows: list[dict[str, float]] = []
         self.best_row = 0
         self.best_state: dict[str, torch.Tensor] = {}
@@ -46,7 +43,7 @@ class DevWatch:
             raise UserError(
                 f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
             )
-        self.rows.append({"step": step} | metrics | self.moved())
+        self.rows.append({"step": step} | metrics)
         if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
         return self.is_over
@@ -55,21 +52,6 @@ class DevWatch:
     def is_over(self) -> bool:
         """Whether the last `patience` looks brought nothing better; also known to a run killed after its last look."""
         return len(self.rows) - 1 - self.best_row >= self.patience
-
-    def moved(self) -> dict[str, float]:
-        """`moved_heads`, `moved_block_5`, …: length of the change of the weights over the length they started with."""
-        change: dict[str, float] = {}
-        size: dict[str, float] = {}
-        for name, value in self._learning().items():
-            part = f"moved_block_{block_of(name)}" if block_of(name) >= 0 else "moved_embeddings"
-            part = part if "encoder" in name.split(".") else "moved_heads"
-            change[part] = change.get(part, 0.0) + float((value - self.start[name]).square().sum())
-            size[part] = size.get(part, 0.0) + float(self.start[name].square().sum())
-        return {part: math.sqrt(change[part] / max(size[part], 1e-12)) for part in change}
-
-    def _learning(self) -> dict[str, torch.Tensor]:
-        parameters = dict(self.trained.named_parameters())
-        return {name: parameters[name].detach() for name in self.trainable}
 
     def restore(self) -> int:
         """Put the best weights back; returns their step."""
