@@ -1,6 +1,7 @@
 """The training loop on modules small enough to know where they must end."""
 
 import itertools
+import json
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,7 +12,7 @@ from torch import nn
 from whyrank.core.errors import UserError
 from whyrank.core.params import EarlyStopping, Lora, Optimisation
 from whyrank.model import heads
-from whyrank.training import freezing, loop
+from whyrank.training import freezing, live, loop
 from whyrank.training.loop import Weighted, training_mode
 from whyrank.training.objective import Step
 from whyrank.training.optimiser import parameter_groups
@@ -393,3 +394,16 @@ def test_blocks_are_thawed_one_by_one(thaw, learning, make_encoder):
         for name, parameter in trained.named_parameters():
             block = 1 if ".layer.1." in name else 0
             assert parameter.requires_grad == (name.startswith("heads") or block in expected), (step, name)
+
+
+def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):
+    monkeypatch.setenv(live.FOLDER, str(tmp_path))
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    trained = nn.Linear(2, 1, bias=False)
+    nn.init.ones_(trained.weight)
+    fit(
+        trained, {"x": objective(lambda: trained.weight.sum())}, optimisation(), steps=1, what="train",
+        evaluate=scripted([0.1, 0.3]), early_stopping=STOPPING,
+    )  # fmt: skip
+    shown = json.loads((tmp_path / "train" / "metrics.json").read_text())
+    assert shown["loss"] == pytest.approx(2.0) and shown["dev"]["mrr"] == pytest.approx(0.3)

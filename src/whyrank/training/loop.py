@@ -16,6 +16,7 @@ from whyrank.core.runtime import seed_step
 from whyrank.training import freezing, gradients
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
+from whyrank.training.live import Live
 from whyrank.training.movement import Movement
 from whyrank.training.objective import Objective, Step
 from whyrank.training.optimiser import Optimiser
@@ -101,6 +102,7 @@ class Loop:
         self.rows: list[dict[str, float]] = []
         self.note = Note()
         self.speed = Speed()
+        self.live = Live(what)
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint; without one, look at the dev set before the first step."""
@@ -154,6 +156,7 @@ class Loop:
             raise
         first = {"step": step, "loss": record.pop("loss")}
         self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record | self.movement())
+        self.live(step, self.rows[-1])
         self.done = step
         self.speed.count(step, record.get("tokens", 0.0))
         self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
@@ -192,7 +195,11 @@ class Loop:
 
     def look(self, step: int) -> bool:
         """True when the dev set says that training is at its end."""
-        return bool(self.watch and self.watch.is_due(step) and self.watch.look(step))
+        if not self.watch or not self.watch.is_due(step):
+            return False
+        is_over = self.watch.look(step)
+        self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
+        return is_over
 
     def keep(self, *, now: bool) -> None:
         if self.checkpoints and processes.is_first():
@@ -201,6 +208,7 @@ class Loop:
                 self.checkpoints.save(self.done, self.state())
 
     def end(self) -> History:
+        self.live.end()
         best_step = self.watch.restore() if self.watch else self.done
         self.trained.eval()
         steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])

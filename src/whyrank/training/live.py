@@ -1,0 +1,49 @@
+"""The history of a training shown as it grows by dvclive, for whoever sets WHYRANK_DVCLIVE to a folder.
+
+dvclive feeds the views of DVC's extension for VS Code and of DVC Studio; `pip install 'whyrank[live]'` brings it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from whyrank.core import processes
+from whyrank.core.errors import UserError
+
+FOLDER = "WHYRANK_DVCLIVE"
+
+
+class Live:
+    """Passes rows on to `<folder>/<stage of DVC, else what>`; does nothing where the variable is not set."""
+
+    def __init__(self, what: str) -> None:
+        self.live: Any = None
+        folder = os.environ.get(FOLDER)
+        if not folder or not processes.is_first():
+            return
+        try:
+            import dvclive
+        except ImportError as error:
+            raise UserError(f"{FOLDER}={folder} needs dvclive; use pip install dvclive") from error
+        # No commit, no dvc.yaml of its own: this pipeline has both. A run that goes on adds to its curves.
+        self.live = dvclive.Live(
+            str(Path(folder) / os.environ.get("DVC_STAGE", what)),
+            resume=True,
+            report=None,
+            save_dvc_exp=False,
+            dvcyaml=None,
+            monitor_system=False,
+        )
+
+    def __call__(self, step: int, row: Mapping[str, float]) -> None:
+        """Columns of one row, drawn over `step`."""
+        if self.live:
+            self.live.step = step
+            for name, value in row.items():
+                self.live.log_metric(name, value)
+            self.live.make_summary()
+
+    def end(self) -> None:
+        if self.live:
+            self.live.end()
