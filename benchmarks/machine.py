@@ -2,7 +2,6 @@
 
 import os
 import platform
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 
 from whyrank.core import runtime
 
-SIZE = 2048
+CPU = torch.device("cpu")
 TIMES = 5
 
 
@@ -30,7 +29,7 @@ class Machine(NamedTuple):
 
 def measure() -> Machine:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    rates = (product_rate(torch.float32), product_rate(torch.bfloat16))
+    rates = (runtime.product_rate(CPU, dtype, times=TIMES) / 1e9 for dtype in (torch.float32, torch.bfloat16))
     return Machine(processor(), cores, torch.get_num_threads(), runtime.processor_has_bf16(), *rates)
 
 
@@ -39,15 +38,3 @@ def processor() -> str:
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def product_rate(dtype: torch.dtype) -> float:
-    """GFLOP/s of a square matrix product, the best of several: other work on the machine can only slow it down."""
-    one, other = (torch.randn(SIZE, SIZE).to(dtype) for _ in range(2))
-    one @ other
-    best = float("inf")
-    for _ in range(TIMES):
-        started = time.perf_counter()
-        one @ other
-        best = min(best, time.perf_counter() - started)
-    return 2 * SIZE**3 / best / 1e9

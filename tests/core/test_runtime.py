@@ -34,3 +34,18 @@ def test_torch_refuses_kernels_that_are_not_deterministic():
 
 def test_whether_the_processor_has_bfloat16_is_a_plain_yes_or_no():
     assert runtime.processor_has_bf16() in (True, False)
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_products_are_halved_where_the_processor_has_it_or_on_request(has_bf16, monkeypatch):
+    monkeypatch.setattr(runtime, "processor_has_bf16", lambda: has_bf16)
+    assert runtime.product_dtype("auto") == (torch.bfloat16 if has_bf16 else torch.float32)
+    assert [runtime.product_dtype(one) for one in ("bf16", "fp16", "fp32")] == [
+        torch.bfloat16, torch.float16, torch.float32,
+    ]  # fmt: skip
+
+
+def test_the_rate_of_a_product_is_operations_over_seconds(monkeypatch):
+    clock = iter([0.0, 9.0, 10.0, 12.0, 20.0, 21.0])  # 9 s (the first), 2 s, 1 s: the best counts
+    monkeypatch.setattr(runtime.time, "perf_counter", lambda: next(clock))
+    assert runtime.product_rate(torch.device("cpu"), torch.float32, size=10, times=2) == 2000

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from whyrank.core import runtime
 from whyrank.core.errors import UserError
 from whyrank.model import encoder as encoders
 from whyrank.model.encoder import length_batches
@@ -50,7 +51,7 @@ def test_bfloat16_gives_float32_vectors_close_to_those_of_float32(tiny_encoder):
 def test_auto_precision_asks_the_processor(tiny_encoder, monkeypatch):
     rows = tiny_encoder.tokenise(TEXTS, 16)
     for has_bf16, precision in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(encoders, "processor_has_bf16", lambda answer=has_bf16: answer)
+        monkeypatch.setattr(runtime, "processor_has_bf16", lambda answer=has_bf16: answer)
         auto = tiny_encoder.encode(rows, batch_tokens=100, precision="auto")
         assert np.array_equal(auto, tiny_encoder.encode(rows, batch_tokens=100, precision=precision))
 

@@ -3,8 +3,13 @@
 import os
 import platform
 import random
+import time
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 # Read when torch loads its threads, so set before: a thread that waits for another then sleeps instead of spinning.
 # With other work on two cores, training blocks of MiniLM took 2.4 to 3.3 times as long with spinning.
@@ -39,3 +44,27 @@ def processor_has_bf16() -> bool:
     if platform.machine() in ("arm64", "aarch64"):
         return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def product_dtype(precision: str) -> "torch.dtype":
+    """In which matrix products are computed: auto | bf16 | fp16 | fp32; `auto`: bfloat16 where it is native."""
+    import torch
+
+    if precision == "auto":
+        precision = "bf16" if processor_has_bf16() else "fp32"
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
+
+
+def product_rate(device: "torch.device", dtype: "torch.dtype", size: int = 2048, times: int = 3) -> float:
+    """Floating-point operations a second of a square product, the best of a few: other work only slows it down."""
+    import torch
+
+    one, other = torch.ones(2, size, size, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(1 + times):
+        started = time.perf_counter()
+        one @ other
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best

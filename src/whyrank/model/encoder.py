@@ -16,7 +16,7 @@ from torch import nn
 from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
-from whyrank.core.runtime import processor_has_bf16
+from whyrank.core.runtime import product_dtype
 from whyrank.model.dropout import use_bytes
 from whyrank.model.packed import ATTENTION, Layout
 from whyrank.model.pooling import POOLINGS
@@ -150,9 +150,9 @@ class Encoder(nn.Module):
 
     def autocast(self, precision: str) -> torch.autocast:
         """Half-precision matrix products, float32 sums; `auto`: bfloat16, only where the processor has it natively."""
-        wanted = precision in ("bf16", "fp16") or (precision == "auto" and processor_has_bf16())
-        dtype = torch.float16 if precision == "fp16" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=dtype, enabled=wanted)
+        dtype = product_dtype(precision)
+        is_half = dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=dtype if is_half else torch.bfloat16, enabled=is_half)
 
     def save(self, folder: Path, *, longest: int) -> None:
         """Weights as safetensors, tokenizer and pooling, where sentence-transformers looks for them.

@@ -1,6 +1,8 @@
 """The training loop: objectives in, trained weights and history out. It can be killed at any moment and go on."""
 
 import math
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.params import Optimisation
 from whyrank.core.progress import Note, progress
-from whyrank.core.runtime import seed_step
+from whyrank.core.runtime import product_dtype, seed_step
 from whyrank.training import freezing, gradients
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
@@ -92,7 +94,7 @@ class Loop:
     ) -> None:
         self.trained, self.objectives, self.optimisation = trained, objectives, optimisation
         self.steps, self.what, self.seed = steps, what, seed
-        self.watch, self.checkpoints = watch, checkpoints
+        self.watch, self.checkpoints, self.precision = watch, checkpoints, precision
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
         self.movement = Movement(trained, self.trainable)
         self.optimiser = Optimiser(trained, optimisation, steps)
@@ -138,6 +140,7 @@ class Loop:
         """One update, and its row of the history."""
         # Drawn from the step alone: neither a resumed run nor another process needs the state of a generator.
         seed_step(self.seed, step)
+        began = time.monotonic()
         freezing.apply(self.trained, self.optimisation, step, self.trainable)
         training_mode(self.trained)
         self.optimiser.adamw.zero_grad(set_to_none=True)
@@ -158,7 +161,7 @@ class Loop:
         self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record | self.movement())
         self.live(step, self.rows[-1])
         self.done = step
-        self.speed.count(step, record.get("tokens", 0.0))
+        self.speed.count(step, began, record.get("tokens", 0.0))
         self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
 
     def accumulated(self, step: int) -> dict[str, float]:
@@ -212,8 +215,15 @@ class Loop:
         best_step = self.watch.restore() if self.watch else self.done
         self.trained.eval()
         steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])
+        self.report_speed(steps)
         looks = pd.DataFrame(self.watch.rows if self.watch else [])
         return History(steps, looks, best_step, self.speed.table())
+
+    def report_speed(self, steps: pd.DataFrame) -> None:
+        padding = float(steps["padding_share"].mean()) if "padding_share" in steps else 0.0
+        reached = self.speed.summary(self.trained, padding, product_dtype(self.precision))
+        if reached and processes.is_first():
+            print(f"{self.what}: {reached}", file=sys.stderr)
 
 
 def not_finite(results: Mapping[str, Step]) -> str:
