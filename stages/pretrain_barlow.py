@@ -20,6 +20,7 @@ def main() -> None:
     options = params.section(values, "pretrain_barlow", params.PretrainBarlow)
     processes.start()
     runtime.seed_everything(seed)
+    runtime.keep_memory()
 
     base = Path("models/base")
     start = system.load(base, trust_remote_code=encoder.trust_remote_code)

@@ -1,6 +1,10 @@
 """One seed for everything random."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +34,37 @@ def test_the_same_seed_gives_the_same_draws_of_python_numpy_and_torch_and_anothe
 def test_torch_refuses_kernels_that_are_not_deterministic():
     runtime.seed_everything(0)
     assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_new_tensors_are_not_filled_for_it():
+    # Filled with NaN they would be, in deterministic mode.
+    runtime.seed_everything(0)
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_a_process_that_keeps_its_memory_meets_no_fresh_pages(tmp_path):
+    code = """
+import resource, sys
+import numpy as np
+from whyrank.core import runtime
+if sys.argv[1] == "keep":
+    runtime.keep_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        np.ones(2**24, dtype=np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    source = str(Path(runtime.__file__).parents[2])
+    count = {}
+    for what in ("keep", "return"):
+        command = [sys.executable, "-c", code, what]
+        count[what] = int(subprocess.check_output(command, text=True, env=os.environ | {"PYTHONPATH": source}))
+    if count["return"] < 1000:
+        pytest.skip("memory is not given back to the system here")
+    assert count["keep"] < count["return"] / 10
 
 
 def test_whether_the_processor_has_bfloat16_is_a_plain_yes_or_no():
