@@ -65,9 +65,10 @@ def fit(
         for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
             loop.step(step)
             ended = loop.look(step)
-            loop.keep(now=interrupted.signal != 0)
-            if interrupted.signal:
-                raise SystemExit(128 + interrupted.signal)
+            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due())
+            loop.keep(now=bool(signal or is_due))
+            if signal:
+                raise SystemExit(128 + signal)
             if ended:
                 break
     return loop.end()
@@ -189,11 +190,21 @@ class Loop:
         """True when the dev set says that training is at its end."""
         return bool(self.watch and self.watch.is_due(step) and self.watch.look(step))
 
+    def is_checkpoint_due(self) -> bool:
+        """By the clock of the first process, which writes them."""
+        return bool(self.checkpoints and processes.is_first() and self.checkpoints.is_due())
+
     def keep(self, *, now: bool) -> None:
-        if self.checkpoints and processes.is_first():
+        """The history now and then, and the state if all processes say `now`."""
+        if not self.checkpoints:
+            return
+        if processes.is_first():
             self.checkpoints.write_history(self.rows)
-            if now or self.checkpoints.is_due():
+            if now:
                 self.checkpoints.save(self.done, self.state())
+        if now:
+            # A process that ended on a signal would have the launcher stop the first one while it still writes.
+            processes.wait()
 
     def end(self) -> History:
         best_step = self.watch.restore() if self.watch else self.done
