@@ -12,6 +12,7 @@ from whyrank.core import processes
 from whyrank.model import system
 from whyrank.training import run
 from whyrank.training.loop import Loop
+from whyrank.training.sharding import ShardedVectors
 from whyrank.training.watch import DevWatch
 
 folder = Path(sys.argv[1])
@@ -31,7 +32,13 @@ def step_of_one_that_is_told_to_stop(loop, step, take=Loop.step):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-Loop.step = step_of_one_that_is_told_to_stop
+def gather_and_tell(vectors, gather=ShardedVectors.gather):
+    held = sum(parameter.to_local().numel() for parameter in vectors.encoder.parameters())
+    (folder / f"held-by-{processes.number()}.txt").write_text(str(held))
+    gather(vectors)
+
+
+Loop.step, ShardedVectors.gather = step_of_one_that_is_told_to_stop, gather_and_tell
 train = {"pretrain": run.pretrain_barlow, "finetune": run.finetune_rank}[job["what"]]
 start = system.load(folder / "start")
 for module in start.modules():

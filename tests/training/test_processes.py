@@ -54,6 +54,20 @@ CASES = {
     "last block, gradient caching": (
         "finetune", {"train": "last", "candidates": "batch", "batch_size": 10, "head.kind": "mlp", "cache_tokens": 40},
     ),
+    "sharded encoder with clipping, hard negatives and recomputed activations": (
+        "finetune",
+        {
+            "train": "all", "shard_encoder": True, "clip": 0.1, "candidates": "batch", "batch_size": 9,
+            "head.kind": "residual", "hard_negatives.count": 2, "gradient_checkpointing": True,
+        },
+    ),
+    "sharded Barlow Twins, blocks that thaw, several batches an update": (
+        "pretrain",
+        {
+            "train": "all", "shard_encoder": True, "batch_size": 6, "head.kind": "mlp", "steps": 6,
+            "frozen_steps": 1, "thaw_every": 2, "accumulate": 2,
+        },
+    ),
     "Barlow Twins, whole encoder": ("pretrain", {"train": "all", "batch_size": 6, "head.kind": "mlp", "steps": 6}),
 }  # fmt: skip
 
@@ -110,11 +124,12 @@ def test_with_dropout_in_the_encoder_too_all_processes_end_with_the_same_weights
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard_encoder", [False, True])
 def test_a_signal_to_one_process_ends_all_after_one_step_and_a_new_run_ends_as_an_undisturbed_one(
-    topics, make_encoder, options, tmp_path
+    shard_encoder, topics, make_encoder, options, tmp_path
 ):
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 2}
-    changes |= {"encoder_learning_rate": 1e-3, "early_stopping.every": 3}
+    changes |= {"encoder_learning_rate": 1e-3, "early_stopping.every": 3, "shard_encoder": shard_encoder}
     chosen = options("finetune_rank", params.FinetuneRank, changes)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     start(whole, topics, make_encoder, "finetune", chosen, dropout=0.2, keeps_last=False)
@@ -127,6 +142,10 @@ def test_a_signal_to_one_process_ends_all_after_one_step_and_a_new_run_ends_as_a
     pd.testing.assert_frame_equal(of_resumed, history, check_exact=True)
     assert len(history) > 5
     assert all(torch.equal(resumed[name], tensor) for name, tensor in undisturbed.items())
+    held = [int(file.read_text()) for file in whole.glob("held-by-*.txt")]
+    if shard_encoder:
+        size = sum(parameter.numel() for parameter in make_encoder().parameters())
+        assert sum(held) == size and max(held) < 0.6 * size
 
 
 def test_a_run_of_one_process_needs_no_launcher():

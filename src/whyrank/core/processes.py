@@ -66,10 +66,12 @@ def all_reduce(tensor: "torch.Tensor", operation: Any) -> None:
 
 
 def sum_gradients(module: "torch.nn.Module") -> None:
-    """Each process has the gradients of its own texts; the batch has their sum."""
+    """Each process has the gradients of its own texts; the batch has their sum. Those of a sharded one are sums."""
     if count() > 1:
+        from torch.distributed.tensor import DTensor
+
         for parameter in module.parameters():
-            if parameter.grad is not None:
+            if parameter.grad is not None and not isinstance(parameter.grad, DTensor):
                 add_up(parameter.grad)
 
 

@@ -13,7 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import Optimisation
 from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import seed_step
-from whyrank.training import freezing
+from whyrank.training import freezing, sharding
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
 from whyrank.training.objective import Objective, Step
@@ -110,8 +110,8 @@ class Loop:
             return
         self.done = saved.step
         state = saved.state
-        self.trained.load_state_dict(state["trained"], strict=False)
-        self.optimiser.adamw.load_state_dict(state["optimiser"])
+        sharding.load(self.trained, state["trained"])
+        sharding.load_optimiser(self.optimiser.adamw, state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.rows = state["rows"]
         if self.watch:
@@ -178,7 +178,7 @@ class Loop:
     def clipped(self, step: int, record: dict[str, float]) -> float:
         """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""
         self.scaler.unscale_(self.optimiser.adamw)
-        norm = float(nn.utils.clip_grad_norm_(self.trained.parameters(), self.optimisation.clip))
+        norm = sharding.clip(self.trained.parameters(), self.optimisation.clip)
         if not math.isfinite(norm) and not self.scaler.is_enabled():
             raise UserError(
                 f"step {step}: loss {record['loss']} with gradient norm {norm} is not finite; "
@@ -195,13 +195,15 @@ class Loop:
         return bool(self.checkpoints and processes.is_first() and self.checkpoints.is_due())
 
     def keep(self, *, now: bool) -> None:
-        """The history now and then, and the state if all processes say `now`."""
+        """The history now and then, and the state if all processes say `now`: each may hold a part of it."""
         if not self.checkpoints:
             return
-        if processes.is_first():
+        is_first = processes.is_first()
+        state = sharding.whole(self.state(), keep=is_first) if now else None
+        if is_first:
             self.checkpoints.write_history(self.rows)
-            if now:
-                self.checkpoints.save(self.done, self.state())
+            if state:
+                self.checkpoints.save(self.done, state)
         if now:
             # A process that ended on a signal would have the launcher stop the first one while it still writes.
             processes.wait()

@@ -9,6 +9,7 @@ from torch import nn
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import EarlyStopping
+from whyrank.training import sharding
 from whyrank.training.optimiser import block_of
 
 
@@ -40,7 +41,7 @@ class DevWatch:
     def look(self, step: int) -> bool:
         """Record the dev metrics; True when the last `patience` looks brought nothing better."""
         self.trained.eval()
-        with torch.inference_mode():
+        with torch.no_grad():
             metrics = self.evaluate()
         if self.metric not in metrics:
             raise UserError(
@@ -63,8 +64,8 @@ class DevWatch:
         for name, value in self._learning().items():
             part = f"moved_block_{block_of(name)}" if block_of(name) >= 0 else "moved_embeddings"
             part = part if "encoder" in name.split(".") else "moved_heads"
-            change[part] = change.get(part, 0.0) + float((value - self.start[name]).square().sum())
-            size[part] = size.get(part, 0.0) + float(self.start[name].square().sum())
+            change[part] = change.get(part, 0.0) + squares(value - self.start[name])
+            size[part] = size.get(part, 0.0) + squares(self.start[name])
         return {part: math.sqrt(change[part] / max(size[part], 1e-12)) for part in change}
 
     def _learning(self) -> dict[str, torch.Tensor]:
@@ -73,7 +74,7 @@ class DevWatch:
 
     def restore(self) -> int:
         """Put the best weights back; returns their step."""
-        self.trained.load_state_dict(self.best_state, strict=False)
+        sharding.load(self.trained, self.best_state)
         return int(self.rows[self.best_row]["step"])
 
     def state_dict(self) -> dict[str, Any]:
@@ -85,6 +86,10 @@ class DevWatch:
     def __str__(self) -> str:
         """The latest look, for the line of progress."""
         return f", dev {self.metric} {self.rows[-1][self.metric]:.3f}" if self.rows else ""
+
+
+def squares(value: torch.Tensor) -> float:
+    return float(sharding.whole(value.square().sum()))
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:
