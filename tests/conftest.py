@@ -47,6 +47,7 @@ OPTIMISATION = {
     "accumulate": 1,
     "cache_tokens": 0,
     "gradient_checkpointing": False,
+    "shard_encoder": False,
     "lora.rank": 0,
     "head.kind": "residual",
     "head.hidden": 8,

@@ -1,6 +1,8 @@
 """A whole training as one process of a run: `torchrun job.py FOLDER`, for test_processes.py."""
 
+import os
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import torch
 from whyrank.core import processes
 from whyrank.model import system
 from whyrank.training import run
+from whyrank.training.loop import Loop
+from whyrank.training.sharding import ShardedVectors
 from whyrank.training.watch import DevWatch
 
 folder = Path(sys.argv[1])
@@ -17,8 +21,24 @@ processes.start()
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 torch.manual_seed(0)
-# The last weights are compared: which look is the best can hang on the rounding of a single dev score.
-DevWatch.restore = lambda self: self.steps
+if job["keeps_last"]:
+    # The last weights are compared: which look is the best can hang on the rounding of a single dev score.
+    DevWatch.restore = lambda self: self.steps
+
+
+def step_of_one_that_is_told_to_stop(loop, step, take=Loop.step):
+    take(loop, step)
+    if step == job["stop_last_process_at"] and processes.number() == processes.count() - 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def gather_and_tell(vectors, gather=ShardedVectors.gather):
+    held = sum(parameter.to_local().numel() for parameter in vectors.encoder.parameters())
+    (folder / f"held-by-{processes.number()}.txt").write_text(str(held))
+    gather(vectors)
+
+
+Loop.step, ShardedVectors.gather = step_of_one_that_is_told_to_stop, gather_and_tell
 train = {"pretrain": run.pretrain_barlow, "finetune": run.finetune_rank}[job["what"]]
 start = system.load(folder / "start")
 for module in start.modules():

@@ -25,7 +25,7 @@ def optimisation(**changes):
         "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
         "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1, "layer_decay": 1.0,
         "frozen_steps": 0, "thaw_every": 0, "thaw": "top_down", "accumulate": 1, "cache_tokens": 0,
-        "gradient_checkpointing": False, "lora": Lora(0, 16, 0.0),
+        "gradient_checkpointing": False, "shard_encoder": False, "lora": Lora(0, 16, 0.0),
     }  # fmt: skip
     return Optimisation(**(values | changes))
 

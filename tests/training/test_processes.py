@@ -17,7 +17,15 @@ JOB = Path(__file__).with_name("job.py")
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=64, trust_remote_code=False)
 
 
-def torchrun(folder, count):
+def start(folder, prepared, make_encoder, what, options, **job):
+    """Put down what job.py reads."""
+    system.save(system.untrained(make_encoder()), folder / "start", longest=16)
+    job = {"dropout": 0.0, "keeps_last": True, "stop_last_process_at": 0} | job
+    job |= {"what": what, "prepared": prepared, "options": options, "encoder": ENCODER}
+    (folder / "job.pickle").write_bytes(pickle.dumps(job))
+
+
+def launched(folder, count):
     """Run the job with `count` processes and a cache of its own, so that neither finds what the other left."""
     command = [sys.executable, str(JOB), str(folder)]
     if count > 1:
@@ -25,7 +33,12 @@ def torchrun(folder, count):
         command = [sys.executable, *launcher, str(JOB), str(folder)]
     source = str(JOB.parents[2] / "src")
     surroundings = {"WHYRANK_CACHE": str(folder / f"cache-{count}"), "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=os.environ | surroundings)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=os.environ | surroundings)
+
+
+def torchrun(folder, count):
+    """The weights and the history that the job ends with."""
+    done = launched(folder, count)
     assert done.returncode == 0, done.stderr[-3000:]
     weights = torch.load(folder / f"weights-0-of-{count}.pt", weights_only=True)
     return weights, pd.read_csv(folder / f"history-{count}.csv")
@@ -40,6 +53,20 @@ CASES = {
     ),
     "last block, gradient caching": (
         "finetune", {"train": "last", "candidates": "batch", "batch_size": 10, "head.kind": "mlp", "cache_tokens": 40},
+    ),
+    "sharded encoder with clipping, hard negatives and recomputed activations": (
+        "finetune",
+        {
+            "train": "all", "shard_encoder": True, "clip": 0.1, "candidates": "batch", "batch_size": 9,
+            "head.kind": "residual", "hard_negatives.count": 2, "gradient_checkpointing": True,
+        },
+    ),
+    "sharded Barlow Twins, blocks that thaw, several batches an update": (
+        "pretrain",
+        {
+            "train": "all", "shard_encoder": True, "batch_size": 6, "head.kind": "mlp", "steps": 6,
+            "frozen_steps": 1, "thaw_every": 2, "accumulate": 2,
+        },
     ),
     "Barlow Twins, whole encoder": ("pretrain", {"train": "all", "batch_size": 6, "head.kind": "mlp", "steps": 6}),
 }  # fmt: skip
@@ -68,20 +95,19 @@ def test_two_processes_take_the_steps_of_one(case, topics, make_encoder, options
         | changes
         | ({"epochs": 5 if changes["train"] == "head" else 2} if what == "finetune" else {})
     )
-    system.save(system.untrained(make_encoder()), tmp_path / "start", longest=16)
-    job = {"what": what, "prepared": topics, "options": options(section, kind, changes), "encoder": ENCODER}
-    (tmp_path / "job.pickle").write_bytes(pickle.dumps(job | {"dropout": 0.0}))
+    start(tmp_path, topics, make_encoder, what, options(section, kind, changes))
     (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
     assert len(history) >= 6
-    assert of_two["loss"].tolist() == pytest.approx(history["loss"].tolist(), rel=1e-5, abs=1e-5)
+    for column in ("loss", "gradient_norm"):
+        assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-5, abs=1e-5), column
     assert one.keys() == two.keys()
     for name, tensor in one.items():
         if not name.endswith(WITHOUT_GRADIENT if changes["head.kind"] == "mlp" else WITHOUT_GRADIENT[:1]):
             torch.testing.assert_close(
                 two[name], tensor, atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
             )
-    start = system.load(tmp_path / "start").state_dict()
-    moved = [name for name, tensor in start.items() if name in one and not torch.equal(one[name], tensor)]
+    before = system.load(tmp_path / "start").state_dict()
+    moved = [name for name, tensor in before.items() if name in one and not torch.equal(one[name], tensor)]
     assert bool(moved) == (changes["train"] != "head")
 
 
@@ -89,14 +115,37 @@ def test_two_processes_take_the_steps_of_one(case, topics, make_encoder, options
 def test_with_dropout_in_the_encoder_too_all_processes_end_with_the_same_weights(
     topics, make_encoder, options, tmp_path
 ):
-    system.save(system.untrained(make_encoder()), tmp_path / "start", longest=16)
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 1}
     chosen = options("finetune_rank", params.FinetuneRank, changes | {"encoder_learning_rate": 1e-3})
-    job = {"what": "finetune", "prepared": topics, "options": chosen, "encoder": ENCODER, "dropout": 0.2}
-    (tmp_path / "job.pickle").write_bytes(pickle.dumps(job))
+    start(tmp_path, topics, make_encoder, "finetune", chosen, dropout=0.2)
     first, _ = torchrun(tmp_path, 2)
     other = torch.load(tmp_path / "weights-1-of-2.pt", weights_only=True)
     assert all(torch.equal(other[name], tensor) for name, tensor in first.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard_encoder", [False, True])
+def test_a_signal_to_one_process_ends_all_after_one_step_and_a_new_run_ends_as_an_undisturbed_one(
+    shard_encoder, topics, make_encoder, options, tmp_path
+):
+    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 2}
+    changes |= {"encoder_learning_rate": 1e-3, "early_stopping.every": 3, "shard_encoder": shard_encoder}
+    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    start(whole, topics, make_encoder, "finetune", chosen, dropout=0.2, keeps_last=False)
+    start(stopped, topics, make_encoder, "finetune", chosen, dropout=0.2, keeps_last=False, stop_last_process_at=5)
+    assert launched(stopped, 2).returncode != 0
+    (checkpoint,) = stopped.glob("cache-2/checkpoints/*/*.checkpoint")
+    assert checkpoint.stem == "step-000000005"
+    # A new run that did not go on after step 5 would be stopped there again.
+    (undisturbed, history), (resumed, of_resumed) = torchrun(whole, 2), torchrun(stopped, 2)
+    pd.testing.assert_frame_equal(of_resumed, history, check_exact=True)
+    assert len(history) > 5
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in undisturbed.items())
+    held = [int(file.read_text()) for file in whole.glob("held-by-*.txt")]
+    if shard_encoder:
+        size = sum(parameter.numel() for parameter in make_encoder().parameters())
+        assert sum(held) == size and max(held) < 0.6 * size
 
 
 def test_a_run_of_one_process_needs_no_launcher():
@@ -104,3 +153,4 @@ def test_a_run_of_one_process_needs_no_launcher():
     tensor = torch.ones(2)
     processes.add_up(tensor)
     assert tensor.tolist() == [1.0, 1.0]
+    assert processes.agree(15, 0) == [15, 0]

@@ -104,6 +104,7 @@ class Optimisation:
     # Above 0: texts are encoded in groups of so many tokens, whose activations are computed anew for the gradient.
     cache_tokens: int
     gradient_checkpointing: bool  # blocks compute their activations anew for the gradient: less memory, a third slower
+    shard_encoder: bool  # of several processes each holds a part of the encoder and of its optimiser's state (FSDP)
     lora: "Lora"
 
 

@@ -6,7 +6,7 @@ batch, and a run of several processes takes the same steps as a run of one.
 """
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -41,18 +41,37 @@ def add_up(tensor: "torch.Tensor") -> None:
     if count() > 1:
         import torch.distributed
 
-        # NCCL knows only the memory of GPUs.
-        on_device = tensor.cuda() if torch.distributed.get_backend() == "nccl" else tensor
-        torch.distributed.all_reduce(on_device)
-        if on_device is not tensor:
-            tensor.copy_(on_device)
+        all_reduce(tensor, torch.distributed.ReduceOp.SUM)
+
+
+def agree(*numbers: int) -> list[int]:
+    """The largest of each number over all processes: what one of them has noticed, such as a signal, all then know."""
+    if count() == 1:
+        return list(numbers)
+    import torch.distributed
+
+    tensor = torch.tensor(numbers)
+    all_reduce(tensor, torch.distributed.ReduceOp.MAX)
+    return tensor.tolist()
+
+
+def all_reduce(tensor: "torch.Tensor", operation: Any) -> None:
+    import torch.distributed
+
+    # NCCL knows only the memory of GPUs.
+    on_device = tensor.cuda() if torch.distributed.get_backend() == "nccl" else tensor
+    torch.distributed.all_reduce(on_device, operation)
+    if on_device is not tensor:
+        tensor.copy_(on_device)
 
 
 def sum_gradients(module: "torch.nn.Module") -> None:
-    """Each process has the gradients of its own texts; the batch has their sum."""
+    """Each process has the gradients of its own texts; the batch has their sum. Those of a sharded one are sums."""
     if count() > 1:
+        from torch.distributed.tensor import DTensor
+
         for parameter in module.parameters():
-            if parameter.grad is not None:
+            if parameter.grad is not None and not isinstance(parameter.grad, DTensor):
                 add_up(parameter.grad)
 
 

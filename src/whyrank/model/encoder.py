@@ -137,12 +137,16 @@ class Encoder(nn.Module):
         """
         vector_ND = np.zeros((len(rows), self.width), dtype=np.float32)
         batches = list(length_batches([len(row) for row in rows], batch_tokens))
-        batches = batches[processes.number() :: processes.count()]
+        own = batches[processes.number() :: processes.count()]
         was_training = self.training
         self.eval()
-        with torch.inference_mode(), self.autocast(precision):
-            for index_B in progress(batches, total=len(batches), what="encode"):
+        # Not inference_mode: what a sharded encoder gathers in it cannot be trained on afterwards.
+        with torch.no_grad(), self.autocast(precision):
+            for index_B in progress(own, total=len(own), what="encode"):
                 vector_ND[index_B] = self([rows[i] for i in index_B]).cpu().numpy()
+            # A sharded encoder is gathered by all processes at once, so that all must run as many forward passes.
+            if len(own) * processes.count() < len(batches):
+                self([rows[i] for i in batches[-1]])
         self.train(was_training)
         # Each process has filled in its own texts; the others' are zero.
         processes.add_up(torch.from_numpy(vector_ND))

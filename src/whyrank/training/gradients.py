@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from whyrank.core import processes
+from whyrank.training import sharding
 
 
 def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module) -> dict[str, float]:
@@ -32,14 +34,14 @@ def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module) -> dict[str
 
 
 def norm(trained: nn.Module) -> float:
-    """Of the whole batch: each process has the encoder's gradient of its own texts."""
+    """Of the whole batch: each process has the encoder's gradient of its own texts, or a part of the sum."""
     gradients = []
     for name, parameter in trained.named_parameters():
         if parameter.grad is None:
             continue
         gradient = parameter.grad
-        if processes.count() > 1 and "encoder" in name.split("."):
+        if processes.count() > 1 and "encoder" in name.split(".") and not isinstance(gradient, DTensor):
             gradient = gradient.clone()
             processes.add_up(gradient)
         gradients.append(gradient)
-    return float(nn.utils.get_total_norm(gradients))
+    return float(sharding.norm(gradients))

@@ -15,7 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import Optimisation
 from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import product_dtype, seed_step
-from whyrank.training import freezing, gradients
+from whyrank.training import freezing, gradients, sharding
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
 from whyrank.training.live import Live
@@ -69,9 +69,10 @@ def fit(
         for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
             loop.step(step)
             ended = loop.look(step)
-            loop.keep(now=interrupted.signal != 0)
-            if interrupted.signal:
-                raise SystemExit(128 + interrupted.signal)
+            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due())
+            loop.keep(now=bool(signal or is_due))
+            if signal:
+                raise SystemExit(128 + signal)
             if ended:
                 break
     return loop.end()
@@ -115,8 +116,8 @@ class Loop:
             return
         self.done = saved.step
         state = saved.state
-        self.trained.load_state_dict(state["trained"], strict=False)
-        self.optimiser.adamw.load_state_dict(state["optimiser"])
+        sharding.load(self.trained, state["trained"])
+        sharding.load_optimiser(self.optimiser.adamw, state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.rows = state["rows"]
         if self.watch:
@@ -188,7 +189,7 @@ class Loop:
     def clipped(self, step: int, record: dict[str, float]) -> float:
         """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""
         self.scaler.unscale_(self.optimiser.adamw)
-        norm = float(nn.utils.clip_grad_norm_(self.trained.parameters(), self.optimisation.clip))
+        norm = sharding.clip(self.trained.parameters(), self.optimisation.clip)
         if not math.isfinite(norm) and not self.scaler.is_enabled():
             raise UserError(
                 f"step {step}: loss {record['loss']} with gradient norm {norm} is not finite; "
@@ -204,11 +205,23 @@ class Loop:
         self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
         return is_over
 
+    def is_checkpoint_due(self) -> bool:
+        """By the clock of the first process, which writes them."""
+        return bool(self.checkpoints and processes.is_first() and self.checkpoints.is_due())
+
     def keep(self, *, now: bool) -> None:
-        if self.checkpoints and processes.is_first():
+        """The history now and then, and the state if all processes say `now`: each may hold a part of it."""
+        if not self.checkpoints:
+            return
+        is_first = processes.is_first()
+        state = sharding.whole(self.state(), keep=is_first) if now else None
+        if is_first:
             self.checkpoints.write_history(self.rows)
-            if now or self.checkpoints.is_due():
-                self.checkpoints.save(self.done, self.state())
+            if state:
+                self.checkpoints.save(self.done, state)
+        if now:
+            # A process that ended on a signal would have the launcher stop the first one while it still writes.
+            processes.wait()
 
     def end(self) -> History:
         self.live.end()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from whyrank.training import sharding
 from whyrank.training.optimiser import block_of
 
 
@@ -14,8 +15,10 @@ class Movement:
     def __init__(self, trained: nn.Module, names: Sequence[str]) -> None:
         self.trained = trained
         parameters = dict(trained.named_parameters())
-        self.start = {name: parameters[name].detach().clone() for name in names}
-        self.size = self._lengths(self.start)
+        self.start: dict[str, dict[str, torch.Tensor]] = {}
+        for name in names:
+            self.start.setdefault(part_of(name), {})[name] = parameters[name].detach().clone()
+        self.length = {part: float(sharding.norm(own.values())) for part, own in self.start.items()}
 
     def __call__(self) -> dict[str, float]:
         """`moved_heads`, `moved_block_5`, …: length of the change of the weights over the length they started with.
@@ -23,15 +26,11 @@ class Movement:
         Without unit, at least 0; AdamW moves every weight by about one learning rate a step.
         """
         parameters = dict(self.trained.named_parameters())
-        change = self._lengths({name: parameters[name].detach() - start for name, start in self.start.items()})
-        return {part: change[part] / max(self.size[part], 1e-12) for part in change}
-
-    @staticmethod
-    def _lengths(tensors: dict[str, torch.Tensor]) -> dict[str, float]:
-        squares: dict[str, list[torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            squares.setdefault(part_of(name), []).append(torch.linalg.vector_norm(tensor))
-        return {part: float(torch.linalg.vector_norm(torch.stack(norms))) for part, norms in squares.items()}
+        moved = {}
+        for part, own in self.start.items():
+            change = sharding.norm([parameters[name].detach() - start for name, start in own.items()])
+            moved[part] = float(change) / max(self.length[part], 1e-12)
+        return moved
 
 
 def part_of(name: str) -> str:

@@ -92,7 +92,7 @@ class RankObjective(nn.Module):
         modes = {module: module.training for module in system.modules()}
         system.eval()
         train_Q = np.unique(self.batches.query_P)
-        with torch.inference_mode():
+        with torch.no_grad():
             query_QD, answer_AD = system.project(
                 self.vectors.inference(self.first_query + train_Q), self.vectors.inference(np.arange(self.first_query))
             )

@@ -14,12 +14,14 @@ from whyrank.core import params, processes
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
 from whyrank.model import heads, lora, system, vector_cache
+from whyrank.training import sharding
 from whyrank.training.barlow import BarlowObjective
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.evaluation import RankingWatch
 from whyrank.training.fingerprint import fingerprint
 from whyrank.training.loop import History, Weighted, fit
 from whyrank.training.rank import OBJECTIVES
+from whyrank.training.sharding import ShardedVectors
 from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
 from whyrank.training.watch import DevWatch
 
@@ -116,6 +118,8 @@ def vectors_for(
     """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
     if options.lora.rank and options.train != "all":
         raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
+    if options.shard_encoder:
+        sharding.check(options, encoder.precision)
     rows = prepared.token_ids
     limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
     if options.train != "head":
@@ -126,6 +130,8 @@ def vectors_for(
                 result.encoder, rows, options.last_blocks, **limits, cache_tokens=options.cache_tokens
             )
         lora.add(result.encoder, options.lora)
+        if options.shard_encoder and processes.count() > 1:
+            return ShardedVectors(result.encoder, rows, **limits)
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
     vector_ND = vector_cache.encode(result.encoder, rows, **limits, folder=vector_cache.cache_folder())
     return FrozenVectors(vector_ND, result.encoder.device)
@@ -142,6 +148,8 @@ def finish(
 
     On kept activations these cost no more than the last blocks.
     """
+    if isinstance(vectors, ShardedVectors):
+        vectors.gather()
     if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
     lora.merge(result.encoder)

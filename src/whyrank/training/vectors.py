@@ -88,14 +88,18 @@ class LiveVectors:
         return in_order(vectors, groups)
 
     def shared(self, index_U: np.ndarray) -> torch.Tensor:
-        """Own part with gradients, the others' without: other processes pass on what the loss tells those."""
+        """Own part with gradients, the others' without: other processes pass on what the loss tells those.
+
+        A process with no text of its own encodes the shortest for nothing: to sum gradients, and to gather what is
+        sharded, takes every process.
+        """
         longest_first = np.argsort(-self.lengths[index_U], kind="stable")
         own = np.sort(longest_first[processes.number() :: processes.count()])
         # Another dropout in every process, and the generator where it was for the heads, which all compute alike.
         state = zlib.crc32(torch.get_rng_state().numpy().tobytes())
         with torch.random.fork_rng():
             torch.manual_seed(state + processes.number())
-            own_VD = self.grouped(index_U[own]) if len(own) else torch.zeros(0, self.encoder.width)
+            own_VD = self.grouped(index_U[own if len(own) else longest_first[-1:]])[: len(own)]
         all_UD = torch.zeros(len(index_U), self.encoder.width, device=self.encoder.device)
         place_V = torch.as_tensor(own, device=all_UD.device)
         all_UD[place_V] = own_VD.detach().to(all_UD.device)

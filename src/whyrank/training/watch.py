@@ -8,6 +8,7 @@ from torch import nn
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import EarlyStopping
+from whyrank.training import sharding
 
 
 class DevWatch:
@@ -37,7 +38,7 @@ class DevWatch:
     def look(self, step: int) -> bool:
         """Record the dev metrics; True when the last `patience` looks brought nothing better."""
         self.trained.eval()
-        with torch.inference_mode():
+        with torch.no_grad():
             metrics = self.evaluate()
         if self.metric not in metrics:
             raise UserError(
@@ -55,7 +56,7 @@ class DevWatch:
 
     def restore(self) -> int:
         """Put the best weights back; returns their step."""
-        self.trained.load_state_dict(self.best_state, strict=False)
+        sharding.load(self.trained, self.best_state)
         return int(self.rows[self.best_row]["step"])
 
     def state_dict(self) -> dict[str, Any]:
