@@ -71,16 +71,25 @@ def score(answers: int) -> object:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--write", type=Path, help="Markdown file to write the table to")
+    arguments.add_argument("--divide", type=int, default=1, help="all sizes, for a smoke run")
     options = arguments.parse_args()
+
+    def sizes(*full: int) -> list[int]:
+        return [size // options.divide for size in full]
+
     encoder = encoders.load(embedded_folder(), attention_dropout=0.0)
     curves = [
-        curve("encoding, texts of 64 tokens", [64, 128, 256, 512], lambda n: encode(encoder, texts(n, 64))),
-        curve("encoding 64 texts, tokens of each", [32, 64, 128, 256, 512], lambda n: encode(encoder, texts(64, n))),
-        curve("a training step, texts of 64 tokens", [16, 32, 64, 128], lambda n: train(encoder, texts(n, 64))),
+        curve("encoding, texts of 64 tokens", sizes(64, 128, 256, 512), lambda n: encode(encoder, texts(n, 64))),
         curve(
-            "a training step of 16 texts, tokens of each", [32, 64, 128, 256], lambda n: train(encoder, texts(16, n))
+            "encoding 64 texts, tokens of each", sizes(32, 64, 128, 256, 512), lambda n: encode(encoder, texts(64, n))
         ),
-        curve("256 queries against answers", [10_000, 20_000, 40_000, 80_000], score),
+        curve("a training step, texts of 64 tokens", sizes(16, 32, 64, 128), lambda n: train(encoder, texts(n, 64))),
+        curve(
+            "a training step of 16 texts, tokens of each",
+            sizes(32, 64, 128, 256),
+            lambda n: train(encoder, texts(16, n)),
+        ),
+        curve("256 queries against answers", sizes(10_000, 20_000, 40_000, 80_000), score),
     ]
     lines = ["| what | sizes | seconds | exponent |", "|---|---|---|---|"]
     for one in curves:

@@ -1,4 +1,4 @@
-"""The benchmark of speed, in its smallest form: whether every contender still runs and every row is there."""
+"""The benchmarks in their smallest form: whether every contender still runs and every row is there."""
 
 import os
 import subprocess
@@ -90,3 +90,36 @@ def test_the_page_says_what_the_machine_can_do_and_how_much_of_it_training_took(
     assert "GFLOP/s float32" in rows["matrix products"] and "GFLOP/s bfloat16" in rows["matrix products"]
     share = int(rows["whyrank, whole encoder"].split("GFLOP/s, ")[1].split("%")[0])
     assert 0 < share <= 100
+
+
+def printed(script, *options):
+    """The rows of the table that a benchmark prints, without its head."""
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *options]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    lines = [line for line in run.stdout.splitlines() if line.startswith("|")]
+    return [cells(line) for line in lines[2:]], run.stdout
+
+
+@pytest.mark.slow
+def test_evaluation_gives_the_metric_of_the_peer_also_from_a_file():
+    rows, _ = printed("evaluation.py", "--queries", "300", "--answers", "900", "--large", "900", "--repeats", "1")
+    ours, peer, product, mapped = rows
+    assert ours[-1] == peer[-1] == mapped[-1] and 0 < float(ours[-1]) < 1
+    assert product[-1] == ""
+
+
+@pytest.mark.slow
+def test_growth_fits_an_exponent_to_at_least_four_sizes():
+    rows, _ = printed("growth.py", "--divide", "16")
+    for _, sizes, seconds, exponent in rows:
+        assert len(sizes.split(", ")) == len(seconds.split(", ")) >= 4
+        assert -1 < float(exponent) < 3
+
+
+@pytest.mark.slow
+def test_a_cached_pool_has_the_loss_and_the_gradients_of_the_plain_one():
+    rows, text = printed("pool.py", "--pairs", "24", "--small", "2")
+    assert [row[0] for row in rows] == ["2", "16", "16", "24"]
+    assert rows[1][-1] == rows[2][-1]
+    assert float(text.rstrip().split("without: ")[1].split()[0]) < 1e-4
