@@ -99,9 +99,9 @@ def main() -> None:
         body.append([f"{pairs:,}", how, f"{of['seconds']:.1f}", f"{of['rise']:,.0f}", f"{of['loss']:.4f}"])
     print(f"{machine.processor()}, {torch.get_num_threads()} threads\n")
     print(grid(["pairs", "gradients", "s a step", "MiB above the start", "loss"], body))
-    apart = difference(8 * options.small, tokens)
+    both = 8 * options.small
     print(
-        f"\nGradients of {8 * options.small} pairs with and without the cache differ by at most {apart:.1e} (relative)."
+        f"\nGradients of {both} pairs with the cache and without: {difference(both, tokens):.1e} apart at most (relative)"
     )
 
 
