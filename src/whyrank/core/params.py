@@ -151,6 +151,18 @@ class Objectives:
 
 
 @dataclass(frozen=True)
+class Tasks:
+    """How several objectives share the training."""
+
+    # all: every batch takes all of them | one is drawn for each batch: proportional to its rows | all alike | by
+    # rows^(1/temperature)
+    sampling: Literal["all", "proportional", "equal", "temperature"]
+    temperature: float  # above 1 lifts small objectives
+    # fixed: as given | uncertainty: learnt beside (Kendall et al. 2018) | equal_gradient: scaled until all pull alike
+    weighting: Literal["fixed", "uncertainty", "equal_gradient"]
+
+
+@dataclass(frozen=True)
 class RankBatches:
     """What decides the composition of a ranking batch."""
 
