@@ -143,11 +143,44 @@ class Similarity:
 class Objective:
     weight: float  # in the sum of losses; 0: not computed
     freeze_encoder: bool  # this objective moves the heads alone
+    start_step: int  # steps of the training that it lets pass
+
+
+@dataclass(frozen=True)
+class Loss:
+    weight: float  # in the sum of the losses of an objective; 0: not called
+    temperature: float  # scores are divided by it
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    weight: float
+
+
+@dataclass(frozen=True)
+class SimilarityObjective(Objective):
+    batch_size: int  # pairs
+    cosine: Loss  # CoSENT: the order of cosines
+    angle: Loss  # the order of AnglE's absolute angle difference
+    angle_signed: Loss  # the same without the absolute value
+    in_batch: Loss  # positives against the other texts of the batch
+    contrastive: Loss  # positives against the other positives and opposites of the same first text
+    mse: WeightedLoss  # the cosine as an estimate of the label
+    positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
+    negative_to: float  # label up to which a pair gives its second text as an opposite of its first
+
+
+@dataclass(frozen=True)
+class ClassificationObjective(Objective):
+    of: Literal["pairs", "query_type"]  # what has the classes
+    batch_size: int  # rows
 
 
 @dataclass(frozen=True)
 class Objectives:
     rank: Objective
+    similarity: SimilarityObjective
+    classification: ClassificationObjective
 
 
 @dataclass(frozen=True)
@@ -185,6 +218,7 @@ class FinetuneRank(RankBatches, Optimisation):
     epochs: float  # rounds through the training pairs, at most; 0 trains nothing
     max_steps: int  # 0: no bound of its own
     objectives: Objectives
+    tasks: Tasks
     hard_negatives: HardNegatives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity

@@ -20,7 +20,7 @@ from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
 from whyrank.training.live import Live
 from whyrank.training.movement import Movement
-from whyrank.training.objective import Objective, Step
+from whyrank.training.objective import Objective, Step, merged
 from whyrank.training.optimiser import Optimiser
 from whyrank.training.speed import Speed
 from whyrank.training.tasks import Tasks
@@ -184,9 +184,7 @@ class Loop:
             scaled = {name: self.scaler.scale(loss / times) for name, loss in losses.items()}
             shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
             record = {"loss": total.item()} | shares | self.tasks.record()
-            for result in results.values():
-                record |= result.record
-            records.append(record)
+            records.append(record | merged(result.record for result in results.values()))
         if "encoder" in dict(self.trained.named_children()):
             processes.sum_gradients(self.trained.get_submodule("encoder"))
         # With a draw among objectives, a batch has the columns of its own objective alone.
