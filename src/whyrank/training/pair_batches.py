@@ -54,10 +54,10 @@ class PairBatches:
             )
         self.random = random
         self.rows = endless(len(pairs), size, random)
-        self.opposites: dict[int, np.ndarray] = {
-            int(first): np.asarray(rows)
-            for first, rows in pairs[pairs["label"] <= negative_to].groupby("first")["second"].agg(list).items()
-        }
+        is_opposite_P = self.label_P <= negative_to
+        self.opposites: dict[int, list[int]] = {}
+        for first, second in zip(self.first_P[is_opposite_P], self.second_P[is_opposite_P], strict=True):
+            self.opposites.setdefault(int(first), []).append(int(second))
 
     def __iter__(self) -> Iterator[PairBatch]:
         return self
@@ -78,7 +78,7 @@ class PairBatches:
 
     def opposite(self, first: int, draw: float) -> int:
         found = self.opposites.get(first)
-        return -1 if found is None else int(found[int(draw * len(found))])
+        return -1 if found is None else found[int(draw * len(found))]
 
     def skip(self, batches: int) -> None:
         for _ in range(batches):
