@@ -1,13 +1,14 @@
 """Typed views of `params.yaml`. The only file that talks to DVC.
 
 Each section is a frozen dataclass; an unknown key, a missing key or a value of another type is a `UserError` that
-names the key. Values are read with DVC's own parser (PyYAML reads `1e-4` as text), and only those that the running
-stage declares in `dvc.yaml`, so an undeclared read fails at once and never goes stale.
+names the key. Only a field with a default may be left out. Values are read with DVC's own parser (PyYAML reads `1e-4`
+as text), and only those that the running stage declares in `dvc.yaml`, so an undeclared read fails at once and never
+goes stale.
 """
 
 import dataclasses
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
@@ -60,6 +61,30 @@ class Prepare:
     tokens: PerText  # token budget per text, [CLS] and [SEP] included
     selection: SelectionPerText  # how a text longer than its budget is cut
     head_share: float  # of the budget, for `head_tail`, 0 to 1
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """Sentence pairs with one use. Keys that do not apply may be left out."""
+
+    name: str
+    use: Literal["train", "dev", "test"]
+    kind: Literal["classes", "scores"]  # what the label column holds
+    path: str = ""  # below `folder`: a file, or a folder of STS.input.* and STS.gs.*
+    hub: str = ""  # hub id, or a folder that is a copy of one, instead of `path`
+    config: str = ""  # of the hub set; empty: its only or its default one
+    split: str = ""  # of the hub set; empty: the one that `use` says (validation counts as dev)
+    # classes: label by class name, 0 to 1 | raw repeats a known fault: class ids are taken for labels
+    labels: dict[str, float] | Literal["raw"] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)  # names of the class ids 0, 1, 2, … where the file has none
+    range: list[float] = field(default_factory=list)  # scores: lowest and highest, which become 0 and 1
+    max_samples: int = 0  # of sound pairs, drawn by class or score; 0: all
+
+
+@dataclass(frozen=True)
+class Pairs:
+    folder: str  # of the sources' paths
+    sources: list[PairSource]
 
 
 @dataclass(frozen=True)
@@ -285,10 +310,14 @@ def _dataclass(kind: Any, value: Any, key: str) -> Any:
     for name in value:
         if name not in fields:
             raise UserError(f"{FILE}: unknown key `{key}.{name}`; known keys are {', '.join(fields)}")
-    missing = [name for name in fields if name not in value]
+    missing = [field.name for field in dataclasses.fields(kind) if _needed(field) and field.name not in value]
     if missing:
         raise UserError(f"{FILE}: key `{key}.{missing[0]}` is missing")
-    return kind(**{name: _value(hints[name], value[name], f"{key}.{name}") for name in fields})
+    return kind(**{name: _value(hints[name], value[name], f"{key}.{name}") for name in fields if name in value})
+
+
+def _needed(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _value(hint: Any, value: Any, key: str) -> Any:
@@ -303,8 +332,23 @@ def _value(hint: Any, value: Any, key: str) -> Any:
         if not isinstance(value, list):
             raise UserError(f"{FILE}: `{key}` is {value!r}, expected a list")
         return [_value(typing.get_args(hint)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
+    if typing.get_origin(hint) is dict:
+        return _map(hint, value, key)
+    if typing.get_origin(hint) is typing.Union:
+        # A map, or one of some words in its place.
+        of_map, words = typing.get_args(hint)
+        return _value(words if isinstance(value, str) else of_map, value, key)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{FILE}: `{key}` is {value!r} ({type(value).__name__}), expected {hint.__name__}")
     return value
+
+
+def _map(hint: Any, value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{FILE}: `{key}` is {value!r}, expected names with values")
+    for name in value:
+        if not isinstance(name, str):
+            raise UserError(f"{FILE}: `{key}` has the key {name!r} ({type(name).__name__}), expected a name")
+    return {name: _value(typing.get_args(hint)[1], item, f"{key}.{name}") for name, item in value.items()}
