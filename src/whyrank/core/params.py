@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
+from whyrank.core.objective_params import Objectives, Tasks
 
 FILE = "params.yaml"
 
@@ -27,10 +28,11 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class PerText:
+class Tokens:
     question: int
     conversation: int
     answer: int
+    pair: int  # each text of a pair of sentences
 
 
 Selection = Literal["head", "head_tail", "tfidf", "tfidf_sections"]
@@ -58,9 +60,10 @@ class Prepare:
     split: Split  # used only where the source does not bring its own train/dev/test qrels
     near_duplicate: float  # Jaccard or containment of word 3-grams from which two texts share a side, 0 to 1
     max_rejected: float  # share of bad rows above which the run stops, 0 to 1
-    tokens: PerText  # token budget per text, [CLS] and [SEP] included
+    tokens: Tokens  # budget per text, [CLS] and [SEP] included
     selection: SelectionPerText  # how a text longer than its budget is cut
     head_share: float  # of the budget, for `head_tail`, 0 to 1
+    pairs: "Pairs"  # of sentences
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class PretrainBarlow(BarlowBatches, Optimisation):
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    metric: str  # of the dev set, larger is better, for instance map@10_all
+    metric: str  # of the dev set, larger is better, for instance map@10_all; empty: the last weights are kept
     looks: int  # at the dev set, evenly spread over the training, besides the one before it
     every: int  # steps between two looks; 0: as `looks` says
     patience: int  # looks without a better value before training stops
@@ -162,62 +165,6 @@ class Similarity:
     kind: Literal["cosine", "dot"]
     scale: float  # inverse temperature, the factor on every score
     learn_scale: bool
-
-
-@dataclass(frozen=True)
-class Objective:
-    weight: float  # in the sum of losses; 0: not computed
-    freeze_encoder: bool  # this objective moves the heads alone
-    start_step: int  # steps of the training that it lets pass
-
-
-@dataclass(frozen=True)
-class Loss:
-    weight: float  # in the sum of the losses of an objective; 0: not called
-    temperature: float  # scores are divided by it
-
-
-@dataclass(frozen=True)
-class WeightedLoss:
-    weight: float
-
-
-@dataclass(frozen=True)
-class SimilarityObjective(Objective):
-    batch_size: int  # pairs
-    cosine: Loss  # CoSENT: the order of cosines
-    angle: Loss  # the order of AnglE's absolute angle difference
-    angle_signed: Loss  # the same without the absolute value
-    in_batch: Loss  # positives against the other texts of the batch
-    contrastive: Loss  # positives against the other positives and opposites of the same first text
-    mse: WeightedLoss  # the cosine as an estimate of the label
-    positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
-    negative_to: float  # label up to which a pair gives its second text as an opposite of its first
-
-
-@dataclass(frozen=True)
-class ClassificationObjective(Objective):
-    of: Literal["pairs", "query_type"]  # what has the classes
-    batch_size: int  # rows
-
-
-@dataclass(frozen=True)
-class Objectives:
-    rank: Objective
-    similarity: SimilarityObjective
-    classification: ClassificationObjective
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """How several objectives share the training."""
-
-    # all: every batch takes all of them | one is drawn for each batch: proportional to its rows | all alike | by
-    # rows^(1/temperature)
-    sampling: Literal["all", "proportional", "equal", "temperature"]
-    temperature: float  # above 1 lifts small objectives
-    # fixed: as given | uncertainty: learnt beside (Kendall et al. 2018) | equal_gradient: scaled until all pull alike
-    weighting: Literal["fixed", "uncertainty", "equal_gradient"]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,13 @@ class PairSet:
     leaks: pd.DataFrame
     rejected: pd.DataFrame
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Those for reports; none where no pairs were asked for."""
+        if self.counts.empty:
+            return {}
+        parts = {"counts": self.counts, "strata": self.strata, "unpaired": self.unpaired, "leaks": self.leaks}
+        return {f"pair_{name}": table for name, table in parts.items()}
+
 
 @dataclass(frozen=True)
 class _Part:

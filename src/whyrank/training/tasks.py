@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import Tasks as Options
+from whyrank.core.objective_params import Tasks as Options
 
 
 class Tasks(nn.Module):
