@@ -6,15 +6,12 @@ as text), and only those that the running stage declares in `dvc.yaml`, so an un
 goes stale.
 """
 
-import dataclasses
-import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
 from whyrank.core.objective_params import Objectives, Tasks
-
-FILE = "params.yaml"
+from whyrank.core.typed import FILE, typed
 
 
 @dataclass(frozen=True)
@@ -242,60 +239,8 @@ def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
     """One section of `values` as a checked dataclass."""
     if name not in values:
         raise UserError(f"{FILE}: section `{name}` is missing")
-    return _dataclass(kind, values[name], name)
+    return typed(kind, values[name], name)
 
 
 def seed(values: dict[str, Any]) -> int:
-    return _value(int, values.get("seed"), "seed")
-
-
-def _dataclass(kind: Any, value: Any, key: str) -> Any:
-    if not isinstance(value, dict):
-        raise UserError(f"{FILE}: `{key}` is {value!r}, expected a section with keys")
-    hints = typing.get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind)]
-    for name in value:
-        if name not in fields:
-            raise UserError(f"{FILE}: unknown key `{key}.{name}`; known keys are {', '.join(fields)}")
-    missing = [field.name for field in dataclasses.fields(kind) if _needed(field) and field.name not in value]
-    if missing:
-        raise UserError(f"{FILE}: key `{key}.{missing[0]}` is missing")
-    return kind(**{name: _value(hints[name], value[name], f"{key}.{name}") for name in fields if name in value})
-
-
-def _needed(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _value(hint: Any, value: Any, key: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _dataclass(hint, value, key)
-    if typing.get_origin(hint) is Literal:
-        known = typing.get_args(hint)
-        if value not in known:
-            raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(known)}")
-        return value
-    if typing.get_origin(hint) is list:
-        if not isinstance(value, list):
-            raise UserError(f"{FILE}: `{key}` is {value!r}, expected a list")
-        return [_value(typing.get_args(hint)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
-    if typing.get_origin(hint) is dict:
-        return _map(hint, value, key)
-    if typing.get_origin(hint) is typing.Union:
-        # A map, or one of some words in its place.
-        of_map, words = typing.get_args(hint)
-        return _value(words if isinstance(value, str) else of_map, value, key)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{FILE}: `{key}` is {value!r} ({type(value).__name__}), expected {hint.__name__}")
-    return value
-
-
-def _map(hint: Any, value: Any, key: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f"{FILE}: `{key}` is {value!r}, expected names with values")
-    for name in value:
-        if not isinstance(name, str):
-            raise UserError(f"{FILE}: `{key}` has the key {name!r} ({type(name).__name__}), expected a name")
-    return {name: _value(typing.get_args(hint)[1], item, f"{key}.{name}") for name, item in value.items()}
+    return typed(int, values.get("seed"), "seed")

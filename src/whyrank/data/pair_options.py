@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import FILE, PairSource
+from whyrank.core.params import PairSource
+from whyrank.core.typed import FILE
 
 
 def check_sources(sources: Iterable[PairSource]) -> None:
