@@ -204,6 +204,7 @@ class Evaluate:
     ndcg_cutoffs: list[int]
     stemmer: str  # of the words that BM25 counts, a Snowball language; empty: words as they stand
     keep: int  # answers kept per query in the recorded run
+    pair_tokens: int  # after which a text of a test pair is cut, special tokens included
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,13 @@ class Prepared:
         """Token ids of every text of the ranking set, answers first."""
         return [*self.answers["input_ids"], *self.queries["input_ids"]]
 
+    def pairs_of(self, use: str) -> pd.DataFrame:
+        """Pairs of one use with their texts as `text1` and `text2`."""
+        pairs = self.pairs[self.pairs["use"] == use]
+        text, start = self.pair_texts["text"].to_numpy(), len(self.answers) + len(self.queries)
+        first, second = (pairs[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
+        return pairs.assign(text1=text[first], text2=text[second])
+
     @cached_property
     def relevant(self) -> pd.DataFrame:
         """One row per relevant pair: `query` and `answer` row numbers and `gain` > 0, in the order of the queries."""
