@@ -5,6 +5,7 @@ A correlation that does not exist says why, instead of passing as a number: a co
 Shapes: N rows · C columns · G runs of equal values
 """
 
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -60,8 +61,8 @@ def correlate(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike, kind: Kind) -
     if reason:
         return Correlation(None, reason)
     prediction, label = CENTRED[kind](prediction), CENTRED[kind](label)
-    product = (prediction @ label) / np.sqrt((prediction @ prediction) * (label @ label))
-    return Correlation(float(np.clip(product, -1.0, 1.0)))
+    value = float(prediction @ label) / math.sqrt((prediction @ prediction) * (label @ label))
+    return Correlation(min(max(value, -1.0), 1.0))
 
 
 def columns(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, kind: Kind) -> list[Correlation]:
