@@ -68,7 +68,7 @@ def _espresso_layer(
     assert max(dims) < vector_ND.shape[1], f"{max(dims)} features are no cut of {vector_ND.shape[1]}"
     terms = [loss(*_cut(layer, width)) for width in dims]
     if align_weight:
-        target_NK = _principal_features(vector_ND.detach(), max(dims))
+        target_NK = _principal_features(vector_ND, max(dims))
         for width in dims:
             cut_NK, aim_NK = vector_ND[:, :width], target_NK[:, :width]
             divergence = distillation_scores(cut_NK, aim_NK, "kl", temperature=1.0)
