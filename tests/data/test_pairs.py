@@ -1,5 +1,6 @@
 """Sentence pairs: every format gives the same table, every row is accounted for, every mistake is one line."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -494,6 +495,17 @@ def test_another_source_changes_nothing_in_what_is_drawn_from_the_first(tmp_path
         for sources in (both.sources, both.sources[1:])
     ]
     pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in drawn))
+
+
+def test_a_training_pair_that_was_not_drawn_is_no_leak(tmp_path: Path) -> None:
+    rows = [(f"s {i}", "t", i / 10) for i in range(50)]
+    options = write_sources(tmp_path, {"set": ("train", rows), "held": ("test", rows)})
+    drawn = [dataclasses.replace(source, max_samples=20) for source in options.sources]
+    found = read_pairs(params.Pairs(options.folder, drawn), max_rejected=0, seed=7)
+    texts = found.pairs.set_index("pair_id")["text1"]
+    train, held = (set(found.pairs.query(f"use == '{use}'")["text1"]) for use in ("train", "test"))
+    assert set(texts[found.leaks["pair_id"]]) == train & held and 0 < len(found.leaks) < 20
+    assert texts[found.leaks["pair_id"]].tolist() == texts[found.leaks["train_pair_id"]].tolist()
 
 
 def test_two_sources_of_one_name_are_refused_and_none_at_all_gives_empty_tables(tmp_path: Path) -> None:
