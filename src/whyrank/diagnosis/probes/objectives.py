@@ -102,7 +102,7 @@ def few_negatives(case: Examination) -> Iterator[Finding]:
                 code="few-negatives",
                 severity="warning",
                 system=f"{init}-tuned",
-                sentence=f"`{name}` compares each text with {compared - 1:.0f} others, most of which are easy to tell apart.",
+                sentence=f"`{name}` compares each text with {compared - 1:.0f} others, most of them easy ones.",
                 evidence=(Evidence("candidates in a batch", compared, "texts"),),
                 cause="In-batch negatives are as many as the batch is large.",
                 fix=Fix({key: 64}),
