@@ -99,7 +99,7 @@ class Encoder(nn.Module):
 
     def tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut to `limit`."""
-        if not texts:
+        if len(texts) == 0:
             return []
         return self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
 
