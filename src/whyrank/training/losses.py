@@ -53,5 +53,5 @@ def ranking_cross_entropy(logit_BC: torch.Tensor, target_B: torch.Tensor, ignore
     Returns nats. Chance is log(candidates not ignored); perfect is 0.
     In the batch: van den Oord et al. 2018, arXiv:1807.03748; against all candidates: the softmax of a classifier.
     """
-    keep_target_BC = functional.one_hot(target_B, logit_BC.shape[1]).bool()
-    return functional.cross_entropy(logit_BC.masked_fill(ignored_BC & ~keep_target_BC, float("-inf")), target_B)
+    ignored_BC = ignored_BC.scatter(1, target_B[:, None], False)
+    return functional.cross_entropy(logit_BC.masked_fill(ignored_BC, float("-inf")), target_B)
