@@ -239,11 +239,9 @@ def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
         "sts12": 72.37, "sts13": 80.61, "sts14": 75.60, "sts15": 85.39, "sts16": 78.99, "stsb": 82.04, "sickr": 77.15,
     }  # fmt: skip
     found = {name: 100 * metrics[f"{name}_spearman"] for name in expected}
-    print(found, metrics)
     assert found == pytest.approx(expected, abs=0.10)
     assert metrics["sts_mean_spearman"] == pytest.approx(0.7888, abs=0.001)
     assert [metrics[f"{name}_n"] for name in expected] == [3108, 1500, 3750, 3000, 1186, 1379, 4927]
     assert metrics["similarity_undefined"] == 0
     floor = similarity.summary(graded_sets, similarity.predict_tfidf(graded_sets)).metrics
-    print(floor)
     assert 0.6 < floor["sts_mean_spearman"] < metrics["sts_mean_spearman"]
