@@ -52,7 +52,7 @@ def ours(folder: Path, mapped: bool = False) -> Callable[[], float]:
         pd.DataFrame({"query_id": "q" + queries, "type": "question", "split": "test"}),
         pd.DataFrame({"query_id": "q" + queries, "answer_id": "a" + queries, "score": 1.0}),
     )
-    options = Evaluate([1, 3, 10], [3, 10], [10], "", keep=KEPT)
+    options = Evaluate([1, 3, 10], [3, 10], [10], "", keep=KEPT, pair_tokens=128)
 
     def run() -> float:
         found = rank.rank(embed.scorer(vectors, "cosine"), prepared, rank.judged(prepared, "test"), options)

@@ -1,4 +1,4 @@
-"""evaluate: score one system on the test queries, against all answers.
+"""evaluate: score one system on the test queries, against all answers, and on test pairs of sentences.
 
 reads   data/prepared, models/<system> (the lexical floors have none)
 writes  data/runs/<system>, metrics/evaluate/<system>.json
@@ -8,7 +8,7 @@ import sys
 
 from whyrank.core import io, params, prepared, runtime
 from whyrank.core.errors import exit_on_user_error
-from whyrank.scoring import lexical, rank
+from whyrank.scoring import lexical, rank, similarity
 
 
 def main() -> None:
@@ -17,11 +17,12 @@ def main() -> None:
     seed = params.seed(values)
     options = params.section(values, "evaluate", params.Evaluate)
     texts = prepared.read("data/prepared")
-    test_Q = rank.judged(texts, "test")
+    test_Q, pairs = rank.judged(texts, "test"), texts.pairs_of("test")
 
     if name in lexical.FLOORS:
         run, geometry = rank.rank(lexical.scorer(name, texts, options.stemmer), texts, test_Q, options), {}
         vectors = None
+        predictions = similarity.predict_tfidf(pairs) if name == "tfidf" and len(pairs) else None
     else:
         # Imported only here: the lexical floors need no torch, whose import takes seconds.
         from whyrank.model import system
@@ -32,6 +33,7 @@ def main() -> None:
         model = system.load(f"models/{name}", trust_remote_code=encoder.trust_remote_code)
         vectors = embed.embed(model, texts, encoder)
         run = rank.rank(embed.scorer(vectors, model.score), texts, test_Q, options)
+        predictions = similarity.predict(model, pairs, encoder, longest=options.pair_tokens) if len(pairs) else None
         geometry = representation.describe(vectors, texts, run.top, seed) | {
             "score_kind_cosine": int(model.score == "cosine")
         }
@@ -40,6 +42,11 @@ def main() -> None:
         io.write_table(folder / "queries.parquet", run.queries)
         io.write_table(folder / "top.parquet", run.top)
         io.write_text(folder / "run.trec", rank.trec(run.top, name))
+        if predictions is not None:
+            found = similarity.summary(pairs, predictions)
+            geometry |= found.metrics
+            io.write_table(folder / "pairs.parquet", predictions.merge(pairs, on="pair_id"))
+            io.write_table(folder / "pair_lists.csv", found.lists)
         if vectors is not None:
             io.write_array(folder / "query_vectors.npy", vectors.query_ND)
             io.write_array(folder / "answer_vectors.npy", vectors.answer_AD)

@@ -4,10 +4,12 @@ reads   the source that params.yaml names
 writes  data/prepared, models/base, metrics/prepare.json, metrics/prepare/
 """
 
+import pandas as pd
+
 from whyrank.core import io, params, runtime
 from whyrank.core.errors import exit_on_user_error
-from whyrank.core.prepared import Prepared
-from whyrank.data import prepare
+from whyrank.core.prepared import TABLES, Prepared
+from whyrank.data import pair_texts, pairs, prepare
 from whyrank.diagnosis import preflight
 from whyrank.diagnosis.records import DataRecords
 from whyrank.model import source, system
@@ -27,16 +29,18 @@ def main() -> None:
     encoder = source.bring(params.section(values, "encoder", params.Encoder), prepare.answer_texts(valid))
     budget = source.budgets(encoder, options.tokens)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
-    texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
+    sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
+    numbered = pair_texts.numbered(sentences.pairs, len(result.answers) + len(result.queries))
+    texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels, *numbered), budget)
     batches = first_batches(texts, barlow, rank, seed)
-    tables = {**result.tables, "batches": batches}
+    tables = {**result.tables, **sentences.tables(), "batches": batches}
     records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = preflight.preflight(records)
 
     with io.replacing_folder("data/prepared") as folder:
-        for name, table in (("answers", texts.answers), ("queries", texts.queries), ("qrels", texts.qrels)):
-            io.write_table(folder / f"{name}.parquet", table)
-        io.write_table(folder / "rejected.parquet", result.rejected)
+        for name in TABLES:
+            io.write_table(folder / f"{name}.parquet", getattr(texts, name))
+        io.write_table(folder / "rejected.parquet", pd.concat([result.rejected, sentences.rejected]))
     with io.replacing_folder("metrics/prepare") as folder:
         for name, table in tables.items():
             io.write_table(folder / f"{name}.csv", table)

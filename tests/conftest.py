@@ -6,6 +6,7 @@ torch and transformers are imported inside the fixtures, so that the tests of da
 import copy
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 from whyrank.core import params
-from whyrank.core.prepared import Prepared
+from whyrank.core.prepared import PAIR_COLUMNS, Prepared
 
 ROOT = Path(__file__).parents[1]
 TOPICS = {
@@ -206,6 +207,37 @@ def topics(make_encoder: Callable[..., Any], make_prepared: Callable[..., Prepar
     for table in (prepared.answers, prepared.queries):
         table["input_ids"] = encoder.tokenise(table["text"], 16)
     return prepared
+
+
+NLI = {"entailment": 1.0, "neutral": 0.5, "contradiction": 0.0}
+
+
+@pytest.fixture(scope="session")
+def paired(topics: Prepared, make_encoder: Callable[..., Any]) -> Prepared:
+    """`topics` with pairs beside: for each topic six first texts (4 train, 1 dev, 1 test), each with a second text of
+    its own topic (entailment), half of it and half of another (neutral), and of another (contradiction)."""
+    random = np.random.default_rng(2)
+    names = list(TOPICS)
+
+    def text(*words: str) -> str:
+        return " ".join(random.choice(words, 6))
+
+    rows = []
+    for use, repeats in (("train", 4), ("dev", 1), ("test", 1)):
+        for i, own in enumerate(names):
+            other = TOPICS[names[(i + 1) % len(names)]]
+            for number in range(repeats):
+                first = text(*TOPICS[own])
+                for name, words in zip(NLI, (TOPICS[own], [*TOPICS[own], *other], other), strict=True):
+                    key = f"nli/{use}-{own}-{number}-{name}"
+                    rows.append((key, "nli", "", use, name, NLI[name], first, text(*words)))
+    pairs = pd.DataFrame(rows, columns=[*PAIR_COLUMNS[:-2], "text1", "text2"])
+    texts = pd.unique(pairs[["text1", "text2"]].to_numpy().flatten())
+    start = len(topics.answers) + len(topics.queries)
+    number = pd.Series(np.arange(len(texts)) + start, texts)
+    pairs["first"], pairs["second"] = number[pairs["text1"]].to_numpy(), number[pairs["text2"]].to_numpy()
+    ids = make_encoder().tokenise(list(texts), 16)
+    return replace(topics, pairs=pairs[PAIR_COLUMNS], pair_texts=pd.DataFrame({"text": texts, "input_ids": ids}))
 
 
 @pytest.fixture

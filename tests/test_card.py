@@ -281,7 +281,7 @@ def test_the_card_tells_verdict_interval_level_and_versions(workspace):
     assert "accuracy@1 on the test queries, 90 % interval" in text
     assert "Versions of the run: python 3.11.7, torch 2.13.0+cpu." in text
     tokens, selection = workspace.params["prepare"]["tokens"], workspace.params["prepare"]["selection"]
-    cuts = [f"{tokens[kind]} tokens per {kind} (selection: {selection[kind]})" for kind in tokens]
+    cuts = [f"{tokens[kind]} tokens per {kind} (selection: {selection[kind]})" for kind in selection]
     assert f"cut beforehand, to {', '.join(cuts)}." in text and len(cuts) == 3
 
 

@@ -133,6 +133,19 @@ def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params
         ("evaluate.map_cutoffs", [1, 5]),
         ("finetune_rank.learning_rate", 2e-05),
         ("encoder.trust_remote_code", True),
+        ("prepare.pairs.sources", []),
+        (
+            "prepare.pairs.sources",
+            [
+                {
+                    "name": "snli",
+                    "use": "train",
+                    "labels": {"entailment": 1.0, "neutral": 0.5},
+                    "classes": ["a b", "c"],
+                },
+                {"name": "sts", "use": "test", "range": [0, 5], "labels": "raw"},
+            ],
+        ),
     ],
 )
 def test_dvc_reads_any_value_back_as_it_was_written(key, value, shipped_params, tmp_path):

@@ -45,9 +45,18 @@ def read(name: str, folder: Path) -> Scenario:
 
 def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
     """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
-    settings = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in scenario.overrides.items()]
+    settings = [f"{key}={written(value)}" for key, value in scenario.overrides.items()]
     flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
     return [sys.executable, "-m", "dvc", "exp", "run", "-n", scenario.name, "-m", scenario.question, *flags]
+
+
+def written(value: Any) -> str:
+    """A value in the grammar of Hydra, which is that of JSON but for the keys of a dict: they take no quotes."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(written(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def verdict(scenario: Scenario, found: Sequence[str]) -> list[str]:

@@ -128,3 +128,39 @@ def test_load_agrees_with_dvc_itself_for_every_stage_of_the_pipeline(monkeypatch
     for stage in stages:
         name = names.get(stage, stage)
         assert params.load(name) == dvc.api.params_show(stages=name), name
+
+
+SNLI = {"name": "snli", "path": "snli.csv", "use": "train", "kind": "classes", "labels": {"yes": 1, "no": 0.0}}
+
+
+def test_a_list_of_sections_and_a_map_by_name_are_read_and_what_is_left_out_has_its_default():
+    pairs = params.section({"pairs": {"folder": "raw", "sources": [SNLI]}}, "pairs", params.Pairs)
+    (source,) = pairs.sources
+    assert source.labels == {"yes": 1.0, "no": 0.0} and isinstance(source.labels["yes"], float)
+    assert (source.hub, source.classes, source.range, source.max_samples) == ("", [], [], 0)
+    raw = params.section({"source": SNLI | {"labels": "raw"}}, "source", params.PairSource)
+    assert raw.labels == "raw"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": {0: 1.0}}, "`pairs.sources[0].labels` has the key 0 (int), expected a name"),
+        ({"labels": {"yes": "1"}}, "`pairs.sources[0].labels.yes` is '1' (str), expected float"),
+        ({"labels": [1.0]}, "`pairs.sources[0].labels` is [1.0], expected names with values"),
+        ({"labels": "row"}, "`pairs.sources[0].labels` is 'row', expected one of raw"),
+        ({"use": "validation"}, "`pairs.sources[0].use` is 'validation', expected one of train, dev, test"),
+        ({"range": [0, "5"]}, "`pairs.sources[0].range[1]` is '5' (str), expected float"),
+        ({"lables": {}}, "unknown key `pairs.sources[0].lables`; known keys are name, use, kind"),
+    ],
+)
+def test_a_fault_in_a_list_or_a_map_is_named_with_its_place(changes, message):
+    with pytest.raises(UserError) as error:
+        params.section({"pairs": {"folder": "", "sources": [SNLI | changes]}}, "pairs", params.Pairs)
+    assert str(error.value).startswith(f"params.yaml: {message}")
+
+
+def test_a_key_without_a_default_must_be_there():
+    values = {"source": {key: value for key, value in SNLI.items() if key != "use"}}
+    with pytest.raises(UserError, match=r"^params\.yaml: key `source\.use` is missing$"):
+        params.section(values, "source", params.PairSource)

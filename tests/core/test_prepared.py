@@ -39,10 +39,28 @@ def test_texts_are_numbered_answers_first(small):
     assert [list(row) for row in small.token_ids] == [[1], [2], [3], [4, 4], [5], [6]]
 
 
-def test_a_set_reads_back_as_it_was_written(topics, tmp_path):
-    for name in ("answers", "queries", "qrels"):
+def test_pairs_of_a_use_have_their_texts(paired):
+    test = paired.pairs_of("test")
+    assert len(test) == 18 and set(test["use"]) == {"test"}
+    text = dict(enumerate(paired.pair_texts["text"], start=len(paired.token_ids)))
+    assert test["text1"].tolist() == [text[number] for number in test["first"]]
+    assert test["text2"].tolist() == [text[number] for number in test["second"]]
+
+
+def test_training_reads_the_texts_of_pairs_up_to_those_of_the_test_alone(paired, topics):
+    read = paired.pairs[paired.pairs["use"] != "test"][["first", "second"]].to_numpy().max() + 1
+    assert len(topics.token_ids) < len(paired.training_token_ids) == read <= read + len(paired.pair_texts)
+    assert len(topics.training_token_ids) == len(topics.token_ids)
+
+
+@pytest.mark.parametrize("which", ["topics", "paired"])
+def test_a_set_reads_back_as_it_was_written(which, request, tmp_path):
+    topics = request.getfixturevalue(which)
+    for name in prepared.TABLES:
         io.write_table(tmp_path / f"{name}.parquet", getattr(topics, name))
     back = prepared.read(tmp_path)
     assert back.relevant.equals(topics.relevant)
+    assert back.pairs["pair_id"].tolist() == topics.pairs["pair_id"].tolist()
+    assert len(back.training_token_ids) == len(topics.training_token_ids)
     assert back.queries["query_id"].tolist() == topics.queries["query_id"].tolist()
     assert all(np.array_equal(one, two) for one, two in zip(back.token_ids, topics.token_ids, strict=True))

@@ -24,9 +24,10 @@ OPTIONS = params.Prepare(
     split=params.Split("query", dev=0.1, test=0.2),
     near_duplicate=0.8,
     max_rejected=0.01,
-    tokens=params.PerText(20, 40, 30),
+    tokens=params.Tokens(20, 40, 30, 30),
     selection=params.SelectionPerText("head", "tfidf", "head_tail"),
     head_share=0.25,
+    pairs=params.Pairs("", []),
 )
 
 

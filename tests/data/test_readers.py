@@ -49,6 +49,14 @@ def test_tsv_takes_quotes_for_characters_and_refuses_a_wrong_column_count(tmp_pa
     assert rows[3].cells == {"_id": "4", "text": ""}
 
 
+def test_tsv_without_a_header_takes_the_names_given_and_leaves_out_fields_after_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"1\tone\n\n2\ttwo\tmore\n3\n")
+    rows = list(read_tsv(path, ["_id", "text"]))
+    assert [(row.line, row.fault) for row in rows] == [(1, None), (3, None), (4, "wrong column count")]
+    assert rows[1].cells == {"_id": "2", "text": "two"}
+
+
 def test_csv_counts_a_record_over_several_lines_at_its_first_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'\xef\xbb\xbf_id,text\n1,"two\nlines, quoted"\n2,\xff\n3\n4,last\n')

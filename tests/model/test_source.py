@@ -9,7 +9,7 @@ import torch
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import Encoder as EncoderParams
-from whyrank.core.params import PerText
+from whyrank.core.params import Tokens
 from whyrank.model import source
 
 TEXTS = ["you pay a pension when you retire", "a visa lets you travel", "tax on income is paid back"] * 4
@@ -89,12 +89,12 @@ def test_a_scratch_encoder_is_the_same_for_the_same_seed_and_gives_finite_differ
 
 
 def test_budgets_leave_room_for_the_special_tokens(tiny_encoder):
-    budgets = source.budgets(tiny_encoder, PerText(question=3, conversation=64, answer=20))
-    assert budgets.whole == {"question": 3, "conversation": 64, "answer": 20}
-    assert budgets.own == {"question": 1, "conversation": 62, "answer": 18}  # without [CLS] and [SEP]
+    budgets = source.budgets(tiny_encoder, Tokens(question=3, conversation=64, answer=20, pair=9))
+    assert budgets.whole == {"question": 3, "conversation": 64, "answer": 20, "pair": 9}
+    assert budgets.own == {"question": 1, "conversation": 62, "answer": 18, "pair": 7}  # without [CLS] and [SEP]
 
 
 @pytest.mark.parametrize("budget", [2, 65])
 def test_a_budget_that_the_encoder_cannot_take_is_a_user_error_that_names_it_and_the_bounds(tiny_encoder, budget):
     with pytest.raises(UserError, match=rf"`prepare\.tokens\.answer` is {budget}, but this encoder takes 3 to 64"):
-        source.budgets(tiny_encoder, PerText(question=10, conversation=10, answer=budget))
+        source.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10))

@@ -53,6 +53,7 @@ def long_runs(ran, tmp_path_factory):
         "steeper": steeper_rate,
         "again": again_by_force,
         "scenario": without_pretraining,
+        "pairs": sentence_pairs,
         "queue": two_queued,
     } | {name: partial(with_two_processes, name) for name in LAUNCHERS}
     with ThreadPoolExecutor(2) as pool:
@@ -75,6 +76,10 @@ def again_by_force(clone):
 def without_pretraining(clone):
     (clone.folder / "scenarios/no-pretraining.yaml").write_text(yaml.safe_dump(SCENARIO))
     return clone, clone.run(sys.executable, "-m", "whyrank", "scenario", "no-pretraining")
+
+
+def sentence_pairs(clone):
+    return clone, clone.run(sys.executable, "-m", "whyrank", "scenario", "pairs-sample")
 
 
 def two_queued(clone):
@@ -293,6 +298,24 @@ def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
     assert clone.metrics("pretrain_barlow")["steps"] == 0
     found = {finding["code"] for finding in json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())}
     assert not found & set(SCENARIO["unexpected"])
+
+
+def test_sentence_pairs_are_trained_on_beside_ranking_and_every_system_is_scored_on_them(ran, long_runs):
+    clone, result = long_runs["pairs"].result()
+    assert result.returncode == 0, result.stderr
+    with open(clone.folder / "metrics/finetune_rank/base/history.csv") as file:
+        steps = list(csv.DictReader(file))
+    for row in steps:
+        shares = [float(row[f"{name}_gradient_share"]) for name in ("rank", "similarity")]
+        assert sum(shares) == pytest.approx(1.0) and min(shares) > 0
+        assert -1 <= float(row["rank_similarity_gradient_cosine"]) <= 1
+    for name in ("tfidf", "base", "barlow", "base-tuned", "barlow-tuned"):
+        metrics = clone.metrics(f"evaluate/{name}")
+        assert metrics["sts_n"] == 60 and 0.2 < metrics["sts_spearman"] <= 1
+    assert "sts_n" not in clone.metrics("evaluate/bm25")
+    # The untouched system ranks as it does without pairs.
+    without = ran.metrics("evaluate/base")
+    assert {name: clone.metrics("evaluate/base")[name] for name in without} == without
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)

@@ -11,7 +11,7 @@ from whyrank.core.params import Evaluate
 from whyrank.scoring import blocks, embed, rank
 from whyrank.scoring.embed import Vectors
 
-OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4)
+OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4, pair_tokens=128)
 
 # 5 answers, 6 queries: several relevant answers, ties of relevant and irrelevant ones, one query not judged.
 SCORES = np.array(
@@ -108,7 +108,7 @@ def test_the_top_list_is_best_first_with_ties_in_the_order_of_the_corpus(small):
 
 
 def test_no_more_answers_are_kept_than_there_are(small):
-    options = Evaluate([1], [3], [3], "", keep=100)
+    options = Evaluate([1], [3], [3], "", keep=100, pair_tokens=128)
     assert run(small, options).top.groupby("query_id").size().tolist() == [5] * 5
 
 
@@ -137,7 +137,7 @@ def ranked(make_prepared, scores, keep=4):
         [(f"q{i}", "question", "test", "x") for i in range(len(scores))],
         [(f"q{i}", "a0", 1.0) for i in range(len(scores))],
     )
-    options = Evaluate([1], [3], [3], "", keep)
+    options = Evaluate([1], [3], [3], "", keep, pair_tokens=128)
     return rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
 
 
@@ -185,7 +185,7 @@ def test_scores_in_tiles_give_the_run_of_whole_rows(make_prepared, monkeypatch, 
     monkeypatch.setattr(rank, "STREAM", stream)
     monkeypatch.setattr(blocks, "COLUMNS", 90)
     score, test_Q = embed.scorer(vectors, "dot"), rank.judged(prepared, "test")
-    options = Evaluate([1, 3], [3, 10], [10], "", keep=20)
+    options = Evaluate([1, 3], [3, 10], [10], "", keep=20, pair_tokens=128)
     tiled, whole = (rank.rank(of, prepared, test_Q, options) for of in (score, lambda query_Q: score(query_Q)))
     pd.testing.assert_frame_equal(tiled.queries, whole.queries, rtol=1e-12)  # MRR sums ties of a block side by side
     assert tiled.top.equals(whole.top)
@@ -206,7 +206,7 @@ def test_the_trec_file_gives_trec_eval_the_same_metrics_where_the_definitions_ag
         [(f"q{i}", "question", "test", "x") for i in range(30)],
         [(f"q{q}", f"answer {a}", gain) for q, of in gains.items() for a, gain in of.items()],
     )
-    options = Evaluate([1, 3], [3, 10], [10], "", keep=100)
+    options = Evaluate([1, 3], [3, 10], [10], "", keep=100, pair_tokens=128)
     run = rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
     text = rank.trec(run.top, "base")
     assert text.splitlines()[0].split()[1::2] == ["Q0", "1", "base"] and len(text.splitlines()[0].split()) == 6

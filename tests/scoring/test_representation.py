@@ -22,7 +22,10 @@ OF_TWO_TYPES = {"question_conversation_distance", "type_probe_auc"}
 
 def described(prepared, vectors):
     run = rank.rank(
-        embed.scorer(vectors, "cosine"), prepared, rank.judged(prepared, "test"), Evaluate([1], [3], [3], "", keep=20)
+        embed.scorer(vectors, "cosine"),
+        prepared,
+        rank.judged(prepared, "test"),
+        Evaluate([1], [3], [3], "", keep=20, pair_tokens=128),
     )
     return representation.describe(vectors, prepared, run.top, seed=7)
 

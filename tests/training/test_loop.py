@@ -137,6 +137,15 @@ def test_the_weights_before_the_first_step_are_kept_where_training_only_harms():
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
 
 
+def test_without_a_metric_the_weights_of_the_last_step_are_kept():
+    trained, parts = moving()
+    evaluate = scripted([0.9, 0.1, 0.1, 0.1, 0.1, 0.1], trained)
+    stopping = EarlyStopping(metric="", looks=5, every=0, patience=1)
+    history = fit(trained, parts, optimisation(), steps=5, what="test", evaluate=evaluate, early_stopping=stopping)
+    assert history.best_step == 5 and len(history.steps) == 5
+    assert torch.equal(trained.weight, evaluate.looks[-1]["weight"])
+
+
 def test_patience_ends_training_after_that_many_looks_without_a_better_value():
     trained, parts = moving()
     # Looks at 0, 2, 4, 6, 8: the best at 4, then 6 (equal is not better) and 8: patience 2 is at its end.

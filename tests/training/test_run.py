@@ -1,6 +1,9 @@
 """The two trainings from a system to a better one, on the tiny encoder and six topics."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -10,6 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.model import heads, system
 from whyrank.training import run, summary
 
+NO_PAIRS = pd.DataFrame(columns=["use", "class_name"])
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
 
@@ -161,7 +165,8 @@ def test_pretraining_a_head_leaves_the_encoder_bit_for_bit_and_moves_the_head(to
     ],
 )
 def test_rounds_through_the_training_pairs_are_counted_in_batches(finetuning, epochs, batch_size, pairs, steps):
-    assert run.ranking_steps(finetuning(epochs=epochs, batch_size=batch_size), pairs) == steps
+    relevant = SimpleNamespace(relevant_in=lambda split: range(pairs), pairs=NO_PAIRS)
+    assert run.training_steps(finetuning(epochs=epochs, batch_size=batch_size), relevant) == steps
 
 
 def test_fine_tuning_sees_each_training_pair_as_often_as_epochs_says(topics, make_encoder, finetuning):

@@ -1,18 +1,17 @@
 """Typed views of `params.yaml`. The only file that talks to DVC.
 
 Each section is a frozen dataclass; an unknown key, a missing key or a value of another type is a `UserError` that
-names the key. Values are read with DVC's own parser (PyYAML reads `1e-4` as text), and only those that the running
-stage declares in `dvc.yaml`, so an undeclared read fails at once and never goes stale.
+names the key. Only a field with a default may be left out. Values are read with DVC's own parser (PyYAML reads `1e-4`
+as text), and only those that the running stage declares in `dvc.yaml`, so an undeclared read fails at once and never
+goes stale.
 """
 
-import dataclasses
-import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
-
-FILE = "params.yaml"
+from whyrank.core.objective_params import Objectives, Tasks
+from whyrank.core.typed import FILE, typed
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,11 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class PerText:
+class Tokens:
     question: int
     conversation: int
     answer: int
+    pair: int  # each text of a pair of sentences
 
 
 Selection = Literal["head", "head_tail", "tfidf", "tfidf_sections"]
@@ -57,9 +57,34 @@ class Prepare:
     split: Split  # used only where the source does not bring its own train/dev/test qrels
     near_duplicate: float  # Jaccard or containment of word 3-grams from which two texts share a side, 0 to 1
     max_rejected: float  # share of bad rows above which the run stops, 0 to 1
-    tokens: PerText  # token budget per text, [CLS] and [SEP] included
+    tokens: Tokens  # budget per text, [CLS] and [SEP] included
     selection: SelectionPerText  # how a text longer than its budget is cut
     head_share: float  # of the budget, for `head_tail`, 0 to 1
+    pairs: "Pairs"  # of sentences
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """Sentence pairs with one use. Keys that do not apply may be left out."""
+
+    name: str
+    use: Literal["train", "dev", "test"]
+    kind: Literal["classes", "scores"]  # what the label column holds
+    path: str = ""  # below `folder`: a file, or a folder of STS.input.* and STS.gs.*
+    hub: str = ""  # hub id, or a folder that is a copy of one, instead of `path`
+    config: str = ""  # of the hub set; empty: its only or its default one
+    split: str = ""  # of the hub set; empty: the one that `use` says (validation counts as dev)
+    # classes: label by class name, 0 to 1 | raw repeats a known fault: class ids are taken for labels
+    labels: dict[str, float] | Literal["raw"] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)  # names of the class ids 0, 1, 2, … where the file has none
+    range: list[float] = field(default_factory=list)  # scores: lowest and highest, which become 0 and 1
+    max_samples: int = 0  # of sound pairs, drawn by class or score; 0: all
+
+
+@dataclass(frozen=True)
+class Pairs:
+    folder: str  # of the sources' paths
+    sources: list[PairSource]
 
 
 @dataclass(frozen=True)
@@ -126,7 +151,7 @@ class PretrainBarlow(BarlowBatches, Optimisation):
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    metric: str  # of the dev set, larger is better, for instance map@10_all
+    metric: str  # of the dev set, larger is better, for instance map@10_all; empty: the last weights are kept
     looks: int  # at the dev set, evenly spread over the training, besides the one before it
     every: int  # steps between two looks; 0: as `looks` says
     patience: int  # looks without a better value before training stops
@@ -137,17 +162,6 @@ class Similarity:
     kind: Literal["cosine", "dot"]
     scale: float  # inverse temperature, the factor on every score
     learn_scale: bool
-
-
-@dataclass(frozen=True)
-class Objective:
-    weight: float  # in the sum of losses; 0: not computed
-    freeze_encoder: bool  # this objective moves the heads alone
-
-
-@dataclass(frozen=True)
-class Objectives:
-    rank: Objective
 
 
 @dataclass(frozen=True)
@@ -173,6 +187,7 @@ class FinetuneRank(RankBatches, Optimisation):
     epochs: float  # rounds through the training pairs, at most; 0 trains nothing
     max_steps: int  # 0: no bound of its own
     objectives: Objectives
+    tasks: Tasks
     hard_negatives: HardNegatives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity
@@ -189,6 +204,7 @@ class Evaluate:
     ndcg_cutoffs: list[int]
     stemmer: str  # of the words that BM25 counts, a Snowball language; empty: words as they stand
     keep: int  # answers kept per query in the recorded run
+    pair_tokens: int  # after which a text of a test pair is cut, special tokens included
 
 
 @dataclass(frozen=True)
@@ -224,41 +240,8 @@ def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
     """One section of `values` as a checked dataclass."""
     if name not in values:
         raise UserError(f"{FILE}: section `{name}` is missing")
-    return _dataclass(kind, values[name], name)
+    return typed(kind, values[name], name)
 
 
 def seed(values: dict[str, Any]) -> int:
-    return _value(int, values.get("seed"), "seed")
-
-
-def _dataclass(kind: Any, value: Any, key: str) -> Any:
-    if not isinstance(value, dict):
-        raise UserError(f"{FILE}: `{key}` is {value!r}, expected a section with keys")
-    hints = typing.get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind)]
-    for name in value:
-        if name not in fields:
-            raise UserError(f"{FILE}: unknown key `{key}.{name}`; known keys are {', '.join(fields)}")
-    missing = [name for name in fields if name not in value]
-    if missing:
-        raise UserError(f"{FILE}: key `{key}.{missing[0]}` is missing")
-    return kind(**{name: _value(hints[name], value[name], f"{key}.{name}") for name in fields})
-
-
-def _value(hint: Any, value: Any, key: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _dataclass(hint, value, key)
-    if typing.get_origin(hint) is Literal:
-        known = typing.get_args(hint)
-        if value not in known:
-            raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(known)}")
-        return value
-    if typing.get_origin(hint) is list:
-        if not isinstance(value, list):
-            raise UserError(f"{FILE}: `{key}` is {value!r}, expected a list")
-        return [_value(typing.get_args(hint)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{FILE}: `{key}` is {value!r} ({type(value).__name__}), expected {hint.__name__}")
-    return value
+    return typed(int, values.get("seed"), "seed")

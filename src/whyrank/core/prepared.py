@@ -1,9 +1,10 @@
-"""The prepared ranking set: answers, queries and qrels as tables, and the same as row numbers.
+"""The prepared data: answers, queries and qrels as tables, and the same as row numbers; pairs of sentences beside them.
 
-Texts are numbered answers first, then queries: text i is answer i for i < A, and query i - A from there on.
+Texts are numbered answers first, then queries, then those of pairs: text i is answer i for i < A, query i - A for
+i < A + Q, and from there on text i - A - Q of the pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,22 +13,45 @@ import pandas as pd
 
 from whyrank.core import io
 
+TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts")
+PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
+
 
 @dataclass(frozen=True)
 class Prepared:
     """answers   answer_id, title, raw_text, text, input_ids, …
     queries   query_id, type, split, raw_text, text, input_ids, …
     qrels     query_id, answer_id, score: one row per pair
+    pairs     pair_id, source, subset, use, class_name, label, first, second: pairs of sentences; the last two are
+              numbers of texts
+    pair_texts   text, input_ids: each text of the pairs once; those of training first, then dev, then test
     """
 
     answers: pd.DataFrame
     queries: pd.DataFrame
     qrels: pd.DataFrame
+    pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PAIR_COLUMNS))
+    pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
+
+    @cached_property
+    def training_token_ids(self) -> list[np.ndarray]:
+        """Token ids of every text that training reads: answers, queries, and the texts of pairs but for the test."""
+        first = len(self.answers) + len(self.queries)
+        read = self.pairs[self.pairs["use"] != "test"][["first", "second"]]
+        count = int(read.to_numpy().max()) + 1 - first if len(read) else 0
+        return [*self.token_ids, *self.pair_texts["input_ids"][:count]]
 
     @cached_property
     def token_ids(self) -> list[np.ndarray]:
-        """Token ids of every text, answers first."""
+        """Token ids of every text of the ranking set, answers first."""
         return [*self.answers["input_ids"], *self.queries["input_ids"]]
+
+    def pairs_of(self, use: str) -> pd.DataFrame:
+        """Pairs of one use with their texts as `text1` and `text2`."""
+        pairs = self.pairs[self.pairs["use"] == use]
+        text, start = self.pair_texts["text"].to_numpy(), len(self.answers) + len(self.queries)
+        first, second = (pairs[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
+        return pairs.assign(text1=text[first], text2=text[second])
 
     @cached_property
     def relevant(self) -> pd.DataFrame:
@@ -54,4 +78,4 @@ class Prepared:
 
 def read(folder: str | Path) -> Prepared:
     folder = Path(folder)
-    return Prepared(*(io.read_table(folder / f"{name}.parquet") for name in ("answers", "queries", "qrels")))
+    return Prepared(*(io.read_table(folder / f"{name}.parquet") for name in TABLES))

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from whyrank.data.query_types import TYPES
@@ -11,6 +11,7 @@ from whyrank.data.query_types import TYPES
 Section = dict[str, str]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN_CHARACTERS = 200
+_LISTED = 12
 
 
 class CellError(Exception):
@@ -26,6 +27,12 @@ def printable(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else repr(value)
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:_SHOWN_CHARACTERS])
     return "".join(shown)[:_SHOWN_CHARACTERS]
+
+
+def listed(names: Iterable[str]) -> str:
+    """At most 12 names for a message, each of at most 40 characters."""
+    shown = [printable(name)[:40] for name in names]
+    return ", ".join(shown[:_LISTED] + ["…"] * (len(shown) > _LISTED))
 
 
 def read_id(values: Mapping[str, Any], column: str) -> str:
@@ -86,17 +93,23 @@ def read_sections(values: Mapping[str, Any]) -> list[Section] | None:
     return [section for section in sections if section["title"] or section["text"]] or None
 
 
-def read_score(values: Mapping[str, Any], column: str) -> float:
-    """A finite number, zero or more; zero is a judgement (not relevant), a negative one has no gain."""
+def read_number(values: Mapping[str, Any], column: str) -> float:
+    """A finite number."""
     value = values.get(column)
     try:
-        score = math.nan if isinstance(value, bool | None) else float(value)
+        number = math.nan if isinstance(value, bool | None) else float(value)
     except (TypeError, ValueError, OverflowError):
-        score = math.nan
-    if not math.isfinite(score):
+        number = math.nan
+    if not math.isfinite(number):
         raise CellError(column, "not a finite number", value)
+    return number
+
+
+def read_score(values: Mapping[str, Any], column: str) -> float:
+    """A finite number, zero or more; zero is a judgement (not relevant), a negative one has no gain."""
+    score = read_number(values, column)
     if score < 0:
-        raise CellError(column, "negative score", value)
+        raise CellError(column, "negative score", values.get(column))
     return score
 
 

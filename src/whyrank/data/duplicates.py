@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from whyrank.data.words import words
+from whyrank.data.words import exact_key, words
 
 # A shorter text says too little to be recognised inside another: six 3-grams are eight words.
 MIN_CONTAINED = 6
@@ -50,8 +50,7 @@ def find_duplicates(texts: Sequence[str], *, threshold: float = 0.8) -> Duplicat
     """
     assert 0 < threshold <= 1, threshold
     split_texts = [words(text) for text in texts]
-    # A text without any word ("???") is compared as it is written.
-    keys = [" ".join(parts) if parts else f"\n{text.strip()}" for parts, text in zip(split_texts, texts, strict=True)]
+    keys = [exact_key(text, parts) for text, parts in zip(texts, split_texts, strict=True)]
     codes, _ = pd.factorize(np.array(keys, dtype=object))
     first = np.full(codes.max(initial=-1) + 1, len(codes), dtype=np.int64)
     np.minimum.at(first, codes, np.arange(len(codes)))

@@ -42,9 +42,12 @@ def read_jsonl(path: Path) -> Iterator[Row]:
             yield Row(number, fault="not a JSON object", shown=line)
 
 
-def read_tsv(path: Path) -> Iterator[Row]:
-    """Tab separated, one record a line, no quoting (a quote is an ordinary character of a text)."""
-    header: list[str] | None = None
+def read_tsv(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """Tab separated, one record a line, no quoting (a quote is an ordinary character of a text).
+
+    columns   names of the first fields of a file without a header; fields after them are left out
+    """
+    header = columns
     for number, raw in _lines(path):
         try:
             cells = raw.decode("utf-8").split("\t")
@@ -54,7 +57,7 @@ def read_tsv(path: Path) -> Iterator[Row]:
         if header is None:
             header = [cell.strip() for cell in cells]
         else:
-            yield _record(number, header, cells, "\t".join(cells))
+            yield _record(number, header, cells[: len(columns)] if columns else cells, "\t".join(cells))
 
 
 def read_csv(path: Path) -> Iterator[Row]:

@@ -18,3 +18,9 @@ def words(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """`words` without scikit-learn's English stop words and without single Latin letters and digits."""
     return [word for word in words(text) if word not in ENGLISH_STOP_WORDS and (len(word) > 1 or word > "\u2e80")]
+
+
+def exact_key(text: str, parts: list[str]) -> str:
+    """Equal for texts that differ in case, white space and punctuation alone; `parts` are the text's `words`."""
+    # A text without any word ("???") is compared as it is written.
+    return " ".join(parts) if parts else f"\n{text.strip()}"

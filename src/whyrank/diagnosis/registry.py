@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.preflight import PREFLIGHT
-from whyrank.diagnosis.probes import collapse, lists, pretraining, ranking, representation, slices, training
+from whyrank.diagnosis.probes import collapse, lists, objectives, pretraining, ranking, representation, slices, training
 from whyrank.diagnosis.records import Records
 
 PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
@@ -21,6 +21,9 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "worse-than-zero-shot": ranking.worse_than_zero_shot,
     "ties-decide-the-metric": lists.ties_decide_the_metric,
     "hub-answers": lists.hub_answers,
+    "nothing-moves": objectives.nothing_moves,
+    "dead-loss-term": objectives.dead_loss_term,
+    "few-negatives": objectives.few_negatives,
     "underfitted": training.underfitted,
     "overfitted": training.overfitted,
     "collapsed-embeddings": collapse.collapsed_embeddings,

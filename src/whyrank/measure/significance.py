@@ -103,15 +103,15 @@ def _bootstrap(sum_C: Floats, size_C: Ints, resamples: int, seed: int, level: fl
     n_clusters = len(sum_C)
     if n_clusters < 2:
         return float("nan"), float("nan")
-    rng = np.random.default_rng([seed, 0])
-
-    def resampled_means(n: int) -> Floats:
-        # uint32 draws are 8 times as fast as int64; gathering sums beats building (B, C) counts 2 to 1.
-        draw_BC = rng.integers(n_clusters, size=(n, n_clusters), dtype=np.uint32)
-        return sum_C[draw_BC].sum(axis=1) / size_C[draw_BC].sum(axis=1)
-
+    # Gathering sums beats building (B, C) counts 2 to 1.
+    mean_B = resampled(
+        lambda draw_BC: sum_C[draw_BC].sum(axis=1) / size_C[draw_BC].sum(axis=1),
+        n_clusters,
+        resamples=resamples,
+        seed=seed,
+    )
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(_in_blocks(resampled_means, resamples, n_clusters), [tail, 1.0 - tail])
+    low, high = np.quantile(mean_B, [tail, 1.0 - tail])
     return float(low), float(high)
 
 
@@ -120,16 +120,47 @@ def _sign_flip_p(sum_C: Floats, resamples: int, seed: int) -> float:
     n_clusters = len(sum_C)
     if n_clusters == 0:
         return float("nan")
-    rng = np.random.default_rng([seed, 1])
-
-    def flipped_sums(n: int) -> Floats:
-        is_kept_BC = np.unpackbits(rng.integers(256, size=(n, -(-n_clusters // 8)), dtype=np.uint8), axis=1)
-        return 2.0 * (is_kept_BC[:, :n_clusters] @ sum_C) - sum_C.sum()
-
+    sums_B = flipped(
+        lambda is_kept_BC: 2.0 * (is_kept_BC @ sum_C) - sum_C.sum(), n_clusters, resamples=resamples, seed=seed
+    )
     # Flips that equal the observed sum on paper may fall short of it by rounding.
     enough = abs(sum_C.sum()) - 1e-12 * np.abs(sum_C).sum()
-    n_extreme = int((np.abs(_in_blocks(flipped_sums, resamples, n_clusters)) >= enough).sum())
+    n_extreme = int((np.abs(sums_B) >= enough).sum())
     return (1 + n_extreme) / (resamples + 1)
+
+
+def resampled(
+    statistic: Callable[[npt.NDArray[np.uint32]], Floats], n_clusters: int, *, resamples: int, seed: int, width: int = 1
+) -> Floats:
+    """(resamples,) a statistic of as many clusters as there are, drawn with replacement.
+
+    statistic   takes the clusters drawn (B, C), 0 to C - 1, gives (B,)
+    width       numbers that the statistic works on per resample where these are more than C; fewer resamples are then
+                handed over at a time. The draws are the same for every width.
+    """
+    rng = np.random.default_rng([seed, 0])
+
+    def block(n: int) -> Floats:
+        # uint32 draws are 8 times as fast as int64.
+        return statistic(rng.integers(n_clusters, size=(n, n_clusters), dtype=np.uint32))
+
+    return _in_blocks(block, resamples, max(n_clusters, width))
+
+
+def flipped(
+    statistic: Callable[[npt.NDArray[np.uint8]], Floats], n_clusters: int, *, resamples: int, seed: int
+) -> Floats:
+    """(resamples,) a statistic with clusters kept as they are, or flipped, each with probability one half.
+
+    statistic   takes (B, C) uint8, 1 where a cluster is kept, gives (B,)
+    """
+    rng = np.random.default_rng([seed, 1])
+
+    def block(n: int) -> Floats:
+        is_kept_BC = np.unpackbits(rng.integers(256, size=(n, -(-n_clusters // 8)), dtype=np.uint8), axis=1)
+        return statistic(is_kept_BC[:, :n_clusters])
+
+    return _in_blocks(block, resamples, n_clusters)
 
 
 def _in_blocks(statistics: Callable[[int], Floats], resamples: int, n_clusters: int) -> Floats:

@@ -99,6 +99,8 @@ class Encoder(nn.Module):
 
     def tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut to `limit`."""
+        if len(texts) == 0:
+            return []
         return self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
 
     def tokenise_each(self, texts: Sequence[str], limits: Sequence[int]) -> list[list[int]]:

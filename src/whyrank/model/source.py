@@ -13,7 +13,7 @@ import transformers
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import Encoder as EncoderParams
-from whyrank.core.params import PerText
+from whyrank.core.params import Tokens
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import Encoder, load
 
@@ -47,7 +47,7 @@ class Budgets(NamedTuple):
     own: dict[str, int]
 
 
-def budgets(encoder: Encoder, tokens: PerText) -> Budgets:
+def budgets(encoder: Encoder, tokens: Tokens) -> Budgets:
     """Check the token budgets against what the encoder takes."""
     whole = dataclasses.asdict(tokens)
     special = encoder.tokenizer.num_special_tokens_to_add()
@@ -65,10 +65,13 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
     answers, queries = texts.answers, texts.queries
     answer_ids = encoder.tokenise(answers["text"].tolist(), budget.whole["answer"])
     query_ids = encoder.tokenise_each(queries["text"].tolist(), [budget.whole[kind] for kind in queries["type"]])
+    pair_ids = encoder.tokenise(texts.pair_texts["text"].tolist(), budget.whole["pair"])
     return Prepared(
         answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
         queries.assign(input_ids=pd.Series(query_ids, queries.index)),
         texts.qrels,
+        texts.pairs,
+        texts.pair_texts.assign(input_ids=pd.Series(pair_ids, texts.pair_texts.index, dtype=object)),
     )
 
 

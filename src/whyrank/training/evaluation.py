@@ -1,10 +1,13 @@
-"""Ranking metrics of a set of queries while training: the same figures as the final evaluation, on the dev set."""
+"""Metrics of the dev set while training: the same figures as those of the final evaluation."""
 
 import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.measure import ranking
+from whyrank.measure import correlation, ranking
 from whyrank.model.system import System
 from whyrank.training.vectors import Vectors
 
@@ -46,3 +49,26 @@ class RankingWatch:
         row_P = np.searchsorted(query_Q, pairs["query"])
         above_P, tied_P = ranking.locate(score_QA, row_P, pairs["answer"])
         return ranking.per_query(ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape))
+
+
+class SimilarityWatch:
+    """Spearman's correlation of cosine and label, for each source of dev pairs and their mean."""
+
+    def __init__(self, prepared: Prepared, system: System, vectors: Vectors) -> None:
+        self.system, self.vectors = system, vectors
+        self.pairs = prepared.pairs[prepared.pairs["use"] == "dev"]
+
+    def __call__(self) -> dict[str, float]:
+        """`spearman_<source>` and `spearman_mean`; undefined ones (constant labels, say) are left out."""
+        if self.pairs.empty:
+            return {}
+        texts, back = np.unique(self.pairs[["first", "second"]].to_numpy(), return_inverse=True)
+        vector_ND = self.system.query_head(self.vectors.inference(texts))
+        first_PD, second_PD = functional.normalize(vector_ND, dim=1)[torch.as_tensor(back.reshape(-1, 2))].unbind(1)
+        cosine = pd.Series((first_PD * second_PD).sum(1).cpu().numpy(), self.pairs.index)
+        found = {
+            f"spearman_{source}": correlation.spearman(cosine[rows.index], rows["label"])
+            for source, rows in self.pairs.groupby("source")
+        }
+        defined = {name: one.value for name, one in found.items() if one.value is not None}
+        return defined | ({"spearman_mean": sum(defined.values()) / len(defined)} if defined else {})

@@ -17,13 +17,13 @@ def fingerprint(
     start: System, prepared: Prepared, options: params.Optimisation, encoder: params.Encoder, seed: int
 ) -> str:
     """SHA-256 over the system it starts from, texts, qrels, splits, parameters, seed, versions and our own code."""
-    rows = prepared.token_ids
+    rows = prepared.training_token_ids
     digest = hashlib.sha256(
         vector_cache.fingerprint(start.encoder, rows, encoder.batch_tokens, encoder.precision).encode()
     )
     for name, tensor in start.heads().state_dict().items():
         digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    for table in (prepared.relevant, prepared.queries[["type", "split"]]):
+    for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs):
         digest.update(table.to_csv(index=False).encode())
     digest.update(repr((options, seed, start.score, processes.count())).encode())
     for folder in ("core", "measure", "model", "training"):

@@ -20,9 +20,10 @@ from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.interruption import interruption
 from whyrank.training.live import Live
 from whyrank.training.movement import Movement
-from whyrank.training.objective import Objective, Step
+from whyrank.training.objective import Objective, Step, merged
 from whyrank.training.optimiser import Optimiser
 from whyrank.training.speed import Speed
+from whyrank.training.tasks import Tasks
 from whyrank.training.watch import DevWatch, changing
 
 FP32 = "use -S encoder.precision=fp32"
@@ -51,6 +52,7 @@ def fit(
     watch: DevWatch | None = None,
     checkpoints: Checkpoints | None = None,
     precision: str = "fp32",
+    tasks: Tasks | None = None,
 ) -> History:
     """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
 
@@ -59,10 +61,12 @@ def fit(
     watch         looks at the dev set, and says when to stop; its best weights are left in `trained`
     checkpoints   where the state is kept now and then; a whole one that is there is gone on from, to the same bytes
     precision     fp16 scales the loss, so that small gradients do not vanish
+    tasks         which objectives a batch takes and how they are weighed; without it all, by their weights
     Leaves everything in evaluation mode. Raises UserError, naming the step, when a loss or a gradient is not finite or
     memory runs out; SystemExit with 128 + the signal after SIGINT or SIGTERM, with the state saved.
     """
-    loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision)
+    tasks = tasks or Tasks({name: weight for name, (weight, _) in objectives.items()})
+    loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision, tasks)
     loop.resume()
     left = range(loop.done + 1, 1 + (loop.done if watch and watch.is_over else steps))
     with interruption() as interrupted:
@@ -92,8 +96,10 @@ class Loop:
         watch: DevWatch | None,
         checkpoints: Checkpoints | None,
         precision: str,
+        tasks: Tasks,
     ) -> None:
-        self.trained, self.objectives, self.optimisation = trained, objectives, optimisation
+        self.trained, self.optimisation, self.tasks = trained, optimisation, tasks
+        self.objectives = {name: objective for name, (_, objective) in objectives.items()}
         self.steps, self.what, self.seed = steps, what, seed
         self.watch, self.checkpoints, self.precision = watch, checkpoints, precision
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
@@ -122,8 +128,8 @@ class Loop:
         self.rows = state["rows"]
         if self.watch:
             self.watch.load_state_dict(state["watch"])
-        for name, (_, objective) in self.objectives.items():
-            objective.skip(self.done * self.optimisation.accumulate)
+        for name, objective in self.objectives.items():
+            objective.skip(self.tasks.drawn(name, self.done, self.optimisation.accumulate))
             objective.take_up(state["objectives"][name])
         self.note(f"goes on after step {self.done}")
 
@@ -134,7 +140,7 @@ class Loop:
             "scaler": self.scaler.state_dict(),
             "rows": self.rows,
             "watch": self.watch.state_dict() if self.watch else {},
-            "objectives": {name: objective.kept() for name, (_, objective) in self.objectives.items()},
+            "objectives": {name: objective.kept() for name, objective in self.objectives.items()},
         }
 
     def step(self, step: int) -> None:
@@ -169,22 +175,20 @@ class Loop:
         """Gradients of the mean over `accumulate` batches of the weighted sum; records are means, too."""
         times = self.optimisation.accumulate
         records: list[dict[str, float]] = []
-        for _ in range(times):
-            results = {name: objective.step() for name, (_, objective) in self.objectives.items()}
-            losses = {name: self.objectives[name].weight * result.loss for name, result in results.items()}
+        for batch in range(times):
+            results = {name: self.objectives[name].step() for name in self.tasks.active(step, batch)}
+            losses = self.tasks.weigh({name: result.loss for name, result in results.items()})
             total = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(total):
                 raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
-            shares = gradients.backward(
-                {name: self.scaler.scale(loss / times) for name, loss in losses.items()}, self.trained
-            )
-            record = {"loss": total.item()} | shares
-            for result in results.values():
-                record |= result.record
-            records.append(record)
+            scaled = {name: self.scaler.scale(loss / times) for name, loss in losses.items()}
+            shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
+            record = {"loss": total.item()} | shares | self.tasks.record()
+            records.append(record | merged(result.record for result in results.values()))
         if "encoder" in dict(self.trained.named_children()):
             processes.sum_gradients(self.trained.get_submodule("encoder"))
-        return {name: sum(record[name] for record in records) / times for name in records[0]}
+        # With a draw among objectives, a batch has the columns of its own objective alone.
+        return {str(name): float(value) for name, value in pd.DataFrame(records).mean().items()}
 
     def clipped(self, step: int, record: dict[str, float]) -> float:
         """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""

@@ -1,6 +1,6 @@
 """What the training loop asks of an objective: its next batch as a loss, and what to record of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -24,3 +24,17 @@ class Objective(Protocol):
         ...
 
     def take_up(self, kept: dict[str, Any]) -> None: ...
+
+
+def merged(records: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The columns of one batch of several objectives: tokens add up, and padding is that of all of them."""
+    whole: dict[str, float] = {}
+    padded = 0.0
+    for record in records:
+        tokens = whole.get("tokens", 0.0)
+        whole |= record
+        if "tokens" in record:
+            padded += record["tokens"] / (1 - record["padding_share"])
+            whole["tokens"] = tokens + record["tokens"]
+            whole["padding_share"] = 1 - whole["tokens"] / padded if padded else 0.0
+    return whole

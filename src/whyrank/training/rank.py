@@ -125,6 +125,3 @@ class RankObjective(nn.Module):
             "logit_std": logit_BC.std().item(),
             "query_norm": query_BD.norm(dim=1).mean().item(),
         }
-
-
-OBJECTIVES = {"rank": RankObjective}

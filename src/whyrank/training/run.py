@@ -14,13 +14,12 @@ from whyrank.core import params, processes
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
 from whyrank.model import heads, lora, system, vector_cache
-from whyrank.training import sharding
+from whyrank.training import objectives, sharding
 from whyrank.training.barlow import BarlowObjective
 from whyrank.training.checkpoint import Checkpoints
-from whyrank.training.evaluation import RankingWatch
+from whyrank.training.evaluation import RankingWatch, SimilarityWatch
 from whyrank.training.fingerprint import fingerprint
 from whyrank.training.loop import History, Weighted, fit
-from whyrank.training.rank import OBJECTIVES
 from whyrank.training.sharding import ShardedVectors
 from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
 from whyrank.training.watch import DevWatch
@@ -67,41 +66,44 @@ def finetune_rank(
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
     result = arrange_heads(start, options).to(start.encoder.device)
     vectors = vectors_for(result, prepared, encoder, options)
-    weights = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
-    if not any(weights.values()):
-        raise UserError(
-            "params.yaml: every objective has weight 0; "
-            f"raise one, as in -S finetune_rank.objectives.{next(iter(weights))}.weight=1"
-        )
-    objectives = {
-        name: OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
-        for name, weight in weights.items()
-        if weight > 0
+    weights = objectives.weights(options)
+    made = {
+        name: objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
+        for name in weights
     }
+    tasks = objectives.tasks(prepared, options, seed)
     trained = trainable(result, options.train)
-    trained.add_module("objectives", nn.ModuleDict(objectives))
-    steps = ranking_steps(options, len(prepared.relevant_in("train")))
+    trained.add_module("objectives", nn.ModuleDict(made))
+    trained.add_module("tasks", tasks)
+    steps = training_steps(options, prepared)
     evaluate = RankingWatch(prepared, result, vectors, np.random.default_rng(seed))
+    similarity = SimilarityWatch(prepared, result, vectors)
     history = fit(
         trained,
-        {name: Weighted(weights[name], objective) for name, objective in objectives.items()},
+        {name: Weighted(weights[name], objective) for name, objective in made.items()},
         options,
         steps=steps,
         what="fine-tune",
         seed=seed,
-        watch=DevWatch(trained, evaluate, options.early_stopping, steps),
+        watch=DevWatch(trained, lambda: evaluate() | similarity(), options.early_stopping, steps),
         checkpoints=checkpoints,
         precision=encoder.precision,
+        tasks=tasks,
     )
     finish(vectors, result, prepared, encoder, options)
     return Trained(result, history, checkpoints)
 
 
-def ranking_steps(options: params.FinetuneRank, pairs: int) -> int:
-    """Updates in `epochs` rounds through the training pairs, at least one; a batch holds at most all pairs."""
+def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
+    """Updates in `epochs` rounds, at least one; a batch holds at most all rows.
+
+    Rounds through the rows of the first objective that is on: of ranking, where that is one of them.
+    """
     if options.epochs <= 0:
         return 0
-    batches = options.epochs * pairs / min(options.batch_size, pairs)
+    first = next(iter(objectives.weights(options)))
+    rows = objectives.rows(prepared, options, first)
+    batches = options.epochs * rows / max(1, min(objectives.batch_size(options, first), rows))
     return min(max(1, round(batches / options.accumulate)), options.max_steps or sys.maxsize)
 
 
@@ -120,7 +122,7 @@ def vectors_for(
         raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
     if options.shard_encoder:
         sharding.check(options, encoder.precision)
-    rows = prepared.token_ids
+    ranking, rows = prepared.token_ids, prepared.training_token_ids
     limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
     if options.train != "head":
         if options.gradient_checkpointing:
@@ -133,8 +135,12 @@ def vectors_for(
         if options.shard_encoder and processes.count() > 1:
             return ShardedVectors(result.encoder, rows, **limits)
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
-    vector_ND = vector_cache.encode(result.encoder, rows, **limits, folder=vector_cache.cache_folder())
-    return FrozenVectors(vector_ND, result.encoder.device)
+    # Apart, as pretraining and evaluation ask for the ranking texts alone.
+    parts = [ranking, rows[len(ranking) :]]
+    vectors = [
+        vector_cache.encode(result.encoder, part, **limits, folder=vector_cache.cache_folder()) for part in parts
+    ]
+    return FrozenVectors(np.concatenate(vectors), result.encoder.device)
 
 
 def finish(

@@ -12,7 +12,10 @@ from whyrank.training import sharding
 
 
 class DevWatch:
-    """rows   one per look: `step` and the dev metrics"""
+    """rows   one per look: `step` and the dev metrics
+
+    Without a metric to go by, every look counts as better: the weights of the last step are kept.
+    """
 
     def __init__(
         self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
@@ -40,12 +43,12 @@ class DevWatch:
         self.trained.eval()
         with torch.no_grad():
             metrics = self.evaluate()
-        if self.metric not in metrics:
+        if self.metric and self.metric not in metrics:
             raise UserError(
                 f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
             )
         self.rows.append({"step": step} | metrics)
-        if len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
+        if not self.metric or len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
         return self.is_over
 
@@ -67,7 +70,7 @@ class DevWatch:
 
     def __str__(self) -> str:
         """The latest look, for the line of progress."""
-        return f", dev {self.metric} {self.rows[-1][self.metric]:.3f}" if self.rows else ""
+        return f", dev {self.metric} {self.rows[-1][self.metric]:.3f}" if self.rows and self.metric else ""
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:

@@ -125,6 +125,8 @@ class Lab:
         history = pd.DataFrame({"step": np.arange(1, STEPS + 1), "learning_rate": 1e-3 * np.cos(done * np.pi / 2)})
         history = history.assign(rank_loss=3.0 * np.exp(-3 * done), rank_chance=np.log(ANSWERS), logit_std=2.0)
         history = history.assign(rows=10, rows_with_false_negatives=0.0)  # 400 x 10 of 200 training pairs: 20 epochs
+        history = history.assign(candidates=32, moved_block_5=0.02 * done, rank_gradient_share=0.6)
+        history = history.assign(similarity_gradient_share=0.4, similarity_in_batch_loss=1.0, similarity_rows=32)
         step = np.arange(0, STEPS + 1, EVERY)
         risen = 1 - np.exp(-8 * step / STEPS)
         evaluations = pd.DataFrame({"step": step, "accuracy@1_all": start + (end - start) * risen})

@@ -130,6 +130,24 @@ def false_negatives(lab: Any, healthy: Records, share: float = 0.3) -> Records:
     return with_finetune(with_data(healthy, batches=batches), history=history)
 
 
+def with_history(healthy: Records, **columns: Any) -> Records:
+    return with_finetune(healthy, history=healthy.finetune["base"].history.assign(**columns))
+
+
+def frozen_by_accident(lab: Any, healthy: Records) -> Records:
+    """Steps at a good rate that reach no weight, and systems that are what they were before."""
+    spoilt = with_history(healthy, moved_block_5=0.0)
+    return lab.spoil(spoilt, base_tuned=healthy.runs["base"], barlow_tuned=healthy.runs["barlow"])
+
+
+def satisfied_loss(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, rank_gradient_share=0.996, similarity_gradient_share=0.004)
+
+
+def small_batches(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, candidates=8)
+
+
 def too_little_training(lab: Any, healthy: Records) -> Records:
     """Tuning moves training accuracy from 0.62 to 0.64, and the systems are what they were before."""
     looks = healthy.finetune["base"].evaluations
@@ -218,6 +236,9 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
         of("pretraining-overfits", "pretrain_barlow") | of("pretraining-hurts", "barlow"),
     ),
     "pretraining-hurts": (pretraining_hurts, of("pretraining-hurts", "barlow-tuned")),
+    "nothing-moves": (frozen_by_accident, of("nothing-moves", *TUNED)),
+    "dead-loss-term": (satisfied_loss, of("dead-loss-term", *TUNED)),
+    "few-negatives": (small_batches, of("few-negatives", *TUNED)),
     "pretraining-helps": (pretraining_helps, of("pretraining-helps", "barlow-tuned")),
     "worse-than-lexical": (lexical_task, of("worse-than-lexical", "base", "barlow", *TUNED)),
     "worse-than-zero-shot": (head_from_scratch, of("worse-than-zero-shot", *TUNED)),

@@ -1,0 +1,60 @@
+"""The objectives of a fine-tuning, as typed sections of `params.yaml`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Objective:
+    weight: float  # in the sum of losses; 0: not computed
+    freeze_encoder: bool  # this objective moves the heads alone
+    start_step: int  # steps of the training that it lets pass
+
+
+@dataclass(frozen=True)
+class Loss:
+    weight: float  # in the sum of the losses of an objective; 0: not called
+    temperature: float  # scores are divided by it
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    weight: float
+
+
+@dataclass(frozen=True)
+class SimilarityObjective(Objective):
+    batch_size: int  # pairs
+    cosine: Loss  # CoSENT: the order of cosines
+    angle: Loss  # the order of AnglE's absolute angle difference
+    angle_signed: Loss  # the same without the absolute value
+    in_batch: Loss  # positives against the other texts of the batch
+    contrastive: Loss  # positives against the other positives and opposites of the same first text
+    mse: WeightedLoss  # the cosine as an estimate of the label
+    positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
+    negative_to: float  # label up to which a pair gives its second text as an opposite of its first
+
+
+@dataclass(frozen=True)
+class ClassificationObjective(Objective):
+    of: Literal["pairs", "query_type"]  # what has the classes
+    batch_size: int  # rows
+
+
+@dataclass(frozen=True)
+class Objectives:
+    rank: Objective
+    similarity: SimilarityObjective
+    classification: ClassificationObjective
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """How several objectives share the training."""
+
+    # all: every batch takes all of them | one is drawn for each batch: proportional to its rows | all alike | by
+    # rows^(1/temperature)
+    sampling: Literal["all", "proportional", "equal", "temperature"]
+    temperature: float  # above 1 lifts small objectives
+    # fixed: as given | uncertainty: learnt beside (Kendall et al. 2018) | equal_gradient: scaled until all pull alike
+    weighting: Literal["fixed", "uncertainty", "equal_gradient"]

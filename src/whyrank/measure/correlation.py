@@ -1,0 +1,128 @@
+"""Agreement of predictions with graded labels: Spearman's and Pearson's correlation, of one list or of many columns.
+
+A correlation that does not exist says why, instead of passing as a number: a collapsed system is no system at chance.
+
+Shapes: N rows · C columns · G runs of equal values
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Kind = Literal["spearman", "pearson"]
+
+
+class Correlation(NamedTuple):
+    """value    -1 to 1, 0 at chance (standard deviation 1 / sqrt(N - 1) there); None where it is undefined
+    reason   why it is undefined: "fewer than two rows", "not a number" (a NaN or an infinity), "constant predictions"
+             or "constant labels", the first that holds; empty where it is defined
+    """
+
+    value: float | None
+    reason: str = ""
+
+
+class Mean(NamedTuple):
+    """value       mean of the correlations that are defined, -1 to 1, 0 at chance; None where none is
+    n_defined   how many are
+    undefined   name -> reason of each that is left out
+    """
+
+    value: float | None
+    n_defined: int
+    undefined: dict[str, str]
+
+
+def spearman(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> Correlation:
+    """Pearson's correlation of the ranks, equal values sharing the mean of theirs.
+
+    prediction_N, label_N   (N,) real numbers of any dtype and unit, compared in float64
+    Spearman 1904, "The proof and measurement of association between two things".
+    """
+    return correlate(prediction_N, label_N, "spearman")
+
+
+def pearson(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> Correlation:
+    """Covariance over the product of the standard deviations, in float64.
+
+    prediction_N, label_N   (N,) real numbers of any dtype and unit
+    """
+    return correlate(prediction_N, label_N, "pearson")
+
+
+def correlate(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike, kind: Kind) -> Correlation:
+    """`spearman` or `pearson`. Cost N log N or N."""
+    prediction, label = as_lists(prediction_N, label_N)
+    reason = why_undefined(prediction, label)
+    if reason:
+        return Correlation(None, reason)
+    prediction, label = CENTRED[kind](prediction), CENTRED[kind](label)
+    value = float(prediction @ label) / math.sqrt((prediction @ prediction) * (label @ label))
+    return Correlation(min(max(value, -1.0), 1.0))
+
+
+def columns(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, kind: Kind) -> list[Correlation]:
+    """The correlation of each column of predictions with the same column of labels.
+
+    prediction_NC, label_NC   (N, C) real numbers of any dtype
+    Returns C correlations, each undefined for its own reason only. Cost C N log N.
+    """
+    prediction, label = np.asarray(prediction_NC), np.asarray(label_NC)
+    assert prediction.shape == label.shape, f"{prediction.shape} predictions, {label.shape} labels"
+    # Column by column the temporaries stay in the processor's cache: 3 times as fast as all columns in one array.
+    return [correlate(*pair, kind) for pair in zip(prediction.T, label.T, strict=True)]
+
+
+def mean_defined(correlations: Mapping[str, Correlation]) -> Mean:
+    """Mean over the correlations that are defined, and the names and reasons of the others."""
+    values = [one.value for one in correlations.values() if one.value is not None]
+    undefined = {name: one.reason for name, one in correlations.items() if one.value is None}
+    return Mean(float(np.mean(values)) if values else None, len(values), undefined)
+
+
+def as_lists(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Both as contiguous float64 (N,), which they must be of one length."""
+    prediction, label = (np.ascontiguousarray(part, dtype=np.float64) for part in (prediction_N, label_N))
+    assert prediction.shape == label.shape and prediction.ndim == 1, f"{prediction.shape} and {label.shape}"
+    return prediction, label
+
+
+def why_undefined(prediction_N: Floats, label_N: Floats) -> str:
+    """The reason of `Correlation`, empty where it is defined."""
+    if len(label_N) < 2:
+        return "fewer than two rows"
+    if not (np.isfinite(prediction_N).all() and np.isfinite(label_N).all()):
+        return "not a number"
+    if (prediction_N == prediction_N[0]).all():
+        return "constant predictions"
+    return "constant labels" if (label_N == label_N[0]).all() else ""
+
+
+def centred_ranks(value_N: Floats) -> Floats:
+    """(N,) ranks less the mean rank; equal values share the mean of theirs. No NaN."""
+    n_rows = len(value_N)
+    order_N = np.argsort(value_N)  # the default kind is several times as fast as a stable one
+    sorted_N = value_N[order_N]
+    is_new = sorted_N[1:] != sorted_N[:-1]
+    if is_new.all():
+        sorted_rank_N = np.arange((1 - n_rows) / 2, n_rows / 2)
+    else:
+        bound = np.concatenate([[0], np.flatnonzero(is_new) + 1, [n_rows]])
+        sorted_rank_N = np.repeat(0.5 * (bound[:-1] + bound[1:] - n_rows), np.diff(bound))
+    rank_N = np.empty(n_rows)
+    rank_N[order_N] = sorted_rank_N
+    return rank_N
+
+
+def centred(value_N: Floats) -> Floats:
+    """(N,) values less their mean, in a unit of their own in which squares neither overflow nor vanish."""
+    _, exponent = np.frexp(np.abs(value_N).max())
+    scaled_N = np.ldexp(value_N, -exponent)  # a power of two rounds nothing
+    return scaled_N - scaled_N.mean()
+
+
+CENTRED = {"spearman": centred_ranks, "pearson": centred}

@@ -1,0 +1,56 @@
+"""The objectives that a fine-tuning can have, by the name of their section in the parameters."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from whyrank.core.errors import UserError
+from whyrank.core.params import FinetuneRank
+from whyrank.core.prepared import Prepared
+from whyrank.model.system import System
+from whyrank.training.classification import ClassificationObjective
+from whyrank.training.rank import RankObjective
+from whyrank.training.similarity import SimilarityObjective
+from whyrank.training.tasks import Tasks
+from whyrank.training.vectors import Vectors
+
+Make = Callable[
+    [Prepared, System, Vectors, FinetuneRank, np.random.Generator],
+    RankObjective | SimilarityObjective | ClassificationObjective,
+]
+OBJECTIVES: Mapping[str, Make] = {
+    "rank": RankObjective,
+    "similarity": SimilarityObjective,
+    "classification": ClassificationObjective,
+}
+
+
+def weights(options: FinetuneRank) -> dict[str, float]:
+    """Of those that are on. Raises UserError where none is."""
+    found = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
+    if not any(found.values()):
+        raise UserError(
+            "params.yaml: every objective has weight 0; raise one, as in -S finetune_rank.objectives.rank.weight=1"
+        )
+    return {name: weight for name, weight in found.items() if weight > 0}
+
+
+def rows(prepared: Prepared, options: FinetuneRank, name: str) -> int:
+    """Training rows of an objective: what a round of it goes through."""
+    pairs = prepared.pairs[prepared.pairs["use"] == "train"]
+    if name == "rank":
+        return len(prepared.relevant_in("train"))
+    if name == "classification" and options.objectives.classification.of == "query_type":
+        return len(prepared.rows("train"))
+    return len(pairs) if name == "similarity" else int((pairs["class_name"] != "").sum())
+
+
+def batch_size(options: FinetuneRank, name: str) -> int:
+    return options.batch_size if name == "rank" else int(getattr(options.objectives, name).batch_size)
+
+
+def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
+    """How those that are on share the training."""
+    on = weights(options)
+    start = {name: getattr(options.objectives, name).start_step for name in on}
+    return Tasks(on, options.tasks, start, {name: rows(prepared, options, name) for name in on}, seed)
