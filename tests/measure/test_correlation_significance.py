@@ -43,6 +43,15 @@ def test_a_resample_has_the_correlation_of_the_rows_drawn(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_resample_of_one_value_is_undefined_despite_rounding(kind):
+    random = np.random.default_rng(0)
+    index_N = np.repeat(np.arange(50), 3)
+    prediction, label = 0.9 + 0.1 * random.random(50)[index_N], random.random(150)
+    draw_BC = np.repeat(np.arange(50, dtype=np.uint32)[:, None], 50, axis=1)
+    assert np.isnan(RESAMPLED[kind]([prediction], label, index_N)(draw_BC)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_unclustered_interval_is_that_of_fisher(kind):
     random = np.random.default_rng(0)
     label = random.normal(size=800)
