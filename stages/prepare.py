@@ -27,7 +27,7 @@ def main() -> None:
 
     valid = prepare.read(options.hub or options.source, max_rejected=options.max_rejected)
     encoder = source.bring(params.section(values, "encoder", params.Encoder), prepare.answer_texts(valid))
-    budget = source.budgets(encoder, options.tokens)
+    budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
     numbered = pair_texts.numbered(sentences.pairs, len(result.answers) + len(result.queries))

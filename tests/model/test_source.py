@@ -89,7 +89,7 @@ def test_a_scratch_encoder_is_the_same_for_the_same_seed_and_gives_finite_differ
 
 
 def test_budgets_leave_room_for_the_special_tokens(tiny_encoder):
-    budgets = source.budgets(tiny_encoder, Tokens(question=3, conversation=64, answer=20, pair=9))
+    budgets = source.budgets(tiny_encoder, Tokens(question=3, conversation=64, answer=20, pair=9), with_pairs=True)
     assert budgets.whole == {"question": 3, "conversation": 64, "answer": 20, "pair": 9}
     assert budgets.own == {"question": 1, "conversation": 62, "answer": 18, "pair": 7}  # without [CLS] and [SEP]
 
@@ -97,4 +97,11 @@ def test_budgets_leave_room_for_the_special_tokens(tiny_encoder):
 @pytest.mark.parametrize("budget", [2, 65])
 def test_a_budget_that_the_encoder_cannot_take_is_a_user_error_that_names_it_and_the_bounds(tiny_encoder, budget):
     with pytest.raises(UserError, match=rf"`prepare\.tokens\.answer` is {budget}, but this encoder takes 3 to 64"):
-        source.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10))
+        source.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10), with_pairs=True)
+
+
+def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):
+    too_long = Tokens(question=10, conversation=10, answer=10, pair=128)
+    assert source.budgets(tiny_encoder, too_long, with_pairs=False).whole["pair"] == 64
+    with pytest.raises(UserError, match="`prepare.tokens.pair` is 128"):
+        source.budgets(tiny_encoder, too_long, with_pairs=True)

@@ -37,6 +37,8 @@ SMALL = {
     "prepare.tokens.question": 64,
     "prepare.tokens.conversation": 64,
     "prepare.tokens.answer": 64,
+    "prepare.tokens.pair": 64,
+    "evaluate.pair_tokens": 64,
     "encoder.precision": "fp32",
     "pretrain_barlow.steps": 6,
     "pretrain_barlow.batch_size": 12,

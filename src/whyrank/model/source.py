@@ -47,9 +47,11 @@ class Budgets(NamedTuple):
     own: dict[str, int]
 
 
-def budgets(encoder: Encoder, tokens: Tokens) -> Budgets:
-    """Check the token budgets against what the encoder takes."""
+def budgets(encoder: Encoder, tokens: Tokens, *, with_pairs: bool) -> Budgets:
+    """Check the token budgets against what the encoder takes; that of pairs only where there are any."""
     whole = dataclasses.asdict(tokens)
+    if not with_pairs:
+        whole["pair"] = min(tokens.pair, encoder.longest)
     special = encoder.tokenizer.num_special_tokens_to_add()
     for kind, budget in whole.items():
         if not special < budget <= encoder.longest:
