@@ -52,10 +52,10 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
         values = params.load("prepare") | params.load("finetune_rank@base") | params.load("evaluate@base")
     values["encoder"] |= {"source": "embedded"}
     options = params.section(values, "prepare", params.Prepare)
-    options = dataclasses.replace(options, tokens=params.PerText(tokens, tokens, tokens))
+    options = dataclasses.replace(options, tokens=params.Tokens(tokens, tokens, tokens, tokens))
     valid = prepare.read(data, max_rejected=options.max_rejected)
     encoder = source.bring(params.section(values, "encoder", params.Encoder), [])
-    budget = source.budgets(encoder, options.tokens)
+    budget = source.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
     for name in ("answers", "queries", "qrels"):

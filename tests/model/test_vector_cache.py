@@ -1,6 +1,9 @@
 """The vector cache: the same bytes without encoding again, and never a stale one."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +106,38 @@ def test_the_folder_is_that_of_the_environment_else_in_the_home_of_the_user(monk
     monkeypatch.delenv("WHYRANK_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert vector_cache.cache_folder() == tmp_path / ".cache" / "whyrank"
+
+
+LATE_AND_ELSEWHERE = """
+import sys, time
+from pathlib import Path
+import torch
+from whyrank.core import processes
+from whyrank.model import system, vector_cache
+
+processes.start()
+torch.set_num_threads(1)
+encoder = system.load(Path(sys.argv[1]) / "start").encoder
+for rows in ([], [[2, 7, 8, 3], [2, 9, 3], [2, 7, 3]]):
+    for cache in ("shared", f"of-{processes.number()}"):
+        if cache.endswith("0"):
+            vector_cache.write(Path(sys.argv[1]) / cache / f"{vector_cache.fingerprint(encoder, rows, 100, 'fp32')}.npy",
+                               vector_ND)
+        time.sleep(processes.number() * 0.5)
+        vector_ND = vector_cache.encode(encoder, rows, batch_tokens=100, precision="fp32",
+                                        folder=Path(sys.argv[1]) / cache)
+        total = torch.from_numpy(vector_ND.copy())
+        processes.add_up(total)
+        assert torch.equal(total, 2 * torch.from_numpy(vector_ND)), rows
+"""
+
+
+@pytest.mark.slow
+def test_processes_of_which_one_finds_the_vectors_and_another_does_not_go_on_together(tiny_encoder, tmp_path):
+    system.save(system.untrained(tiny_encoder), tmp_path / "start", longest=16)
+    (tmp_path / "job.py").write_text(LATE_AND_ELSEWHERE)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    surroundings = {"PYTHONPATH": str(Path(vector_cache.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [*launcher, str(tmp_path / "job.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=os.environ | surroundings)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -14,7 +14,7 @@ import tokenizers
 import torch
 import transformers
 
-from whyrank.core import io
+from whyrank.core import io, processes
 from whyrank.model.encoder import Encoder, TokenIds
 
 KEPT_FILES = 24
@@ -28,13 +28,20 @@ def cache_folder() -> Path:
 def encode(
     encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str, folder: Path
 ) -> np.ndarray:
-    """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32."""
+    """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32.
+
+    Several processes encode together, so all of them read or none does: a file may be there for one and not for
+    another, whose machine has a folder of its own or which looked a moment earlier.
+    """
     file = folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy"
-    if file.exists():
+    (is_missing,) = processes.agree(int(not file.exists()))
+    if not is_missing:
         os.utime(file)  # the time of use decides which file is dropped first
         return io.read_array(file)
     vector_ND = encoder.encode(rows, batch_tokens=batch_tokens, precision=precision)
-    write(file, vector_ND)
+    # One that is there may be being read.
+    if not file.exists():
+        write(file, vector_ND)
     return vector_ND
 
 
