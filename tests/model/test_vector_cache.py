@@ -120,12 +120,11 @@ torch.set_num_threads(1)
 encoder = system.load(Path(sys.argv[1]) / "start").encoder
 for rows in ([], [[2, 7, 8, 3], [2, 9, 3], [2, 7, 3]]):
     for cache in ("shared", f"of-{processes.number()}"):
+        settings = {"batch_tokens": 100, "precision": "fp32", "folder": Path(sys.argv[1]) / cache}
         if cache.endswith("0"):
-            vector_cache.write(Path(sys.argv[1]) / cache / f"{vector_cache.fingerprint(encoder, rows, 100, 'fp32')}.npy",
-                               vector_ND)
+            vector_cache.remember(vector_ND, encoder, rows, **settings)
         time.sleep(processes.number() * 0.5)
-        vector_ND = vector_cache.encode(encoder, rows, batch_tokens=100, precision="fp32",
-                                        folder=Path(sys.argv[1]) / cache)
+        vector_ND = vector_cache.encode(encoder, rows, **settings)
         total = torch.from_numpy(vector_ND.copy())
         processes.add_up(total)
         assert torch.equal(total, 2 * torch.from_numpy(vector_ND)), rows
