@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from whyrank.core import io, params
 from whyrank.core.errors import UserError
-from whyrank.core.prepared import Prepared
+from whyrank.core.prepared import TABLES, Prepared
 from whyrank.data import prepare
 from whyrank.model import source, system
 from whyrank.scoring import rank
@@ -58,7 +58,7 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
     budget = source.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
-    for name in ("answers", "queries", "qrels"):
+    for name in TABLES:
         io.write_table(folder / "prepared" / f"{name}.parquet", getattr(texts, name))
     system.save(system.untrained(encoder), folder / "base", longest=tokens)
     io.write_json(folder / "params.json", values)
