@@ -27,7 +27,7 @@ from torch.nn import functional
 from whyrank.core import runtime
 from whyrank.model import encoder as encoders
 from whyrank.model.source import embedded_folder
-from whyrank.training.losses import ranking_cross_entropy
+from whyrank.training.losses import ranking_of_products
 from whyrank.training.vectors import LiveVectors
 
 SHORTEST, LONGEST = 8, 32
@@ -45,9 +45,9 @@ def step(source: LiveVectors, pairs: int) -> torch.Tensor:
     """The loss of one batch, its gradients computed. Dropout is off, so that gradients can be compared."""
     query_BD, answer_BD = functional.normalize(source(np.arange(2 * pairs)), dim=1).split(pairs)
     none_BB = torch.zeros(pairs, pairs, dtype=torch.bool)
-    loss = ranking_cross_entropy(SCALE * query_BD @ answer_BD.T, torch.arange(pairs), none_BB)
-    loss.backward()
-    return loss
+    terms = ranking_of_products(query_BD, answer_BD, torch.tensor(SCALE), torch.arange(pairs), none_BB)
+    terms.loss.backward()
+    return terms.loss
 
 
 def peak() -> float:

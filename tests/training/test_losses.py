@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from whyrank.training.losses import barlow_twins, ranking_cross_entropy
+from whyrank.training.losses import barlow_twins, ranking_cross_entropy, ranking_of_products
 
 
 @pytest.fixture(autouse=True)
@@ -220,3 +220,34 @@ def test_a_step_down_the_gradient_lowers_the_loss_raises_the_answer_lowers_the_r
     assert (step[own] > 0).all()
     assert (step[~own & ~ignored] < 0).all()
     assert (step[ignored] == 0).all()
+
+
+@pytest.mark.parametrize("table", [30, 12, 7, 1])
+def test_scores_in_blocks_give_the_loss_the_gradients_and_the_spread_of_the_whole_table(table):
+    generator = torch.Generator().manual_seed(3)
+    inputs = [torch.randn(5, 4, generator=generator), torch.randn(6, 4, generator=generator), torch.tensor(3.0)]
+    target, ignored = torch.tensor([0, 5, 2, 2, 1]), torch.rand(5, 6, generator=generator) < 0.3
+    found = []
+    for size in (30, table):
+        query, answer, scale = (part.double().requires_grad_() for part in inputs)
+        terms = ranking_of_products(query, answer, scale, target, ignored, table=size)
+        terms.loss.backward()
+        found.append([terms.loss.detach(), torch.tensor(terms.logit_std), query.grad, answer.grad, scale.grad])
+    torch.testing.assert_close(found[1], found[0])
+    query, answer, scale = (part.double() for part in inputs)
+    torch.testing.assert_close(found[1][0], ranking_cross_entropy(scale * query @ answer.T, target, ignored))
+
+
+def test_scores_in_blocks_leave_no_table_behind():
+    query, answer = torch.randn(64, 4, requires_grad=True), torch.randn(64, 4, requires_grad=True)
+    kept = []
+
+    def remember(tensor):
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        ranking_of_products(
+            query, answer, torch.tensor(1.0), torch.arange(64), torch.zeros(64, 64, dtype=torch.bool), table=256
+        )
+    assert max(kept) < 64 * 64

@@ -16,7 +16,7 @@ from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training import hard_negatives
-from whyrank.training.losses import ranking_cross_entropy
+from whyrank.training.losses import RankingTerms, ranking_of_products
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import RankBatch, RankBatches
 from whyrank.training.vectors import Vectors
@@ -66,13 +66,12 @@ class RankObjective(nn.Module):
         vectors = self.vectors.inference(texts) if self.is_encoder_frozen else self.vectors(texts)
         query_BD, answer_CD = self.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
-        logit_BC = query_BD @ answer_CD.T * scale
-        device = logit_BC.device
-        loss = ranking_cross_entropy(
-            logit_BC, torch.as_tensor(batch.target_B, device=device), torch.as_tensor(batch.ignored_BC, device=device)
+        target_B, ignored_BC = (
+            torch.as_tensor(part, device=query_BD.device) for part in (batch.target_B, batch.ignored_BC)
         )
-        record = self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach())
-        return Step(loss, record | self.vectors.cost(texts), texts.tolist())
+        terms = ranking_of_products(query_BD, answer_CD, scale, target_B, ignored_BC)
+        record = self._record(batch, terms, scale, query_BD.detach())
+        return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
 
     def skip(self, batches: int) -> None:
         self.drawn += batches
@@ -110,11 +109,9 @@ class RankObjective(nn.Module):
         )
 
     @staticmethod
-    def _record(
-        batch: RankBatch, loss: torch.Tensor, logit_BC: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor
-    ) -> dict[str, float]:
+    def _record(batch: RankBatch, terms: RankingTerms, scale: torch.Tensor, query_BD: torch.Tensor) -> dict[str, float]:
         return {
-            "rank_loss": loss.item(),
+            "rank_loss": terms.loss.item(),
             "rank_chance": math.log(len(batch.candidate_C)),
             "rows": len(batch.query_B),
             "candidates": len(batch.candidate_C),
@@ -122,6 +119,6 @@ class RankObjective(nn.Module):
             "false_negatives_per_row": float(batch.false_BC.sum(1).mean()),
             "rows_with_false_negatives": float(batch.false_BC.any(1).mean()),
             "scale": scale.item(),
-            "logit_std": logit_BC.std().item(),
+            "logit_std": terms.logit_std,
             "query_norm": query_BD.norm(dim=1).mean().item(),
         }
