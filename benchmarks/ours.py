@@ -137,7 +137,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = io.read_json(folder / "job.json")
     runtime.seed_everything(job["seed"])
-    runtime.keep_memory()
+    runtime.arrange_memory(keep=True)
     io.write_json(folder / "result.json", {"finetune": finetune, "encode": encode}[job["work"]](job, folder))
 
 

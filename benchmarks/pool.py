@@ -56,7 +56,7 @@ def peak() -> float:
 
 
 def measure(pairs: int, cache_tokens: int) -> dict[str, float]:
-    runtime.keep_memory()
+    runtime.arrange_memory(keep=not cache_tokens)
     source = vectors(pairs, cache_tokens)
     before, started = peak(), time.perf_counter()
     loss = step(source, pairs)

@@ -22,7 +22,7 @@ def main() -> None:
     options = params.section(values, "finetune_rank", params.FinetuneRank)
     processes.start()
     runtime.seed_everything(seed)
-    runtime.keep_memory()
+    runtime.arrange_memory(keep=not options.cache_tokens)
 
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)

@@ -20,7 +20,7 @@ def main() -> None:
     options = params.section(values, "pretrain_barlow", params.PretrainBarlow)
     processes.start()
     runtime.seed_everything(seed)
-    runtime.keep_memory()
+    runtime.arrange_memory(keep=not options.cache_tokens)
 
     base = Path("models/base")
     start = system.load(base, trust_remote_code=encoder.trust_remote_code)

@@ -42,12 +42,11 @@ def test_new_tensors_are_not_filled_for_it():
     assert not torch.utils.deterministic.fill_uninitialized_memory
 
 
-def test_a_process_that_keeps_its_memory_meets_no_fresh_pages(tmp_path):
+def test_a_process_that_keeps_its_memory_meets_no_fresh_pages_and_one_that_returns_it_does(tmp_path):
     code = """
 import resource, sys
 from whyrank.core import runtime
-if sys.argv[1] == "keep":
-    runtime.keep_memory()
+runtime.arrange_memory(keep=sys.argv[1] == "keep")
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
