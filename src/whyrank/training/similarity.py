@@ -24,7 +24,7 @@ ORDER_LOSSES = ("cosine", "angle", "angle_signed")
 
 
 class SimilarityObjective(nn.Module):
-    """The weighted sum of those losses whose weight is above 0, on vectors of the task's own head, or that of queries."""
+    """The weighted sum of those losses whose weight is above 0, on the task's vectors: of its head, or of queries."""
 
     def __init__(
         self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
