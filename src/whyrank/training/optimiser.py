@@ -44,7 +44,7 @@ def learning_rates(adamw: torch.optim.Optimizer) -> dict[str, float]:
     `<task>_learning_rate`: of what a task has for itself, where that is another."""
     groups = adamw.param_groups
     encoder = [group["lr"] for group in groups if group["is_encoder"]]
-    own = {f"{group['task']}_learning_rate": group["lr"] for group in groups if group["task"]}
+    own = {f"{group['task']}_learning_rate": group["lr"] for group in groups if "task" in group}
     return {"learning_rate": groups[0]["lr"]} | ({"encoder_learning_rate": max(encoder)} if encoder else {}) | own
 
 
@@ -74,7 +74,8 @@ def parameter_groups(
             f"of its own; use -S finetune_rank.objectives.{task}.head.kind=residual, or learning_rate=0"
         )
     return [
-        {"params": groups[key], "lr": -key[2], "is_encoder": key[0], "task": key[1]}
+        {"params": groups[key], "lr": -key[2], "is_encoder": key[0]}
+        | ({"task": key[1]} if key[1] else {})
         | ({} if key[3] else {"weight_decay": 0.0})
         for key in sorted(groups)
     ]
