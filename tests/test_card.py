@@ -189,6 +189,22 @@ def write_dual(folder, encoder):
     system.save(system.System(encoder, *sides, "cosine").eval(), folder, longest=16)
 
 
+def test_the_card_says_which_heads_do_not_leave_with_the_modules(workspace, make_encoder):
+    from torch import nn
+
+    from whyrank.model import heads, system
+    from whyrank.model.task_heads import TaskHeads
+
+    folder = workspace.root / "models/base-tuned"
+    assert "trained beside" not in workspace.render()
+    shutil.rmtree(folder)
+    own = {"similarity": nn.Sequential(heads.ResidualHead(32, 8, 32, 0.1))}
+    chain = nn.Sequential()
+    made = system.System(make_encoder(), chain, chain, "cosine", TaskHeads(["rank", "similarity"], own))
+    system.save(made, folder, longest=16)
+    assert "It was trained beside similarity, with a head of its own for each" in workspace.render()
+
+
 @pytest.mark.parametrize("dual", [False, True])
 def test_the_code_on_the_card_runs_on_the_exported_folder_and_gives_our_vectors(
     workspace, make_encoder, dual, tmp_path

@@ -76,6 +76,22 @@ def test_it_is_due_by_the_clock_and_gone_once_the_run_has_ended(tmp_path, monkey
     assert not (tmp_path / "run").exists()
 
 
+TASKS = {
+    "train": "all",
+    "head.kind": "residual",
+    "candidates": "batch",
+    "batch_size": 9,
+    "objectives.rank.learning_rate": 2e-3,
+    "objectives.similarity.weight": 1.0,
+    "objectives.similarity.cosine.weight": 1.0,
+    "objectives.similarity.head.kind": "residual",
+    "objectives.similarity.encoder_gradient": 0.5,
+    "objectives.similarity.start_step": 3,
+    "objectives.classification.weight": 0.5,
+    "objectives.classification.head.kind": "residual",
+}
+
+
 class Killed(BaseException):
     """SIGKILL: nothing of ours runs after it."""
 
@@ -110,11 +126,14 @@ def finetuned(topics, make_encoder, options, changes, monkeypatch, kill_after=No
             "hard_negatives.refresh": 0.5,
         },
         {"train": "all", "head.kind": "residual", "batch_size": 12, "cache_tokens": 40, "frozen_steps": 3},
+        TASKS | {"tasks.weighting": "equal_gradient", "tasks.embeddings": True, "tasks.cross_attention": True},
+        TASKS | {"tasks.sampling": "equal", "tasks.weighting": "uncertainty", "accumulate": 2, "epochs": 5}
+        | {"objectives.similarity.head.kind": "mlp", "objectives.similarity.start_step": 0},
     ],
-)
-def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(topics, make_encoder, options, changes, monkeypatch):
+)  # fmt: skip
+def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(paired, make_encoder, options, changes, monkeypatch):
     changes = {"early_stopping.every": 3, "encoder_learning_rate": 1e-3, "epochs": 3} | changes
-    given = (topics, make_encoder, options, changes, monkeypatch)
+    given = (paired, make_encoder, options, changes, monkeypatch)
     whole = finetuned(*given)
     assert len(whole.history.steps) >= 8
     # Killed between two checkpoints, in the first steps after one, and once more after it went on.

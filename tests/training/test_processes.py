@@ -68,6 +68,17 @@ CASES = {
             "frozen_steps": 1, "thaw_every": 2, "accumulate": 2,
         },
     ),
+    "three tasks with heads, rates, embeddings and attention of their own, that pull alike": (
+        "finetune",
+        {
+            "train": "all", "candidates": "batch", "batch_size": 9, "head.kind": "residual",
+            "objectives.rank.learning_rate": 2e-4, "objectives.similarity.weight": 1.0,
+            "objectives.similarity.cosine.weight": 1.0, "objectives.similarity.head.kind": "residual",
+            "objectives.similarity.encoder_gradient": 0.5, "objectives.similarity.start_step": 2,
+            "objectives.classification.weight": 1.0, "objectives.classification.head.kind": "residual",
+            "tasks.embeddings": True, "tasks.cross_attention": True, "tasks.weighting": "equal_gradient",
+        },
+    ),
     "Barlow Twins, whole encoder": ("pretrain", {"train": "all", "batch_size": 6, "head.kind": "mlp", "steps": 6}),
 }  # fmt: skip
 
@@ -86,7 +97,7 @@ FAST, *SLOW = CASES
 
 
 @pytest.mark.parametrize("case", [FAST, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW)])
-def test_two_processes_take_the_steps_of_one(case, topics, make_encoder, options, tmp_path):
+def test_two_processes_take_the_steps_of_one(case, paired, make_encoder, options, tmp_path):
     what, changes = CASES[case]
     kind = params.FinetuneRank if what == "finetune" else params.PretrainBarlow
     section = "finetune_rank" if what == "finetune" else "pretrain_barlow"
@@ -95,7 +106,7 @@ def test_two_processes_take_the_steps_of_one(case, topics, make_encoder, options
         | changes
         | ({"epochs": 5 if changes["train"] == "head" else 2} if what == "finetune" else {})
     )
-    start(tmp_path, topics, make_encoder, what, options(section, kind, changes))
+    start(tmp_path, paired, make_encoder, what, options(section, kind, changes))
     (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
     assert len(history) >= 6
     for column in ("loss", "gradient_norm"):

@@ -20,7 +20,7 @@ SIZE = {"small": 100, "large": 900}
 
 
 def tasks(sampling="all", weighting="fixed", temperature=1.0, start=None, seed=0, weight=None):
-    options = Options(sampling, temperature, weighting)
+    options = Options(sampling, temperature, weighting, embeddings=False, cross_attention=False)
     return Tasks(weight or dict.fromkeys(SIZE, 1.0), options, start, SIZE, seed)
 
 

@@ -5,10 +5,31 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class TaskHead:
+    """Of an objective other than ranking, on the encoder's vectors; ranking's is `finetune_rank.head`."""
+
+    kind: Literal["shared", "none", "mlp", "residual"]  # shared: with ranking, its head for queries
+    hidden: int  # width of the middle layer
+    output: int  # width of the result, for `mlp`
+    dropout: float  # 0 to 1
+
+
+@dataclass(frozen=True)
 class Objective:
+    """What a task may set for itself on an encoder that it shares.
+
+    A weight of the encoder gets one update from the sum of the tasks' gradients, so it has no learning rate of a task.
+    `learning_rate` is therefore that of the weights which a task has for itself, and `encoder_gradient` says how much
+    it has in that sum: twice the factor moves the encoder as twice the rate would, as far as the task is the one that
+    moves it. Unlike `weight`, the factor leaves the head alone. AdamW divides a gradient by its usual size, so one
+    factor on all tasks does nothing; `finetune_rank.encoder_learning_rate` is what sets the pace of the encoder.
+    """
+
     weight: float  # in the sum of losses; 0: not computed
     freeze_encoder: bool  # this objective moves the heads alone
     start_step: int  # steps of the training that it lets pass
+    learning_rate: float  # of what it has for itself, peak; 0: that of all heads
+    encoder_gradient: float  # factor on the gradient that it sends into the encoder; at least 0
 
 
 @dataclass(frozen=True)
@@ -33,12 +54,14 @@ class SimilarityObjective(Objective):
     mse: WeightedLoss  # the cosine as an estimate of the label
     positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
     negative_to: float  # label up to which a pair gives its second text as an opposite of its first
+    head: TaskHead
 
 
 @dataclass(frozen=True)
 class ClassificationObjective(Objective):
     of: Literal["pairs", "query_type"]  # what has the classes
     batch_size: int  # rows
+    head: TaskHead  # below its linear layer
 
 
 @dataclass(frozen=True)
@@ -58,3 +81,5 @@ class Tasks:
     temperature: float  # above 1 lifts small objectives
     # fixed: as given | uncertainty: learnt beside (Kendall et al. 2018) | equal_gradient: scaled until all pull alike
     weighting: Literal["fixed", "uncertainty", "equal_gradient"]
+    embeddings: bool  # a learnt vector of each task, added to the encoder's
+    cross_attention: bool  # the vectors of the tasks' heads attend to each other

@@ -6,7 +6,7 @@ Shapes: D features of the encoder · H hidden features · O features of the resu
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,25 @@ from whyrank.model.heads import MlpHead
 RELU = "torch.nn.modules.activation.ReLU"
 IDENTITY = "torch.nn.modules.linear.Identity"
 
+# Weight (O, D), bias (O,), and the class of the activation.
+Layer = tuple[torch.Tensor, torch.Tensor, str]
 
-def write(folder: Path, query_head: nn.Sequential, answer_head: nn.Sequential, score: str) -> None:
+
+def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str) -> None:
     """Complete a folder that `Encoder.save` wrote: modules.json, the heads, and the similarity.
 
+    routes   the layers for `query`, which serve both sides where there are none for `document`
     One head for both sides becomes Dense modules. Two heads become a Router: `encode_query` and `encode_document`;
     a text encoded without saying which is taken for an answer. With the cosine, the vectors have unit length.
     """
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    if answer_head is query_head:
-        for weight, bias, activation in layers(query_head):
+    if len(routes) == 1:
+        for weight, bias, activation in routes["query"]:
             modules.append((f"{len(modules)}_Dense", "Dense"))
             write_dense(folder / modules[-1][0], weight, bias, activation)
     else:
         modules.append(("2_Router", "Router"))
-        write_router(folder / "2_Router", {"query": query_head, "document": answer_head})
+        write_router(folder / "2_Router", routes)
     if score == "cosine":
         modules.append((f"{len(modules)}_Normalize", "Normalize"))
     named = [{"idx": i, "name": str(i), "path": path, "type": kind_of(name)} for i, (path, name) in enumerate(modules)]
@@ -51,7 +55,7 @@ def kind_of(name: str) -> str:
     return f"sentence_transformers.models.{name}"
 
 
-def layers(chain: nn.Sequential) -> Iterator[tuple[torch.Tensor, torch.Tensor, str]]:
+def layers(chain: nn.Sequential) -> Iterator[Layer]:
     """Weight (O, D), bias (O,) and activation of the affine maps that together are the chain in eval mode."""
     for head in chain:
         fixed = copy.deepcopy(head).cpu().eval()
@@ -87,10 +91,10 @@ def write_dense(folder: Path, weight_OD: torch.Tensor, bias_O: torch.Tensor, act
     safetensors.torch.save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def write_router(folder: Path, routes: dict[str, nn.Sequential]) -> None:
+def write_router(folder: Path, routes: Mapping[str, Iterable[Layer]]) -> None:
     structure: dict[str, list[str]] = {route: [] for route in routes}
-    for route, chain in routes.items():
-        for i, (weight, bias, activation) in enumerate(layers(chain)):
+    for route, of_route in routes.items():
+        for i, (weight, bias, activation) in enumerate(of_route):
             structure[route].append(f"{route}_{i}_Dense")
             write_dense(folder / structure[route][-1], weight, bias, activation)
     types = {name: kind_of("Dense") for names in structure.values() for name in names}

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from whyrank.core.objective_params import TaskHead
 from whyrank.core.params import Head as HeadParams
 
 
@@ -54,7 +55,7 @@ class ResidualHead(nn.Module):
 HEADS: dict[str, type[MlpHead] | type[ResidualHead]] = {"mlp": MlpHead, "residual": ResidualHead}
 
 
-def build(params: HeadParams, width: int) -> nn.Sequential:
+def build(params: HeadParams | TaskHead, width: int) -> nn.Sequential:
     """A chain of one new head, or of none for `kind: none`."""
     if params.kind == "none":
         return nn.Sequential()

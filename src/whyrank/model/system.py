@@ -1,7 +1,8 @@
 """A system that ranks: one encoder, a chain of heads for queries and one for answers, and a score.
 
-The folder of a system is a model of sentence-transformers, heads included. `heads.safetensors` and `heads.json` hold
-the heads once more, as they are trained, with BatchNorm and dropout: these are what `load` reads.
+The folder of a system is a model of sentence-transformers, heads that rank included. `heads.safetensors` and
+`heads.json` hold the heads once more, as they are trained, with BatchNorm and dropout, and with those of other tasks:
+these are what `load` reads.
 """
 
 import copy
@@ -14,21 +15,32 @@ from torch import nn
 from whyrank.core import io
 from whyrank.model import encoder as encoders
 from whyrank.model import export, heads
+from whyrank.model.task_export import ranking_layers
+from whyrank.model.task_heads import TaskHeads, rebuild
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 
 
 class System(nn.Module):
-    """query_head and answer_head are the same object where one head serves both."""
+    """query_head and answer_head are the same object where one head serves both.
+
+    tasks   what other tasks than ranking have beside these heads; None where all share them
+    """
 
     def __init__(
-        self, encoder: encoders.Encoder, query_head: nn.Sequential, answer_head: nn.Sequential, score: str
+        self,
+        encoder: encoders.Encoder,
+        query_head: nn.Sequential,
+        answer_head: nn.Sequential,
+        score: str,
+        tasks: TaskHeads | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.query_head = query_head
         self.answer_head = answer_head
         self.score = score  # cosine | dot
+        self.tasks = tasks
 
     @property
     def is_dual(self) -> bool:
@@ -39,7 +51,29 @@ class System(nn.Module):
         parts = {"query": self.query_head}
         if self.is_dual:
             parts["answer"] = self.answer_head
-        return nn.ModuleDict(parts)
+        return nn.ModuleDict(parts if self.tasks is None else {**parts, "tasks": self.tasks})
+
+    def head_of(self, task: str) -> nn.Sequential:
+        """The head of a task's own, else the one for queries."""
+        return self.query_head if self.tasks is None else self.tasks.head(task, self.query_head)
+
+    def features(self, task: str, vector_ND: torch.Tensor, rank_head: nn.Sequential | None = None) -> torch.Tensor:
+        """(N, O) of encoder vectors for a task, not yet of unit length; `rank_head`: the one for queries, by default.
+
+        A task that was not trained beside ranking is served as ranking is.
+        """
+        head = self.query_head if rank_head is None else rank_head
+        return head(vector_ND) if self.tasks is None else self.tasks(task, vector_ND, head)
+
+    def queries(self, vector_ND: torch.Tensor) -> torch.Tensor:
+        return self.features("rank", vector_ND, self.query_head)
+
+    def answers(self, vector_ND: torch.Tensor) -> torch.Tensor:
+        return self.features("rank", vector_ND, self.answer_head)
+
+    def of_task(self, task: str, vector_ND: torch.Tensor) -> torch.Tensor:
+        """(N, O) that a task compares: with the cosine as score, of unit length."""
+        return self.finish(self.features(task, vector_ND))
 
     def project(self, query_ND: torch.Tensor, answer_MD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encoder vectors of queries and answers through their heads, to unit length where the score is the cosine.
@@ -47,11 +81,9 @@ class System(nn.Module):
         One head serving both sees them as one batch, so that its BatchNorm standardises both by the same statistics.
         """
         if self.is_dual:
-            query_NO, answer_MO = self.query_head(query_ND), self.answer_head(answer_MD)
+            query_NO, answer_MO = self.queries(query_ND), self.answers(answer_MD)
         else:
-            query_NO, answer_MO = self.query_head(torch.cat([query_ND, answer_MD])).split(
-                [len(query_ND), len(answer_MD)]
-            )
+            query_NO, answer_MO = self.queries(torch.cat([query_ND, answer_MD])).split([len(query_ND), len(answer_MD)])
         return self.finish(query_NO), self.finish(answer_MO)
 
     def finish(self, vector_NO: torch.Tensor) -> torch.Tensor:
@@ -79,10 +111,14 @@ def save(system: System, folder: str | Path, *, longest: int, untouched: Path | 
         description = {"score": system.score, "longest": longest, "query": heads.describe(system.query_head)}
         if system.is_dual:
             description["answer"] = heads.describe(system.answer_head)
+        if system.tasks is not None:
+            description["tasks"] = system.tasks.describe()
         io.write_json(temporary / DESCRIPTION, description)
         state = {name: tensor.contiguous().cpu() for name, tensor in system.heads().state_dict().items()}
         safetensors.torch.save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
-        export.write(temporary, system.query_head, system.answer_head, system.score)
+        sides = {"query": system.query_head, "document": system.answer_head}
+        routes = {side: ranking_layers(sides[side], system.tasks) for side in list(sides)[: 1 + system.is_dual]}
+        export.write(temporary, routes, system.score)
 
 
 def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:
@@ -92,7 +128,8 @@ def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     encoder = encoders.load(folder, trust_remote_code=trust_remote_code)
     query_head = heads.rebuild(description["query"])
     answer_head = heads.rebuild(description["answer"]) if "answer" in description else query_head
-    system = System(encoder, query_head, answer_head, description["score"])
+    tasks = rebuild(description["tasks"]) if "tasks" in description else None
+    system = System(encoder, query_head, answer_head, description["score"], tasks)
     system.heads().load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     return system.to(next(encoder.parameters()).device).eval()
 

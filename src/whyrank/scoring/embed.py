@@ -39,8 +39,8 @@ def embed(system: System, prepared: Prepared, encoder: params.Encoder) -> Vector
     answers = len(prepared.answers)
     device = next(system.encoder.parameters()).device
     with torch.inference_mode():
-        query_ND = system.query_head(torch.as_tensor(vector_MD[answers:], device=device))
-        answer_AD = system.answer_head(torch.as_tensor(vector_MD[:answers], device=device))
+        query_ND = system.queries(torch.as_tensor(vector_MD[answers:], device=device))
+        answer_AD = system.answers(torch.as_tensor(vector_MD[:answers], device=device))
     return Vectors(query_ND.cpu().numpy(), answer_AD.cpu().numpy())
 
 

@@ -38,9 +38,9 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     """pair_id and prediction: the cosine (-1 to 1) of the vectors of text1 and text2, whatever score the system has.
 
     longest   tokens after which a text is cut, special tokens included
-    The texts are tokenised by the system's own tokenizer, and each different one is encoded once. Neither text of a
-    pair is the answer to the other, so both go through the head for queries, which makes the prediction symmetric:
-    through two heads that differ a text would not even be like itself.
+    The texts are tokenised by the system's own tokenizer, and each different one is encoded once. Both go through the
+    head of the similarity task; where that has none of its own, through the one for queries: neither text of a pair is
+    the answer to the other, and through two heads that differ a text would not even be like itself.
     """
     # The floors and the summary should not wait for torch.
     import torch
@@ -58,7 +58,7 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     )
     with torch.inference_mode():
         encoded_MD = torch.as_tensor(vector_MD, device=system.encoder.device)
-        projected_MD = system.project(encoded_MD, encoded_MD[:0])[0].cpu().numpy()
+        projected_MD = system.of_task("similarity", encoded_MD).cpu().numpy()
     first_N, second_N = (pd.Index(text_M).get_indexer(pairs[name]) for name in ("text1", "text2"))
     product = embed.scorer(embed.Vectors(projected_MD, projected_MD), "cosine")
     return _table(pairs, product.pairs(first_N, second_N))

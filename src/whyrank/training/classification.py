@@ -1,6 +1,6 @@
 """The classification objective: the class of a pair of texts, or the type of a query, from their vectors.
 
-Shapes: B rows of a batch · K classes · D features
+Shapes: B rows of a batch · N texts of both sides · K classes · D features
 """
 
 from typing import Any
@@ -17,13 +17,14 @@ from whyrank.model import heads
 from whyrank.model.system import System
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import endless
-from whyrank.training.vectors import Vectors
+from whyrank.training.vectors import Vectors, of_objective
 
 
 class ClassificationObjective(nn.Module):
     """A linear layer of its own on [u, v, |u - v|] (Reimers and Gurevych 2019, arXiv:1908.10084), or on u for queries.
 
-    It is trained beside the encoder and left behind: what is kept of the objective is what it did to the encoder.
+    It is trained beside the encoder and left behind: what is kept of the objective is what it did to the encoder, and
+    a head of its own below the layer, which cross-task attention may read.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class ClassificationObjective(nn.Module):
                 f"classification of {self.options.of}: the training rows have {len(names)} classes; it takes two or "
                 "more, or -S finetune_rank.objectives.classification.weight=0"
             )
-        width = heads.output_width(system.query_head, system.encoder.width)
+        width = heads.output_width(system.head_of("classification"), system.encoder.width)
         self.classify = nn.Linear(width * (3 if self.texts_RS.shape[1] == 2 else 1), len(names)).to(
             system.encoder.device
         )
@@ -51,8 +52,8 @@ class ClassificationObjective(nn.Module):
         texts_BS = self.texts_RS[row_B]
         texts = texts_BS.T.flatten()
         (system,) = self.system
-        vectors = self.vectors.inference(texts) if self.options.freeze_encoder else self.vectors(texts)
-        sides = system.finish(system.query_head(vectors)).split(len(row_B))
+        vector_ND = system.of_task("classification", of_objective(self.vectors, texts, self.options))
+        sides = vector_ND.split(len(row_B))
         features = [*sides, (sides[0] - sides[1]).abs()] if len(sides) == 2 else list(sides)
         logit_BK = self.classify(torch.cat(features, dim=1))
         target_B = torch.as_tensor(self.class_R[row_B], device=logit_BK.device)

@@ -63,7 +63,7 @@ class SimilarityWatch:
         if self.pairs.empty:
             return {}
         texts, back = np.unique(self.pairs[["first", "second"]].to_numpy(), return_inverse=True)
-        vector_ND = self.system.query_head(self.vectors.inference(texts))
+        vector_ND = self.system.features("similarity", self.vectors.inference(texts))
         first_PD, second_PD = functional.normalize(vector_ND, dim=1)[torch.as_tensor(back.reshape(-1, 2))].unbind(1)
         cosine = pd.Series((first_PD * second_PD).sum(1).cpu().numpy(), self.pairs.index)
         found = {

@@ -1,5 +1,6 @@
 """Gradients of several losses on shared weights: the part that each has, and whether they pull the same way."""
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
 
@@ -18,8 +19,11 @@ def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module, *, equal: b
 
     equal   scale each loss's gradient to the mean of their norms first, so that all pull alike
     Returns, where there are several losses:
-    `<name>_gradient_share`             the norm of the gradient of each, over the sum of these norms. Together 1, and
-                                        1/n each for n losses that pull alike; a loss near 0 does nothing
+    `<name>_gradient_share`             the norm of the gradient of each, over the sum of these norms, taken where
+                                        several losses meet (all parameters, if one of them meets none): a head of
+                                        its own says nothing of what a task does to the others (Chen et al. 2018,
+                                        arXiv:1711.02257). Together 1, and 1/n each for n losses that pull alike; a
+                                        loss near 0 does nothing
     `<one>_<other>_gradient_cosine`     over the parameters that both move; -1: what one learns the other unlearns,
                                         0: nothing to do with each other; left out where one of them is 0
     """
@@ -32,7 +36,7 @@ def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module, *, equal: b
         loss.backward()
         own[name] = taken(trained)
     whole = {name: of_all_processes(gradients) for name, gradients in own.items()}
-    norm = {name: float(sharding.norm(gradients.values())) for name, gradients in whole.items()}
+    norm = {name: float(sharding.norm(gradients.values())) for name, gradients in common(whole).items()}
     mean = sum(norm.values()) / len(norm)
     factor = {name: mean / size if equal and size else 1.0 for name, size in norm.items()}
     for key, parameter in trained.named_parameters():
@@ -60,6 +64,13 @@ def of_all_processes(gradients: Gradients) -> Gradients:
             processes.add_up(gradient)
         found[name] = gradient
     return found
+
+
+def common(gradients: Mapping[str, Gradients]) -> Mapping[str, Gradients]:
+    """Those of parameters that several losses move; all of them where a loss has none of these."""
+    losses = Counter(key for own in gradients.values() for key in own)
+    met = {name: {key: part for key, part in own.items() if losses[key] > 1} for name, own in gradients.items()}
+    return met if all(met.values()) else gradients
 
 
 def shares(norm: Mapping[str, float]) -> dict[str, float]:

@@ -104,7 +104,7 @@ class Loop:
         self.watch, self.checkpoints, self.precision = watch, checkpoints, precision
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
         self.movement = Movement(trained, self.trainable)
-        self.optimiser = Optimiser(trained, optimisation, steps)
+        self.optimiser = Optimiser(trained, optimisation, steps, tasks.rate)
         device = next(trained.parameters()).device.type
         self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         self.done = 0

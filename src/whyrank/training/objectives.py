@@ -52,5 +52,17 @@ def batch_size(options: FinetuneRank, name: str) -> int:
 def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
     """How those that are on share the training."""
     on = weights(options)
-    start = {name: getattr(options.objectives, name).start_step for name in on}
-    return Tasks(on, options.tasks, start, {name: rows(prepared, options, name) for name in on}, seed)
+    chosen = {name: getattr(options.objectives, name) for name in on}
+    for name, objective in chosen.items():
+        for key in ("learning_rate", "encoder_gradient"):
+            value = getattr(objective, key)
+            if value < 0:
+                raise UserError(f"params.yaml: `finetune_rank.objectives.{name}.{key}` is {value}; it takes 0 or more")
+    return Tasks(
+        on,
+        options.tasks,
+        start={name: objective.start_step for name, objective in chosen.items()},
+        size={name: rows(prepared, options, name) for name in on},
+        seed=seed,
+        rate={name: objective.learning_rate for name, objective in chosen.items() if objective.learning_rate},
+    )

@@ -19,7 +19,7 @@ from whyrank.training import hard_negatives
 from whyrank.training.losses import RankingTerms, ranking_of_products
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import RankBatch, RankBatches
-from whyrank.training.vectors import Vectors
+from whyrank.training.vectors import Vectors, of_objective
 
 # A learnt inverse temperature beyond this only sharpens a softmax that is already a maximum (CLIP's bound).
 LARGEST_SCALE = 100.0
@@ -41,7 +41,7 @@ class RankObjective(nn.Module):
         self.system = [system]
         self.project = system.project
         self.vectors = vectors
-        self.is_encoder_frozen = params.objectives.rank.freeze_encoder
+        self.options = params.objectives.rank
         self.first_query = len(prepared.answers)
         self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
         self.log_scale.requires_grad_(params.similarity.learn_scale)
@@ -63,7 +63,7 @@ class RankObjective(nn.Module):
         self.drawn += 1
         batch = next(self.batches)
         texts = np.concatenate([self.first_query + batch.query_B, batch.candidate_C])
-        vectors = self.vectors.inference(texts) if self.is_encoder_frozen else self.vectors(texts)
+        vectors = of_objective(self.vectors, texts, self.options)
         query_BD, answer_CD = self.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         target_B, ignored_BC = (

@@ -14,7 +14,7 @@ from whyrank.core import params, processes
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
 from whyrank.model import heads, lora, system, vector_cache
-from whyrank.training import objectives, sharding
+from whyrank.training import objectives, sharding, task_heads
 from whyrank.training.barlow import BarlowObjective
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.evaluation import RankingWatch, SimilarityWatch
@@ -64,9 +64,11 @@ def finetune_rank(
 ) -> Trained:
     """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept."""
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
-    result = arrange_heads(start, options).to(start.encoder.device)
-    vectors = vectors_for(result, prepared, encoder, options)
     weights = objectives.weights(options)
+    result = arrange_heads(start, options)
+    task_heads.add(result, options, list(weights))
+    result.to(start.encoder.device)
+    vectors = vectors_for(result, prepared, encoder, options)
     made = {
         name: objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
         for name in weights

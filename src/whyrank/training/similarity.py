@@ -17,14 +17,14 @@ from whyrank.model.system import System
 from whyrank.training import similarity_losses as losses
 from whyrank.training.objective import Step
 from whyrank.training.pair_batches import PairBatch, PairBatches
-from whyrank.training.vectors import Vectors
+from whyrank.training.vectors import Vectors, of_objective
 
 # Those that compare the labels of a batch with each other.
 ORDER_LOSSES = ("cosine", "angle", "angle_signed")
 
 
 class SimilarityObjective(nn.Module):
-    """The weighted sum of those losses whose weight is above 0, on the vectors that the system gives queries."""
+    """The weighted sum of those losses whose weight is above 0, on the task's vectors: of its head, or of queries."""
 
     def __init__(
         self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
@@ -53,8 +53,7 @@ class SimilarityObjective(nn.Module):
         opposite_M = batch.negative_B[batch.negative_B >= 0] if "contrastive" in self.weights else batch.negative_B[:0]
         texts = np.concatenate([batch.first_B, batch.second_B, opposite_M])
         (system,) = self.system
-        vectors = self.vectors.inference(texts) if self.options.freeze_encoder else self.vectors(texts)
-        vector_ND = system.finish(system.query_head(vectors))
+        vector_ND = system.of_task("similarity", of_objective(self.vectors, texts, self.options))
         sides = vector_ND.split([len(batch.first_B), len(batch.second_B), len(opposite_M)])
         found = {name: TERMS[name](self, batch, *sides) for name in self.weights}
         weighted = {name: self.weights[name] * loss for name, loss in found.items()}

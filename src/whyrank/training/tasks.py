@@ -10,6 +10,8 @@ from torch import nn
 from whyrank.core.errors import UserError
 from whyrank.core.objective_params import Tasks as Options
 
+DEFAULTS = Options(sampling="all", temperature=1.0, weighting="fixed", embeddings=False, cross_attention=False)
+
 
 class Tasks(nn.Module):
     """The objectives by name with their weights, the steps after which they begin, and their sizes.
@@ -17,6 +19,7 @@ class Tasks(nn.Module):
     weight   of a loss in the sum
     start    steps of the training that an objective lets pass; others go on meanwhile (progressive addition)
     size     training rows, for the sampling that goes by it
+    rate     learning rate of what an objective has for itself, where it is not that of all heads
     """
 
     def __init__(
@@ -26,16 +29,27 @@ class Tasks(nn.Module):
         start: Mapping[str, int] | None = None,
         size: Mapping[str, int] | None = None,
         seed: int = 0,
+        rate: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.weight = dict(weight)
-        self.options = options or Options(sampling="all", temperature=1.0, weighting="fixed")
+        self.options = options or DEFAULTS
+        self.rate = dict(rate or {})
         self.start = {name: (start or {}).get(name, 0) for name in weight}
         self.size = {name: (size or {}).get(name, 1) for name in weight}
         self.seed = seed
         self.learns_weights = self.options.weighting == "uncertainty" and len(self.weight) > 1
         if min(self.start.values()) > 0:
             raise UserError(f"params.yaml: every objective has a start_step above 0 ({self.start}); let one begin at 0")
+        if self.is_equal and self.options.sampling != "all":
+            raise UserError(
+                f"params.yaml: `finetune_rank.tasks.weighting: equal_gradient` compares the objectives of a batch, and "
+                f"`sampling: {self.options.sampling}` gives each batch one; use -S finetune_rank.tasks.sampling=all"
+            )
+        if self.options.temperature <= 0:
+            raise UserError(
+                f"params.yaml: `finetune_rank.tasks.temperature` is {self.options.temperature}; it takes more than 0"
+            )
         if self.learns_weights:
             self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in weight})
 

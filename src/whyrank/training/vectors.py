@@ -13,6 +13,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
+from whyrank.core.objective_params import Objective
 from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout, like_lengths
@@ -148,6 +149,16 @@ class LastBlocksVectors(LiveVectors):
         groups = list(length_batches(self.lengths[index_B].tolist(), self.batch_tokens))
         with torch.no_grad(), self.encoder.autocast(self.precision):
             return in_order([self.encode(index_B[group]) for group in groups], groups)
+
+
+def of_objective(vectors: Vectors, index_B: np.ndarray, objective: Objective) -> torch.Tensor:
+    """Vectors (B, D) for one objective, which sends `encoder_gradient` times its gradient into the encoder."""
+    if objective.freeze_encoder:
+        return vectors.inference(index_B)
+    vector_BD = vectors(index_B)
+    if objective.encoder_gradient != 1 and vector_BD.requires_grad:
+        vector_BD.register_hook(lambda gradient_BD: objective.encoder_gradient * gradient_BD)
+    return vector_BD
 
 
 def in_order(vectors: Sequence[torch.Tensor], groups: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -1,0 +1,58 @@
+"""Every command of docs/multi-task.md changes known parameters, to an arrangement of tasks that can be trained."""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from whyrank import scenario
+from whyrank.core import params
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "multi-task.md"
+COMMANDS = re.findall(r"^python -m whyrank scenario .*$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def applied(command, folder):
+    """params.yaml after DVC itself applied what the command says."""
+    from dvc.utils.cli_parse import to_path_overrides
+    from dvc.utils.hydra import apply_overrides
+    from dvc.utils.serialize import load_yaml
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("-S", dest="overrides", action="append", default=[])
+    asked = parser.parse_args(shlex.split(command, comments=True)[4:])
+    words = scenario.command(scenario.read(asked.name, ROOT / "scenarios"), asked.overrides)
+    file = folder / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text())
+    apply_overrides(
+        file, to_path_overrides([words[i + 1] for i, word in enumerate(words) if word == "-S"])["params.yaml"]
+    )
+    return load_yaml(file)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, make_encoder, shipped_params, tmp_path):
+    from whyrank.model import system
+    from whyrank.training import objectives, optimiser, run, task_heads
+
+    values = applied(command, tmp_path)
+    assert values != shipped_params
+    chosen = params.section(values, "finetune_rank", params.FinetuneRank)
+    names = list(objectives.weights(chosen))
+    assert {"rank", "similarity"} <= set(names)
+    made = run.arrange_heads(system.untrained(make_encoder()), chosen)
+    task_heads.add(made, chosen, names)
+    tasks = objectives.tasks(paired, chosen, 0)
+    optimiser.parameter_groups(run.trainable(made, chosen.train), chosen, tasks.rate)
+
+
+def test_the_page_has_a_command_for_every_option():
+    assert len(COMMANDS) == 12
+    said = " ".join(COMMANDS)
+    for key in ("head.kind", "embeddings", "cross_attention", "weighting", "sampling", "start_step", "freeze_encoder",
+                "encoder_gradient", "learning_rate"):  # fmt: skip
+        assert f"{key}=" in said, key

@@ -1,0 +1,91 @@
+"""How several objectives share a real training of the tiny encoder: draws, weights, and what the history says."""
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.core import params
+from whyrank.model import system
+from whyrank.training import run
+
+ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
+NAMES = ["rank", "similarity", "classification"]
+SHARES = [f"{name}_gradient_share" for name in NAMES]
+THREE = {
+    "objectives.similarity.weight": 0.1,
+    "objectives.similarity.cosine.weight": 1.0,
+    "objectives.classification.weight": 0.05,
+    "train": "all",
+    "candidates": "batch",
+    "batch_size": 8,
+    "epochs": 1,
+    "encoder_learning_rate": 1e-3,
+    "early_stopping.metric": "",
+    "early_stopping.looks": 1,
+}
+
+
+@pytest.fixture
+def steps_of(paired, make_encoder, options):
+    def steps_of(changes):
+        chosen = options("finetune_rank", params.FinetuneRank, THREE | changes)
+        torch.manual_seed(0)
+        return run.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).history.steps
+
+    return steps_of
+
+
+def test_the_history_has_the_loss_and_the_share_of_each_task_and_the_cosine_of_each_pair(steps_of):
+    steps = steps_of({"head.kind": "none"})
+    assert steps[[f"{name}_loss" for name in NAMES]].notna().all(axis=None)
+    assert np.allclose(steps[SHARES].sum(axis=1), 1)
+    for pair in ("rank_similarity", "rank_classification", "similarity_classification"):
+        assert steps[f"{pair}_gradient_cosine"].between(-1, 1).all()
+    weighted = steps["rank_loss"] + 0.1 * steps["similarity_loss"] + 0.05 * steps["classification_loss"]
+    assert np.allclose(steps["loss"], weighted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_equal_gradients_bring_the_shares_within_a_tenth_of_each_other_where_fixed_weights_do_not(own, steps_of):
+    kind = "residual" if own else "shared"
+    heads = {f"objectives.{name}.head.kind": kind for name in NAMES[1:]} | {"head.kind": "residual"}
+    fixed, equal = (steps_of(heads | {"tasks.weighting": way})[SHARES] for way in ("fixed", "equal_gradient"))
+    assert (fixed.max(axis=1) / fixed.min(axis=1)).min() > 1.5
+    assert (equal.max(axis=1) / equal.min(axis=1)).max() < 1.1
+
+
+def test_learnt_weights_move_against_the_size_of_their_loss(steps_of):
+    steps = steps_of({"tasks.weighting": "uncertainty", "learning_rate": 0.01})
+    first, last = steps.iloc[0], steps.iloc[-1]
+    given = {"rank": 1.0, "similarity": 0.1, "classification": 0.05}
+    for name in NAMES:
+        assert first[f"{name}_task_weight"] == given[name]
+        # The weight settles at one over the loss: a loss above 1 comes to count less, one below it more.
+        falls = last[f"{name}_task_weight"] < given[name]
+        assert falls == (steps[f"{name}_loss"].mean() > 1), name
+
+
+def test_a_drawn_task_has_a_batch_to_itself_and_all_are_drawn(steps_of):
+    steps = steps_of({"tasks.sampling": "equal", "epochs": 3})
+    losses = steps[[f"{name}_loss" for name in NAMES]]
+    assert (losses.notna().sum(axis=1) == 1).all() and (losses.notna().sum() > 1).all()
+    assert not set(SHARES) & set(steps)  # one task has nothing to share
+    weight = np.array([1.0, 0.1, 0.05])
+    assert np.allclose(steps["loss"], (losses.fillna(0) * weight).sum(axis=1), rtol=1e-5)
+
+
+def test_a_task_begins_at_its_step_and_the_others_go_on_meanwhile(steps_of):
+    steps = steps_of({"objectives.similarity.start_step": 3})
+    assert steps["similarity_loss"].isna().tolist() == [True] * 3 + [False] * (len(steps) - 3)
+    assert steps["rank_loss"].notna().all()
+    assert np.allclose(steps[SHARES].sum(axis=1), 1)
+
+
+def test_a_task_that_leaves_the_encoder_frozen_moves_its_head_alone(paired, make_encoder, options):
+    changes = THREE | {"objectives.rank.weight": 0.0, "objectives.classification.weight": 0.0, "head.kind": "none"}
+    changes |= {"objectives.similarity.freeze_encoder": True, "objectives.similarity.head.kind": "residual"}
+    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    made = run.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).system
+    before = make_encoder().state_dict()
+    assert all(torch.equal(before[name], tensor) for name, tensor in made.encoder.state_dict().items())
+    assert made.tasks.own["similarity"][0].layers[-1].weight.abs().max() > 0
