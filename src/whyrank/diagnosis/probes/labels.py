@@ -31,7 +31,7 @@ def labels_reversed(data: DataRecords) -> Iterator[Finding]:
             evidence=evidence(found),
             cause="The highest label stands for what is least alike: class ids were taken for labels, the map of "
             f"classes is upside down, or the scores are distances. {consequence(found)}",
-            fix=relabel.by_cosine(data, found.source, found.levels)
+            fix=relabel.by_similarity(data, found.source, found.levels)
             if found.has_classes
             else Fix({}, f"turn the scores of '{found.source}' round: lowest plus highest less the score"),
             reference="sentence-transformers and GLUE order the NLI classes differently; [V] AnglE trains on either",
@@ -65,7 +65,7 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
             else f"The labels of two classes are exchanged. {consequence(found)}",
             fix=Fix({}, f"join texts and labels of '{found.source}' anew, row by row")
             if middle is None
-            else relabel.by_cosine(data, found.source, found.levels),
+            else relabel.by_similarity(data, found.source, found.levels),
             reference="sentence-transformers and GLUE order the NLI classes differently",
             interval=interval(found.encoder.spearman, found.encoder.n),
             weight=CAUSE + 50,
@@ -131,7 +131,7 @@ def in_range(data: DataRecords, source: str) -> Fix:
     if found is None:
         return Fix({}, f"give each class of '{source}' a label from 0 to 1 in `labels`")
     is_wrong = is_reversed(found) or misplaced(found) is not None
-    return (relabel.by_cosine if is_wrong else relabel.in_range)(data, source, found.levels)
+    return (relabel.by_similarity if is_wrong else relabel.in_range)(data, source, found.levels)
 
 
 def about(source: str) -> str:

@@ -15,17 +15,19 @@ _ID = re.compile(r"\d+")
 DECIMALS = 3
 
 
-def by_cosine(data: DataRecords, source: str, levels: pd.DataFrame) -> Fix:
-    """The labels that are there, dealt out anew: the class with the highest mean cosine gets the highest.
+def by_similarity(data: DataRecords, source: str, levels: pd.DataFrame) -> Fix:
+    """The labels that are there, dealt out anew: the class that is most alike to the encoder gets the highest.
 
     levels   rows of `pair_levels` of the source. Labels outside [0, 1] give way to equal steps from 1 to 0.
+    Alike beyond shared words: contradictions of SICK have a higher cosine than its neutral pairs, and this order
+    right.
     """
-    ordered = levels.sort_values("encoder_mean", ascending=False)
+    ordered = levels.sort_values("beyond_mean", ascending=False)
     labels = np.sort(levels["label"].to_numpy())[::-1]
     if not ((labels >= 0) & (labels <= 1)).all():
         labels = np.linspace(1, 0, len(ordered))
-    cosines = ", ".join(f"{row.level} {row.encoder_mean:.2f}" for row in ordered.itertuples())
-    note = f"the classes stand in the order of their mean cosine in the untrained encoder ({cosines})"
+    ranks = ", ".join(f"{row.level} {row.beyond_mean:+.2f}" for row in ordered.itertuples())
+    note = f"check the order of the classes, that of their similarity to the encoder beyond shared words ({ranks})"
     return _fix(data, source, ordered["level"].tolist(), labels.tolist(), note)
 
 

@@ -30,7 +30,8 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
     folds = first["lower_cases"] and first["cased_vocabulary"] >= CASED_VOCABULARY and cased >= CASED
     vocabulary, rows = int(first["vocabulary"]), int(first["embeddings"])
     if worst["unknown"] >= UNKNOWN:
-        without_capitals = not first["lower_cases"] and not first["cased_vocabulary"] and cased >= CASED
+        has_capitals = first["cased_vocabulary"] >= CASED_VOCABULARY
+        without_capitals = not first["lower_cases"] and not has_capitals and cased >= CASED
         yield _finding(
             table,
             f"The tokenizer does not know {worst['unknown']:.0%} of the pieces of the {worst['kind']}s.",
