@@ -239,14 +239,16 @@ def test_a_sample_keeps_the_classes_of_each_source_and_leaves_out_pairs_without_
             "label": [0.0, 1.0, -1.0] * 100 + list(np.linspace(0, 1, 50)),
         }
     )
-    drawn = sample(pairs, 40, seed=1)
-    assert drawn.groupby("source").size().to_dict() == {"nli": 40, "sts": 40}
+    pairs["use"] = np.where(pairs["source"] == "nli", "train", "test")
+    sizes = {"train": 40, "test": 20}
+    drawn = sample(pairs, sizes, seed=1)
+    assert drawn.groupby("source").size().to_dict() == {"nli": 40, "sts": 20}
     of_nli = drawn[drawn["source"] == "nli"]
     assert of_nli["stratum"].value_counts().to_dict() == {"a": 20, "b": 20}
     assert drawn[drawn["source"] == "sts"]["stratum"].nunique() == 5
     assert drawn.index.is_monotonic_increasing
-    pd.testing.assert_frame_equal(drawn, sample(pairs, 40, seed=1))
-    assert sample(pairs.iloc[:0], 40, seed=1).empty
+    pd.testing.assert_frame_equal(drawn, sample(pairs, sizes, seed=1))
+    assert sample(pairs.iloc[:0], sizes, seed=1).empty
 
 
 # Scores: formats
