@@ -34,7 +34,7 @@ def labels_reversed(data: DataRecords) -> Iterator[Finding]:
             fix=relabel.by_similarity(data, found.source, found.levels)
             if found.has_classes
             else Fix({}, f"turn the scores of '{found.source}' round: lowest plus highest less the score"),
-            reference="sentence-transformers and GLUE order the NLI classes differently; [V] AnglE trains on either",
+            reference="sentence-transformers and GLUE order the NLI classes differently",
             interval=interval(found.encoder.spearman, found.encoder.n),
             weight=CAUSE - 100 * found.encoder.spearman,
         )
@@ -46,30 +46,39 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
         if is_reversed(found):
             continue
         middle = misplaced(found)
-        if middle is None and not is_unrelated(found):
-            continue
-        yield Finding(
-            code="labels-unordered",
-            severity="error",
-            system=about(found.source),
-            sentence=f"The labels of '{found.source}' have nothing to do with the similarity of its texts: their rank "
-            f"correlation is {found.encoder.spearman:.2f} with the untrained encoder, {found.tfidf.spearman:.2f} with "
-            "shared words."
-            if middle is None
-            else f"The texts of class '{middle.level}' of '{found.source}' are the most alike, but its label is "
-            f"{middle.label:g}, below the highest.",
-            evidence=evidence(found),
-            cause="Texts and labels went out of step: rows shuffled, joined by the wrong key, or shifted by a line. "
-            "Training on them teaches noise."
-            if middle is None
-            else f"The labels of two classes are exchanged. {consequence(found)}",
-            fix=Fix({}, f"join texts and labels of '{found.source}' anew, row by row")
-            if middle is None
-            else relabel.by_similarity(data, found.source, found.levels),
-            reference="sentence-transformers and GLUE order the NLI classes differently",
-            interval=interval(found.encoder.spearman, found.encoder.n),
-            weight=CAUSE + 50,
-        )
+        if middle is not None:
+            yield _unordered(
+                found,
+                f"The texts of class '{middle.level}' of '{found.source}' are the most alike, but its label is "
+                f"{middle.label:g}, below the highest.",
+                f"The labels of two classes are exchanged. {consequence(found)}",
+                relabel.by_similarity(data, found.source, found.levels),
+            )
+        elif is_unrelated(found):
+            yield _unordered(
+                found,
+                f"The labels of '{found.source}' have nothing to do with the similarity of its texts: their rank "
+                f"correlation is {found.encoder.spearman:.2f} with the untrained encoder, {found.tfidf.spearman:.2f} "
+                "with shared words.",
+                "Texts and labels went out of step: rows shuffled, joined by the wrong key, or shifted by a line. "
+                "Training on them teaches noise.",
+                Fix({}, f"join texts and labels of '{found.source}' anew, row by row"),
+            )
+
+
+def _unordered(found: Agreement, sentence: str, cause: str, fix: Fix) -> Finding:
+    return Finding(
+        code="labels-unordered",
+        severity="error",
+        system=about(found.source),
+        sentence=sentence,
+        evidence=evidence(found),
+        cause=cause,
+        fix=fix,
+        reference="sentence-transformers and GLUE order the NLI classes differently; Marelli et al. 2014 (SICK)",
+        interval=interval(found.encoder.spearman, found.encoder.n),
+        weight=CAUSE + 50,
+    )
 
 
 def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
@@ -91,7 +100,7 @@ def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
             cause="Losses take labels for similarities: a cosine never reaches 2, and all from `positive_from` on "
             "are positives, whatever they mean.",
             fix=in_range(data, row.source),
-            reference="ST#3382, #3838, #326; [V] angle_emb 0.6.1 takes ids 0/1/2 for targets",
+            reference="ST#3382, #3838, #326; angle_emb 0.6.1 takes ids 0/1/2 for targets",
             weight=10 * row.outside,
         )
 
@@ -113,7 +122,7 @@ def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
             ),
             cause="-1 marks a pair on which the annotators did not agree; `labels: raw` takes it for a label.",
             fix=in_range(data, row.source),
-            reference="SNLI's own gold label `-`; [V] angle_emb 0.6.1 counts -1 as a positive",
+            reference="SNLI's own gold label `-`; angle_emb 0.6.1 counts -1 as a positive",
             weight=10 * row.unlabelled,
         )
 

@@ -45,7 +45,7 @@ def fractional_labels_truncated(data: DataRecords) -> Iterator[Finding]:
         cause="`in_batch` and `contrastive` take the pairs from `positive_from` on for positives and leave out the "
         "rest. Without any they are zero, and so is their gradient.",
         fix=_reachable(float(train["upper_quartile"].max())),
-        reference="[V] angle_emb 0.6.1 cuts labels to whole numbers: 0.9 is 0",
+        reference="angle_emb 0.6.1 cuts labels to whole numbers: 0.9 is 0",
         weight=10 * without,
     )
 
@@ -80,7 +80,7 @@ def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
         cause="`cosine`, `angle` and `angle_signed` compare pairs of different labels. Where all are the same there is "
         "nothing to compare, and the step changes nothing.",
         fix=Fix({f"{OBJECTIVE}.batch_size": USUAL_BATCH}),
-        reference="[V] equal labels give angle_emb 0.6.1 a loss and a gradient of 0",
+        reference="equal labels give angle_emb 0.6.1 a loss and a gradient of 0",
         weight=10 * share + (CAUSE if share >= 0.5 else 0.0),
     )
 
