@@ -82,7 +82,7 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
 
 
 def _check_rows(encoder: Encoder, ids: Iterable[Sequence[int]]) -> None:
-    rows = encoder.transformer.get_input_embeddings().num_embeddings
+    rows = encoder.embeddings
     # As a rule the vocabulary fits, and then no text has to be looked at.
     largest = max((max(row) for row in ids if len(row)), default=0) if len(encoder.tokenizer) > rows else 0
     if largest >= rows:

@@ -64,7 +64,7 @@ def _vocabulary(encoder: Encoder) -> dict[str, float]:
     cased = sum(any("A" <= letter <= "Z" for letter in piece) for piece in pieces)
     return {
         "vocabulary": len(tokenizer),
-        "embeddings": encoder.transformer.get_input_embeddings().num_embeddings,
+        "embeddings": encoder.embeddings,
         "lower_cases": int(normalizer is not None and normalizer.normalize_str("Abc") == "abc"),
         "cased_vocabulary": cased / max(len(pieces), 1),
     }

@@ -46,7 +46,7 @@ def agreements(data: DataRecords) -> Iterator[Agreement]:
     table = data.tables["pair_agreement"].astype({"source": str})
     levels = data.tables["pair_levels"].astype({"source": str, "level": str})
     for source, part in table.groupby("source", sort=False):
-        rows = {row.similarity: row for row in part.itertuples()}
+        rows = {str(row.similarity): row for row in rows_of(part)}
         if not math.isnan(rows["encoder"].spearman):
             yield Agreement(
                 source=str(source),
@@ -54,6 +54,10 @@ def agreements(data: DataRecords) -> Iterator[Agreement]:
                 levels=levels[levels["source"] == source],
                 **rows,
             )
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    return list(table.itertuples())
 
 
 def is_reversed(found: Agreement) -> bool:
@@ -86,7 +90,7 @@ def misplaced(found: Agreement) -> Any | None:
     """
     if not found.has_classes:
         return None
-    rows = sorted(found.levels.itertuples(), key=lambda row: row.label)
+    rows = sorted(rows_of(found.levels), key=lambda row: row.label)
     best, top = max(rows, key=lambda row: row.encoder_mean), rows[-1]
     if not rows[0].label < best.label < top.label:
         return None
@@ -117,7 +121,7 @@ def evidence(found: Agreement) -> tuple[Evidence, ...]:
     ]
     means = [
         Evidence(f"mean cosine at label {row.label:.3g} ({row.level})", row.encoder_mean)
-        for row in found.levels.itertuples()
+        for row in rows_of(found.levels)
     ]
     return (*rows, *means, Evidence("pairs looked at", found.encoder.n, "pairs"))
 

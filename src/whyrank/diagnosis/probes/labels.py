@@ -13,6 +13,7 @@ from whyrank.diagnosis.probes.label_agreement import (
     is_reversed,
     is_unrelated,
     misplaced,
+    rows_of,
 )
 from whyrank.diagnosis.records import DataRecords
 
@@ -131,7 +132,7 @@ def label_rows(data: DataRecords) -> Iterator[Any]:
     """Rows of `pair_labels` of the sources that are trained on."""
     if "pair_labels" in data.tables:
         table = data.tables["pair_labels"].astype({"source": str})
-        yield from table[table["use"] == "train"].itertuples()
+        yield from rows_of(table[table["use"] == "train"])
 
 
 def in_range(data: DataRecords, source: str) -> Fix:

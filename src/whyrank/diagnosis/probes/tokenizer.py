@@ -25,7 +25,7 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
     if "tokenizer" not in data.tables:
         return
     table = data.tables["tokenizer"]
-    worst, first = table.loc[table["unknown"].idxmax()], table.iloc[0]
+    worst, first = table.iloc[int(table["unknown"].argmax())], table.iloc[0]
     cased = float((table["cased"] * table["pieces"]).sum() / max(table["pieces"].sum(), 1))
     folds = first["lower_cases"] and first["cased_vocabulary"] >= CASED_VOCABULARY and cased >= CASED
     vocabulary, rows = int(first["vocabulary"]), int(first["embeddings"])
@@ -68,8 +68,8 @@ def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknow
         system="base",
         sentence=sentence,
         evidence=(
-            *(Evidence(f"unknown pieces of {row.kind}s", row.unknown, "share") for row in table.itertuples()),
-            *(Evidence(f"pieces per word of {row.kind}s", row.pieces_per_word) for row in table.itertuples()),
+            *(Evidence(f"unknown pieces of {kind}s", value, "share") for kind, value in _by_kind(table, "unknown")),
+            *(Evidence(f"pieces per word of {kind}s", value) for kind, value in _by_kind(table, "pieces_per_word")),
             Evidence("pieces of the vocabulary", int(first["vocabulary"]), "pieces"),
             Evidence("embeddings", int(first["embeddings"]), "rows"),
             Evidence("pieces of the vocabulary with a capital", float(first["cased_vocabulary"]), "share"),
@@ -79,3 +79,7 @@ def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknow
         reference="HF#27583, #2468; silnlp#1053",
         weight=100 * unknown + (CAUSE if unknown >= UNKNOWN_MOST else 0.0),
     )
+
+
+def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
+    return ((str(kind), float(value)) for kind, value in zip(table["kind"], table[column], strict=True))
