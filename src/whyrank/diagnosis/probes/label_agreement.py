@@ -115,8 +115,8 @@ def evidence(found: Agreement) -> tuple[Evidence, ...]:
         if not math.isnan(row.spearman)
         for part in (
             Evidence(f"rank correlation of the labels with {name}", row.spearman),
-            Evidence("99 % of shuffled labels have at least", row.floor_low),
-            Evidence("and at most", row.floor_high),
+            Evidence(f"lower bound of 99 % of shuffled labels with {name}", row.floor_low),
+            Evidence(f"upper bound of 99 % of shuffled labels with {name}", row.floor_high),
         )
     ]
     means = [
