@@ -9,31 +9,36 @@ import pandas as pd
 from whyrank.core import io, params, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.prepared import TABLES, Prepared
-from whyrank.data import pair_texts, pairs, prepare
+from whyrank.data import pair_sampling, pair_texts, pairs, prepare
 from whyrank.diagnosis import preflight
 from whyrank.diagnosis.records import DataRecords
-from whyrank.model import source, system
-from whyrank.training.first_batches import first_batches
+from whyrank.model import source, system, tokenizer
+from whyrank.scoring import label_agreement, pair_cosines
+from whyrank.training.first_batches import first_batches, first_pair_batches
 
 
 def main() -> None:
     values = params.load("prepare")
     seed = params.seed(values)
     options = params.section(values, "prepare", params.Prepare)
+    encoding = params.section(values, "encoder", params.Encoder)
     barlow = params.section(values, "pretrain_barlow", params.BarlowBatches)
     rank = params.section(values, "finetune_rank", params.RankBatches)
     stop_on = params.section(values, "preflight", params.Preflight).stop_on
     runtime.seed_everything(seed)
 
     valid = prepare.read(options.hub or options.source, max_rejected=options.max_rejected)
-    encoder = source.bring(params.section(values, "encoder", params.Encoder), prepare.answer_texts(valid))
+    encoder = source.bring(encoding, prepare.answer_texts(valid))
     budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
     numbered = pair_texts.numbered(sentences.pairs, len(result.answers) + len(result.queries))
     texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels, *numbered), budget)
     batches = first_batches(texts, barlow, rank, seed)
-    tables = {**result.tables, **sentences.tables(), "batches": batches}
+    drawn = pair_sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
+    tables = {**result.tables, **sentences.tables(), "batches": batches, "tokenizer": tokenizer.figures(encoder, texts)}
+    tables |= label_agreement.tables(pair_cosines.judged(drawn, texts, encoder, encoding), seed)
+    tables |= first_pair_batches(texts, rank, seed)
     records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = preflight.preflight(records)
 

@@ -13,6 +13,7 @@ import pytest
 
 from whyrank.core import params
 from whyrank.core.errors import UserError
+from whyrank.data.pair_sampling import sample
 from whyrank.data.pairs import PairSet, read_pairs
 
 ROOT = Path(__file__).parents[2]
@@ -213,6 +214,41 @@ def test_raw_labels_are_the_ids_as_they_stand(tmp_path: Path, read: Read) -> Non
     # A file with names in its cells shows the fault as well, once an order gives them ids.
     NAMED.to_csv(tmp_path / "named.csv", index=False)
     assert read("named.csv", labels="raw", classes=CLASSES).pairs["label"].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_raw_labels_take_the_mark_of_a_pair_without_a_class_for_a_label_and_the_table_of_labels_says_so(
+    tmp_path: Path, read: Read
+) -> None:
+    pd.concat([IDS, IDS.iloc[:1].assign(label=-1)]).to_csv(tmp_path / "nli.csv", index=False)
+    raw = read("nli.csv", labels="raw", classes=CLASSES)
+    assert raw.pairs["label"].tolist() == [0.0, 1.0, 2.0, -1.0]
+    assert raw.pairs["class_name"].tolist() == [*CLASSES, "-1"] and count(raw, "unlabelled") == 0
+    (row,) = raw.tables()["pair_labels"].to_dict("records")
+    assert (row["lowest"], row["highest"], row["distinct"], row["upper_quartile"]) == (0.0, 2.0, 3, 1.5)
+    assert (row["pairs"], row["unlabelled"], row["outside"], row["fractional"]) == (4, 0.25, 0.25, 0.0)
+    named = read("nli.csv", classes=CLASSES)
+    (row,) = named.tables()["pair_labels"].to_dict("records")
+    assert (row["pairs"], row["unlabelled"], row["outside"], row["fractional"]) == (3, 0.0, 0.0, pytest.approx(1 / 3))
+
+
+def test_a_sample_keeps_the_classes_of_each_source_and_leaves_out_pairs_without_a_class() -> None:
+    pairs = pd.DataFrame(
+        {
+            "source": ["nli"] * 300 + ["sts"] * 50,
+            "class_name": ["a", "b", "-1"] * 100 + [""] * 50,
+            "label": [0.0, 1.0, -1.0] * 100 + list(np.linspace(0, 1, 50)),
+        }
+    )
+    pairs["use"] = np.where(pairs["source"] == "nli", "train", "test")
+    sizes = {"train": 40, "test": 20}
+    drawn = sample(pairs, sizes, seed=1)
+    assert drawn.groupby("source").size().to_dict() == {"nli": 40, "sts": 20}
+    of_nli = drawn[drawn["source"] == "nli"]
+    assert of_nli["stratum"].value_counts().to_dict() == {"a": 20, "b": 20}
+    assert drawn[drawn["source"] == "sts"]["stratum"].nunique() == 5
+    assert drawn.index.is_monotonic_increasing
+    pd.testing.assert_frame_equal(drawn, sample(pairs, sizes, seed=1))
+    assert sample(pairs.iloc[:0], sizes, seed=1).empty
 
 
 # Scores: formats

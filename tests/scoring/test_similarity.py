@@ -15,7 +15,7 @@ from whyrank.core import io
 from whyrank.core.params import Encoder
 from whyrank.model import encoder as encoders
 from whyrank.model import heads, source, system
-from whyrank.scoring import lexical, similarity
+from whyrank.scoring import pair_words, similarity
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 TEXTS = ["permit garden fence", "pension age payment", "visa travel", "the visa for my travel", "tax refund"]
@@ -115,9 +115,10 @@ def test_a_collapsed_system_is_constant_and_not_ordered_by_rounding(make_encoder
 def test_tfidf_of_pairs_is_the_cosine_by_hand():
     # Texts "red sky", "red", "blue": red in 2 of 3, idf ln(4/3) + 1; sky and blue in 1, g = ln(4/2) + 1.
     r, g = math.log(4 / 3) + 1, math.log(2) + 1
-    found = lexical.tfidf_pairs(["red sky", "red", "red"], ["red", "red", "blue"])
+    found = pair_words.tfidf_pairs(["red sky", "red", "red"], ["red", "red", "blue"])
     np.testing.assert_allclose(found, [r / math.hypot(r, g), 1.0, 0.0], rtol=1e-12)
     assert found.shape == (3,) and found.dtype == np.float64
+    assert pair_words.tfidf_pairs(["?", "a"], ["!", "a"]).tolist() == [0.0, 0.0]  # no word anywhere
     table = similarity.predict_tfidf(pairs_of([("red", "red"), ("the of", "of the"), ("", "red")]))
     assert table["prediction"].tolist() == [1.0, 1.0, 0.0] and table["pair_id"].tolist() == ["p0", "p1", "p2"]
 

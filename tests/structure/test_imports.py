@@ -43,7 +43,7 @@ def test_the_closure_follows_imports_in_functions_and_packages_with_code_and_tak
         ('params.section(values, "preflight", params.Preflight).stop_on\nparams.seed(values)', {"preflight", "seed"}),
         (
             'params.section(values, "finetune_rank", params.RankBatches)',
-            {"finetune_rank.batch_size", "finetune_rank.candidates", "finetune_rank.same_answer"},
+            {f"finetune_rank.{name}" for name in ("batch_size", "candidates", "same_answer", "objectives")},
         ),
         ('values = params.load("x")\nvalues["inits"]', {"inits"}),
         ("write(values)", set(stage_files.PARAMS)),

@@ -117,8 +117,9 @@ def test_a_dev_split_without_judged_queries_is_a_user_error(topics, bare, table)
         RankingWatch(no_dev, bare, table, np.random.default_rng(0))
 
 
-def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics):
-    rank = RankBatches(batch_size=12, candidates="batch", same_answer="negative")
+def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics, options):
+    objectives = options("finetune_rank", FinetuneRank).objectives
+    rank = RankBatches(batch_size=12, candidates="batch", same_answer="negative", objectives=objectives)
     across = BarlowBatches(
         steps=5, batch_size=4, batches="across_answers", views=["question-conversation", "query-answer"]
     )

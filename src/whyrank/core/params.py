@@ -166,11 +166,12 @@ class Similarity:
 
 @dataclass(frozen=True)
 class RankBatches:
-    """What decides the composition of a ranking batch."""
+    """What decides the composition of the batches of fine-tuning; `prepare` draws some to look at them."""
 
     batch_size: int  # queries
     candidates: Literal["all", "batch"]  # which answers a query is scored against while training
     same_answer: Literal["masked", "negative"]  # negative repeats a known fault: positives serve as negatives
+    objectives: Objectives
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,6 @@ class HardNegatives:
 class FinetuneRank(RankBatches, Optimisation):
     epochs: float  # rounds through the training pairs, at most; 0 trains nothing
     max_steps: int  # 0: no bound of its own
-    objectives: Objectives
     tasks: Tasks
     hard_negatives: HardNegatives
     max_candidates: int  # the largest corpus for `candidates: all`

@@ -13,13 +13,14 @@ from whyrank.data.raw import Row
 
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 # SNLI's mark of a pair on which its annotators did not agree, and what id sets turn it into.
-_UNLABELLED, _UNLABELLED_ID = "-", -1
+_UNLABELLED, UNLABELLED_ID = "-", -1
 
 
 def class_labeller(table: PairTable, source: PairSource) -> Callable[[Row], tuple[str, float] | None]:
     """What reads class name and label of a row; see `pair_labels.labeller`.
 
-    With `labels: raw` the label is the class id, and the name of an id without one is the id itself.
+    With `labels: raw` the label is the class id, -1 for no class among them, and the name of an id without one is the
+    id itself.
     """
     ordered = _names_of_ids(table, source)
     column, labels = table.layout.label, source.labels
@@ -28,7 +29,7 @@ def class_labeller(table: PairTable, source: PairSource) -> Callable[[Row], tupl
 
     def read(row: Row) -> tuple[str, float] | None:
         cell = read_class(row.cells.get(column), column)
-        if cell is None:
+        if cell is None or (cell == UNLABELLED_ID and isinstance(labels, dict)):
             return None
         place = f"{table.label_file} line {row.line}, column {column}"
         if not isinstance(labels, dict):
@@ -42,7 +43,10 @@ def class_labeller(table: PairTable, source: PairSource) -> Callable[[Row], tupl
 
 
 def read_class(value: Any, column: str) -> int | str | None:
-    """A class id, a class name, or None for a pair without a class. Raises CellError for anything else."""
+    """A class id (`UNLABELLED_ID` too), a class name, or None for a cell without a class.
+
+    Raises CellError for anything else.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
@@ -54,7 +58,7 @@ def read_class(value: Any, column: str) -> int | str | None:
         value = float(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
         raise CellError(column, "neither a class id nor a class name", value)
-    return None if value == _UNLABELLED_ID else int(value)
+    return int(value)
 
 
 def _names_of_ids(table: PairTable, source: PairSource) -> list[str]:

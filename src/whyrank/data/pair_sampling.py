@@ -2,10 +2,13 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from whyrank.data.pair_label_counts import is_unlabelled
 
 _LEVELS = 5
 
@@ -19,6 +22,21 @@ def strata_of(class_names: Sequence[str], labels: npt.ArrayLike) -> list[str]:
     level = np.searchsorted(cuts, values, side="left")
     bounds = {i: values[level == i] for i in np.unique(level)}
     return [f"{bounds[i].min():.3f} to {bounds[i].max():.3f}" for i in level]
+
+
+def sample(pairs: pd.DataFrame, sizes: Mapping[str, int], *, seed: int) -> pd.DataFrame:
+    """At most so many pairs of each source that have a label, in order, with `stratum` (see `strata_of`).
+
+    pairs   source, use, class_name, label and what else there is
+    sizes   by use
+    """
+    labelled = pairs[~is_unlabelled(pairs)]
+    parts = []
+    for source, part in labelled.groupby("source", sort=False):
+        strata = strata_of(part["class_name"].tolist(), part["label"])
+        drawn = draw(strata, sizes[part["use"].iloc[0]], seed=seed, name=str(source))
+        parts.append(part.iloc[drawn].assign(stratum=[strata[i] for i in drawn]))
+    return pd.concat(parts) if parts else pairs.assign(stratum="")
 
 
 def draw(strata: Sequence[str], size: int, *, seed: int, name: str) -> npt.NDArray[np.int64]:

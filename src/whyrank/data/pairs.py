@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import params
+from whyrank.data.pair_label_counts import label_table
 from whyrank.data.pair_leaks import Key, leak_table, pair_keys
 from whyrank.data.pair_options import check_sources
 from whyrank.data.pair_rows import PAIR_COLUMNS, SoundPairs, judge
@@ -47,6 +48,7 @@ class PairSet:
         if self.counts.empty:
             return {}
         parts = {"counts": self.counts, "strata": self.strata, "unpaired": self.unpaired, "leaks": self.leaks}
+        parts["labels"] = label_table(self.pairs)
         return {f"pair_{name}": table for name, table in parts.items()}
 
 

@@ -31,7 +31,7 @@ class Fix:
     @property
     def command(self) -> str:
         """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides."""
-        settings = [f"-S {shlex.quote(f'{key}={_text(value)}')}" for key, value in self.params.items()]
+        settings = [f"-S {shlex.quote(f'{_key(key)}={_text(value)}')}" for key, value in self.params.items()]
         return " ".join(["dvc exp run", *settings]) if settings else ""
 
 
@@ -76,8 +76,15 @@ def in_order(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), -f.weight, f.code, f.system))
 
 
+def _key(key: str) -> str:
+    """A key as Hydra takes it. An entry of a list may lack some of its keys: those are added."""
+    return f"++{key}" if any(part.isdigit() for part in key.split(".")) else key
+
+
 def _text(value: Any) -> str:
-    """A value as Hydra's override grammar reads it: lists in brackets without spaces, no quotes around words."""
+    """A value as Hydra's override grammar reads it: no spaces in lists and maps, no quotes around words."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_text(item) for item in value) + "]"
     return value if isinstance(value, str) else json.dumps(value)

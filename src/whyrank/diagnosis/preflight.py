@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.probes import batches, data, truncation
+from whyrank.diagnosis.probes import batches, data, labels, pair_batches, tokenizer, truncation
 from whyrank.diagnosis.records import DataRecords
 
 PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
@@ -15,6 +15,13 @@ PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
     "truncation-loses-evidence": truncation.truncation_loses_evidence,
     "answers-without-queries": data.answers_without_queries,
     "type-imbalance": data.type_imbalance,
+    "labels-reversed": labels.labels_reversed,
+    "labels-unordered": labels.labels_unordered,
+    "labels-out-of-range": labels.labels_out_of_range,
+    "unlabelled-rows-trained-on": labels.unlabelled_rows_trained_on,
+    "fractional-labels-truncated": pair_batches.fractional_labels_truncated,
+    "constant-label-batches": pair_batches.constant_label_batches,
+    "tokenizer-mismatch": tokenizer.tokenizer_mismatch,
 }
 
 

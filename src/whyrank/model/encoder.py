@@ -66,6 +66,13 @@ class Encoder(nn.Module):
         return int(self.transformer.config.max_position_embeddings)
 
     @property
+    def embeddings(self) -> int:
+        """Token ids that have an embedding."""
+        table = self.transformer.get_input_embeddings()
+        assert isinstance(table, nn.Embedding)
+        return table.num_embeddings
+
+    @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 

@@ -63,11 +63,15 @@ def budgets(encoder: Encoder, tokens: Tokens, *, with_pairs: bool) -> Budgets:
 
 
 def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
-    """The same tables with `input_ids`, the token ids of each text."""
+    """The same tables with `input_ids`, the token ids of each text.
+
+    Raises UserError where the tokenizer gives an id for which the encoder has no embedding.
+    """
     answers, queries = texts.answers, texts.queries
     answer_ids = encoder.tokenise(answers["text"].tolist(), budget.whole["answer"])
     query_ids = encoder.tokenise_each(queries["text"].tolist(), [budget.whole[kind] for kind in queries["type"]])
     pair_ids = encoder.tokenise(texts.pair_texts["text"].tolist(), budget.whole["pair"])
+    _check_rows(encoder, [*answer_ids, *query_ids, *pair_ids])
     return Prepared(
         answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
         queries.assign(input_ids=pd.Series(query_ids, queries.index)),
@@ -75,6 +79,17 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
         texts.pairs,
         texts.pair_texts.assign(input_ids=pd.Series(pair_ids, texts.pair_texts.index, dtype=object)),
     )
+
+
+def _check_rows(encoder: Encoder, ids: Iterable[Sequence[int]]) -> None:
+    rows = encoder.embeddings
+    # As a rule the vocabulary fits, and then no text has to be looked at.
+    largest = max((max(row) for row in ids if len(row)), default=0) if len(encoder.tokenizer) > rows else 0
+    if largest >= rows:
+        raise UserError(
+            f"params.yaml: `encoder.source`: its tokenizer gives id {largest}, but the encoder has {rows} embeddings; "
+            "put the tokenizer files that came with the weights beside them"
+        )
 
 
 def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA256) -> Path:

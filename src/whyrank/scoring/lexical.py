@@ -24,19 +24,6 @@ def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str]) -> np.ndarray
     return (vectorizer.transform(query_texts) @ answer_AV.T).toarray()
 
 
-def tfidf_pairs(first_texts: Sequence[str], second_texts: Sequence[str]) -> np.ndarray:
-    """Cosine of the TF-IDF vectors of the two texts of each pair, 0 to 1; 0 where they share no word. (N,) float64.
-
-    Fitted on all texts given, each counted once; no label enters. Single words, stop words among them: on STS12-16,
-    STS-B and SICK-R the mean Spearman is .665, without stop words .651, with word pairs too .604.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(sublinear_tf=True).fit(list(dict.fromkeys([*first_texts, *second_texts])))
-    first_NV, second_NV = vectorizer.transform(first_texts), vectorizer.transform(second_texts)
-    return np.asarray(first_NV.multiply(second_NV).sum(axis=1), dtype=np.float64).reshape(-1)
-
-
 def bm25(query_texts: Sequence[str], answer_texts: Sequence[str], *, stemmer: str = "") -> np.ndarray:
     """BM25 as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32.
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from whyrank.core.params import Encoder
 from whyrank.measure.correlation import Correlation, Kind, correlate, mean_defined
-from whyrank.scoring import blocks, lexical
+from whyrank.scoring import blocks, pair_words
 
 if TYPE_CHECKING:
     from whyrank.model.system import System
@@ -65,8 +65,8 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
 
 
 def predict_tfidf(pairs: pd.DataFrame) -> pd.DataFrame:
-    """pair_id and prediction of the lexical floor, `lexical.tfidf_pairs`."""
-    return _table(pairs, lexical.tfidf_pairs(pairs["text1"].tolist(), pairs["text2"].tolist()))
+    """pair_id and prediction of the lexical floor, `pair_words.tfidf_pairs`."""
+    return _table(pairs, pair_words.tfidf_pairs(pairs["text1"].tolist(), pairs["text2"].tolist()))
 
 
 def _table(pairs: pd.DataFrame, cosine_N: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pandas as pd
 from whyrank.core.params import BarlowBatches
 from whyrank.core.params import RankBatches as RankParams
 from whyrank.core.prepared import Prepared
+from whyrank.training.pair_batches import ORDER_LOSSES, POSITIVE_LOSSES, PairBatches
 from whyrank.training.rank_batches import RankBatches
 from whyrank.training.view_batches import view_batches
 
@@ -34,3 +35,41 @@ def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: RankParams, s
         false_share = float(batch.false_BC.any(1).mean())
         records.append(("finetune_rank", len(batch.query_B), batch.distinct_answers, false_share))
     return pd.DataFrame(records, columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"])
+
+
+def first_pair_batches(prepared: Prepared, rank: RankParams, seed: int) -> dict[str, pd.DataFrame]:
+    """`pair_batches`: one row per batch of training pairs; nothing where no pair is trained on.
+
+    rows, distinct_labels   pairs and different labels of the batch
+    compares_labels         1 where a loss is on that compares the labels of a batch
+    takes_positives         1 where a loss is on that takes positives only; `positives` are how many it finds
+    positive_from           label from which a pair is one
+    Raises UserError as training would, for labels that the losses cannot use.
+    """
+    options = rank.objectives.similarity
+    train = prepared.pairs[prepared.pairs["use"] == "train"]
+    if options.weight <= 0 or train.empty:
+        return {}
+    compares, takes = (
+        any(getattr(options, name).weight > 0 for name in names) for names in (ORDER_LOSSES, POSITIVE_LOSSES)
+    )
+    batches = PairBatches(
+        train,
+        size=options.batch_size,
+        distinct_labels=compares,
+        negative_to=options.negative_to,
+        random=np.random.default_rng(seed),
+    )
+    labels = [next(batches).label_B for _ in range(DRAWN)]
+    return {
+        "pair_batches": pd.DataFrame(
+            {
+                "rows": [len(label_B) for label_B in labels],
+                "distinct_labels": [len(np.unique(label_B)) for label_B in labels],
+                "positives": [int((label_B >= options.positive_from).sum()) for label_B in labels],
+                "compares_labels": int(compares),
+                "takes_positives": int(takes),
+                "positive_from": options.positive_from,
+            }
+        )
+    }

@@ -12,6 +12,10 @@ import pandas as pd
 from whyrank.core.errors import UserError
 from whyrank.training.rank_batches import endless
 
+# Losses of the similarity objective that compare the labels of a batch, and those that take positives alone.
+ORDER_LOSSES = ("cosine", "angle", "angle_signed")
+POSITIVE_LOSSES = ("in_batch", "contrastive")
+
 
 @dataclass(frozen=True)
 class PairBatch:

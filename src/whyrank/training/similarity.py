@@ -16,11 +16,8 @@ from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training import similarity_losses as losses
 from whyrank.training.objective import Step
-from whyrank.training.pair_batches import PairBatch, PairBatches
+from whyrank.training.pair_batches import ORDER_LOSSES, PairBatch, PairBatches
 from whyrank.training.vectors import Vectors, of_objective
-
-# Those that compare the labels of a batch with each other.
-ORDER_LOSSES = ("cosine", "angle", "angle_signed")
 
 
 class SimilarityObjective(nn.Module):

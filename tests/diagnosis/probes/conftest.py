@@ -13,17 +13,55 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from whyrank.data.pair_label_counts import label_table
 from whyrank.diagnosis.finding import Finding
 from whyrank.diagnosis.probes import representation
 from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.diagnosis.registry import examine
 from whyrank.measure import geometry, ranking, separation
+from whyrank.scoring import label_agreement
 
 ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
 SPLITS = ["train"] * 5 + ["dev"] * 2 + ["test"] * 3
 SYSTEMS = {"base": 0.40, "barlow": 0.395, "base-tuned": 0.30, "barlow-tuned": 0.298}  # noise per feature
 FLOORS = {"tfidf": 0.48, "bm25": 0.46}
 STEPS, EVERY = 400, 20
+
+
+def judged_pairs() -> pd.DataFrame:
+    """600 training pairs of three classes, and 300 test pairs with scores; cosines as labels have them, and noise.
+
+    Contradictions share as many words as neutral pairs.
+    """
+    random = np.random.default_rng(1)
+    label_N = np.repeat([1.0, 0.5, 0.0], 200)
+    classes = pd.DataFrame({"source": "nli", "use": "train", "label": label_N})
+    classes["class_name"] = classes["stratum"] = np.repeat(["entailment", "neutral", "contradiction"], 200)
+    classes["tfidf"] = 0.2 + 0.2 * (label_N == 1) + 0.2 * random.standard_normal(600)
+    classes["encoder"] = 0.3 + 0.3 * label_N + 0.3 * classes["tfidf"] + 0.15 * random.standard_normal(600)
+    scores = pd.DataFrame({"source": "sts", "use": "test", "class_name": "", "label": random.random(300)})
+    scores["stratum"] = (scores["label"] * 5).astype(int).astype(str)
+    scores["encoder"] = scores["label"] + 0.2 * random.standard_normal(300)
+    scores["tfidf"] = scores["label"] + 0.4 * random.standard_normal(300)
+    return pd.concat([classes, scores], ignore_index=True)
+
+
+def pair_tables(judged: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What `prepare` records of judged pairs."""
+    counts = pd.DataFrame({"source": judged["source"].unique()})
+    return {"pair_counts": counts, "pair_labels": label_table(judged), **label_agreement.tables(judged, 0)}
+
+
+def pair_batch_table() -> pd.DataFrame:
+    columns = {"rows": 32, "distinct_labels": 3, "positives": 11, "compares_labels": 1, "takes_positives": 1}
+    return pd.DataFrame([columns | {"positive_from": 0.9}] * 20)
+
+
+def tokenizer_table() -> pd.DataFrame:
+    """An encoder without capitals, whose tokenizer makes them small."""
+    row = {"texts": 50, "pieces": 500, "unknown": 0.001, "pieces_per_word": 1.2, "cased": 0.1}
+    row |= {"vocabulary": 30522, "embeddings": 30522, "lower_cases": 1, "cased_vocabulary": 0.0}
+    return pd.DataFrame([{"kind": kind} | row for kind in ("conversation", "question", "answer", "pair")])
 
 
 class Lab:
@@ -63,6 +101,9 @@ class Lab:
                 columns=["query_left", "split_left", "query_right", "split_right", "kind", "similarity", "same_answer"]
             ),
             "conflicts": pd.DataFrame(columns=["query_left", "split_left", "query_right", "split_right"]),
+            "tokenizer": tokenizer_table(),
+            "pair_batches": pair_batch_table(),
+            **pair_tables(judged_pairs()),
         }
         batches = pd.DataFrame(
             [("pretrain_barlow", 32, 32, np.nan)] * 5 + [("finetune_rank", 64, 32, 0.0)] * 5,
@@ -109,6 +150,11 @@ class Lab:
         top = pd.DataFrame({"query_id": np.repeat(ids, ANSWERS), "rank": np.tile(np.arange(1, ANSWERS + 1), len(test))})
         top["answer_id"] = answer_ids[order_QK.ravel()]
         return RunRecord({"tied_share": float((tied_Q > 1).mean())}, queries, top)
+
+    @staticmethod
+    def with_pairs(data: DataRecords, change: Callable[[pd.DataFrame], pd.DataFrame]) -> DataRecords:
+        """`data` with what is recorded of its judged pairs after a change."""
+        return replace(data, tables=data.tables | pair_tables(change(judged_pairs())))
 
     @staticmethod
     def barlow() -> TrainingRecord:

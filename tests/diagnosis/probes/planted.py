@@ -220,6 +220,69 @@ def two_topics(lab: Any, healthy: Records, answers: int = 8) -> Records:
     return lab.spoil(healthy, base=run, barlow=run)
 
 
+SEED_IDS = {"entailment": 0.0, "neutral": 1.0, "contradiction": 2.0}
+
+
+def relabelled(labels: dict[str, float], bare: bool = False) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Classes with other labels; `bare` leaves them their ids for names."""
+
+    def change(judged: pd.DataFrame) -> pd.DataFrame:
+        names = judged["class_name"]
+        judged = judged.assign(label=names.map(labels).fillna(judged["label"]))
+        if bare:
+            ids = names.map({name: str(int(label)) for name, label in labels.items()})
+            judged = judged.assign(class_name=ids.fillna(""), stratum=ids.fillna(judged["stratum"]))
+        return judged
+
+    return change
+
+
+def raw_ids(lab: Any, healthy: Records) -> Records:
+    """The seed project's fault: ids of SNLI for labels."""
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(SEED_IDS, bare=True)))
+
+
+def reversed_labels(lab: Any, healthy: Records) -> Records:
+    labels = {"entailment": 0.0, "neutral": 0.5, "contradiction": 1.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+def exchanged_classes(lab: Any, healthy: Records) -> Records:
+    labels = {"entailment": 0.5, "neutral": 1.0, "contradiction": 0.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+def wide_labels(lab: Any, healthy: Records) -> Records:
+    """Labels in the right order that run to 2."""
+    labels = {"entailment": 2.0, "neutral": 1.0, "contradiction": 0.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+def kept_without_class(lab: Any, healthy: Records) -> Records:
+    """One pair in fifty has no class and the label -1; `prepare` looks at the others alone."""
+    table = healthy.data.tables["pair_labels"].copy()
+    table.loc[table["source"] == "nli", "unlabelled"] = 0.02
+    return with_data(healthy, tables=healthy.data.tables | {"pair_labels": table})
+
+
+def few_positives(lab: Any, healthy: Records, without: int = 15) -> Records:
+    drawn = healthy.data.tables["pair_batches"]
+    positives = np.where(np.arange(len(drawn)) < without, 0, 3)
+    return with_data(healthy, tables=healthy.data.tables | {"pair_batches": drawn.assign(positives=positives)})
+
+
+def one_label_per_batch(lab: Any, healthy: Records, constant: int = 20) -> Records:
+    drawn = healthy.data.tables["pair_batches"]
+    distinct = np.where(np.arange(len(drawn)) < constant, 1, 3)
+    return with_data(healthy, tables=healthy.data.tables | {"pair_batches": drawn.assign(distinct_labels=distinct)})
+
+
+def unknown_pieces(lab: Any, healthy: Records, unknown: float = 0.4) -> Records:
+    table = healthy.data.tables["tokenizer"]
+    table = table.assign(unknown=np.where(table["kind"] == "question", unknown, 0.01))
+    return with_data(healthy, tables=healthy.data.tables | {"tokenizer": table})
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -270,6 +333,13 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "ties-decide-the-metric": (twin_answers, of("ties-decide-the-metric", *NOISE)),
     "answers-without-queries": (unasked, of("answers-without-queries", "data")),
     "type-imbalance": (few_questions, of("type-imbalance", "data")),
+    "labels-reversed": (reversed_labels, of("labels-reversed", "pairs of nli")),
+    "labels-unordered": (exchanged_classes, of("labels-unordered", "pairs of nli")),
+    "labels-out-of-range": (wide_labels, of("labels-out-of-range", "pairs of nli")),
+    "unlabelled-rows-trained-on": (kept_without_class, of("unlabelled-rows-trained-on", "pairs of nli")),
+    "fractional-labels-truncated": (few_positives, of("fractional-labels-truncated", "finetune_rank")),
+    "constant-label-batches": (one_label_per_batch, of("constant-label-batches", "finetune_rank")),
+    "tokenizer-mismatch": (unknown_pieces, of("tokenizer-mismatch", "base")),
     "hub-answers": (hub, of("hub-answers", *TUNED)),
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
 }

@@ -77,9 +77,15 @@ def apply_to_parameters(overrides: dict[str, Any]) -> None:
             if first == name:
                 inner = section
                 for part in path[:-1]:
-                    inner = inner[part]
+                    inner = entry(inner, int(part)) if part.isdigit() else inner[part]
                 inner[path[-1]] = value
         params.section({name: section}, name, kind)
+
+
+def entry(sources: list[dict[str, Any]], number: int) -> dict[str, Any]:
+    """An entry of the one list of sections that there is, made where it is missing."""
+    sources += [valid_section(params.PairSource) for _ in range(len(sources), number + 1)]
+    return sources[number]
 
 
 def valid_section(kind: Any) -> dict[str, Any]:
@@ -92,6 +98,8 @@ def valid_value(hint: Any) -> Any:
         return valid_section(hint)
     if typing.get_origin(hint) is typing.Literal:
         return typing.get_args(hint)[0]
+    if typing.get_origin(hint) is typing.Union:
+        return {}
     return {int: 1, float: 0.5, str: "text", bool: False}.get(hint, [])
 
 
