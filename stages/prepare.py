@@ -13,6 +13,7 @@ from whyrank.data import pair_texts, pairs, prepare
 from whyrank.diagnosis import preflight
 from whyrank.diagnosis.records import DataRecords
 from whyrank.model import source, system
+from whyrank.scoring import poolings
 from whyrank.training.first_batches import first_batches
 
 
@@ -26,14 +27,16 @@ def main() -> None:
     runtime.seed_everything(seed)
 
     valid = prepare.read(options.hub or options.source, max_rejected=options.max_rejected)
-    encoder = source.bring(params.section(values, "encoder", params.Encoder), prepare.answer_texts(valid))
+    encoding = params.section(values, "encoder", params.Encoder)
+    encoder = source.bring(encoding, prepare.answer_texts(valid))
     budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
     numbered = pair_texts.numbered(sentences.pairs, len(result.answers) + len(result.queries))
     texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels, *numbered), budget)
     batches = first_batches(texts, barlow, rank, seed)
-    tables = {**result.tables, **sentences.tables(), "batches": batches}
+    others = sentences.tables() | poolings.tables(encoder, texts, encoding)
+    tables = {**result.tables, **others, "batches": batches}
     records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = preflight.preflight(records)
 

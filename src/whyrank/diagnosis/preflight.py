@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.probes import batches, data, truncation
+from whyrank.diagnosis.probes import batches, data, pooling, truncation
 from whyrank.diagnosis.records import DataRecords
 
 PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
@@ -15,6 +15,7 @@ PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
     "truncation-loses-evidence": truncation.truncation_loses_evidence,
     "answers-without-queries": data.answers_without_queries,
     "type-imbalance": data.type_imbalance,
+    "pooling-mismatch": pooling.pooling_mismatch,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import FinetuneRank
@@ -21,6 +22,8 @@ from whyrank.training.vectors import Vectors
 
 # Those that compare the labels of a batch with each other.
 ORDER_LOSSES = ("cosine", "angle", "angle_signed")
+# Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
+OPPOSED = -0.5
 
 
 class SimilarityObjective(nn.Module):
@@ -66,6 +69,7 @@ class SimilarityObjective(nn.Module):
             "similarity_rows": len(batch.label_B),
             "similarity_distinct_labels": len(np.unique(batch.label_B)),
             "similarity_positives": int((batch.label_B >= self.options.positive_from).sum()),
+            **opposed(sides[0], sides[1], batch.label_B >= self.options.positive_from),
         }
         return Step(total, record | self.vectors.cost(texts), texts.tolist())
 
@@ -135,6 +139,15 @@ TERMS: dict[str, Callable[..., torch.Tensor]] = {name: order_term(name) for name
     "contrastive": SimilarityObjective.contrastive,
     "mse": SimilarityObjective.mse,
 }
+
+
+def opposed(first_BD: torch.Tensor, second_BD: torch.Tensor, is_positive_B: np.ndarray) -> dict[str, float]:
+    """`similarity_opposed_positives`: share of the positive pairs with a cosine below `OPPOSED`; of none left out."""
+    if not is_positive_B.any():
+        return {}
+    cosine_B = functional.cosine_similarity(first_BD.detach(), second_BD.detach())
+    is_opposed_B = (cosine_B < OPPOSED).cpu().numpy()
+    return {"similarity_opposed_positives": float(is_opposed_B[is_positive_B].mean())}
 
 
 def shares(weighted: dict[str, torch.Tensor], vector_ND: torch.Tensor) -> dict[str, float]:
