@@ -34,5 +34,7 @@ def test_preflight_imports_none_of_what_only_trained_systems_need():
     )
     ours = set(loaded.stdout.split())
     allowed = {f"whyrank.diagnosis{name}" for name in ("", ".preflight", ".finding", ".records", ".probes")}
-    allowed |= {"whyrank.core", "whyrank.core.errors"}
-    assert ours == allowed | {f"whyrank.diagnosis.probes.{name}" for name in ("data", "batches", "truncation")}
+    allowed |= {"whyrank.core", "whyrank.core.errors", "whyrank.measure", "whyrank.measure.significance"}
+    assert ours == allowed | {
+        f"whyrank.diagnosis.probes.{name}" for name in ("data", "batches", "pooling", "truncation")
+    }

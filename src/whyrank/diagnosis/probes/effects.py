@@ -71,6 +71,13 @@ def effect(case: Examination, record: TrainingRecord, name: str) -> Effect | Non
     return None
 
 
+def cost(case: Examination, init: str, found: Effect) -> float:
+    """Points, of its own metric or of test queries, whichever lost more; and one, to stand before mere symptoms."""
+    runs = (init, f"{init}-tuned")
+    lost = case.mean(runs[0]) - case.mean(runs[1]) if all(name in case.records.runs for name in runs) else 0.0
+    return 1 + 100 * max(0.0, found.start - found.end, lost)
+
+
 def _of_looks(metric: str, value: pd.Series, error: float) -> Effect | None:
     known = value.dropna().to_numpy(dtype=float)
     return Effect(metric, float(known[0]), float(known[-1]), error) if len(known) > 1 else None

@@ -13,7 +13,7 @@ LEVEL, RESAMPLES = 0.95, 2000
 
 
 def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
-    """The pooling in use ranks a sample of training queries worse than the declared one; where none is, than another."""
+    """The pooling in use ranks training queries worse than the one that is declared or, where none is, than another."""
     table = data.tables.get("pooling")
     if table is None or table.empty:
         return

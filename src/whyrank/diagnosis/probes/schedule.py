@@ -7,7 +7,7 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.diagnosis.probes.collapse import is_collapsed
-from whyrank.diagnosis.probes.effects import NOISE, Effect, effect, objectives
+from whyrank.diagnosis.probes.effects import NOISE, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.steps import LEFT, TINY, peak_rates, scaled_rates, trained
 from whyrank.diagnosis.records import TrainingRecord
 
@@ -22,7 +22,7 @@ SHORT_OF_PEAK = 0.5
 # Rate of the first step over the peak: without warm-up it is 1.
 AT_ONCE = 0.9
 # The first twentieth of the steps, and at least so many.
-FIRST, LEAST_FIRST = 0.05, 3
+FIRST, LEAST_FIRST = 0.05, 5
 # Largest gradient norm of the first steps over the median of all. On the tiny encoder of the tests healthy runs had 0.6
 # to 2.0 with and without warm-up, those that warm-up healed 2.1 to 110.
 SPIKE = 3.0
@@ -108,7 +108,7 @@ def no_warmup_spike(case: Examination) -> Iterator[Finding]:
             cause="AdamW's first steps move every weight by the full rate, before it has seen how large gradients are.",
             fix=Fix({WARMUP: USUAL_WARMUP}),
             reference="google-research/bert#649, #175; ST#71",
-            weight=100 * max(0.0, main.start - main.end) + 1,
+            weight=cost(case, init, main),
         )
 
 
@@ -155,8 +155,8 @@ def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
             "gradient leads back.",
             fix=Fix(scaled_rates(record, 0.1) | late),
             reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
-            # Before the collapse, which is how it shows, and before what the metric lost by it.
-            weight=100 * (main.start - main.end) + (CAUSE + 1 if collapsed else 1),
+            # Before the collapse, which is how it shows.
+            weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
         )
 
 
