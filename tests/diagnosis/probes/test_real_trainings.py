@@ -116,10 +116,8 @@ def test_a_fault_that_happened_is_named_and_its_fix_undoes_it(case, experiment, 
     spoilt = experiment(case.data, case.fault)
     spoken = findings(spoilt)
     assert of_optimisation(spoken) == {case.code}
-    fix = {
-        key.removeprefix("finetune_rank."): value for key, value in spoken[case.code, "base-tuned"].fix.params.items()
-    }
-    mended = experiment(case.data, case.fault | fix)
+    fix = spoken[case.code, "base-tuned"].fix.params
+    mended = experiment(case.data, case.fault | {key.removeprefix("finetune_rank."): fix[key] for key in fix})
     assert (case.code, "base-tuned") not in findings(mended)
     before, after = (records.finetune["base"].evaluations[case.metric].iloc[-1] for records in (spoilt, mended))
     assert after > before + case.gain

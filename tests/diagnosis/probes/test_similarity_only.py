@@ -1,11 +1,7 @@
 """A fine-tuning on pairs alone, without any column of ranking: every probe reads it, and none blames it for ranking."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-
-from whyrank.diagnosis import report
 
 from .planted import long_vectors, of, opposed_pairs, too_little_training, with_finetune
 
@@ -35,15 +31,6 @@ def test_other_probes_do_not_miss_the_columns_of_ranking(lab, healthy, findings,
         "antipodal-angle", "base-tuned", "barlow-tuned"
     )
     findings(without_ranking(long_vectors(lab, healthy)))
-
-
-def test_it_has_a_report(healthy, findings, without_ranking, tmp_path):
-    records = replace(without_ranking(healthy), barlow=None)
-    verdict = report.write(
-        records, list(findings(records).values()), tmp_path, metric="accuracy@1", level=0.95, resamples=100, seed=0,
-        provenance={"params": {}, "versions": {}},
-    )  # fmt: skip
-    assert verdict and (tmp_path / "report.html").exists()
 
 
 def test_the_healthy_one_has_its_own_loss(healthy, without_ranking):
