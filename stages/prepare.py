@@ -13,7 +13,7 @@ from whyrank.data import pair_sampling, pair_texts, pairs, prepare
 from whyrank.diagnosis import preflight
 from whyrank.diagnosis.records import DataRecords
 from whyrank.model import source, system, tokenizer
-from whyrank.scoring import label_agreement, pair_cosines
+from whyrank.scoring import label_agreement, pair_cosines, poolings
 from whyrank.training.first_batches import first_batches, first_pair_batches
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     drawn = pair_sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     tables = {**result.tables, **sentences.tables(), "batches": batches, "tokenizer": tokenizer.figures(encoder, texts)}
     tables |= label_agreement.tables(pair_cosines.judged(drawn, texts, encoder, encoding), seed)
-    tables |= first_pair_batches(texts, rank, seed)
+    tables |= first_pair_batches(texts, rank, seed) | poolings.tables(encoder, texts, encoding)
     records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = preflight.preflight(records)
 

@@ -79,6 +79,7 @@ FAULTS: dict[str, dict[str, Any]] = {
         "finetune_rank.early_stopping.patience": 30,
     },
     "conversations of 24 tokens": {"prepare.tokens.conversation": 24},
+    "the first token for the whole text": {"encoder.pooling": "cls"},
 }
 
 
@@ -110,6 +111,7 @@ CASES = [
     Case("long steps, stopped by training accuracy", "overfitted", "barlow-tuned", "barlow-tuned", 5),
     Case("long steps, stopped by training accuracy", "worse-than-zero-shot", "base-tuned", "base-tuned", 5),
     Case("conversations of 24 tokens", "truncation-loses-evidence", "data", "base-tuned", 5),
+    Case("the first token for the whole text", "pooling-mismatch", "base", "base", 7),
 ]
 
 

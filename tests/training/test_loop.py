@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
+from whyrank.core.objective_params import Tasks as Options
 from whyrank.core.params import EarlyStopping, Lora, Optimisation
 from whyrank.model import heads
 from whyrank.training import freezing, live, loop
@@ -17,6 +18,7 @@ from whyrank.training.loop import Weighted, training_mode
 from whyrank.training.objective import Step
 from whyrank.training.optimiser import parameter_groups
 from whyrank.training.schedule import factor
+from whyrank.training.tasks import Tasks
 from whyrank.training.watch import DevWatch
 
 
@@ -88,7 +90,18 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
         what="test",
     ).steps
     shares = ["one_gradient_share", "two_gradient_share"]
-    assert list(steps) == ["step", "loss", "learning_rate", "gradient_norm", *shares, "rows", "other", "moved_heads"]
+    assert list(steps) == [
+        "step",
+        "loss",
+        "learning_rate",
+        "rate_factor",
+        "progress",
+        "gradient_norm",
+        *shares,
+        "rows",
+        "other",
+        "moved_heads",
+    ]
     assert steps["step"].tolist() == [1, 2, 3, 4]
     assert steps["learning_rate"].tolist() == pytest.approx(
         [0.1 * factor(step, steps=4, warmup_ratio=0.25, decay="linear") for step in range(4)]
@@ -291,6 +304,34 @@ def test_the_history_holds_the_rate_of_everything_that_is_trained(parts, rates):
     loss = objective(lambda: sum(parameter.sum() for parameter in trained.parameters()))
     row = fit(trained, {"x": loss}, optimisation(), steps=1, what="test").steps.iloc[0]
     assert {name: row[name] for name in row.index if name.endswith("learning_rate")} == rates
+
+
+def test_the_history_says_how_far_the_rate_is_from_its_peak_and_the_run_from_its_end():
+    trained, parts = moving()
+    rows = fit(trained, parts, optimisation(warmup_ratio=0.5, decay="constant"), steps=4, what="test").steps
+    assert rows["rate_factor"].tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert rows["progress"].tolist() == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_run_that_patience_ends_has_not_made_the_steps_it_planned():
+    trained, parts = moving()
+    history = fit(
+        trained, parts, optimisation(), steps=10, what="test", evaluate=scripted([3, 2, 1, 0]), early_stopping=STOPPING
+    )
+    assert len(history.steps) < 10
+    assert history.steps["progress"].iloc[-1] == len(history.steps) / 10
+
+
+def test_the_history_says_which_objective_a_batch_took_where_one_is_drawn():
+    trained, parts = moving()
+    ((name, one),) = parts.items()
+    several = {name: one, "other": one}
+    drawn = Tasks(dict.fromkeys(several, 1.0), Options("equal", 1.0, "fixed"), size=dict.fromkeys(several, 1))
+    rows = loop.fit(trained, several, optimisation(), steps=20, what="test", tasks=drawn).steps
+    assert (rows[f"{name}_batches"] + rows["other_batches"]).tolist() == [1.0] * 20
+    assert rows["other_batches"].tolist() == [float("other" in drawn.active(step, 0)) for step in range(1, 21)]
+    whole = fit(trained, several, optimisation(), steps=1, what="test").steps
+    assert not [column for column in whole if column.endswith("_batches")]
 
 
 def test_decay_shrinks_matrices_by_hand_and_leaves_biases_and_norms_alone():

@@ -16,7 +16,7 @@ from whyrank.training import run, similarity_losses
 from whyrank.training.classification import ClassificationObjective
 from whyrank.training.evaluation import SimilarityWatch
 from whyrank.training.pair_batches import PairBatches
-from whyrank.training.similarity import ORDER_LOSSES, TERMS, SimilarityObjective
+from whyrank.training.similarity import ORDER_LOSSES, TERMS, SimilarityObjective, opposed
 from whyrank.training.vectors import FrozenVectors
 
 OFF = {f"objectives.similarity.{name}.weight": 0.0 for name in TERMS}
@@ -46,6 +46,15 @@ def objective(kind, paired, bare, vectors, chosen):
 
 def train_pairs(paired):
     return paired.pairs[paired.pairs["use"] == "train"]
+
+
+def test_positive_pairs_that_point_apart_are_counted():
+    angle = torch.tensor([0.0, 90.0, 119.0, 121.0, 180.0]).deg2rad()
+    first, second = torch.tensor([[2.0, 0.0]]).expand(5, 2), torch.stack([angle.cos(), angle.sin()], 1)
+    share = {"similarity_opposed_positives": 0.5}
+    # From 120 degrees on, where the cosine is -0.5; the last pair is no positive.
+    assert opposed(first, second, np.array([True, True, False, True, True])) == share
+    assert opposed(first, second, np.zeros(5, dtype=bool)) == {}
 
 
 @pytest.mark.parametrize("name", [name for name in TERMS if name != "contrastive"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.probes import batches, data, labels, pair_batches, tokenizer, truncation
+from whyrank.diagnosis.probes import batches, data, labels, pair_batches, pooling, tokenizer, truncation
 from whyrank.diagnosis.records import DataRecords
 
 PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
@@ -22,6 +22,7 @@ PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
     "fractional-labels-truncated": pair_batches.fractional_labels_truncated,
     "constant-label-batches": pair_batches.constant_label_batches,
     "tokenizer-mismatch": tokenizer.tokenizer_mismatch,
+    "pooling-mismatch": pooling.pooling_mismatch,
 }
 
 

@@ -5,7 +5,18 @@ from collections.abc import Callable, Iterator
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.preflight import PREFLIGHT
-from whyrank.diagnosis.probes import collapse, lists, objectives, pretraining, ranking, representation, slices, training
+from whyrank.diagnosis.probes import (
+    balance,
+    collapse,
+    lists,
+    objectives,
+    pretraining,
+    ranking,
+    representation,
+    schedule,
+    slices,
+    training,
+)
 from whyrank.diagnosis.records import Records
 
 PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
@@ -24,6 +35,13 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "nothing-moves": objectives.nothing_moves,
     "dead-loss-term": objectives.dead_loss_term,
     "few-negatives": objectives.few_negatives,
+    "antipodal-angle": objectives.antipodal_angle,
+    "task-dominates": balance.task_dominates,
+    "task-starved": balance.task_starved,
+    "gradient-conflict": balance.gradient_conflict,
+    "warmup-longer-than-training": schedule.warmup_longer_than_training,
+    "no-warmup-spike": schedule.no_warmup_spike,
+    "learning-rate-too-high": schedule.learning_rate_too_high,
     "underfitted": training.underfitted,
     "overfitted": training.overfitted,
     "collapsed-embeddings": collapse.collapsed_embeddings,

@@ -45,11 +45,13 @@ class Encoder(nn.Module):
         transformer: transformers.PreTrainedModel,
         tokenizer: transformers.PreTrainedTokenizerBase,
         pooling: str,
+        declared: str | None = None,
     ) -> None:
+        """declared   the pooling that the encoder's own files name, where they do; `pooling` is the one used"""
         super().__init__()
         self.transformer = transformer
         self.tokenizer = tokenizer
-        self.pooling = pooling
+        self.pooling, self.declared = pooling, declared
         self.is_packed = transformer.config.model_type in PACKED
         if self.is_packed:
             transformer.set_attn_implementation(ATTENTION)
@@ -204,13 +206,14 @@ def load(
             f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: "
             f"{first_line}"
         ) from error
+    declared = declared_pooling(Path(source))
     if pooling == "auto":
-        pooling = declared_pooling(Path(source)) or "mean"
+        pooling = declared or "mean"
     if not tokenizer.is_fast:
         raise UserError(f"encoder {str(source)!r} has no fast tokenizer (tokenizer.json); choose one that has")
     if torch.cuda.is_available():
         transformer = transformer.cuda()
-    return Encoder(transformer, tokenizer, pooling).eval()
+    return Encoder(transformer, tokenizer, pooling, declared).eval()
 
 
 def declared_pooling(folder: Path) -> str | None:

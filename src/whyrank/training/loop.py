@@ -183,12 +183,18 @@ class Loop:
                 raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
             scaled = {name: self.scaler.scale(loss / times) for name, loss in losses.items()}
             shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
-            record = {"loss": total.item()} | shares | self.tasks.record()
+            record = {"loss": total.item()} | shares | self.tasks.record() | self.drawn(results)
             records.append(record | merged(result.record for result in results.values()))
         if "encoder" in dict(self.trained.named_children()):
             processes.sum_gradients(self.trained.get_submodule("encoder"))
         # With a draw among objectives, a batch has the columns of its own objective alone.
         return {str(name): float(value) for name, value in pd.DataFrame(records).mean().items()}
+
+    def drawn(self, results: Mapping[str, Step]) -> dict[str, float]:
+        """`<objective>_batches`, 1 for the one that a batch took, where one is drawn: also of those never drawn."""
+        if self.tasks.options.sampling == "all" or len(self.objectives) == 1:
+            return {}
+        return {f"{name}_batches": float(name in results) for name in self.objectives}
 
     def clipped(self, step: int, record: dict[str, float]) -> float:
         """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""

@@ -31,12 +31,16 @@ class Optimiser:
         self.adamw = torch.optim.AdamW(groups, weight_decay=optimisation.weight_decay, fused=True)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Set the rates of `step`, counted from 1, and return them as columns of the history."""
+        """Set the rates of `step`, counted from 1, and return them as columns of the history.
+
+        Beside them `rate_factor`, what the peak rates are multiplied by, and `progress`, the share of the planned steps
+        that are made with this one: a run that is stopped ends below 1.
+        """
         options = self.optimisation
         share = factor(step - 1, steps=self.steps, warmup_ratio=options.warmup_ratio, decay=options.decay)
         for group, peak in zip(self.adamw.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
-        return learning_rates(self.adamw)
+        return learning_rates(self.adamw) | {"rate_factor": share, "progress": step / self.steps}
 
 
 def learning_rates(adamw: torch.optim.Optimizer) -> dict[str, float]:

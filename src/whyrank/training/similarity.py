@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.params import FinetuneRank
@@ -18,6 +19,9 @@ from whyrank.training import similarity_losses as losses
 from whyrank.training.objective import Step
 from whyrank.training.pair_batches import ORDER_LOSSES, PairBatch, PairBatches
 from whyrank.training.vectors import Vectors, of_objective
+
+# Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
+OPPOSED = -0.5
 
 
 class SimilarityObjective(nn.Module):
@@ -62,6 +66,7 @@ class SimilarityObjective(nn.Module):
             "similarity_rows": len(batch.label_B),
             "similarity_distinct_labels": len(np.unique(batch.label_B)),
             "similarity_positives": int((batch.label_B >= self.options.positive_from).sum()),
+            **opposed(sides[0], sides[1], batch.label_B >= self.options.positive_from),
         }
         return Step(total, record | self.vectors.cost(texts), texts.tolist())
 
@@ -131,6 +136,15 @@ TERMS: dict[str, Callable[..., torch.Tensor]] = {name: order_term(name) for name
     "contrastive": SimilarityObjective.contrastive,
     "mse": SimilarityObjective.mse,
 }
+
+
+def opposed(first_BD: torch.Tensor, second_BD: torch.Tensor, is_positive_B: np.ndarray) -> dict[str, float]:
+    """`similarity_opposed_positives`: share of the positive pairs with a cosine below `OPPOSED`; of none left out."""
+    if not is_positive_B.any():
+        return {}
+    cosine_B = functional.cosine_similarity(first_BD.detach(), second_BD.detach())
+    is_opposed_B = (cosine_B < OPPOSED).cpu().numpy()
+    return {"similarity_opposed_positives": float(is_opposed_B[is_positive_B].mean())}
 
 
 def shares(weighted: dict[str, torch.Tensor], vector_ND: torch.Tensor) -> dict[str, float]:

@@ -148,6 +148,72 @@ def small_batches(lab: Any, healthy: Records) -> Records:
     return with_history(healthy, candidates=8)
 
 
+def with_looks(records: Records, **columns: Any) -> Records:
+    return with_finetune(records, evaluations=records.finetune["base"].evaluations.assign(**columns))
+
+
+def unchanged(lab: Any, records: Records) -> Records:
+    """The tuned systems are what they were before."""
+    return lab.spoil(records, base_tuned=records.runs["base"], barlow_tuned=records.runs["barlow"])
+
+
+def flat(records: Records, start: float = 0.62, end: float = 0.64) -> Records:
+    """Accuracy on training queries goes from `start` to `end` in a straight line, and that of dev beside it."""
+    looks = records.finetune["base"].evaluations
+    course = start + (end - start) * looks["step"] / looks["step"].max()
+    return with_looks(records, **{"train_accuracy@1": course, "accuracy@1_all": course - 0.02})
+
+
+def endless_warmup(lab: Any, healthy: Records, share: float = 0.1) -> Records:
+    """The rate rises through all 400 steps, up to `share` of its peak, and little is learned."""
+    step = np.arange(1, 401)
+    spoilt = flat(with_history(healthy, rate_factor=share * step / 400, learning_rate=1e-3 * share * step / 400))
+    return unchanged(lab, spoilt)
+
+
+def spike(lab: Any, healthy: Records, height: float = 3.0, gradient: float = 20.0) -> Records:
+    """The loss jumps at the fifth step and comes down again; what it took from the ranking does not come back."""
+    loss = healthy.finetune["base"].history["loss"].to_numpy().copy()
+    norm = np.full(len(loss), 2.0)
+    loss[4:8] += height
+    norm[3:6] = gradient
+    return unchanged(lab, flat(with_history(healthy, loss=loss, gradient_norm=norm)))
+
+
+def long_steps(lab: Any, healthy: Records, loss: float = 3.6) -> Records:
+    """The losses settle at or above their start, and the ranking is lost."""
+    done = np.arange(1, 401) / 400
+    course = 3.0 + (loss - 3.0) * np.minimum(1, 8 * done)
+    losses = dict.fromkeys(("loss", "rank_loss", "similarity_loss"), course)
+    spoilt = flat(with_history(healthy, **losses, moved_block_5=0.8 * done), end=0.15)
+    tuned = lab.run(lab.vectors(0.6))
+    return lab.spoil(spoilt, base_tuned=tuned, barlow_tuned=tuned)
+
+
+def drowned(lab: Any, healthy: Records, end: float = 0.4, share: float = 0.04) -> Records:
+    """Ranking has `share` of the gradient, and accuracy on its training queries ends at `end`."""
+    shares = {"rank_gradient_share": share, "similarity_gradient_share": 1 - share}
+    return unchanged(lab, flat(with_history(healthy, **shares), end=end))
+
+
+def conflict_of_gradients(lab: Any, healthy: Records, cosine: float = -0.3) -> Records:
+    steps = len(healthy.finetune["base"].history)
+    return with_history(healthy, rank_similarity_gradient_cosine=cosine + 0.2 * np.sin(np.arange(steps)))
+
+
+def opposed_pairs(lab: Any, healthy: Records, share: float = 0.2) -> Records:
+    return with_history(healthy, similarity_opposed_positives=share)
+
+
+def another_pooling(lab: Any, healthy: Records, declared: str = "mean", by: float = 0.3) -> Records:
+    """Read by its first token, the encoder has a reciprocal rank `by` lower on two in three queries."""
+    ids = healthy.data.queries["query_id"].to_numpy()[:120]
+    drop = np.where(np.arange(120) % 3 == 0, 0.0, by)
+    table = pd.DataFrame({"query_id": ids, "answer_id": np.arange(120) // 10, "mean": 0.7, "cls": 0.7 - drop})
+    table = table.assign(max=0.35, used="cls", declared=declared)
+    return with_data(healthy, tables=healthy.data.tables | {"pooling": table})
+
+
 def too_little_training(lab: Any, healthy: Records) -> Records:
     """Tuning moves training accuracy from 0.62 to 0.64, and the systems are what they were before."""
     looks = healthy.finetune["base"].evaluations
@@ -302,6 +368,18 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "nothing-moves": (frozen_by_accident, of("nothing-moves", *TUNED)),
     "dead-loss-term": (satisfied_loss, of("dead-loss-term", *TUNED)),
     "few-negatives": (small_batches, of("few-negatives", *TUNED)),
+    "warmup-longer-than-training": (endless_warmup, of("warmup-longer-than-training", *TUNED)),
+    "no-warmup-spike": (spike, of("no-warmup-spike", *TUNED)),
+    # What was lost shows in the ranking.
+    "learning-rate-too-high": (
+        long_steps,
+        of("learning-rate-too-high", *TUNED) | of("worse-than-zero-shot", *TUNED) | of("worse-than-lexical", *TUNED),
+    ),
+    "task-dominates": (drowned, of("task-dominates", *TUNED)),
+    "task-starved": (lambda lab, healthy: drowned(lab, healthy, end=0.64), of("task-starved", *TUNED)),
+    "gradient-conflict": (conflict_of_gradients, of("gradient-conflict", *TUNED)),
+    "antipodal-angle": (opposed_pairs, of("antipodal-angle", *TUNED)),
+    "pooling-mismatch": (another_pooling, of("pooling-mismatch", "base")),
     "pretraining-helps": (pretraining_helps, of("pretraining-helps", "barlow-tuned")),
     "worse-than-lexical": (lexical_task, of("worse-than-lexical", "base", "barlow", *TUNED)),
     "worse-than-zero-shot": (head_from_scratch, of("worse-than-zero-shot", *TUNED)),

@@ -34,6 +34,16 @@ def test_preflight_imports_none_of_what_only_trained_systems_need():
     )
     ours = set(loaded.stdout.split())
     allowed = {f"whyrank.diagnosis{name}" for name in ("", ".preflight", ".finding", ".records", ".probes")}
-    allowed |= {"whyrank.core", "whyrank.core.errors"}
-    probes = ("data", "batches", "truncation", "label_agreement", "labels", "pair_batches", "relabel", "tokenizer")
+    allowed |= {"whyrank.core", "whyrank.core.errors", "whyrank.measure", "whyrank.measure.significance"}
+    probes = {
+        "data",
+        "batches",
+        "truncation",
+        "label_agreement",
+        "labels",
+        "pair_batches",
+        "pooling",
+        "relabel",
+        "tokenizer",
+    }
     assert ours == allowed | {f"whyrank.diagnosis.probes.{name}" for name in probes}

@@ -6,9 +6,13 @@ from whyrank.diagnosis.compare import LEXICAL, best_system
 from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import COSINE_SCALE, pretraining_fix
+from whyrank.diagnosis.probes.schedule import learning_rate_too_high, no_warmup_spike, warmup_longer_than_training
 from whyrank.diagnosis.probes.start import begins_anew, tuned_from, untuned_on_dev
 from whyrank.diagnosis.probes.steps import scaled_rates
 from whyrank.diagnosis.probes.training import underfitted
+
+# What can have kept tuning from learning, the most specific first.
+LEARNED_LITTLE = (learning_rate_too_high, no_warmup_spike, warmup_longer_than_training, underfitted)
 
 
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
@@ -55,7 +59,8 @@ def tuning_fix(case: Examination, system: str) -> Fix | None:
     """That of what tuning itself did wrong: it lost the encoder's ranking, or learned too little; None for neither."""
     if is_lower(case.difference(system, UNTUNED[system])):
         return _zero_shot_fix(case, system)
-    return next((finding.fix for finding in underfitted(case) if finding.system == system), None)
+    found = (finding for probe in LEARNED_LITTLE for finding in probe(case))
+    return next((finding.fix for finding in found if finding.system == system), None)
 
 
 def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:

@@ -25,6 +25,16 @@ LEFT = 0.8
 NOISE = 2.0
 
 
+def trained(case: Examination) -> dict[str, TrainingRecord]:
+    """Fine-tunings with at least one step, by initial encoder."""
+    return {init: record for init, record in case.records.finetune.items() if len(record.history)}
+
+
+def ranked(case: Examination) -> dict[str, TrainingRecord]:
+    """Those of them that had ranking among their objectives."""
+    return {init: record for init, record in trained(case).items() if "rank_loss" in record.history}
+
+
 def epochs_run(case: Examination, record: TrainingRecord) -> float:
     """Rounds through the training pairs that training saw."""
     data = case.data

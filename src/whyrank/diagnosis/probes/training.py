@@ -7,14 +7,13 @@ import numpy as np
 from whyrank.diagnosis.compare import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.finding import Evidence, Finding
+from whyrank.diagnosis.probes.balance import holds_ranking_back
 from whyrank.diagnosis.probes.batches import false_negative_findings
-from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, train_less, train_more, train_on
+from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
+from whyrank.diagnosis.probes.schedule import is_short_of_peak, is_spoilt_at_once, is_thrown_off
+from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, ranked, train_less, train_more, train_on
 from whyrank.diagnosis.records import TrainingRecord
 
-# accuracy@1 on training queries. A head can learn some hundred queries by heart; one that has not has not trained.
-LOW_TRAIN = 0.80
-# Share of what there was to learn at the start (1 - train accuracy) that training at least takes.
-HARDLY_MOVED = 0.10
 # Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
 STILL_RISING = 0.10
 LEAST_LOOKS = 4
@@ -30,21 +29,19 @@ LAST_LOOKS = 3
 
 def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
     """The batches that fine-tuning saw, whichever encoder it started from."""
-    seen = [record.history["rows_with_false_negatives"].mean() for record in trained(case).values()]
+    seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
     if seen:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
-def trained(case: Examination) -> dict[str, TrainingRecord]:
-    return {init: record for init, record in case.records.finetune.items() if len(record.history)}
-
-
 def underfitted(case: Examination) -> Iterator[Finding]:
     """Training ended before it had learned: it hardly moved, or was still rising."""
-    for init, record in trained(case).items():
+    for init, record in ranked(case).items():
+        if is_explained(case, record):
+            continue
         train = record.evaluations["train_accuracy@1"].to_numpy()
         dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
-        hardly_moved = train.max() < LOW_TRAIN and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
+        hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
         if not hardly_moved and not _still_rising(record, train, dev):
             continue
         steps = int(record.metrics["steps_run"])
@@ -67,8 +64,15 @@ def underfitted(case: Examination) -> Iterator[Finding]:
             fix=train_more(case, record) if hardly_moved else train_on(case, record),
             reference="ST#1700",
             # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
-            weight=100 * float(LOW_TRAIN - train.max() if hardly_moved else _tail_gain(dev)),
+            weight=100 * float(LEARNT - train.max() if hardly_moved else _tail_gain(dev)),
         )
+
+
+def is_explained(case: Examination, record: TrainingRecord) -> bool:
+    """A probe of a single cause says why so little was learned; more of the same steps would not help."""
+    if is_short_of_peak(record) or holds_ranking_back(case, record):
+        return True
+    return is_thrown_off(case, record) or is_spoilt_at_once(case, record)
 
 
 def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) -> bool:
@@ -86,7 +90,7 @@ def _tail_gain(curve: np.ndarray) -> float:
 def overfitted(case: Examination) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     n_dev = int((case.data.queries["split"] == "dev").sum())
-    for init, record in trained(case).items():
+    for init, record in ranked(case).items():
         looks = record.evaluations
         step, train = looks["step"].to_numpy(), looks["train_accuracy@1"].to_numpy()
         dev = looks[f"{case.metric}_{TYPES[0]}"].to_numpy()

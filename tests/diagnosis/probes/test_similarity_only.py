@@ -1,0 +1,39 @@
+"""A fine-tuning on pairs alone, without any column of ranking: every probe reads it, and none blames it for ranking."""
+
+import numpy as np
+import pytest
+
+from .planted import long_vectors, of, opposed_pairs, too_little_training, with_finetune
+
+RANK_COLUMNS = ["rows", "candidates", "rows_with_false_negatives", "logit_std", "similarity_gradient_share"]
+
+
+@pytest.fixture
+def without_ranking():
+    def drop(records):
+        history = records.finetune["base"].history
+        of_rank = [name for name in history if str(name).startswith("rank_")]
+        return with_finetune(records, history=history.drop(columns=[*of_rank, *RANK_COLUMNS]))
+
+    return drop
+
+
+def test_a_healthy_one_is_examined_in_silence(healthy, findings, without_ranking):
+    assert findings(without_ranking(healthy)) == {}
+
+
+def test_it_is_not_underfitted_for_a_ranking_that_it_was_not_asked_for(lab, healthy, findings, without_ranking):
+    assert findings(without_ranking(too_little_training(lab, healthy))) == {}
+
+
+def test_other_probes_do_not_miss_the_columns_of_ranking(lab, healthy, findings, without_ranking):
+    assert findings(without_ranking(opposed_pairs(lab, healthy))).keys() == of(
+        "antipodal-angle", "base-tuned", "barlow-tuned"
+    )
+    findings(without_ranking(long_vectors(lab, healthy)))
+
+
+def test_the_healthy_one_has_its_own_loss(healthy, without_ranking):
+    history = without_ranking(healthy).finetune["barlow"].history
+    assert "similarity_loss" in history and not any(str(name).startswith("rank") for name in history)
+    assert np.isfinite(history["similarity_loss"]).all()
