@@ -13,6 +13,7 @@ from torch import nn
 
 from whyrank.core import io
 from whyrank.core.params import Encoder
+from whyrank.core.prepared import STS_SETS
 from whyrank.model import encoder as encoders
 from whyrank.model import heads, source, system
 from whyrank.scoring import lexical, similarity
@@ -182,12 +183,12 @@ def test_what_is_undefined_is_left_out_counted_and_listed_with_its_reason(tmp_pa
 def test_the_mean_of_all_seven_sets_has_the_name_without_a_number():
     random = np.random.default_rng(0)
     rows = [
-        (name, "", "test", label, label + random.normal()) for name in similarity.SETS for label in random.random(9)
+        (name, "", "test", label, label + random.normal()) for name in STS_SETS for label in random.random(9)
     ]
     rows += [("snli", "", "test", label, -label) for label in (0.0, 0.5, 1.0)]
     metrics, _ = similarity.summary(*table_of(rows))
     for kind in ("spearman", "pearson"):
-        assert metrics[f"sts_mean_{kind}"] == pytest.approx(np.mean([metrics[f"{s}_{kind}"] for s in similarity.SETS]))
+        assert metrics[f"sts_mean_{kind}"] == pytest.approx(np.mean([metrics[f"{s}_{kind}"] for s in STS_SETS]))
         assert metrics[f"snli_{kind}"] == pytest.approx(-1.0)
     assert not [name for name in metrics if "mean_of" in name or "subset" in name]
 

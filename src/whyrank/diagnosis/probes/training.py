@@ -30,7 +30,7 @@ LAST_LOOKS = 3
 
 def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
     """The batches that fine-tuning saw, whichever encoder it started from."""
-    seen = [record.history["rows_with_false_negatives"].mean() for record in trained(case).values()]
+    seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
     if seen:
         yield from false_negative_findings(case.data, float(max(seen)))
 
@@ -39,9 +39,14 @@ def trained(case: Examination) -> dict[str, TrainingRecord]:
     return {init: record for init, record in case.records.finetune.items() if len(record.history)}
 
 
+def ranked(case: Examination) -> dict[str, TrainingRecord]:
+    """Trainings that followed the ranking objective."""
+    return {init: record for init, record in trained(case).items() if "rank" in record.objectives}
+
+
 def underfitted(case: Examination) -> Iterator[Finding]:
     """Training ended before it had learned: it hardly moved, or was still rising."""
-    for init, record in trained(case).items():
+    for init, record in ranked(case).items():
         train = record.evaluations["train_accuracy@1"].to_numpy()
         dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
         hardly_moved = train.max() < LOW_TRAIN and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
@@ -86,7 +91,7 @@ def _tail_gain(curve: np.ndarray) -> float:
 def overfitted(case: Examination) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     n_dev = int((case.data.queries["split"] == "dev").sum())
-    for init, record in trained(case).items():
+    for init, record in ranked(case).items():
         looks = record.evaluations
         step, train = looks["step"].to_numpy(), looks["train_accuracy@1"].to_numpy()
         dev = looks[f"{case.metric}_{TYPES[0]}"].to_numpy()
