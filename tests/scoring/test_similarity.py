@@ -182,9 +182,7 @@ def test_what_is_undefined_is_left_out_counted_and_listed_with_its_reason(tmp_pa
 
 def test_the_mean_of_all_seven_sets_has_the_name_without_a_number():
     random = np.random.default_rng(0)
-    rows = [
-        (name, "", "test", label, label + random.normal()) for name in STS_SETS for label in random.random(9)
-    ]
+    rows = [(name, "", "test", label, label + random.normal()) for name in STS_SETS for label in random.random(9)]
     rows += [("snli", "", "test", label, -label) for label in (0.0, 0.5, 1.0)]
     metrics, _ = similarity.summary(*table_of(rows))
     for kind in ("spearman", "pearson"):

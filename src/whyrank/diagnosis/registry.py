@@ -7,6 +7,7 @@ from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.preflight import PREFLIGHT
 from whyrank.diagnosis.probes import (
     collapse,
+    forgetting,
     lists,
     objectives,
     pretraining,
@@ -42,7 +43,7 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "question-conversation-gap": representation.question_conversation_gap,
     "answer-mixes-questions": representation.answer_mixes_questions,
     "similarity-worse-than-untouched": similarity.similarity_worse_than_untouched,
-    "forgetting": similarity.forgetting,
+    "forgetting": forgetting.forgetting,
 }
 
 

@@ -220,6 +220,21 @@ def two_topics(lab: Any, healthy: Records, answers: int = 8) -> Records:
     return lab.spoil(healthy, base=run, barlow=run)
 
 
+def pairs_of_another_kind(lab: Any, healthy: Records) -> Records:
+    """Training learned the labels of its pairs, and took the test pairs out of their order."""
+    return lab.with_pairs(healthy, base_tuned=(0.45, 0.1), barlow_tuned=(0.45, 0.1))
+
+
+def without_similarity(healthy: Records) -> Records:
+    """Both fine-tunings followed ranking alone."""
+    history = healthy.finetune["base"].history
+    return with_finetune(healthy, history=history[[name for name in history if not name.startswith("similarity")]])
+
+
+def forgotten(lab: Any, healthy: Records) -> Records:
+    return lab.with_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -271,5 +286,7 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "answers-without-queries": (unasked, of("answers-without-queries", "data")),
     "type-imbalance": (few_questions, of("type-imbalance", "data")),
     "hub-answers": (hub, of("hub-answers", *TUNED)),
+    "similarity-worse-than-untouched": (pairs_of_another_kind, of("similarity-worse-than-untouched", *TUNED)),
+    "forgetting": (forgotten, of("forgetting", *TUNED)),
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
 }

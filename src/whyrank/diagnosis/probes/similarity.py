@@ -1,11 +1,12 @@
-"""Similarity that training lost, where it trained similarity and where it trained something else."""
+"""Similarity that training on pairs of sentences lost."""
 
 from collections.abc import Iterator
 
-from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_higher, is_lower, points, spoken
+from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pair_labels import Learnt, asked, learnt, spoken_levels, words
-from whyrank.diagnosis.probes.steps import gentler, scaled_rates
+from whyrank.diagnosis.probes.pair_lists import by_list, values, what, whole_and_within
+from whyrank.diagnosis.probes.steps import scaled_rates
 from whyrank.diagnosis.records import TrainingRecord
 
 # Findings that say why training on pairs made them worse, the surest first.
@@ -41,9 +42,9 @@ def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
             code="similarity-worse-than-untouched",
             severity="warning",
             system=system,
-            sentence=f"Training on pairs of sentences took {spoken(difference)} of {_what(case)} from {untuned}.",
+            sentence=f"Training on pairs of sentences took {spoken(difference)} of {what(case)} from {untuned}.",
             evidence=(
-                *_values(case, untuned, system),
+                *values(case, untuned, system),
                 Evidence("difference", 100 * difference.mean, "points"),
                 *_by_kind(case, untuned, system),
                 *_label_evidence(case, untuned, system, labels),
@@ -57,35 +58,6 @@ def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
         )
 
 
-def forgetting(case: Examination) -> Iterator[Finding]:
-    """Training for something else took similarity from the encoder that it started from."""
-    for system, start in START.items():
-        record = case.records.barlow if system == "barlow" else case.records.finetune.get(start)
-        difference = case.similarity_difference(system, start)
-        if record is None or "similarity" in record.objectives or difference is None or not is_lower(difference):
-            continue
-        gain = case.difference(system, start)
-        beside = f"added {spoken(gain)} of {case.metric} to" if gain and is_higher(gain) else "did not rank better than"
-        yield Finding(
-            code="forgetting",
-            severity="warning" if system in UNTUNED else "info",
-            system=system,
-            sentence=f"Training took {spoken(difference)} of {_what(case)} from {start}, while it {beside} it.",
-            evidence=(
-                *_values(case, start, system),
-                Evidence("difference", 100 * difference.mean, "points"),
-                *_by_list(case, start, system),
-                *([Evidence(f"difference in {case.metric}", 100 * gain.mean, "points")] if gain else []),
-            ),
-            cause="Only what the trained task needs was kept: nothing in its loss holds texts apart, or together, that "
-            "it never compares.",
-            fix=_forgetting_fix(system, record),
-            reference="ST#2815; Biderman et al. 2024, arXiv:2405.09673",
-            interval=points(difference),
-            weight=-100 * difference.mean,
-        )
-
-
 def _known_cause(case: Examination, system: str) -> Finding | None:
     """The surest of the findings about this system, or about the data, that say why."""
     others = set(START) - {system}
@@ -93,47 +65,13 @@ def _known_cause(case: Examination, system: str) -> Finding | None:
     return min(said, key=lambda finding: CAUSES.index(finding.code), default=None)
 
 
-def _what(case: Examination) -> str:
-    """`mean Spearman over 7 sets`, or that of the only set."""
-    headline = case.similarity.headline
-    several = headline.startswith("mean of ")
-    return headline.replace("mean of ", "mean Spearman over ") if several else f"Spearman on {headline}"
-
-
-def _values(case: Examination, *systems: str) -> Iterator[Evidence]:
-    rows = case.similarity.systems[case.similarity.systems["list"] == case.similarity.headline]
-    values = rows.set_index("system")["value"]
-    for system in systems:
-        yield Evidence(f"Spearman of {system}, {case.similarity.headline}", float(values[system]))
-
-
-def _by_list(case: Examination, start: str, system: str) -> Iterator[Evidence]:
-    """The difference on each single list."""
-    similar = case.similarity.comparisons
-    for name in similar.loc[(similar["sets"] == 1) & (similar["list"] != case.similarity.headline), "list"].unique():
-        found = case.similarity_difference(system, start, name)
-        if found is not None:
-            yield Evidence(f"difference on {name}", 100 * found.mean, "points")
-
-
 def _by_kind(case: Examination, start: str, system: str) -> Iterator[Evidence]:
     """Differences by list, and how much of them the subsets of those lists lose within themselves."""
-    yield from _by_list(case, start, system)
-    whole, within = _whole_and_within(case, start, system)
+    yield from by_list(case, start, system)
+    whole, within = whole_and_within(case, start, system)
     if within:
         yield Evidence("mean difference of lists with subsets, as one list", sum(whole) / len(whole), "points")
         yield Evidence("mean difference within their subsets", sum(within) / len(within), "points")
-
-
-def _whole_and_within(case: Examination, start: str, system: str) -> tuple[list[float], list[float]]:
-    """Differences in points of the lists that have subsets: as one list, and as the mean over the subsets."""
-    pairs = []
-    for name in case.similarity.comparisons["list"].unique():
-        if ", mean of " in name:
-            both = [case.similarity_difference(system, start, part) for part in (name.split(", mean of ")[0], name)]
-            pairs += [tuple(100 * one.mean for one in both if one is not None)]
-    known = [pair for pair in pairs if len(pair) == 2]
-    return [pair[0] for pair in known], [pair[1] for pair in known]
 
 
 def _label_evidence(case: Examination, untuned: str, system: str, labels: Learnt | None) -> Iterator[Evidence]:
@@ -180,7 +118,7 @@ def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) 
             f"the test ({shared.in_test:.2f}), and training made cosines follow them less: their agreement with tfidf "
             f"fell from {shared.before:.2f} to {shared.after:.2f}."
         )
-    whole, within = _whole_and_within(case, untuned, system)
+    whole, within = whole_and_within(case, untuned, system)
     between = (sum(within) - sum(whole)) / len(whole) if whole else 0.0
     if between >= BETWEEN:
         said += (
@@ -198,9 +136,3 @@ def _pairs_fix(record: TrainingRecord) -> Fix:
         return Fix(params | {"finetune_rank.early_stopping.metric": "spearman_mean"})
     return Fix(params, "list dev pairs that are scored as the test pairs are, and keep the best look at them with "
                "finetune_rank.early_stopping.metric=spearman_mean; or train on such pairs")  # fmt: skip
-
-
-def _forgetting_fix(system: str, record: TrainingRecord) -> Fix:
-    if system == "barlow":
-        return Fix(scaled_rates(record, 0.1, "pretrain_barlow"))
-    return Fix(gentler(record), "or finetune_rank.lora.rank=8, which leaves most directions where they are")
