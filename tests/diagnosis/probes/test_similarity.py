@@ -134,6 +134,15 @@ def test_training_that_went_further_than_learning_takes_is_shortened_by_as_much(
     assert third.params == {"finetune_rank.learning_rate": 3.3e-4}
 
 
+def test_a_head_from_scratch_forgets_by_its_start_and_gets_another(lab, healthy, findings):
+    record = without_similarity(healthy).finetune["base"]
+    anew = replace(record, evaluations=lab.finetune(start=0.03, end=0.55).evaluations)
+    spoilt = replace(forgotten(lab, healthy), finetune={"base": anew, "barlow": record})
+    found = findings(spoilt)
+    assert found["forgetting", "base-tuned"].fix.params == {"finetune_rank.head.kind": "residual"}
+    assert "finetune_rank.learning_rate" in found["forgetting", "barlow-tuned"].fix.params
+
+
 def test_pretraining_forgets_too_and_is_told_for_information(lab, healthy, findings):
     spoilt = lab.with_pairs(healthy, barlow=0.4)
     history = healthy.barlow.history.assign(learning_rate=3e-4)

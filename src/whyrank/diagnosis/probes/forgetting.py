@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_higher, is_lower, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pair_lists import by_list, values, what
+from whyrank.diagnosis.probes.ranking import zero_shot_fix
+from whyrank.diagnosis.probes.start import begins_anew
 from whyrank.diagnosis.probes.steps import gentler, scaled_rates
 from whyrank.diagnosis.records import TrainingRecord
 
@@ -31,14 +33,17 @@ def forgetting(case: Examination) -> Iterator[Finding]:
             ),
             cause="Only what the trained task needs was kept: nothing in its loss holds texts apart, or together, that "
             "it never compares.",
-            fix=_forgetting_fix(system, record),
+            fix=_forgetting_fix(case, system, record),
             reference="ST#2815; Biderman et al. 2024, arXiv:2405.09673",
             interval=points(difference),
             weight=-100 * difference.mean,
         )
 
 
-def _forgetting_fix(system: str, record: TrainingRecord) -> Fix:
+def _forgetting_fix(case: Examination, system: str, record: TrainingRecord) -> Fix:
+    """A start with the encoder's own vectors; where training had that, steps that go no further than they must."""
     if system == "barlow":
         return Fix(scaled_rates(record, 0.1, "pretrain_barlow"))
+    if begins_anew(case, system):
+        return zero_shot_fix(case, system)
     return Fix(gentler(record), "or finetune_rank.lora.rank=8, which leaves most directions where they are")

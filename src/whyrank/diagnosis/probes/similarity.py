@@ -52,7 +52,7 @@ def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
             ),
             cause=f"See {known.code}. {known.cause}" if known else _cause(case, untuned, system, labels),
             fix=known.fix if known and known.fix.params else _pairs_fix(record),
-            reference="ST#2824; Reimers and Gurevych 2019, arXiv:1908.10084",
+            reference="Reimers and Gurevych 2019, arXiv:1908.10084; Gao, Yao and Chen 2021, arXiv:2104.08821",
             interval=points(difference),
             weight=-100 * difference.mean,
         )
