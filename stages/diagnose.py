@@ -15,6 +15,7 @@ from whyrank.core.errors import exit_on_user_error
 from whyrank.diagnosis import preflight, registry, report
 from whyrank.diagnosis.finding import SEVERITIES
 from whyrank.diagnosis.read import read_records
+from whyrank.diagnosis.similarity import compare_similarity
 
 
 def main() -> None:
@@ -28,7 +29,8 @@ def main() -> None:
         inits=values["inits"],
         systems=list(values["systems"]),
     )
-    findings = registry.examine(records, options.metric, options.resamples, options.level, seed)
+    similar = compare_similarity(records, level=options.level, resamples=options.resamples, seed=seed)
+    findings = registry.examine(records, options.metric, options.resamples, options.level, seed, similar)
     packages = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
     versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
     with io.replacing_folder("metrics/diagnose") as folder:
@@ -41,6 +43,7 @@ def main() -> None:
             resamples=options.resamples,
             seed=seed,
             provenance={"params": values, "versions": versions},
+            similar=similar,
         )
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])

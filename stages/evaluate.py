@@ -17,12 +17,12 @@ def main() -> None:
     seed = params.seed(values)
     options = params.section(values, "evaluate", params.Evaluate)
     texts = prepared.read("data/prepared")
-    test_Q, pairs = rank.judged(texts, "test"), texts.pairs_of("test")
+    test_Q, pairs = rank.judged(texts, "test"), similarity.judged(texts, seed)
 
     if name in lexical.FLOORS:
         run, geometry = rank.rank(lexical.scorer(name, texts, options.stemmer), texts, test_Q, options), {}
         vectors = None
-        predictions = similarity.predict_tfidf(pairs) if name == "tfidf" and len(pairs) else None
+        predicted = {key: similarity.predict_tfidf(part) for key, part in pairs.items() if name == "tfidf"}
     else:
         # Imported only here: the lexical floors need no torch, whose import takes seconds.
         from whyrank.model import system
@@ -33,7 +33,9 @@ def main() -> None:
         model = system.load(f"models/{name}", trust_remote_code=encoder.trust_remote_code)
         vectors = embed.embed(model, texts, encoder)
         run = rank.rank(embed.scorer(vectors, model.score), texts, test_Q, options)
-        predictions = similarity.predict(model, pairs, encoder, longest=options.pair_tokens) if len(pairs) else None
+        predicted = {
+            key: similarity.predict(model, part, encoder, longest=options.pair_tokens) for key, part in pairs.items()
+        }
         geometry = representation.describe(vectors, texts, run.top, seed) | {
             "score_kind_cosine": int(model.score == "cosine")
         }
@@ -42,10 +44,11 @@ def main() -> None:
         io.write_table(folder / "queries.parquet", run.queries)
         io.write_table(folder / "top.parquet", run.top)
         io.write_text(folder / "run.trec", rank.trec(run.top, name))
-        if predictions is not None:
-            found = similarity.summary(pairs, predictions)
+        for key, predictions in predicted.items():
+            io.write_table(folder / f"{key}.parquet", predictions.merge(pairs[key], on="pair_id"))
+        if "pairs" in predicted:
+            found = similarity.summary(pairs["pairs"], predicted["pairs"])
             geometry |= found.metrics
-            io.write_table(folder / "pairs.parquet", predictions.merge(pairs, on="pair_id"))
             io.write_table(folder / "pair_lists.csv", found.lists)
         if vectors is not None:
             io.write_array(folder / "query_vectors.npy", vectors.query_ND)

@@ -269,7 +269,8 @@ def test_written_files_are_complete_and_the_same_twice(recorded, findings, tmp_p
     names = sorted(path.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*.*"))
     assert names == [
         "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
-        "plots/learning.csv", "report.html", "report.md", "slices.csv", "systems.csv",
+        "plots/learning.csv", "report.html", "report.md", "similarity.csv", "similarity_comparisons.csv", "slices.csv",
+        "systems.csv",
     ]  # fmt: skip
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name

@@ -13,6 +13,7 @@ from torch import nn
 
 from whyrank.core import io
 from whyrank.core.params import Encoder
+from whyrank.core.prepared import STS_SETS, Prepared
 from whyrank.model import encoder as encoders
 from whyrank.model import heads, source, system
 from whyrank.scoring import pair_words, similarity
@@ -182,13 +183,11 @@ def test_what_is_undefined_is_left_out_counted_and_listed_with_its_reason(tmp_pa
 
 def test_the_mean_of_all_seven_sets_has_the_name_without_a_number():
     random = np.random.default_rng(0)
-    rows = [
-        (name, "", "test", label, label + random.normal()) for name in similarity.SETS for label in random.random(9)
-    ]
+    rows = [(name, "", "test", label, label + random.normal()) for name in STS_SETS for label in random.random(9)]
     rows += [("snli", "", "test", label, -label) for label in (0.0, 0.5, 1.0)]
     metrics, _ = similarity.summary(*table_of(rows))
     for kind in ("spearman", "pearson"):
-        assert metrics[f"sts_mean_{kind}"] == pytest.approx(np.mean([metrics[f"{s}_{kind}"] for s in similarity.SETS]))
+        assert metrics[f"sts_mean_{kind}"] == pytest.approx(np.mean([metrics[f"{s}_{kind}"] for s in STS_SETS]))
         assert metrics[f"snli_{kind}"] == pytest.approx(-1.0)
     assert not [name for name in metrics if "mean_of" in name or "subset" in name]
 
@@ -246,3 +245,28 @@ def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
     assert metrics["similarity_undefined"] == 0
     floor = similarity.summary(graded_sets, similarity.predict_tfidf(graded_sets)).metrics
     assert 0.6 < floor["sts_mean_spearman"] < metrics["sts_mean_spearman"]
+
+
+def listed(*uses):
+    """Prepared data without a ranking set: pairs of two texts, by their use."""
+    pairs = pd.DataFrame({"pair_id": [f"p{i}" for i in range(len(uses))], "use": uses, "first": 0, "second": 1})
+    nothing = pd.DataFrame()
+    return Prepared(nothing, nothing, nothing, pairs, pd.DataFrame({"text": TEXTS[:2], "input_ids": [[1], [2]]}))
+
+
+def test_all_test_pairs_are_judged_and_an_even_draw_of_the_training_pairs_in_their_order(monkeypatch):
+    monkeypatch.setattr(similarity, "TRAINING_PAIRS", 50)
+    texts = listed(*["train"] * 200, *["dev"] * 5, *["test"] * 7)
+    parts = similarity.judged(texts, seed=1)
+    assert set(parts) == {"pairs", "training_pairs"}
+    assert parts["pairs"]["pair_id"].tolist() == [f"p{i}" for i in range(205, 212)]
+    drawn = parts["training_pairs"].index.to_numpy()
+    assert len(drawn) == 50 and (np.diff(drawn) > 0).all() and 60 < drawn.mean() < 140
+    assert parts["training_pairs"]["text2"].eq(TEXTS[1]).all()
+    assert similarity.judged(texts, seed=1)["training_pairs"].equals(parts["training_pairs"])
+    assert not similarity.judged(texts, seed=2)["training_pairs"].index.equals(parts["training_pairs"].index)
+
+
+def test_without_test_pairs_nothing_is_judged_and_without_training_pairs_only_the_test():
+    assert similarity.judged(listed("train", "dev"), seed=1) == {}
+    assert set(similarity.judged(listed("test"), seed=1)) == {"pairs"}

@@ -14,6 +14,9 @@ import pandas as pd
 from whyrank.core import io
 
 TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts")
+# Test sets as `source` names them; the mean over all seven is published as "STS average".
+STS_YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
+STS_SETS = (*STS_YEARS, "stsb", "sickr")
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
 
 

@@ -1,12 +1,14 @@
 """What a probe of trained systems is given: the records, and how to tell a difference from luck."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from whyrank.diagnosis.compare import best_system, per_query
+from whyrank.diagnosis.finding import Finding
 from whyrank.diagnosis.records import DataRecords, Records
+from whyrank.diagnosis.similarity import Similarity, of_list
 from whyrank.measure.significance import Interval, mean_interval
 
 # An encoder that was trained, with what its training started from.
@@ -23,6 +25,8 @@ class Examination:
     """metric      column of `RunRecord.queries` that decides, for instance `accuracy@1`
     resamples   bootstrap draws
     level       of the intervals, 0 to 1
+    similarity  of the same records
+    said        what the probes so far found; those of causes stand before those of consequences
     """
 
     records: Records
@@ -30,10 +34,22 @@ class Examination:
     resamples: int
     level: float
     seed: int
+    similarity: Similarity
+    said: list[Finding] = field(default_factory=list)
 
     @property
     def data(self) -> DataRecords:
         return self.records.data
+
+    def similarity_difference(self, a: str, b: str, name: str = "") -> Interval | None:
+        """Spearman's correlation of a minus that of b on a list of test pairs; None where it is undefined.
+
+        name   of the list; "" is the one that speaks for all
+        """
+        rows = of_list(self.similarity, name or self.similarity.headline)
+        rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
+        found = rows[["difference", "low", "high"]].itertuples(index=False)
+        return next((Interval(*row) for row in found), None)
 
     def mean(self, system: str) -> float:
         return float(per_query(self.records.runs[system], self.metric).mean())

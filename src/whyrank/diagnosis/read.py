@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from whyrank.core import io
@@ -46,10 +47,20 @@ def read_training(recorded: Path) -> TrainingRecord:
 
 
 def read_run(run: Path, recorded: Path) -> RunRecord:
-    vectors = [run / f"{side}_vectors.npy" for side in ("query", "answer")]
     return RunRecord(
         io.read_json(recorded.parent / f"{recorded.name}.json"),
         io.read_table(run / "queries.parquet"),
         io.read_table(run / "top.parquet"),
-        *(io.read_array(file) if file.exists() else None for file in vectors),
+        query_vectors=_vectors(run / "query_vectors.npy"),
+        answer_vectors=_vectors(run / "answer_vectors.npy"),
+        pairs=_table(run / "pairs.parquet"),
+        training_pairs=_table(run / "training_pairs.parquet"),
     )
+
+
+def _vectors(file: Path) -> np.ndarray | None:
+    return io.read_array(file) if file.exists() else None
+
+
+def _table(file: Path) -> pd.DataFrame | None:
+    return io.read_table(file) if file.exists() else None

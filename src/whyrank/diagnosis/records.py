@@ -34,6 +34,11 @@ class TrainingRecord:
     history: pd.DataFrame
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def objectives(self) -> set[str]:
+        """Those that steps followed, of rank, similarity and classification: each records its own loss."""
+        return {name for name in ("rank", "similarity", "classification") if f"{name}_loss" in self.history}
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -45,6 +50,9 @@ class RunRecord:
     top       query_id, rank (from 1), answer_id, score: the best answers of each query
     query_vectors, answer_vectors   (N, D) and (A, D) float32 before normalisation, rows as in the prepared tables
               (all splits); None for the lexical floors
+    pairs     one row per test pair of sentences: pair_id, source, subset, label, prediction (cosine), text1, text2, …;
+              None where there are none, or the system has no cosine
+    training_pairs   the same of a draw of the training pairs
     """
 
     metrics: dict[str, float]
@@ -52,6 +60,8 @@ class RunRecord:
     top: pd.DataFrame
     query_vectors: np.ndarray | None = None
     answer_vectors: np.ndarray | None = None
+    pairs: pd.DataFrame | None = None
+    training_pairs: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -62,3 +72,8 @@ class Records:
     barlow: TrainingRecord | None
     finetune: dict[str, TrainingRecord]  # by initial encoder: base, barlow
     runs: dict[str, RunRecord]  # by system: tfidf, bm25, base, barlow, base-tuned, barlow-tuned
+
+
+def objectives_trained(records: Records) -> set[str]:
+    """Those that fine-tuning followed, from whichever encoder."""
+    return {name for record in records.finetune.values() for name in record.objectives}

@@ -8,16 +8,19 @@ from whyrank.diagnosis.preflight import PREFLIGHT
 from whyrank.diagnosis.probes import (
     balance,
     collapse,
+    forgetting,
     lists,
     objectives,
     pretraining,
     ranking,
     representation,
     schedule,
+    similarity,
     slices,
     training,
 )
 from whyrank.diagnosis.records import Records
+from whyrank.diagnosis.similarity import Similarity, compare_similarity
 
 PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "barlow-single-answer-batches": pretraining.barlow_single_answer_batches,
@@ -48,16 +51,24 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "dimensional-collapse": collapse.dimensional_collapse,
     "question-conversation-gap": representation.question_conversation_gap,
     "answer-mixes-questions": representation.answer_mixes_questions,
+    "similarity-worse-than-untouched": similarity.similarity_worse_than_untouched,
+    "forgetting": forgetting.forgetting,
 }
 
 
-def examine(records: Records, metric: str, resamples: int, level: float, seed: int) -> list[Finding]:
-    """Every probe once, in order.
+def examine(
+    records: Records, metric: str, resamples: int, level: float, seed: int, similar: Similarity | None = None
+) -> list[Finding]:
+    """Every probe once, in order; each is told what those before it found.
 
     metric      per-query metric that decides, such as `accuracy@1`;  resamples   bootstrap draws
     level       of the intervals, 0 to 1
+    similar     `compare_similarity` of the same records, where it is known already
     """
-    case = Examination(records, metric, resamples, level, seed)
-    before = [probe(records.data) for code, probe in PREFLIGHT.items() if code not in PROBES]
-    after = [probe(case) for probe in PROBES.values()]
-    return in_order([finding for findings in (*before, *after) for finding in findings])
+    similar = similar or compare_similarity(records, level=level, resamples=resamples, seed=seed)
+    case = Examination(records, metric, resamples, level, seed, similar)
+    for code, preflight in PREFLIGHT.items():
+        case.said.extend(preflight(records.data) if code not in PROBES else ())
+    for probe in PROBES.values():
+        case.said.extend(probe(case))
+    return in_order(case.said)

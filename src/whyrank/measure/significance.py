@@ -130,15 +130,22 @@ def _sign_flip_p(sum_C: Floats, resamples: int, seed: int) -> float:
 
 
 def resampled(
-    statistic: Callable[[npt.NDArray[np.uint32]], Floats], n_clusters: int, *, resamples: int, seed: int, width: int = 1
+    statistic: Callable[[npt.NDArray[np.uint32]], Floats],
+    n_clusters: int,
+    *,
+    resamples: int,
+    seed: int,
+    width: int = 1,
+    stratum: int = 0,
 ) -> Floats:
     """(resamples,) a statistic of as many clusters as there are, drawn with replacement.
 
-    statistic   takes the clusters drawn (B, C), 0 to C - 1, gives (B,)
+    statistic   takes the clusters drawn (B, C), 0 to C - 1, gives (B,), or (B, …) for several statistics
     width       numbers that the statistic works on per resample where these are more than C; fewer resamples are then
                 handed over at a time. The draws are the same for every width.
+    stratum     0 or more; different ones are drawn independently of each other
     """
-    rng = np.random.default_rng([seed, 0])
+    rng = np.random.default_rng([seed, 0, stratum])
 
     def block(n: int) -> Floats:
         # uint32 draws are 8 times as fast as int64.
@@ -148,19 +155,26 @@ def resampled(
 
 
 def flipped(
-    statistic: Callable[[npt.NDArray[np.uint8]], Floats], n_clusters: int, *, resamples: int, seed: int
+    statistic: Callable[[npt.NDArray[np.uint8]], Floats],
+    n_clusters: int,
+    *,
+    resamples: int,
+    seed: int,
+    width: int = 1,
+    stratum: int = 0,
 ) -> Floats:
     """(resamples,) a statistic with clusters kept as they are, or flipped, each with probability one half.
 
-    statistic   takes (B, C) uint8, 1 where a cluster is kept, gives (B,)
+    statistic   takes (B, C) uint8, 1 where a cluster is kept, gives (B,), or (B, …) for several statistics
+    width, stratum   as for `resampled`, but the draws depend on the width: what a block leaves of a word is not used
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 1, stratum])
 
     def block(n: int) -> Floats:
         is_kept_BC = np.unpackbits(rng.integers(256, size=(n, -(-n_clusters // 8)), dtype=np.uint8), axis=1)
         return statistic(is_kept_BC[:, :n_clusters])
 
-    return _in_blocks(block, resamples, n_clusters)
+    return _in_blocks(block, resamples, max(n_clusters, width))
 
 
 def _in_blocks(statistics: Callable[[int], Floats], resamples: int, n_clusters: int) -> Floats:

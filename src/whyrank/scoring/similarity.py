@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.params import Encoder
+from whyrank.core.prepared import STS_SETS, STS_YEARS, Prepared
 from whyrank.measure.correlation import Correlation, Kind, correlate, mean_defined
 from whyrank.scoring import blocks, pair_words
 
 if TYPE_CHECKING:
     from whyrank.model.system import System
 
-# As `source` names them. The years are published both ways: as one list, and as the mean over their subsets.
-YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
-SETS = (*YEARS, "stsb", "sickr")
 KINDS: tuple[Kind, ...] = ("spearman", "pearson")
 WHOLE = "all"
+# Enough training pairs to see whether their labels were learnt; more would cost time and tell no more.
+TRAINING_PAIRS = 1000
 
 
 class Summary(NamedTuple):
@@ -32,6 +32,17 @@ class Summary(NamedTuple):
 
     metrics: dict[str, float]
     lists: pd.DataFrame
+
+
+def judged(texts: Prepared, seed: int) -> dict[str, pd.DataFrame]:
+    """`pairs`, those of the test, and `training_pairs`, an even draw of the others, as `Prepared.pairs_of` gives them.
+
+    Without test pairs nothing is judged; at most TRAINING_PAIRS are drawn, in their order.
+    """
+    parts = {"pairs": texts.pairs_of("test"), "training_pairs": texts.pairs_of("train")}
+    drawn = np.random.default_rng(seed).permutation(len(parts["training_pairs"]))[:TRAINING_PAIRS]
+    parts["training_pairs"] = parts["training_pairs"].iloc[np.sort(drawn)]
+    return {name: part for name, part in parts.items() if len(part)} if len(parts["pairs"]) else {}
 
 
 def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest: int) -> pd.DataFrame:
@@ -80,8 +91,8 @@ def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> Summary:
 
     predictions   pair_id, prediction; for each test pair one, in any order
     Metrics of each source: `<source>_n`, `<source>_spearman`, `<source>_pearson`; of a year with several subsets
-    `<source>_subset_mean_spearman` and `…_pearson` as well. `sts_mean_spearman` is the mean of the seven `SETS`, each
-    as one list; where only some are there and defined, say 3, it is called `sts_mean_of_3_spearman` instead.
+    `<source>_subset_mean_spearman` and `…_pearson` as well. `sts_mean_spearman` is the mean of all `STS_SETS`, each as
+    one list; where only some are there and defined, say 3, it is called `sts_mean_of_3_spearman` instead.
     `similarity_undefined` counts the lists without a correlation.
     """
     test = pairs.loc[pairs["use"] == "test"].merge(predictions, on="pair_id", how="inner", validate="one_to_one")
@@ -102,11 +113,11 @@ def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> Summary:
 
 
 def _lists(test: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Each source as a whole, and after it the subsets of a year that has several."""
+    """Each source as a whole, and after it the subsets of a year that has several: years are published both ways."""
     for source, part in test.groupby("source"):
         yield str(source), WHOLE, part
         subsets = list(part.groupby("subset"))
-        if source in YEARS and len(subsets) > 1:
+        if source in STS_YEARS and len(subsets) > 1:
             for subset, of_subset in subsets:
                 yield str(source), str(subset), of_subset
 
@@ -115,10 +126,10 @@ def _of_kind(found: dict[tuple[str, str], Correlation], kind: Kind) -> dict[str,
     """The metrics of one kind of correlation, keyed (source, subset), that are defined."""
     wholes = {source: one for (source, subset), one in found.items() if subset == WHOLE}
     values = {f"{source}_{kind}": one.value for source, one in wholes.items()}
-    for year in YEARS:
+    for year in STS_YEARS:
         subsets = {key[1]: one for key, one in found.items() if key[0] == year and key[1] != WHOLE}
         values[f"{year}_subset_mean_{kind}"] = mean_defined(subsets).value
-    mean = mean_defined({source: one for source, one in wholes.items() if source in SETS})
-    name = "sts_mean" if mean.n_defined == len(SETS) else f"sts_mean_of_{mean.n_defined}"
+    mean = mean_defined({source: one for source, one in wholes.items() if source in STS_SETS})
+    name = "sts_mean" if mean.n_defined == len(STS_SETS) else f"sts_mean_of_{mean.n_defined}"
     values[f"{name}_{kind}"] = mean.value
     return {name: value for name, value in values.items() if value is not None}

@@ -25,6 +25,8 @@ ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
 SPLITS = ["train"] * 5 + ["dev"] * 2 + ["test"] * 3
 SYSTEMS = {"base": 0.40, "barlow": 0.395, "base-tuned": 0.30, "barlow-tuned": 0.298}  # noise per feature
 FLOORS = {"tfidf": 0.48, "bm25": 0.46}
+# Noise of the cosines of pairs, in the unit of their labels.
+PAIR_NOISE = {"tfidf": 0.6, "base": 0.30, "barlow": 0.298, "base-tuned": 0.28, "barlow-tuned": 0.279}
 STEPS, EVERY = 400, 20
 
 
@@ -116,6 +118,26 @@ class Lab:
         """(N, D) each query at its answer's direction, with `noise` per feature."""
         return self.answer_AD[self.own_N] + noise * self.noise_ND
 
+    @staticmethod
+    def pairs(noise: float, *, training: bool = False) -> pd.DataFrame:
+        """Two test sets of 400 pairs, one of two subsets; or 300 training pairs of three classes."""
+        n, levels = (300, 3) if training else (800, 6)
+        random = np.random.default_rng(levels)
+        table = pd.DataFrame({"pair_id": [f"p{i}" for i in range(n)], "label": np.arange(n) % levels / (levels - 1)})
+        table["source"] = "nli" if training else np.repeat(["sts12", "stsb"], n // 2)
+        table["subset"] = "" if training else np.repeat(["left", "right", "", ""], n // 4)
+        return table.assign(prediction=table["label"] + noise * random.standard_normal(n))
+
+    def with_scored_pairs(self, records: Records, **noise: float | tuple[float, float]) -> Records:
+        """Other cosines of test pairs, by system (`base_tuned`); a second number is that of training pairs."""
+        runs = dict(records.runs)
+        for name, noises in noise.items():
+            system = name.replace("_", "-")
+            test, training = noises if isinstance(noises, tuple) else (noises, PAIR_NOISE["base"])
+            pairs = {"pairs": self.pairs(test), "training_pairs": self.pairs(training, training=True)}
+            runs[system] = replace(runs[system], **pairs)
+        return replace(records, runs=runs)
+
     def run(self, query_ND: np.ndarray, answer_AD: np.ndarray | None = None, *, cosine: bool = True) -> RunRecord:
         """An encoder's run with all the numbers that `evaluate` records of it."""
         answer_AD = self.answer_AD if answer_AD is None else answer_AD
@@ -194,7 +216,8 @@ class Lab:
         floors = {name: self.scored(self.vectors(noise) @ self.answer_AD.T) for name, noise in FLOORS.items()}
         encoders = {name: self.run(self.vectors(noise)) for name, noise in SYSTEMS.items()}
         finetune = {"base": self.finetune(), "barlow": self.finetune(start=0.64)}
-        return Records(self.data, self.barlow(), finetune, {**floors, **encoders})
+        records = Records(self.data, self.barlow(), finetune, {**floors, **encoders})
+        return self.with_scored_pairs(records, **{name.replace("-", "_"): noise for name, noise in PAIR_NOISE.items()})
 
 
 @pytest.fixture(scope="session")

@@ -349,6 +349,21 @@ def unknown_pieces(lab: Any, healthy: Records, unknown: float = 0.4) -> Records:
     return with_data(healthy, tables=healthy.data.tables | {"tokenizer": table})
 
 
+def pairs_of_another_kind(lab: Any, healthy: Records) -> Records:
+    """Training learned the labels of its pairs, and took the test pairs out of their order."""
+    return lab.with_scored_pairs(healthy, base_tuned=(0.45, 0.1), barlow_tuned=(0.45, 0.1))
+
+
+def without_similarity(healthy: Records) -> Records:
+    """Both fine-tunings followed ranking alone."""
+    history = healthy.finetune["base"].history
+    return with_finetune(healthy, history=history[[name for name in history if not name.startswith("similarity")]])
+
+
+def forgotten(lab: Any, healthy: Records) -> Records:
+    return lab.with_scored_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -419,5 +434,7 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "constant-label-batches": (one_label_per_batch, of("constant-label-batches", "finetune_rank")),
     "tokenizer-mismatch": (unknown_pieces, of("tokenizer-mismatch", "base")),
     "hub-answers": (hub, of("hub-answers", *TUNED)),
+    "similarity-worse-than-untouched": (pairs_of_another_kind, of("similarity-worse-than-untouched", *TUNED)),
+    "forgetting": (forgotten, of("forgetting", *TUNED)),
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
 }

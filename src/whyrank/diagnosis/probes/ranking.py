@@ -58,7 +58,7 @@ def _lexical_fix(case: Examination, system: str, floor: str) -> Fix:
 def tuning_fix(case: Examination, system: str) -> Fix | None:
     """That of what tuning itself did wrong: it lost the encoder's ranking, or learned too little; None for neither."""
     if is_lower(case.difference(system, UNTUNED[system])):
-        return _zero_shot_fix(case, system)
+        return zero_shot_fix(case, system)
     found = (finding for probe in LEARNED_LITTLE for finding in probe(case))
     return next((finding.fix for finding in found if finding.system == system), None)
 
@@ -84,7 +84,7 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
             if begins_anew(case, system)
             else "Training moved the vectors away from a ranking that was better; steps too long, or the best look was "
             "picked by another metric.",
-            fix=_zero_shot_fix(case, system),
+            fix=zero_shot_fix(case, system),
             reference="ST#2646",
             interval=points(difference),
             weight=-100 * difference.mean,
@@ -99,7 +99,7 @@ def _start_evidence(case: Examination, system: str) -> list[Evidence]:
     return [Evidence(name, value) for name, value in values.items() if value is not None]
 
 
-def _zero_shot_fix(case: Examination, system: str) -> Fix:
+def zero_shot_fix(case: Examination, system: str) -> Fix:
     """Start from the encoder's own ranking; where it did, take shorter steps."""
     params: dict[str, object] = {}
     if begins_anew(case, system):

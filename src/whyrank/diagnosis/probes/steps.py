@@ -32,7 +32,7 @@ def trained(case: Examination) -> dict[str, TrainingRecord]:
 
 def ranked(case: Examination) -> dict[str, TrainingRecord]:
     """Those of them that had ranking among their objectives."""
-    return {init: record for init, record in trained(case).items() if "rank_loss" in record.history}
+    return {init: record for init, record in trained(case).items() if "rank" in record.objectives}
 
 
 def epochs_run(case: Examination, record: TrainingRecord) -> float:
@@ -46,9 +46,15 @@ def peak_rates(record: TrainingRecord) -> dict[str, float]:
     return {name: float(record.history[name].max()) for name in RATES if name in record.history}
 
 
-def scaled_rates(record: TrainingRecord, factor: float) -> dict[str, object]:
+def scaled_rates(record: TrainingRecord, factor: float, section: str = "finetune_rank") -> dict[str, object]:
     """Overrides that multiply the learning rate of whatever was trained."""
-    return {f"finetune_rank.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
+    return {f"{section}.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
+
+
+def gentler(record: TrainingRecord) -> dict[str, object]:
+    """Rates that bring weights as far as learning takes, at most a third of those that there were."""
+    far = [record.history[name].sum() / ENOUGH[name] for name in peak_rates(record)]
+    return scaled_rates(record, 1 / max([3.0, *far]))
 
 
 def train_on(case: Examination, record: TrainingRecord) -> Fix:

@@ -9,9 +9,10 @@ import pandas as pd
 from whyrank.diagnosis import compare
 from whyrank.diagnosis.convergence import convergence
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.records import Records
+from whyrank.diagnosis.records import Records, objectives_trained
 from whyrank.diagnosis.report import numbers, series
 from whyrank.diagnosis.report.verdict import verdict
+from whyrank.diagnosis.similarity import Similarity, compare_similarity
 from whyrank.diagnosis.slices import slices
 from whyrank.diagnosis.worst import WorstQuery, worst_queries
 
@@ -36,6 +37,7 @@ class Content:
     findings: list[Finding]
     systems: pd.DataFrame
     comparisons: pd.DataFrame
+    similarity: Similarity
     slices: pd.DataFrame
     convergence: pd.DataFrame
     gap: pd.DataFrame
@@ -58,18 +60,23 @@ def gather(
     resamples: int,
     seed: int,
     provenance: Mapping[str, Any],
+    similar: Similarity | None = None,
 ) -> Content:
-    """Compute every table. Raises UserError for a metric that was not recorded."""
+    """Compute every table; `similar` where it is not given. Raises UserError for a metric that was not recorded."""
     draws: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
+    similar = similar or compare_similarity(records, **draws)
     differences = compare.comparisons(records, metric, **draws)
     systems = compare.system_table(records, **draws)
     return Content(
         metric=metric,
         level=level,
-        verdict=verdict(differences, findings, metric=metric, level=level),
+        verdict=verdict(
+            differences, findings, metric=metric, level=level, similarity=similar, trained=objectives_trained(records)
+        ),
         findings=in_order(findings),
         systems=systems,
         comparisons=differences,
+        similarity=similar,
         slices=slices(records, metric, **draws),
         convergence=convergence(records, metric),
         gap=series.gap(systems, metric),

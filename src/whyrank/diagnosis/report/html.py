@@ -6,10 +6,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.report import numbers, plots
 from whyrank.diagnosis.report.content import Content, best_cells
 from whyrank.diagnosis.report.svg import Plot
 from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.similarity import Similarity, undefined
 from whyrank.diagnosis.text import one_line
 
 TEMPLATE = "report.html.jinja"
@@ -26,6 +28,7 @@ def render_html(content: Content) -> str:
         keep_trailing_newline=True,
     )
     filters: tuple[Callable[..., Any], ...] = (
+        numbers.correlation, numbers.difference,
         numbers.value, numbers.bounds, numbers.span, numbers.signed, numbers.p_value, numbers.free, numbers.per_cent,
         one_line,
     )  # fmt: skip
@@ -39,9 +42,31 @@ def render_html(content: Content) -> str:
         metrics=list(content.systems["metric"].drop_duplicates()),
         cells={(row.system, row.type, row.metric): row for row in each(content.systems)},
         best=best_cells(content.systems),
+        similar=_similarity(content),
         sizes=content.systems.drop_duplicates("type").set_index("type")["n"].to_dict(),
         plots=_plots(content),
     )
+
+
+def _similarity(content: Content) -> dict[str, Any]:
+    """Cells by list and system, and the differences by list; empty where no pairs were tested."""
+    similar = content.similarity
+    if similar.systems.empty:
+        return {}
+    return {
+        "systems": list(similar.systems["system"].drop_duplicates()),
+        "sizes": similar.systems.drop_duplicates("list").set_index("list")["n_pairs"].to_dict(),
+        "cells": {(row.list, row.system): row for row in each(similar.systems)},
+        "differences": {name: list(each(rows)) for name, rows in similar.comparisons.groupby("list", sort=False)},
+        "undefined": undefined(similar),
+        "swaps": numbers.SWAPS,
+        "plots": [plots.similarity_plot(similar.comparisons, content.level)] if _has_training(similar) else [],
+    }
+
+
+def _has_training(similar: Similarity) -> bool:
+    """Whether a system is beside the one that its training started from."""
+    return any(START.get(row.a) == row.b for row in each(similar.comparisons))
 
 
 def _plots(content: Content) -> list[tuple[str, list[Plot]]]:

@@ -2,12 +2,15 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.finding import Finding
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import Content, best_cells
 from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.similarity import of_list, undefined
 from whyrank.diagnosis.text import one_line, shorten
 from whyrank.diagnosis.worst import Hit, WorstQuery
 
@@ -24,6 +27,7 @@ def render_markdown(content: Content) -> str:
         *(block for finding in content.findings for block in _finding(finding, content.level)),
         *([] if content.findings else ["No probe raised anything."]),
         *_comparisons(content),
+        *_similarity(content),
         *_slices(content),
         "## Worst queries",
         *(block for query in content.worst for block in _worst(query)),
@@ -81,6 +85,40 @@ def _comparisons(content: Content) -> list[str]:
         ]  # fmt: skip
         blocks += [f"### {kind}: {first.n_queries} queries of {first.n_clusters} answers", _table(header, body)]
     return blocks
+
+
+def _similarity(content: Content) -> list[str]:
+    """Correlations by list; every comparison on the list that speaks for all; what training did to each list."""
+    similar = content.similarity
+    if similar.systems.empty:
+        return []
+    values = {(row.list, row.system): numbers.correlation(row.value) for row in each(similar.systems)}
+    sizes = {row.list: row.n_pairs for row in each(similar.systems)}
+    systems = list(similar.systems["system"].drop_duplicates())
+    body = [[name, f"{n:,}", *(values[name, system] for system in systems)] for name, n in sizes.items()]
+    blocks = ["## Similarity", "Spearman's correlation of cosine and label on the test pairs."]
+    blocks.append(_table(["pairs of sentences", "n", *systems], body))
+    blocks += [_wrapped(f"Undefined: {'; '.join(undefined(similar))}.")] if undefined(similar) else []
+    if len(similar.comparisons):
+        blocks.append(_wrapped(f"Differences of Spearman's correlations on the same pairs; {numbers.SWAPS}"))
+    headline = [(f"{row.a} {numbers.MINUS} {row.b}", row) for row in each(of_list(similar, similar.headline))]
+    blocks += _differences(similar.headline, headline, content.level)
+    for a, b in START.items() if len(sizes) > 1 else ():
+        rows = [(row.list, row) for row in each(similar.comparisons) if (row.a, row.b) == (a, b)]
+        blocks += _differences(f"{a} {numbers.MINUS} {b}", rows, content.level)
+    return blocks
+
+
+def _differences(heading: str, rows: Sequence[tuple[str, Any]], level: float) -> list[str]:
+    body = [
+        [
+            name, numbers.difference(row.difference), numbers.bounds(row.low, row.high), numbers.p_value(row.p),
+            numbers.p_value(row.p_holm),
+        ]
+        for name, row in rows
+    ]  # fmt: skip
+    header = ["similarity", "difference", f"{numbers.per_cent(level)} interval", "p", "Holm's p"]
+    return [f"### {heading}", _table(header, body)] if body else []
 
 
 def _slices(content: Content) -> list[str]:

@@ -5,6 +5,8 @@ import math
 MINUS = "\u2212"
 NONE = "\u2013"
 HOLM = "p flips the signs of whole answers, Holm's p corrects it for all comparisons of its block."
+SWAPS = "p swaps the two systems pair by pair, Holm's p corrects it for all comparisons of its list."
+UNDEFINED = "undefined"
 
 ROLES = {
     "tfidf": "lexical floor",
@@ -34,6 +36,15 @@ def signed(number: float, digits: int = 3) -> str:
     """With its sign; a difference that rounds to nothing has none."""
     text = f"{number:+.{digits}f}".replace("-", MINUS)
     return f"{0:.{digits}f}" if float(f"{number:.{digits}f}") == 0 else text
+
+
+def correlation(number: float) -> str:
+    """Of a table of correlations, where a missing one has its reason beside the table."""
+    return value(number) if math.isfinite(number) else UNDEFINED
+
+
+def difference(number: float) -> str:
+    return signed(number) if math.isfinite(number) else UNDEFINED
 
 
 def p_value(p: float) -> str:

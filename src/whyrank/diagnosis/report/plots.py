@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare import TYPES
-from whyrank.diagnosis.report.numbers import per_cent, signed
+from whyrank.diagnosis.examination import START
+from whyrank.diagnosis.report.numbers import MINUS, per_cent, signed
 from whyrank.diagnosis.report.series import PROJECTED
 from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
 from whyrank.diagnosis.report.tables import each
@@ -163,6 +164,28 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
 
     caption = "At the right: questions minus conversations. The two types are different queries of different lengths."
     return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
+
+
+def similarity_plot(comparisons: pd.DataFrame, level: float) -> Plot:
+    """A row per list: what each training did to the similarity of the system that it started from."""
+    chosen = [(row.list, row.a, row) for row in each(comparisons) if START.get(row.a) == row.b]
+    lists, systems = ([*dict.fromkeys(part)] for part in zip(*[(name, a) for name, a, _ in chosen], strict=True))
+
+    def paint(axes: Axes) -> None:
+        axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
+        for name, system, row in chosen:
+            y = lists.index(name) + 0.2 * (systems.index(system) - (len(systems) - 1) / 2)
+            axes.plot([100 * row.low, 100 * row.high], [y, y], color=_look(system)["color"], linewidth=1.4)
+            label = f"{system} {MINUS} {START[system]}" if name == lists[0] else None
+            axes.plot(100 * row.difference, y, **_dot(system), markersize=5, label=label)
+        axes.set_yticks(range(len(lists)), lists)
+        axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="points of Spearman's correlation")
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+
+    caption = f"Left of the line similarity was lost; whiskers are {per_cent(level)} intervals that resample pairs."
+    height = 0.3 * len(lists) + 0.2 * len(systems) + 0.7
+    return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
 
 
 def _look(system: str) -> dict[str, Any]:

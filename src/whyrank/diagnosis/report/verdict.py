@@ -1,6 +1,7 @@
-"""The one sentence that a reader takes away."""
+"""The one sentence that a reader takes away, or two where similarity was tested beside ranking."""
 
 import math
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pandas as pd
@@ -9,18 +10,59 @@ from whyrank.diagnosis.compare import FLOOR
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.report.numbers import per_cent, value
 from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.similarity import Similarity, of_list
 from whyrank.diagnosis.text import one_line
 
 
-def verdict(comparisons: pd.DataFrame, findings: list[Finding], *, metric: str, level: float) -> str:
+def verdict(
+    comparisons: pd.DataFrame,
+    findings: list[Finding],
+    *,
+    metric: str,
+    level: float,
+    similarity: Similarity | None = None,
+    trained: Set[str] = frozenset({"rank"}),
+) -> str:
     """Did fine-tuning beat the untouched encoder and the lexical floors, did pretraining help, and what to mend first.
 
     comparisons   of `compare.comparisons`; only the rows over all queries are read
+    similarity    of the list that speaks for all test pairs
+    trained       objectives that fine-tuning followed; where similarity was one and ranking none, similarity is told
+                  first
     A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, only as what seems.
     """
-    rows = {(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])}
+    ranking = _told({(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])},
+                    _Claims(metric, level, "queries"))  # fmt: skip
+    is_similarity_first = "similarity" in trained and "rank" not in trained
+    if ranking and is_similarity_first:
+        ranking = f"in ranking, which it was not trained for, {ranking}"
+    similar = _similarity(similarity, level, "similarity" in trained) if similarity else ""
+    sentences = [similar, ranking] if is_similarity_first else [ranking, similar]
+    nothing = "no tuned system was evaluated beside another, so there is nothing to compare"
+    told = [sentence for sentence in sentences if sentence] or [nothing]
+    text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
+    first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
+    if first is not None:
+        text += f"; the first cause to mend is {first.code}: {first.sentence.strip().rstrip('.')}"
+    return one_line(text) + "."
+
+
+def _similarity(similarity: Similarity, level: float, is_trained: bool) -> str:
+    """The differences on the headline list; empty without a tuned system."""
+    rows = of_list(similarity, similarity.headline)
+    if rows.empty:
+        return ""
+    sets = int(rows["sets"].iloc[0])
+    what = "mean Spearman" if sets > 1 else "Spearman"
+    where = f"{sets} sets of pairs" if sets > 1 else f"the pairs of {similarity.headline}"
+    told = _told({(row.a, row.role): row for row in each(rows)}, _Claims(what, level, "pairs"))
+    aside = "" if is_trained else " which it was not trained for,"
+    return f"on {where},{aside} {told}" if told else ""
+
+
+def _told(rows: Mapping[tuple[str, str], Any], claims: "_Claims") -> str:
+    """What tuning and pretraining did, by system and what it is compared with; empty where neither was compared."""
     tuned = "base-tuned" if ("base-tuned", "base") in rows or ("base-tuned", FLOOR) in rows else "barlow-tuned"
-    claims = _Claims(metric, level)
     untouched = rows.get((tuned, tuned.removesuffix("-tuned")))
     floor, pretraining = rows.get((tuned, FLOOR)), rows.get(("barlow-tuned", "base-tuned"))
     parts = []
@@ -31,11 +73,7 @@ def verdict(comparisons: pd.DataFrame, findings: list[Finding], *, metric: str, 
         parts.append(who + claims.against(floor, f"{floor.b}, the best lexical floor"))
     if pretraining is not None:
         parts.append("Barlow pretraining before it " + claims.effect(pretraining))
-    text = _joined(parts) if parts else "no tuned system was evaluated beside another, so there is nothing to compare"
-    first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
-    if first is not None:
-        text += f"; the first cause to mend is {first.code}: {first.sentence.strip().rstrip('.')}"
-    return one_line(text[0].upper() + text[1:]) + "."
+    return _joined(parts)
 
 
 def _joined(parts: list[str]) -> str:
@@ -43,12 +81,17 @@ def _joined(parts: list[str]) -> str:
 
 
 class _Claims:
-    """Words for a difference. The metric and the level are named at the first one only."""
+    """Words for a difference. The metric and the level are named at the first one only.
 
-    def __init__(self, metric: str, level: float) -> None:
-        self.metric, self.level, self.is_first = metric, level, True
+    unit   what is resampled: queries | pairs
+    """
+
+    def __init__(self, metric: str, level: float, unit: str) -> None:
+        self.metric, self.level, self.unit, self.is_first = metric, level, unit, True
 
     def against(self, row: Any, other: str) -> str:
+        if math.isnan(row.difference):
+            return f"cannot be compared with {other} ({row.reason})"
         if _holds_zero(row):
             return f"shows no difference from {other}, that {self._too_few(row)}"
         if self._is_sure(row):
@@ -58,6 +101,8 @@ class _Claims:
         return f"{verb} {other}, by {self._points(row)}"
 
     def effect(self, row: Any) -> str:
+        if math.isnan(row.difference):
+            return f"has no effect that can be told ({row.reason})"
         if _holds_zero(row):
             return f"makes no difference that {self._too_few(row)}"
         if self._is_sure(row):
@@ -68,8 +113,9 @@ class _Claims:
         return bool(row.p_holm <= 1 - self.level + 1e-12)
 
     def _too_few(self, row: Any) -> str:
-        queries = "query" if row.n_queries == 1 else "queries"
-        return f"{row.n_queries:,} test {queries} can show{self._interval(row, 1)}"
+        n = getattr(row, f"n_{self.unit}")
+        unit = {"queries": "query", "pairs": "pair"}[self.unit] if n == 1 else self.unit
+        return f"{n:,} test {unit} can show{self._interval(row, 1)}"
 
     def _points(self, row: Any) -> str:
         unit = f" points of {self.metric}" if self.is_first else " points"

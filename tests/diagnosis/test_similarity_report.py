@@ -1,0 +1,122 @@
+"""Similarity in the report: what the verdict says first, the section of the page and of the terminal, the files."""
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from whyrank.core import io
+from whyrank.diagnosis.report import write
+from whyrank.diagnosis.report.content import gather
+from whyrank.diagnosis.report.html import render_html
+from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.verdict import verdict
+from whyrank.diagnosis.similarity import DIFFERENCE_COLUMNS, Similarity, compare_similarity
+
+from .test_report import CHOICES, Outline, row
+from .test_similarity import DRAWS, with_pairs
+
+NAN = float("nan")
+NOISE = {"tfidf": 0.6, "base": 0.3, "barlow": 0.32, "base-tuned": 0.4, "barlow-tuned": 0.42}
+
+
+def similar(a, role, difference, low, high, p_holm=0.001, b=None, reason="", sets=7):
+    name = f"mean of {sets} sets" if sets > 1 else "stsb"
+    values = (name, sets, a, b or role, role, difference, low, high, p_holm, p_holm, 18850, reason)
+    table = pd.DataFrame([values], columns=DIFFERENCE_COLUMNS)
+    return Similarity(name, pd.DataFrame(), table)
+
+
+def say(ranking, similarity, *trained):
+    table = pd.DataFrame([ranking])
+    return verdict(table, [], metric="accuracy@1", level=0.95, similarity=similarity, trained=set(trained))
+
+
+RANKING = row("base-tuned", "base", 0.083, 0.041, 0.125)
+LOSS = similar("base-tuned", "base", -0.123, -0.127, -0.119)
+
+
+def test_where_similarity_alone_was_trained_it_is_told_first():
+    assert say(RANKING, LOSS, "similarity") == (
+        "On 7 sets of pairs, fine-tuning loses to the encoder it started from, base, by 12.3 points of mean Spearman "
+        "(95 % interval 11.9 to 12.7). In ranking, which it was not trained for, fine-tuning beats the encoder it "
+        "started from, base, by 8.3 points of accuracy@1 (95 % interval 4.1 to 12.5)."
+    )
+
+
+def test_where_both_were_trained_ranking_is_told_first_and_both_are():
+    text = say(RANKING, LOSS, "rank", "similarity")
+    assert text.startswith("Fine-tuning beats the encoder it started from, base, by 8.3 points of accuracy@1")
+    assert ". On 7 sets of pairs, fine-tuning loses to the encoder" in text and "not trained for" not in text
+
+
+def test_where_ranking_alone_was_trained_similarity_is_what_it_was_not_trained_for():
+    text = say(RANKING, similar("base-tuned", "base", -0.02, -0.03, -0.01, sets=1), "rank")
+    assert text.endswith(
+        "On the pairs of stsb, which it was not trained for, fine-tuning loses to the encoder it started from, base, "
+        "by 2.0 points of Spearman (95 % interval 1.0 to 3.0)."
+    )
+
+
+def test_noise_and_undefined_similarity_are_told_as_such():
+    noise = say(RANKING, similar("base-tuned", "base", 0.001, -0.002, 0.004), "similarity")
+    assert "fine-tuning shows no difference from the encoder it started from, base, that 18,850 test pairs can" in noise
+    collapsed = similar("base-tuned", "base", NAN, NAN, NAN, NAN, reason="base-tuned: stsb: constant predictions")
+    assert "cannot be compared with the encoder it started from, base (base-tuned: stsb: constant predictions)" in say(
+        RANKING, collapsed, "similarity"
+    )
+
+
+@pytest.fixture(scope="module")
+def tested(recorded):
+    records = with_pairs(recorded, ("sts12", "a"), ("sts12", "<b>"), ("stsb", ""), ("mine|own", ""), noises=NOISE)
+    run = records.runs["barlow"]
+    flat = run.pairs.assign(prediction=run.pairs["prediction"].where(run.pairs["source"] != "stsb", 0.5))
+    return replace(records, runs=records.runs | {"barlow": replace(run, pairs=flat)})
+
+
+@pytest.fixture(scope="module")
+def content(tested, findings):
+    return gather(tested, findings, **CHOICES)
+
+
+def test_page_has_the_section_with_its_table_picture_and_differences(content):
+    page = render_html(content)
+    outline = Outline(page)
+    sections = [attrs["id"] for _, attrs in outline.named("section")]
+    assert sections.index("similarity") == sections.index("comparisons") + 1
+    assert 'href="#similarity"' in page and "Similarity gained or lost by training" in page
+    shown = content.similarity.systems.set_index(["list", "system"])["value"]
+    text = "".join(outline.text)
+    assert f"{shown['stsb', 'base']:.3f}" in text and "mean of 2 sets" in text
+    assert "Undefined: barlow on stsb: constant predictions." in text
+    assert "undefined" in text and not re.search(r"\bnan\b", page, re.IGNORECASE)
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_terminal_shows_the_same_within_100_columns(content):
+    text = render_markdown(content)
+    section = text[text.index("## Similarity") : text.index("## accuracy@1 by kind of query")]
+    assert max(map(len, section.splitlines())) <= 100
+    assert "### mean of 2 sets" in section and "### base-tuned \u2212 base" in section
+    assert "Undefined: barlow on stsb: constant predictions." in section
+    assert re.search(r"\| stsb +\| +60 \| .* undefined \|", section) and "nan" not in section.lower().split()
+    shown = content.similarity.systems.set_index(["list", "system"])["value"]
+    assert f"{shown['mean of 2 sets', 'base-tuned']:.3f}" in section
+
+
+def test_without_test_pairs_neither_shows_a_section(recorded, findings):
+    without = gather(recorded, findings, **CHOICES)
+    assert 'id="similarity"' not in render_html(without) and "## Similarity" not in render_markdown(without)
+
+
+def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):
+    known = compare_similarity(tested, **DRAWS)
+    write(tested, findings, tmp_path, similar=known, **CHOICES)
+    systems = io.read_table(tmp_path / "similarity.csv").set_index(["list", "system"])
+    assert systems.loc[("stsb", "barlow"), "reason"] == "constant predictions"
+    raw = (tmp_path / "similarity.csv").read_text().splitlines()
+    assert "stsb,1,barlow,60,,,,constant predictions" in raw
+    differences = io.read_table(tmp_path / "similarity_comparisons.csv")
+    assert set(differences["list"]) == set(known.comparisons["list"]) and "p_holm" in differences
