@@ -16,6 +16,7 @@ from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training import hard_negatives
+from whyrank.training.layered_losses import matryoshka
 from whyrank.training.losses import ranking_cross_entropy
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import RankBatch, RankBatches
@@ -42,6 +43,7 @@ class RankObjective(nn.Module):
         self.project = system.project
         self.vectors = vectors
         self.is_encoder_frozen = params.objectives.rank.freeze_encoder
+        self.matryoshka = params.objectives.rank.matryoshka
         self.first_query = len(prepared.answers)
         self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
         self.log_scale.requires_grad_(params.similarity.learn_scale)
@@ -67,12 +69,30 @@ class RankObjective(nn.Module):
         query_BD, answer_CD = self.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         logit_BC = query_BD @ answer_CD.T * scale
+        loss = self.loss(batch, logit_BC)
+        record = self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach())
+        if self.matryoshka.dims:
+            loss = self.over_cuts(batch, query_BD, answer_CD, scale)
+            record["rank_matryoshka_loss"] = loss.item()
+        return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
+
+    @staticmethod
+    def loss(batch: RankBatch, logit_BC: torch.Tensor) -> torch.Tensor:
         device = logit_BC.device
-        loss = ranking_cross_entropy(
+        return ranking_cross_entropy(
             logit_BC, torch.as_tensor(batch.target_B, device=device), torch.as_tensor(batch.ignored_BC, device=device)
         )
-        record = self._record(batch, loss, logit_BC.detach(), scale, query_BD.detach())
-        return Step(loss, record | self.vectors.cost(texts), texts.tolist())
+
+    def over_cuts(
+        self, batch: RankBatch, query_BD: torch.Tensor, answer_CD: torch.Tensor, scale: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of scores between cut vectors, brought to unit length anew where the score is the cosine."""
+        (system,) = self.system
+
+        def of_cut(query_BK: torch.Tensor, answer_CK: torch.Tensor) -> torch.Tensor:
+            return self.loss(batch, system.finish(query_BK) @ system.finish(answer_CK).T * scale)
+
+        return matryoshka(of_cut, self.matryoshka.dims, self.matryoshka.weights)(query_BD, answer_CD)
 
     def skip(self, batches: int) -> None:
         self.drawn += batches
