@@ -52,6 +52,8 @@ def keep(encoder: Encoder, count: int) -> None:
         raise UserError(f"params.yaml: `encoder.keep_blocks` is {count}, this encoder has {len(layers)} blocks; 0: all")
     kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
     encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
+    # A copy: encoders may share a configuration.
+    encoder.transformer.config = copy.copy(encoder.transformer.config)
     encoder.transformer.config.num_hidden_layers = count
 
 
