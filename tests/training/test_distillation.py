@@ -156,11 +156,11 @@ BOTH = {
 }
 
 
-def likeness(one, other, prepared):
-    """Mean cosine of the vectors that two encoders give the test texts of pairs, which no training reads."""
+def distance(one, other, prepared):
+    """1 - mean cosine of the vectors that two encoders give the test texts of pairs, which no training reads."""
     rows = list(prepared.pair_texts["input_ids"])[len(prepared.training_token_ids) - len(prepared.token_ids) :]
     sides = [torch.as_tensor(of.encode(rows, batch_tokens=256, precision="fp32")) for of in (one, other)]
-    return functional.cosine_similarity(*sides).mean().item()
+    return 1 - functional.cosine_similarity(*sides).mean().item()
 
 
 @pytest.mark.parametrize(("of", "loss"), [("vectors", "cosine"), ("scores", "kl")])
@@ -174,26 +174,26 @@ def test_ranking_and_pairs_trained_beside_a_teacher_forget_less_of_it(
         trained = run.finetune_rank(
             system.untrained(make_encoder()), paired, options, ENCODER, 7, teacher if weight else None
         )
-        found.append(likeness(trained.system.encoder, teacher.system.encoder, paired))
+        found.append(distance(trained.system.encoder, teacher.system.encoder, paired))
         terms = [f"{name}_distillation" for name in ("rank", "similarity")]
         assert all((name in trained.history.steps) == (weight > 0) for name in terms)
-    assert found[1] > found[0] + 0.02
+    assert found[1] < 0.75 * found[0]
 
 
 def test_a_student_of_half_the_blocks_comes_nearer_to_its_teacher(paired, teacher, make_encoder, finetuning):
     student = make_encoder()
     blocks.keep(student, 1)
-    before = likeness(student, teacher.system.encoder, paired)
+    before = distance(student, teacher.system.encoder, paired)
     options = finetuning(BOTH | {"distillation.weight": 10.0, "objectives.rank.weight": 0.1})
     trained = run.finetune_rank(system.untrained(student), paired, options, ENCODER, 7, teacher)
-    assert likeness(trained.system.encoder, teacher.system.encoder, paired) > before + 0.1
+    assert distance(trained.system.encoder, teacher.system.encoder, paired) < 0.5 * before
     assert trained.system.encoder.transformer.config.num_hidden_layers == 1
 
 
 def test_the_teacher_is_not_trained_and_gives_each_text_of_a_ranking_batch_its_own_vector(
     topics, teacher, make_encoder, finetuning
 ):
-    options = finetuning({"head.kind": "residual", "early_stopping.looks": 1, "epochs": 0.5})
+    options = finetuning({"early_stopping.looks": 1, "epochs": 1, "learning_rate": 0.05})
     before = {name: tensor.clone() for name, tensor in teacher.system.state_dict().items()}
     steps = run.finetune_rank(system.untrained(make_encoder()), topics, options, ENCODER, 7, teacher).history.steps
     # An untrained residual head is the identity: every text starts at its own vector of the teacher.
