@@ -104,7 +104,7 @@ def test_a_budget_that_the_encoder_cannot_take_is_a_user_error_that_names_it_and
 def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):
     too_long = Tokens(question=10, conversation=10, answer=10, pair=128)
     assert source.budgets(tiny_encoder, too_long, with_pairs=False).whole["pair"] == 64
-    with pytest.raises(UserError, match="`prepare.tokens.pair` is 128"):
+    with pytest.raises(UserError, match=r"`prepare\.tokens\.pair` is 128"):
         source.budgets(tiny_encoder, too_long, with_pairs=True)
 
 

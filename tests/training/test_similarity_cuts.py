@@ -193,11 +193,17 @@ def test_each_step_over_blocks_goes_through_the_encoder_once(paired, make_encode
     assert len(passes) == 1
 
 
-def test_gradients_over_blocks_through_the_cache_are_those_without_it(paired, make_encoder, finetuning):
+@pytest.mark.parametrize("kind", ["gradient caching", "gradient checkpointing"])
+def test_gradients_over_blocks_with_less_memory_are_those_with_more(paired, make_encoder, finetuning, kind):
     chosen = finetuning({f"{OF}.espresso.dims": [8], f"{OF}.espresso.align_weight": 0.1})
     gradients = []
-    for limits in ({}, {"cache_tokens": 40}):
-        encoder = make_encoder()
+    for limits in ({}, {"cache_tokens": 40} if kind == "gradient caching" else {}):
+        encoder = make_encoder().train()
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        if kind == "gradient checkpointing" and gradients:
+            encoder.transformer.gradient_checkpointing_enable({"use_reentrant": False})
         step_of(paired, encoder, chosen, **limits).loss.backward()
         gradients.append([parameter.grad for parameter in encoder.parameters() if parameter.grad is not None])
     for one, two in zip(*gradients, strict=True):

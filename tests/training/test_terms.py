@@ -54,13 +54,15 @@ def test_terms_are_added_by_their_weights_and_recorded_without():
 def test_without_terms_the_objective_is_the_very_one():
     inner = Fixed()
     assert terms.with_terms("own", inner, {}) is inner
-    assert terms.balancing(nn.Sequential(), params.Head("experts", 8, 6, 0.0, 2, 2, balance=0.0)) == {}
+    mixture, other = nn.Sequential(ExpertsHead(6, 2, 4, 0.0, top=1)), nn.Sequential(heads.ResidualHead(6, 4, 6, 0.0))
+    for of, weight, named in ((mixture, 0.0, []), (other, 0.1, []), (mixture, 0.1, ["balance"])):
+        assert list(terms.balancing(of, params.Head("experts", 8, 6, 0.0, 2, 2, balance=weight))) == named
 
 
 def test_the_balance_is_that_of_the_heads_that_the_step_went_through_and_is_taken_once():
     torch.manual_seed(0)
     query, answer = (nn.Sequential(ExpertsHead(6, 3, 4, 0.0, top=1)) for _ in range(2))
-    of_step = terms.balance(nn.ModuleDict({"query": query, "answer": answer}))
+    of_step = terms.balance([query[0], answer[0]])
     step = Fixed().step()
     assert of_step(step).item() == 0.0
     query(VECTORS)

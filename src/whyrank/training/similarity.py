@@ -62,12 +62,14 @@ class SimilarityObjective(nn.Module):
         found = {name: self.over_cuts(partial(TERMS[name], self, batch), sides) for name in self.weights}
         weighted = {name: self.weights[name] * loss for name, loss in found.items()}
         total = torch.stack(list(weighted.values())).sum()
-        record = {f"similarity_{name}_loss": loss.item() for name, loss in found.items()}
+        aligned = {}
         if self.options.espresso.dims and self.options.espresso.align_weight:
             alignment = self.alignment(sides)
-            total, record["similarity_alignment"] = total + alignment, alignment.item()
-        record |= {
+            total, aligned = total + alignment, {"similarity_alignment": alignment.item()}
+        record = {
             "similarity_loss": total.item(),
+            **{f"similarity_{name}_loss": loss.item() for name, loss in found.items()},
+            **aligned,
             **shares(weighted, layers[-1]),
             "similarity_rows": len(batch.label_B),
             "similarity_distinct_labels": len(np.unique(batch.label_B)),

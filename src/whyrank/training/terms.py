@@ -1,6 +1,6 @@
 """What an objective may get beside its own loss: terms of the vectors and of the heads of the same batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -49,13 +49,13 @@ def with_terms(name: str, objective: Own, terms: Mapping[str, Term]) -> Own | Wi
 
 
 def balancing(heads: nn.Module, options: Head) -> dict[str, Term]:
-    """The term that makes the mixtures among some heads use all their experts, where its weight is above 0."""
-    return {"balance": Term(options.balance, balance(heads))} if options.balance > 0 else {}
-
-
-def balance(heads: nn.Module) -> Callable[[Step], torch.Tensor]:
-    """`load_balancing` of the mixtures among some heads, the mean of those that the step went through in training."""
+    """The term that makes the mixtures among some heads use all their experts; none without weight or mixtures."""
     mixtures = [head for head in heads.modules() if isinstance(head, ExpertsHead)]
+    return {"balance": Term(options.balance, balance(mixtures))} if mixtures and options.balance > 0 else {}
+
+
+def balance(mixtures: Sequence[ExpertsHead]) -> Callable[[Step], torch.Tensor]:
+    """`load_balancing`, the mean over those mixtures that the step went through in training."""
 
     def of_step(step: Step) -> torch.Tensor:
         gates = [head.gate_BE for head in mixtures if head.gate_BE is not None]
