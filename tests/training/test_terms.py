@@ -88,27 +88,26 @@ def one_sided(make_encoder):
     return system.System(make_encoder(), chain, chain, "cosine").eval()
 
 
-def shares(trained, prepared):
-    """Of the texts, those whose first choice is each expert."""
+def largest_gate(trained, prepared):
+    """Mean gate of the expert that has the most; 1/3 where all are used alike."""
     vectors = torch.as_tensor(trained.encoder.encode(prepared.token_ids, batch_tokens=256, precision="fp32"))
-    chosen = trained.query_head[0].gate(vectors).argmax(1)
-    return torch.bincount(chosen, minlength=3) / len(chosen)
+    with torch.no_grad():
+        return trained.query_head[0].gate(vectors).softmax(1).mean(0).max().item()
 
 
-def test_training_with_the_balance_spreads_the_texts_over_the_experts_and_without_it_does_not(
-    topics, one_sided, options
-):
-    changes = {"epochs": 3.0, "batch_size": 8, "learning_rate": 0.05, "head.kind": "experts"}
+def test_training_with_the_balance_evens_the_gates_of_the_experts_and_without_it_does_not(topics, one_sided, options):
+    changes = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01, "head.kind": "experts"}
     changes |= {"early_stopping.metric": "", "early_stopping.looks": 1}
     found = {}
     for weight in (0.0, 1.0):
         chosen = options("finetune_rank", params.FinetuneRank, changes | {"head.balance": weight})
         trained = run.finetune_rank(copy.deepcopy(one_sided), topics, chosen, ENCODER, 7)
-        found[weight] = shares(trained.system, topics)
+        found[weight] = largest_gate(trained.system, topics)
         assert ("rank_balance" in trained.history.steps) == (weight > 0)
-    assert found[0.0].max() > 0.95
-    assert found[1.0].max() < 0.7
-    assert trained.history.steps["rank_balance"].iloc[-1] < trained.history.steps["rank_balance"].iloc[0]
+    assert largest_gate(one_sided, topics) > 0.7 and found[0.0] > 0.7
+    assert found[1.0] < 0.5
+    balance = trained.history.steps["rank_balance"]
+    assert balance.iloc[-1] < 0.6 * balance.iloc[0]
 
 
 def test_pretraining_a_mixture_records_its_balance(topics, make_encoder, options):
