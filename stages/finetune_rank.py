@@ -1,6 +1,6 @@
 """finetune_rank: train a system to rank answers, from the base encoder or the pretrained one.
 
-reads   data/prepared, models/<init>
+reads   data/prepared, models/<init>, and the teacher that params.yaml names
 writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/
         logs/: seconds and tokens of each step
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from whyrank.core import io, params, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.model import system
-from whyrank.training import run, summary
+from whyrank.training import distillation, run, summary
 
 
 def main() -> None:
@@ -26,7 +26,8 @@ def main() -> None:
 
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
-    trained = run.finetune_rank(start, prepared.read("data/prepared"), options, encoder, seed)
+    teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
+    trained = run.finetune_rank(start, prepared.read("data/prepared"), options, encoder, seed, teacher)
     if not processes.is_first():
         return
     with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:

@@ -183,7 +183,7 @@ def write_dual(folder, encoder):
     sides = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        sides.append(torch.nn.Sequential(heads.HEADS["residual"](32, 8, 32, 0.1)))
+        sides.append(torch.nn.Sequential(heads.ResidualHead(32, 8, 32, 0.1)))
         for parameter in sides[-1].parameters():
             parameter.data += 0.4 * (torch.rand_like(parameter) - 0.5)
     system.save(system.System(encoder, *sides, "cosine").eval(), folder, longest=16)

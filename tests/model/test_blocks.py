@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.model import blocks
+from whyrank.model import blocks, system
 
 
 def test_only_the_last_blocks_are_left_trainable(tiny_encoder):
@@ -45,3 +45,39 @@ def test_activations_are_those_of_the_frozen_blocks_end_to_end_in_the_order_aske
         with torch.no_grad():
             states = tiny_encoder.transformer(torch.tensor([row]), output_hidden_states=True).hidden_states
         torch.testing.assert_close(found, states[1][0], atol=1e-5, rtol=0)  # states[0] are the embeddings
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "kept"),
+    [(4, 12, [1, 4, 7, 10]), (3, 6, [1, 3, 5]), (2, 6, [1, 4]), (1, 6, [3]), (5, 6, [0, 1, 3, 4, 5])],
+)
+def test_blocks_are_kept_evenly_spread(tiny_encoder, count, of, kept):
+    layers = [nn.Linear(1, 1) for _ in range(of)]
+    tiny_encoder.transformer.encoder.layer = nn.ModuleList(layers)
+    blocks.keep(tiny_encoder, count)
+    left = tiny_encoder.transformer.encoder.layer
+    assert [layers.index(block) for block in left] == kept
+    assert tiny_encoder.transformer.config.num_hidden_layers == count
+
+
+def test_an_encoder_of_fewer_blocks_is_saved_and_loaded_as_one(make_encoder, tmp_path):
+    whole, smaller = make_encoder(), make_encoder()
+    blocks.keep(whole, 0)
+    blocks.keep(smaller, 1)
+    system.save(system.untrained(smaller), tmp_path / "small", longest=16)
+    loaded = system.load(tmp_path / "small").encoder
+    rows = [[2, 7, 8, 3], [2, 9, 3]]
+    of_each = [encoder.encode(rows, batch_tokens=64, precision="fp32") for encoder in (whole, smaller, loaded)]
+    assert np.array_equal(of_each[1], of_each[2]) and not np.allclose(of_each[0], of_each[1], atol=1e-2)
+
+
+@pytest.mark.parametrize("count", [3, -1])
+def test_more_blocks_kept_than_there_are_is_a_user_error(tiny_encoder, count):
+    with pytest.raises(UserError, match=rf"`encoder\.keep_blocks` is {count}, this encoder has 2 blocks"):
+        blocks.keep(tiny_encoder, count)
+
+
+def test_blocks_of_another_family_are_not_dropped_but_a_user_error(tiny_encoder):
+    tiny_encoder.is_packed = False
+    with pytest.raises(UserError, match=r"needs an encoder of the BERT family, not BertModel"):
+        blocks.keep(tiny_encoder, 1)

@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from whyrank.core.params import Head
 from whyrank.model import export, heads, system
 from whyrank.model.system import System
 
@@ -16,9 +17,9 @@ LONG = " ".join(["visa travel border"] * 10)  # 30 tokens
 TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school", LONG]
 
 
-def some_head(kind, width=32):
+def some_head(kind, width=32, experts=3, top=2):
     """A head that has been trained: no weight is a fresh one, and no statistic of a BatchNorm is 0 or 1."""
-    head = heads.HEADS[kind](width, 8, 24, 0.1)
+    (head,) = heads.build(Head(kind, 8, 24, 0.1, experts, top, balance=0.0), width)
     with torch.no_grad():
         for parameter in head.parameters():
             parameter += 0.4 * (torch.rand_like(parameter) - 0.5)
@@ -66,7 +67,7 @@ def assert_close(theirs, ours):
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 @pytest.mark.parametrize("dual", [False, True])
-@pytest.mark.parametrize("name", ["none", "mlp", "residual", "freeze"])
+@pytest.mark.parametrize("name", ["none", "mlp", "residual", "experts", "freeze"])
 def test_sentence_transformers_gives_our_vectors_and_our_scores(tiny_encoder, tmp_path, name, dual, score):
     ours = arrange(tiny_encoder, name, dual, score)
     system.save(ours, tmp_path / "model", longest=LONGEST)
@@ -119,6 +120,34 @@ def test_a_residual_head_of_zero_is_the_identity_to_the_last_bit():
     vector_BD = torch.randn(5, 32) * 1e3
     hidden = torch.relu(nn.functional.linear(vector_BD, first, first_bias))
     assert torch.equal(nn.functional.linear(hidden, last, last_bias), vector_BD)
+
+
+@pytest.mark.parametrize(("experts", "top"), [(2, 1), (2, 2), (4, 4), (4, 1), (5, 3)])
+def test_sentence_transformers_gives_the_vectors_of_a_mixture_of_any_size_without_code_of_ours(
+    tiny_encoder, tmp_path, experts, top
+):
+    torch.manual_seed(experts + top)
+    chain = nn.Sequential(some_head("experts", 32, experts, top))
+    ours = System(tiny_encoder, chain, chain, "dot").eval()
+    system.save(ours, tmp_path / "model", longest=LONGEST)
+    assert_close(read_back(tmp_path / "model").encode(TEXTS), our_vectors(ours)[0])
+    named = json.loads((tmp_path / "model" / "modules.json").read_text())
+    assert len(named) == 2 + 3 + (experts - 2) + (top < experts)
+    assert all(module["type"].startswith("sentence_transformers.models.") for module in named)
+    configs = [json.loads(file.read_text()) for file in (tmp_path / "model").glob("*_Dense/config.json")]
+    assert all(config["activation_function"].startswith("torch.nn.modules.") for config in configs)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
+def test_a_mixture_written_out_rounds_as_the_mixture_does_whatever_the_length_of_a_vector(size):
+    torch.manual_seed(0)
+    head = some_head("experts", 32, experts=4, top=2).eval()
+    vector_BD = torch.randn(300, 32) * size
+    written = vector_BD
+    for weight, bias, name in export.layers(nn.Sequential(head)):
+        activation = getattr(nn, name.rpartition(".")[2])()
+        written = activation(nn.functional.linear(written, weight, bias))
+    torch.testing.assert_close(written, head(vector_BD), atol=3e-6 * max(size, 1), rtol=3e-6)
 
 
 def test_our_own_heads_are_kept_beside_the_modules(tiny_encoder, tmp_path):

@@ -107,3 +107,17 @@ def test_attention_dropout_is_passed_on_and_drawn_anew_each_time(make_encoder):
     assert torch.equal(encoder(rows), encoder(rows))
     encoder.transformer.encoder.layer[0].attention.self.dropout.p = 0.5
     assert not torch.allclose(encoder(rows), encoder(rows), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", sorted(PACKED))
+def test_vectors_after_each_block_are_those_of_transformers_text_by_text_and_the_last_those_of_forward(
+    name, make_encoder
+):
+    packed, alone = Encoder(family(name), make_encoder().tokenizer, "mean"), family(name)
+    rows = rows_of(LENGTHS)
+    with torch.no_grad():
+        found_BKD = packed.after_blocks(rows, [2, 1])
+        states = [alone(torch.as_tensor(row)[None], output_hidden_states=True).hidden_states for row in rows]
+        assert torch.equal(found_BKD[:, 0], packed(rows))
+    expected_BKD = torch.stack([torch.stack([state[2], state[1]])[:, 0].mean(1) for state in states])
+    torch.testing.assert_close(found_BKD, expected_BKD, atol=2e-5, rtol=0)

@@ -1,5 +1,6 @@
 """Where the base encoder comes from."""
 
+import dataclasses
 import hashlib
 import sys
 
@@ -105,3 +106,11 @@ def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):
     assert source.budgets(tiny_encoder, too_long, with_pairs=False).whole["pair"] == 64
     with pytest.raises(UserError, match=r"`prepare\.tokens\.pair` is 128"):
         source.budgets(tiny_encoder, too_long, with_pairs=True)
+
+
+def test_a_base_encoder_is_brought_with_as_many_blocks_as_are_to_be_kept(tiny_folder):
+    kept = source.bring(dataclasses.replace(options(str(tiny_folder)), keep_blocks=1), [])
+    (block,) = kept.transformer.encoder.layer
+    whole = source.bring(options(str(tiny_folder)), []).transformer.encoder.layer
+    assert len(whole) == 2
+    assert torch.equal(block.output.dense.weight, whole[1].output.dense.weight)

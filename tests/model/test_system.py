@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
+from whyrank.core.params import Head
 from whyrank.model import heads, system
 from whyrank.model.system import System
 
@@ -13,7 +14,7 @@ TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund"
 
 def some_head(width, kind="mlp"):
     """A head whose every weight and statistic differs from a fresh one."""
-    head = heads.HEADS[kind](width, 8, 24, 0.1)
+    (head,) = heads.build(Head(kind, 8, 24, 0.1, experts=3, top=2, balance=0.0), width)
     with torch.no_grad():
         for tensor in [*head.parameters(), *head.buffers()]:
             if tensor.is_floating_point():
@@ -38,13 +39,15 @@ def arrangement(tiny_encoder):
         chain = nn.Sequential(some_head(32))
         if name == "chain of two":
             chain.append(some_head(24, "residual"))
+        if name == "experts":
+            chain = nn.Sequential(some_head(32, "experts"))
         answers = nn.Sequential(some_head(32)) if name == "dual" else chain
         return System(tiny_encoder, chain, answers, "dot" if name == "dual" else "cosine").eval()
 
     return arrange
 
 
-@pytest.mark.parametrize("name", ["no heads", "shared", "dual", "chain of two"])
+@pytest.mark.parametrize("name", ["no heads", "shared", "dual", "chain of two", "experts"])
 def test_a_saved_system_loads_with_identical_vectors(arrangement, tmp_path, name):
     saved = arrangement(name)
     system.save(saved, tmp_path / "model", longest=16)

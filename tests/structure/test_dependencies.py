@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .imports import ROOT, SOURCE, closure, external
-from .stage_files import STAGES, outs, parameters_read, script
+from .stage_files import PARAMS, STAGES, outs, parameters_read, script
 
 KEYS = ["desc", "cmd", "deps", "params", "outs", "metrics"]
 # `foreach` and `matrix` stand before the command whose values they give.
@@ -77,3 +77,9 @@ def test_files_are_short(folder, most):
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in (ROOT / folder).rglob("*.py")}
     assert lines
     assert {str(file.relative_to(ROOT)): n for file, n in lines.items() if n > most} == {}
+
+
+def test_fine_tuning_depends_on_the_teacher_that_the_parameters_name_and_the_shipped_one_is_written_by_a_stage():
+    assert "${finetune_rank.distillation.teacher}" in STAGES["finetune_rank"]["deps"]
+    teacher = PARAMS["finetune_rank"]["distillation"]["teacher"]
+    assert teacher in set().union(*(outs(stage) for stage in STAGES if stage != "finetune_rank"))

@@ -326,7 +326,11 @@ def test_the_history_says_which_objective_a_batch_took_where_one_is_drawn():
     trained, parts = moving()
     ((name, one),) = parts.items()
     several = {name: one, "other": one}
-    drawn = Tasks(dict.fromkeys(several, 1.0), Options("equal", 1.0, "fixed"), size=dict.fromkeys(several, 1))
+    drawn = Tasks(
+        dict.fromkeys(several, 1.0),
+        Options("equal", 1.0, "fixed", embeddings=False, cross_attention=False),
+        size=dict.fromkeys(several, 1),
+    )
     rows = loop.fit(trained, several, optimisation(), steps=20, what="test", tasks=drawn).steps
     assert (rows[f"{name}_batches"] + rows["other_batches"]).tolist() == [1.0] * 20
     assert rows["other_batches"].tolist() == [float("other" in drawn.active(step, 0)) for step in range(1, 21)]

@@ -123,6 +123,24 @@ def test_two_processes_take_the_steps_of_one(case, paired, make_encoder, options
 
 
 @pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_over_several_blocks(paired, make_encoder, options, tmp_path):
+    of = "objectives.similarity"
+    changes = {"train": "all", "head.kind": "residual", "candidates": "batch", "batch_size": 9, "epochs": 1}
+    changes |= {f"{of}.weight": 1.0, f"{of}.batch_size": 9, "cache_tokens": 40}
+    changes |= {f"{of}.espresso.dims": [8], f"{of}.espresso.align_weight": 0.1}
+    changes |= {"encoder_learning_rate": 2e-5, "learning_rate": 1e-4}
+    start(tmp_path, paired, make_encoder, "finetune", options("finetune_rank", params.FinetuneRank, changes))
+    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    for column in ("loss", "gradient_norm", "similarity_alignment"):
+        assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-4, abs=1e-5), column
+    for name, tensor in one.items():
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(
+                two[name], tensor, atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+            )
+
+
+@pytest.mark.slow
 def test_with_dropout_in_the_encoder_too_all_processes_end_with_the_same_weights(
     topics, make_encoder, options, tmp_path
 ):

@@ -44,6 +44,28 @@ class WeightedLoss:
 
 
 @dataclass(frozen=True)
+class Matryoshka:
+    """Every loss of an objective also, or only, on vectors cut to their first features."""
+
+    dims: list[int]  # features kept; the whole vector only where its width is among them; empty: off
+    weights: list[float]  # of each in the sum, above 0
+
+
+@dataclass(frozen=True)
+class Espresso:
+    """Every loss also on the vectors of several blocks of the encoder, and on cuts of them."""
+
+    layers: list[int] | Literal["all"]  # numbers of transformer blocks from 1, beside the last one
+    dims: list[int]  # features kept of a cut, below the width of a vector; empty: off
+    align_weight: float  # of drawing a cut to the principal features of its vector
+
+
+@dataclass(frozen=True)
+class RankObjective(Objective):
+    matryoshka: Matryoshka
+
+
+@dataclass(frozen=True)
 class SimilarityObjective(Objective):
     batch_size: int  # pairs
     cosine: Loss  # CoSENT: the order of cosines
@@ -55,6 +77,8 @@ class SimilarityObjective(Objective):
     positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
     negative_to: float  # label up to which a pair gives its second text as an opposite of its first
     head: TaskHead
+    matryoshka: Matryoshka
+    espresso: Espresso
 
 
 @dataclass(frozen=True)
@@ -66,9 +90,20 @@ class ClassificationObjective(Objective):
 
 @dataclass(frozen=True)
 class Objectives:
-    rank: Objective
+    rank: RankObjective
     similarity: SimilarityObjective
     classification: ClassificationObjective
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A term that every objective gets beside its loss: agreement with a teacher on the texts of the batch."""
+
+    weight: float  # 0: off
+    teacher: str  # folder of a system or of an encoder; a dependency of the stage
+    of: Literal["vectors", "scores"]  # scores: of the batch's texts with each other; the widths may differ
+    loss: Literal["cosine", "mse", "kl"]  # of vectors: cosine, mse; of scores: kl, mse
+    temperature: float  # of `kl`; scores are multiplied by similarity.scale and divided by it
 
 
 @dataclass(frozen=True)

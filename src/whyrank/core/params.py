@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
-from whyrank.core.objective_params import Objectives, Tasks
+from whyrank.core.objective_params import Distillation, Objectives, Tasks
 from whyrank.core.typed import FILE, typed
 
 
@@ -22,6 +22,7 @@ class Encoder:
     attention_dropout: float  # of trained blocks, 0 to 1; any other than 0 rules out torch's fast attention on CPUs
     batch_tokens: int  # padded tokens per encoder batch; bounds memory, not results
     trust_remote_code: bool  # run Python code that comes with the encoder
+    keep_blocks: int = 0  # transformer blocks that `prepare` leaves, evenly spread; 0: all
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,14 @@ class Preflight:
 
 @dataclass(frozen=True)
 class Head:
-    kind: Literal["none", "mlp", "residual"]  # residual starts as the identity; none: the encoder's own vectors
-    hidden: int  # width of the middle layer
-    output: int  # width of the result, for `mlp`; a residual head keeps the width of its input
+    # residual, and experts (a gated mixture of residual ones), start as the identity; none: the encoder's own vectors
+    kind: Literal["none", "mlp", "residual", "experts"]
+    hidden: int  # width of the middle layer, of each expert
+    output: int  # width of the result, for `mlp`; the others keep the width of their input
     dropout: float  # 0 to 1
+    experts: int  # how many, for `experts`
+    top: int  # of them, those that a text goes through
+    balance: float  # weight of the term that makes a mixture use all its experts; 0: off
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ class FinetuneRank(RankBatches, Optimisation):
     epochs: float  # rounds through the training pairs, at most; 0 trains nothing
     max_steps: int  # 0: no bound of its own
     tasks: Tasks
+    distillation: Distillation
     hard_negatives: HardNegatives
     max_candidates: int  # the largest corpus for `candidates: all`
     similarity: Similarity

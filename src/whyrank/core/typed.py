@@ -23,9 +23,9 @@ def typed(hint: Any, value: Any, key: str) -> Any:
             raise UserError(f"{FILE}: `{key}` is {value!r}, expected one of {', '.join(arguments)}")
         return value
     if origin is typing.Union:
-        # A map, or one of some words in its place.
-        of_map, words = arguments
-        return typed(words if isinstance(value, str) else of_map, value, key)
+        # A map or a list, or one of some words in its place.
+        several, words = arguments
+        return typed(words if isinstance(value, str) else several, value, key)
     if origin is list:
         if not isinstance(value, list):
             raise UserError(f"{FILE}: `{key}` is {value!r}, expected a list")

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,21 +81,37 @@ class Encoder(nn.Module):
 
     def forward(self, rows: Sequence[TokenIds]) -> torch.Tensor:
         """Vectors (B, D) float32 of tokenised texts, in the order given."""
+        rows, layout, back_B = self.laid_out(rows)
+        return self.pool(self.tokens(rows, layout), layout)[back_B]
+
+    def after_blocks(self, rows: Sequence[TokenIds], numbers: Sequence[int]) -> torch.Tensor:
+        """Vectors (B, K, D) float32, as of `forward`, of the output of K blocks by number, in one pass.
+
+        numbers   from 1; the output of the last block is what `forward` gives. Of a packed encoder only.
+        """
+        rows, layout, back_B = self.laid_out(rows)
+        states = self.run_packed(rows, layout, output_hidden_states=True).hidden_states
+        # states[0] are the embeddings.
+        return torch.stack([self.pool(states[number][0], layout) for number in numbers], dim=1)[back_B]
+
+    def laid_out(self, rows: Sequence[TokenIds]) -> tuple[list[TokenIds], Layout, torch.Tensor]:
+        """The texts longest first with their layout, and where each one given went, (B,) int64."""
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
-        rows = [rows[i] for i in order]
-        layout = Layout([len(row) for row in rows], self.device)
-        vector_BD = self.pool(self.tokens(rows, layout), layout)
-        return vector_BD[torch.as_tensor(np.argsort(order), device=self.device)]
+        layout = Layout([len(rows[i]) for i in order], self.device)
+        return [rows[i] for i in order], layout, torch.as_tensor(np.argsort(order), device=self.device)
 
     def tokens(self, rows: Sequence[TokenIds], layout: Layout) -> torch.Tensor:
         """The output of the last block for every token, (T, D); `rows` longest first, as the layout has them."""
         if not self.is_packed:
             ids_BL, mask_BL = self.pad(rows)
             return self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state[mask_BL.bool()]
+        return self.run_packed(rows, layout).last_hidden_state[0]
+
+    def run_packed(self, rows: Sequence[TokenIds], layout: Layout, **asked: bool) -> Any:
+        """What transformers gives for texts laid end to end; `asked`: what else it should give."""
         ids_T = torch.from_numpy(np.concatenate(rows).astype(np.int64)).to(self.device)
         position_T = layout.positions(self.first_position)
-        output = self.transformer(input_ids=ids_T[None], position_ids=position_T[None], layout=layout)
-        return output.last_hidden_state[0]
+        return self.transformer(input_ids=ids_T[None], position_ids=position_T[None], layout=layout, **asked)
 
     def pool(self, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(B, D) float32."""

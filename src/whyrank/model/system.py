@@ -134,6 +134,13 @@ def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     return system.to(next(encoder.parameters()).device).eval()
 
 
+def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
+    """A system as `save` wrote it, or of another folder the encoder by itself."""
+    if (Path(folder) / DESCRIPTION).exists():
+        return load(folder, trust_remote_code=trust_remote_code)
+    return untrained(encoders.load(folder, trust_remote_code=trust_remote_code))
+
+
 def longest(folder: str | Path) -> int:
     """Tokens after which the system cuts a text, as recorded when it was made."""
     return int(io.read_json(Path(folder) / DESCRIPTION)["longest"])

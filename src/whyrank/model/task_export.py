@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from whyrank.model.cross_attention import CrossAttention
-from whyrank.model.export import IDENTITY, RELU, Layer, layers
+from whyrank.model.export import layers
+from whyrank.model.gated import ACTIVATION, IDENTITY, Layer
 from whyrank.model.task_heads import RANK, TaskHeads
 
-GLU = "torch.nn.modules.activation.GLU"
+RELU, GLU = f"{ACTIVATION}ReLU", f"{ACTIVATION}GLU"
 # A sigmoid of it is 1 in float32, not only nearly.
 OPEN = 100.0
 

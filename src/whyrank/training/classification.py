@@ -63,7 +63,7 @@ class ClassificationObjective(nn.Module):
             "classification_accuracy": (logit_BK.argmax(1) == target_B).float().mean().item(),
             "classification_chance": float(np.log(logit_BK.shape[1])),
         }
-        return Step(loss, record | self.vectors.cost(texts), texts.tolist())
+        return Step(loss, record | self.vectors.cost(texts), texts.tolist(), sides)
 
     def skip(self, batches: int) -> None:
         for _ in range(batches):

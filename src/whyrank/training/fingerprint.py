@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from whyrank.core import params, processes
 from whyrank.core.prepared import Prepared
@@ -14,15 +15,25 @@ SOURCES = Path(__file__).parents[1]
 
 
 def fingerprint(
-    start: System, prepared: Prepared, options: params.Optimisation, encoder: params.Encoder, seed: int
+    start: System,
+    prepared: Prepared,
+    options: params.Optimisation,
+    encoder: params.Encoder,
+    seed: int,
+    teacher_ND: torch.Tensor | None = None,
 ) -> str:
-    """SHA-256 over the system it starts from, texts, qrels, splits, parameters, seed, versions and our own code."""
+    """SHA-256 over the system it starts from, texts, qrels, splits, parameters, seed, versions and our own code.
+
+    teacher_ND   the vectors of a teacher, where there is one
+    """
     rows = prepared.training_token_ids
     digest = hashlib.sha256(
         vector_cache.fingerprint(start.encoder, rows, encoder.batch_tokens, encoder.precision).encode()
     )
     for name, tensor in start.heads().state_dict().items():
         digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    if teacher_ND is not None:
+        digest.update(np.ascontiguousarray(teacher_ND.cpu().numpy()).tobytes())
     for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs):
         digest.update(table.to_csv(index=False).encode())
     digest.update(repr((options, seed, start.score, processes.count())).encode())

@@ -32,7 +32,12 @@ def matryoshka(loss: VectorLoss, dims: Sequence[int], weights: Sequence[float]) 
 
 
 def espresso(
-    loss: VectorLoss, layers: Sequence[Sequence[torch.Tensor]], dims: Sequence[int], *, align_weight: float
+    loss: VectorLoss,
+    layers: Sequence[Sequence[torch.Tensor]],
+    dims: Sequence[int],
+    *,
+    align_weight: float,
+    numbers: Sequence[int] | None = None,
 ) -> torch.Tensor:
     """Espresso Sentence Embeddings (ESE): every layer and every prefix of a vector serves as a vector.
 
@@ -44,6 +49,7 @@ def espresso(
                    layer at the end. Without the output of the embeddings: i is the number of transformer blocks run.
     dims           1 <= k < D
     align_weight   0 leaves the compression out
+    numbers        i of each layer, where not every block is among them; 1, 2, 3, … without
     Chance and perfect: the loss's own, in the same weights, plus the alignment's, which is 0 at X[:k] = P[:k].
     No gradient goes through P. Li et al. 2024, arXiv:2402.14776, in the form of its authors' package angle_emb, but:
     the decomposition is whole, not randomised, so that the same batch gives the same loss; each feature of P has the
@@ -55,8 +61,8 @@ def espresso(
     if not shallow:
         return total
     terms = [
-        _espresso_layer(loss, layer, dims, align_weight) / (1 + math.log(place))
-        for place, layer in enumerate(shallow, start=1)
+        _espresso_layer(loss, layer, dims, align_weight) / (1 + math.log(number))
+        for number, layer in zip(numbers or range(1, len(layers) + 1), shallow, strict=False)
     ]
     return total + torch.stack(terms).mean()
 

@@ -9,7 +9,9 @@ import torch
 class Step(NamedTuple):
     loss: torch.Tensor  # scalar, with its graph
     record: dict[str, float]  # one value per column of the history; `tokens`: those that went through the encoder
-    texts: Sequence[int] = ()  # numbers of the texts of the batch, for messages
+    texts: Sequence[int] = ()  # numbers of the texts of the batch
+    # Their vectors as the system gives them, with their graph: those that are compared with each other apart.
+    sides: Sequence[torch.Tensor] = ()
 
 
 class Objective(Protocol):

@@ -16,6 +16,7 @@ from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training import hard_negatives
+from whyrank.training.layered_losses import matryoshka
 from whyrank.training.losses import RankingTerms, ranking_of_products
 from whyrank.training.objective import Step
 from whyrank.training.rank_batches import RankBatch, RankBatches
@@ -66,12 +67,32 @@ class RankObjective(nn.Module):
         vectors = of_objective(self.vectors, texts, self.options)
         query_BD, answer_CD = self.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
-        target_B, ignored_BC = (
-            torch.as_tensor(part, device=query_BD.device) for part in (batch.target_B, batch.ignored_BC)
-        )
-        terms = ranking_of_products(query_BD, answer_CD, scale, target_B, ignored_BC)
-        record = self._record(batch, terms, scale, query_BD.detach())
-        return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
+        targets = [torch.as_tensor(part, device=query_BD.device) for part in (batch.target_B, batch.ignored_BC)]
+        terms = ranking_of_products(query_BD, answer_CD, scale, *targets)
+        record, loss = self._record(batch, terms, scale, query_BD.detach()), terms.loss
+        if self.options.matryoshka.dims:
+            loss = self.over_cuts(query_BD, answer_CD, scale, *targets)
+            record["rank_matryoshka_loss"] = loss.item()
+        return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
+
+    def over_cuts(
+        self,
+        query_BD: torch.Tensor,
+        answer_CD: torch.Tensor,
+        scale: torch.Tensor,
+        target_B: torch.Tensor,
+        ignored_BC: torch.Tensor,
+    ) -> torch.Tensor:
+        """The loss of scores between cut vectors, brought to unit length anew where the score is the cosine."""
+        (system,) = self.system
+
+        def of_cut(query_BK: torch.Tensor, answer_CK: torch.Tensor) -> torch.Tensor:
+            return ranking_of_products(
+                system.finish(query_BK), system.finish(answer_CK), scale, target_B, ignored_BC
+            ).loss
+
+        cuts = self.options.matryoshka
+        return matryoshka(of_cut, cuts.dims, cuts.weights)(query_BD, answer_CD)
 
     def skip(self, batches: int) -> None:
         self.drawn += batches

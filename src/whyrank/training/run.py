@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from whyrank.core import params, processes
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
 from whyrank.model import heads, lora, system, vector_cache
-from whyrank.training import objectives, sharding, task_heads
+from whyrank.training import checks, distillation, objectives, sharding, task_heads
 from whyrank.training.barlow import BarlowObjective
 from whyrank.training.checkpoint import Checkpoints
 from whyrank.training.evaluation import RankingWatch, SimilarityWatch
 from whyrank.training.fingerprint import fingerprint
 from whyrank.training.loop import History, Weighted, fit
 from whyrank.training.sharding import ShardedVectors
+from whyrank.training.terms import balancing, with_terms
 from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
 from whyrank.training.watch import DevWatch
 
@@ -47,7 +49,7 @@ def pretrain_barlow(
     objective = BarlowObjective(prepared, vectors, head, options, np.random.default_rng(seed))
     history = fit(
         trainable(result, options.train),
-        {"barlow": Weighted(1.0, objective)},
+        {"barlow": Weighted(1.0, with_terms("barlow", objective, balancing(head, options.head)))},
         options,
         steps=options.steps,
         what="pretrain",
@@ -60,17 +62,32 @@ def pretrain_barlow(
 
 
 def finetune_rank(
-    start: system.System, prepared: Prepared, options: params.FinetuneRank, encoder: params.Encoder, seed: int
+    start: system.System,
+    prepared: Prepared,
+    options: params.FinetuneRank,
+    encoder: params.Encoder,
+    seed: int,
+    teacher: distillation.Teacher | None = None,
 ) -> Trained:
-    """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept."""
-    checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
+    """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept.
+
+    teacher   what the objectives are to agree with beside their loss, where `options.distillation` is on
+    """
     weights = objectives.weights(options)
     result = arrange_heads(start, options)
     task_heads.add(result, options, list(weights))
     result.to(start.encoder.device)
+    checks.check(result, options)
+    teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
+    checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
     vectors = vectors_for(result, prepared, encoder, options)
+    terms = balancing(result.heads(), options.head) | distillation.terms(teacher_ND, options)
     made = {
-        name: objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
+        name: with_terms(
+            name,
+            objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed)),
+            terms,
+        )
         for name in weights
     }
     tasks = objectives.tasks(prepared, options, seed)
@@ -110,9 +127,14 @@ def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
 
 
 def checkpoints_of(
-    start: system.System, prepared: Prepared, options: params.Optimisation, encoder: params.Encoder, seed: int
+    start: system.System,
+    prepared: Prepared,
+    options: params.Optimisation,
+    encoder: params.Encoder,
+    seed: int,
+    teacher_ND: torch.Tensor | None = None,
 ) -> Checkpoints:
-    name = fingerprint(start, prepared, options, encoder, seed)
+    name = fingerprint(start, prepared, options, encoder, seed, teacher_ND)
     return Checkpoints(vector_cache.cache_folder() / "checkpoints" / name[:32])
 
 

@@ -3,7 +3,8 @@
 Shapes: B pairs of a batch · M opposites of a batch · N texts of both · D features
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from torch import nn
 from torch.nn import functional
 
 from whyrank.core.errors import UserError
+from whyrank.core.objective_params import SimilarityObjective as SimilarityOptions
 from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training import similarity_losses as losses
+from whyrank.training.layered_losses import VectorLoss, espresso, matryoshka
 from whyrank.training.objective import Step
 from whyrank.training.pair_batches import ORDER_LOSSES, PairBatch, PairBatches
-from whyrank.training.vectors import Vectors, of_objective
+from whyrank.training.vectors import LiveVectors, Vectors, of_objective, sent_by
 
 # Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
 OPPOSED = -0.5
@@ -35,6 +38,7 @@ class SimilarityObjective(nn.Module):
         # The system owns its weights: held in a list, it is not registered as a part of this module.
         self.system = [system]
         self.vectors, self.options = vectors, options
+        self.blocks = espresso_blocks(system, options) if options.espresso.dims else []
         self.weights = {name: getattr(options, name).weight for name in TERMS if getattr(options, name).weight > 0}
         if not self.weights:
             raise UserError(
@@ -53,22 +57,53 @@ class SimilarityObjective(nn.Module):
         batch = next(self.batches)
         opposite_M = batch.negative_B[batch.negative_B >= 0] if "contrastive" in self.weights else batch.negative_B[:0]
         texts = np.concatenate([batch.first_B, batch.second_B, opposite_M])
-        (system,) = self.system
-        vector_ND = system.of_task("similarity", of_objective(self.vectors, texts, self.options))
-        sides = vector_ND.split([len(batch.first_B), len(batch.second_B), len(opposite_M)])
-        found = {name: TERMS[name](self, batch, *sides) for name in self.weights}
+        layers = self.layers(texts)
+        sizes = [len(batch.first_B), len(batch.second_B), len(opposite_M)]
+        sides = [vector_ND.split(sizes) for vector_ND in layers]
+        found = {name: self.over_cuts(partial(TERMS[name], self, batch), sides) for name in self.weights}
         weighted = {name: self.weights[name] * loss for name, loss in found.items()}
         total = torch.stack(list(weighted.values())).sum()
+        aligned = {}
+        if self.options.espresso.dims and self.options.espresso.align_weight:
+            alignment = self.alignment(sides)
+            total, aligned = total + alignment, {"similarity_alignment": alignment.item()}
         record = {
             "similarity_loss": total.item(),
             **{f"similarity_{name}_loss": loss.item() for name, loss in found.items()},
-            **shares(weighted, vector_ND),
+            **aligned,
+            **shares(weighted, layers[-1]),
             "similarity_rows": len(batch.label_B),
             "similarity_distinct_labels": len(np.unique(batch.label_B)),
             "similarity_positives": int((batch.label_B >= self.options.positive_from).sum()),
-            **opposed(sides[0], sides[1], batch.label_B >= self.options.positive_from),
+            **opposed(sides[-1][0], sides[-1][1], batch.label_B >= self.options.positive_from),
         }
-        return Step(total, record | self.vectors.cost(texts), texts.tolist())
+        return Step(total, record | self.vectors.cost(texts), texts.tolist(), sides[-1])
+
+    def layers(self, texts: np.ndarray) -> list[torch.Tensor]:
+        """Vectors (N, D) of the texts as the system gives them, and before them those of the blocks of `espresso`."""
+        (system,) = self.system
+        if self.blocks:
+            assert isinstance(self.vectors, LiveVectors), "blocks have an output where the whole encoder is run"
+            of_blocks = sent_by(self.options, self.vectors.after_blocks(texts, self.blocks)).unbind(1)
+            return [system.of_task("similarity", vector_ND) for vector_ND in of_blocks]
+        return [system.of_task("similarity", of_objective(self.vectors, texts, self.options))]
+
+    def over_cuts(self, loss: VectorLoss, sides: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+        """The loss of the last layer; of cuts and of the other layers, too, as the parameters say."""
+        if self.options.espresso.dims:
+            return espresso(loss, sides, self.options.espresso.dims, align_weight=0.0, numbers=self.blocks)
+        if self.options.matryoshka.dims:
+            loss = matryoshka(loss, self.options.matryoshka.dims, self.options.matryoshka.weights)
+        return loss(*sides[-1])
+
+    def alignment(self, sides: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+        """What `espresso` adds to any loss, once for all of them."""
+        options = self.options.espresso
+
+        def nothing(*vectors: torch.Tensor) -> torch.Tensor:
+            return vectors[0].new_zeros(())
+
+        return espresso(nothing, sides, options.dims, align_weight=options.align_weight, numbers=self.blocks)
 
     def skip(self, batches: int) -> None:
         self.batches.skip(batches)
@@ -145,6 +180,13 @@ def opposed(first_BD: torch.Tensor, second_BD: torch.Tensor, is_positive_B: np.n
     cosine_B = functional.cosine_similarity(first_BD.detach(), second_BD.detach())
     is_opposed_B = (cosine_B < OPPOSED).cpu().numpy()
     return {"similarity_opposed_positives": float(is_opposed_B[is_positive_B].mean())}
+
+
+def espresso_blocks(system: System, options: SimilarityOptions) -> list[int]:
+    """Numbers of the blocks whose vectors the losses see, ascending; the last one is always among them."""
+    last = system.encoder.transformer.config.num_hidden_layers
+    asked = range(1, last) if options.espresso.layers == "all" else options.espresso.layers
+    return sorted({*asked, last})
 
 
 def shares(weighted: dict[str, torch.Tensor], vector_ND: torch.Tensor) -> dict[str, float]:

@@ -75,9 +75,9 @@ def check_attention(chains: Chains, own: Chains, width: int) -> None:
             raise UserError(f"{key} takes a head of its own for each objective, and {name} has none; {remedy}")
         if any(learns(head) and not isinstance(head, ResidualHead) for head in chain):
             raise UserError(
-                f"{key} takes residual heads, and that of {name} is another: the BatchNorm of an mlp would "
-                f"standardise it by texts of other tasks; {remedy}"
-                + (" and -S finetune_rank.barlow_head=drop" if name == RANK else "")
+                f"{key} takes residual heads, and that of {name} is another (the BatchNorm of an mlp would "
+                f"standardise it by texts of other tasks, and a mixture has gates where attention has its own); "
+                f"{remedy}" + (" and -S finetune_rank.barlow_head=drop" if name == RANK else "")
             )
     widths = {name: heads.output_width(chain, width) for name, chain in chains.items()}
     if len(set(widths.values())) > 1:

@@ -5,7 +5,8 @@ Shapes: N texts of the set · B texts asked for · U texts of those, each once �
 
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from whyrank.core.objective_params import Objective
 from whyrank.model import blocks
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout, like_lengths
+
+# Of one group of texts, longest first: a vector of each, or several.
+Encode = Callable[[np.ndarray], torch.Tensor]
 
 
 class Vectors(Protocol):
@@ -74,21 +78,31 @@ class LiveVectors:
         return self.encoder([self.rows[i] for i in index_G])
 
     def __call__(self, index_B: np.ndarray) -> torch.Tensor:
+        return self.once_each(index_B, self.encode)
+
+    def after_blocks(self, index_B: np.ndarray, numbers: Sequence[int]) -> torch.Tensor:
+        """Vectors (B, K, D) of the output of K blocks by number, from 1, in the same pass as those of `__call__`."""
+        return self.once_each(index_B, partial(self.encode_blocks, numbers))
+
+    def encode_blocks(self, numbers: Sequence[int], index_G: np.ndarray) -> torch.Tensor:
+        return self.encoder.after_blocks([self.rows[i] for i in index_G], numbers)
+
+    def once_each(self, index_B: np.ndarray, encode: Encode) -> torch.Tensor:
         unique, back_B = np.unique(index_B, return_inverse=True)
         device = self.encoder.device
         with self.encoder.autocast(self.precision):
-            vector_UD = self.shared(unique) if processes.count() > 1 else self.grouped(unique)
-        return vector_UD[torch.as_tensor(back_B, device=device)]
+            found_U = self.shared(unique, encode) if processes.count() > 1 else self.grouped(unique, encode)
+        return found_U[torch.as_tensor(back_B, device=device)]
 
-    def grouped(self, index_U: np.ndarray) -> torch.Tensor:
+    def grouped(self, index_U: np.ndarray, encode: Encode) -> torch.Tensor:
         groups = list(length_batches(self.lengths[index_U].tolist(), self.group_tokens))
         if self.cache_tokens and torch.is_grad_enabled():
-            vectors = [checkpoint(self.encode, index_U[group], use_reentrant=False) for group in groups]
+            vectors = [checkpoint(encode, index_U[group], use_reentrant=False) for group in groups]
         else:
-            vectors = [self.encode(index_U[group]) for group in groups]
+            vectors = [encode(index_U[group]) for group in groups]
         return in_order(vectors, groups)
 
-    def shared(self, index_U: np.ndarray) -> torch.Tensor:
+    def shared(self, index_U: np.ndarray, encode: Encode) -> torch.Tensor:
         """Own part with gradients, the others' without: other processes pass on what the loss tells those.
 
         A process with no text of its own encodes the shortest for nothing: to sum gradients, and to gather what is
@@ -100,12 +114,12 @@ class LiveVectors:
         state = zlib.crc32(torch.get_rng_state().numpy().tobytes())
         with torch.random.fork_rng():
             torch.manual_seed(state + processes.number())
-            own_VD = self.grouped(index_U[own if len(own) else longest_first[-1:]])[: len(own)]
-        all_UD = torch.zeros(len(index_U), self.encoder.width, device=self.encoder.device)
-        place_V = torch.as_tensor(own, device=all_UD.device)
-        all_UD[place_V] = own_VD.detach().to(all_UD.device)
-        processes.add_up(all_UD)
-        return all_UD.index_copy(0, place_V, own_VD.to(all_UD.device))
+            own_V = self.grouped(index_U[own if len(own) else longest_first[-1:]], encode)[: len(own)]
+        all_U = torch.zeros(len(index_U), *own_V.shape[1:], device=self.encoder.device)
+        place_V = torch.as_tensor(own, device=all_U.device)
+        all_U[place_V] = own_V.detach().to(all_U.device)
+        processes.add_up(all_U)
+        return all_U.index_copy(0, place_V, own_V.to(all_U.device))
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         """As `__call__`, in batches of `batch_tokens`."""
@@ -155,10 +169,14 @@ def of_objective(vectors: Vectors, index_B: np.ndarray, objective: Objective) ->
     """Vectors (B, D) for one objective, which sends `encoder_gradient` times its gradient into the encoder."""
     if objective.freeze_encoder:
         return vectors.inference(index_B)
-    vector_BD = vectors(index_B)
-    if objective.encoder_gradient != 1 and vector_BD.requires_grad:
-        vector_BD.register_hook(lambda gradient_BD: objective.encoder_gradient * gradient_BD)
-    return vector_BD
+    return sent_by(objective, vectors(index_B))
+
+
+def sent_by(objective: Objective, vector: torch.Tensor) -> torch.Tensor:
+    """The same vectors, with `encoder_gradient` times the gradient that comes back to them."""
+    if objective.encoder_gradient != 1 and vector.requires_grad:
+        vector.register_hook(lambda gradient: objective.encoder_gradient * gradient)
+    return vector
 
 
 def in_order(vectors: Sequence[torch.Tensor], groups: Sequence[Sequence[int]]) -> torch.Tensor:
