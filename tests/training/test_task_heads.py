@@ -178,7 +178,7 @@ def test_an_encoder_gradient_moves_the_shares_of_the_tasks(train):
         (PAIR | ATTENTION, r"similarity has none; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual"),
         (
             PAIR | ATTENTION | {"objectives.similarity.head.kind": "mlp"},
-            r"that of similarity is another: .*; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual",
+            r"that of similarity is another .*; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual",
         ),
         (PAIR | OWN | ATTENTION | {"head.kind": "mlp"}, r"that of rank .* use -S finetune_rank\.head\.kind=residual"),
         (PAIR | EMBEDDINGS | {"head.kind": "mlp"}, "does nothing under the mlp head of rank"),

@@ -99,7 +99,7 @@ def valid_value(hint: Any) -> Any:
     if typing.get_origin(hint) is typing.Literal:
         return typing.get_args(hint)[0]
     if typing.get_origin(hint) is typing.Union:
-        return {}
+        return {} if typing.get_origin(typing.get_args(hint)[0]) is dict else []
     return {int: 1, float: 0.5, str: "text", bool: False}.get(hint, [])
 
 
