@@ -66,6 +66,15 @@ def test_steps_are_too_long_only_where_no_loss_came_down(loss, speaks, lab, heal
     assert ("underfitted" in spoken) is not speaks
 
 
+@pytest.mark.parametrize(("fall", "speaks"), [(0.05, True), (0.2, False)])
+def test_in_noisy_batches_a_loss_that_fell_by_a_tenth_came_down(fall, speaks, lab, healthy, findings):
+    # As from batches of two queries: the standard deviation is half of the loss.
+    loss = 3.0 * (1 - fall) + 1.5 * np.where(np.arange(400) % 2 == 0, 1, -1)
+    loss[0] = 3.0
+    noisy = with_history(long_steps(lab, healthy), **dict.fromkeys(("loss", "rank_loss", "similarity_loss"), loss))
+    assert ("learning-rate-too-high" in {code for code, _ in findings(noisy)}) is speaks
+
+
 def test_an_objective_that_learned_clears_the_learning_rate(lab, healthy, findings):
     learnt = with_history(long_steps(lab, healthy), similarity_loss=np.linspace(10, 1, 400))
     assert "learning-rate-too-high" not in {code for code, _ in findings(learnt)}

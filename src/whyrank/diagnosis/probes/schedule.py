@@ -28,6 +28,8 @@ FIRST, LEAST_FIRST = 0.05, 5
 SPIKE = 3.0
 # A loss that rises by less than this share of its start has no spike.
 LEAST_RISE = 0.1
+# A loss that fell by so much of its start came down, however noisy its batches are.
+LEAST_FALL = 0.1
 # Standard deviations of the loss of a batch that a rise of single batches must exceed: the highest of a few.
 RISE_NOISE = 3.0
 
@@ -178,9 +180,15 @@ def _change(main: Effect) -> tuple[Evidence, Evidence]:
 
 
 def _came_down(record: TrainingRecord, name: str) -> bool:
-    """The loss of an objective, from its first batch to the last quarter of them, by more than noise."""
+    """The loss of an objective, from its first batch to the last quarter of them: by more than noise, or by a tenth.
+
+    In batches of two queries the noise is as large as the loss; a tenth that may be luck clears the learning rate.
+    """
     loss_S = record.history.get(f"{name}_loss", record.history["loss"]).dropna().to_numpy()
-    return bool(_tail(loss_S).mean() < loss_S[0] - NOISE * _noise(loss_S)) if len(loss_S) else False
+    if len(loss_S) == 0:
+        return False
+    least = min(NOISE * _noise(loss_S), LEAST_FALL * abs(loss_S[0]))
+    return bool(_tail(loss_S).mean() < loss_S[0] - least)
 
 
 def _moved(record: TrainingRecord) -> float:
