@@ -20,6 +20,7 @@ CASES = {
     "embedding on the encoder's own vectors": ("none", (), True, False),
     "embedding under a head": ("residual", (), True, False),
     "embedding under an mlp": ("mlp", (), True, False),
+    "embedding under a mixture of experts": ("experts", (), True, False),
     "attention from the encoder's own vectors": ("none", ("similarity",), False, True),
     "attention of two heads": ("residual", ("similarity",), False, True),
     "attention of three heads, with embeddings": ("residual", OTHERS, True, True),

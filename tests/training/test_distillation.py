@@ -10,6 +10,7 @@ from torch.nn import functional
 from whyrank.core import params
 from whyrank.core.errors import UserError
 from whyrank.model import blocks, heads, system
+from whyrank.model.task_heads import TaskHeads
 from whyrank.training import distillation, run
 from whyrank.training.distillation import Distillation, Teacher
 from whyrank.training.fingerprint import fingerprint
@@ -92,6 +93,14 @@ def test_a_student_that_cannot_be_compared_is_a_user_error_with_a_way_out(
     options = replace(finetuning().distillation, **changes)
     with pytest.raises(UserError, match=said):
         distillation.vectors(teacher, student, topics, options, ENCODER)
+
+
+def test_the_heads_of_all_tasks_are_compared_with_the_teacher(topics, teacher, make_encoder, finetuning):
+    own = {"similarity": nn.Sequential(heads.MlpHead(32, 8, 12, 0.1))}
+    chain = nn.Sequential()
+    student = system.System(make_encoder(), chain, chain, "cosine", TaskHeads(["rank", "similarity"], own))
+    with pytest.raises(UserError, match="the student's have 12 features, the teacher's 32"):
+        distillation.vectors(teacher, student, topics, finetuning().distillation, ENCODER)
 
 
 def test_another_teacher_is_another_training_to_a_checkpoint(topics, teacher, finetuning):

@@ -10,6 +10,7 @@ from torch.nn import functional
 from whyrank.core import io, params
 from whyrank.measure import correlation
 from whyrank.model import heads, system
+from whyrank.model.task_heads import TaskHeads
 from whyrank.training import rank, run, similarity, similarity_losses
 from whyrank.training.layered_losses import espresso, matryoshka
 from whyrank.training.similarity import TERMS, SimilarityObjective
@@ -230,3 +231,22 @@ def test_every_block_goes_through_the_same_head(paired, make_encoder, finetuning
     texts = np.array([60, 61, 62])
     for found, block in zip(made.layers(texts), (1, 2), strict=True):
         torch.testing.assert_close(found, chain(vectors.after_blocks(texts, [block])[:, 0]))
+
+
+def test_a_head_of_its_own_and_a_part_of_the_gradient_hold_for_every_block(paired, make_encoder, finetuning):
+    torch.manual_seed(0)
+    chain, own = torch.nn.Sequential(), torch.nn.Sequential(heads.ResidualHead(32, 8, 32, 0.0))
+    torch.nn.init.normal_(own[0].layers[-1].weight)
+    gradients = []
+    for factor in (1.0, 0.25):
+        chosen, encoder = finetuning({f"{OF}.espresso.dims": [8], f"{OF}.encoder_gradient": factor}), make_encoder()
+        vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32")
+        apart = system.System(encoder, chain, chain, "cosine", TaskHeads(["rank", "similarity"], {"similarity": own}))
+        own.zero_grad()
+        SimilarityObjective(paired, apart, vectors, chosen, np.random.default_rng(0)).step().loss.backward()
+        parameters = [*encoder.parameters()], [*own.parameters()]
+        gradients.append([torch.cat([p.grad.flatten() for p in each if p.grad is not None]) for each in parameters])
+    (encoder_whole, head_whole), (encoder_part, head_part) = gradients
+    assert encoder_whole.norm() > 0 and head_whole.norm() > 0
+    torch.testing.assert_close(head_part, head_whole)
+    torch.testing.assert_close(encoder_part, 0.25 * encoder_whole)

@@ -181,6 +181,7 @@ def test_an_encoder_gradient_moves_the_shares_of_the_tasks(train):
             r"that of similarity is another .*; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual",
         ),
         (PAIR | OWN | ATTENTION | {"head.kind": "mlp"}, r"that of rank .* use -S finetune_rank\.head\.kind=residual"),
+        (PAIR | OWN | ATTENTION | {"head.kind": "experts"}, r"that of rank .* use -S .*head\.kind=residual"),
         (PAIR | EMBEDDINGS | {"head.kind": "mlp"}, "does nothing under the mlp head of rank"),
         (
             PAIR | OWN | {"objectives.rank.weight": 0.0, "head.kind": "mlp"},
