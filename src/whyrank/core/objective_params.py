@@ -89,10 +89,37 @@ class ClassificationObjective(Objective):
 
 
 @dataclass(frozen=True)
+class Focal:
+    weight: float
+    gamma: float  # 0: binary cross-entropy; larger: rows that are right already count less
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    rounds: int  # of labelling and retraining; 0: off
+    weight: float  # of a pseudo-labelled row at full confidence, a labelled one having 1
+
+
+@dataclass(frozen=True)
+class RatingsObjective(Objective):
+    head: TaskHead  # below its linear layer
+    batch_size: int  # rows
+    encoders: Literal["one", "two"]  # two: answers of the separate layout have an encoder of their own
+    bce: WeightedLoss
+    weighted_bce: WeightedLoss
+    focal: Focal
+    mse: WeightedLoss
+    rank_correlation: Loss
+    smoothing: float  # 0 to 1
+    pseudo_labels: PseudoLabels
+
+
+@dataclass(frozen=True)
 class Objectives:
     rank: RankObjective
     similarity: SimilarityObjective
     classification: ClassificationObjective
+    ratings: RatingsObjective
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from whyrank.core.errors import UserError
 from whyrank.core.objective_params import Distillation, Objectives, Tasks
+from whyrank.core.rating_params import Ratings
 from whyrank.core.typed import FILE, typed
 
 
@@ -62,6 +63,7 @@ class Prepare:
     selection: SelectionPerText  # how a text longer than its budget is cut
     head_share: float  # of the budget, for `head_tail`, 0 to 1
     pairs: "Pairs"  # of sentences
+    ratings: Ratings
 
 
 @dataclass(frozen=True)

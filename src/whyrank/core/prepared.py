@@ -1,7 +1,7 @@
-"""The prepared data: answers, queries and qrels as tables, and the same as row numbers; pairs of sentences beside them.
+"""The prepared data: answers, queries and qrels as tables, and the same as row numbers; pairs and ratings beside them.
 
-Texts are numbered answers first, then queries, then those of pairs: text i is answer i for i < A, query i - A for
-i < A + Q, and from there on text i - A - Q of the pairs.
+Texts are numbered answers first, then queries, then those of ratings, then those of pairs: text i is answer i for
+i < A, query i - A for i < A + Q, text i - A - Q of the ratings for i < A + Q + R, and from there on one of the pairs.
 """
 
 from dataclasses import dataclass, field
@@ -13,10 +13,11 @@ import pandas as pd
 
 from whyrank.core import io
 
-TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts")
+TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts", "ratings", "rating_texts")
 # Test sets as `source` names them; the mean over all seven is published as "STS average".
 STS_YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
 STS_SETS = (*STS_YEARS, "stsb", "sickr")
+RATING_COLUMNS = ["rating_id", "use", "group", "fold", "title", "body", "answer", "first", "second"]
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
 
 
@@ -28,6 +29,11 @@ class Prepared:
     pairs     pair_id, source, subset, use, class_name, label, first, second: pairs of sentences; the last two are
               numbers of texts
     pair_texts   text, input_ids: each text of the pairs once; those of training first, then dev, then test
+    ratings   rating_id, use (train | test | unlabelled), group (number), fold (-1 of rows without targets), title, body,
+              answer, first, second, and a column in [0, 1] for each target (NaN of rows without); the two before the
+              targets are numbers of texts: of the whole row and -1, or of its question and of its answer
+    rating_texts   text, input_ids, one or two for each row of ratings
+    held_out  fold whose rows of ratings are not trained on; -1: none
     """
 
     answers: pd.DataFrame
@@ -35,14 +41,16 @@ class Prepared:
     qrels: pd.DataFrame
     pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PAIR_COLUMNS))
     pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
+    ratings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RATING_COLUMNS))
+    rating_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
+    held_out: int = -1
 
     @cached_property
     def training_token_ids(self) -> list[np.ndarray]:
-        """Token ids of every text that training reads: answers, queries, and the texts of pairs but for the test."""
-        first = len(self.answers) + len(self.queries)
+        """Token ids of every text that training reads: all but those that stand in test pairs alone."""
         read = self.pairs[self.pairs["use"] != "test"][["first", "second"]]
-        count = int(read.to_numpy().max()) + 1 - first if len(read) else 0
-        return [*self.token_ids, *self.pair_texts["input_ids"][:count]]
+        count = int(read.to_numpy().max()) + 1 - self.first_pair_text if len(read) else 0
+        return [*self.token_ids, *self.rating_texts["input_ids"], *self.pair_texts["input_ids"][:count]]
 
     @cached_property
     def token_ids(self) -> list[np.ndarray]:
@@ -52,9 +60,26 @@ class Prepared:
     def pairs_of(self, use: str) -> pd.DataFrame:
         """Pairs of one use with their texts as `text1` and `text2`."""
         pairs = self.pairs[self.pairs["use"] == use]
-        text, start = self.pair_texts["text"].to_numpy(), len(self.answers) + len(self.queries)
+        text, start = self.pair_texts["text"].to_numpy(), self.first_pair_text
         first, second = (pairs[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
         return pairs.assign(text1=text[first], text2=text[second])
+
+    @property
+    def first_rating_text(self) -> int:
+        return len(self.answers) + len(self.queries)
+
+    @property
+    def first_pair_text(self) -> int:
+        return self.first_rating_text + len(self.rating_texts)
+
+    @property
+    def rating_targets(self) -> list[str]:
+        return [name for name in self.ratings.columns if name not in RATING_COLUMNS]
+
+    def rated(self, *, held_out: bool) -> pd.DataFrame:
+        """Rows of `ratings` with targets: those of the fold that is held out, or the others."""
+        train = self.ratings[self.ratings["use"] == "train"]
+        return train[(train["fold"] == self.held_out) == held_out]
 
     @cached_property
     def relevant(self) -> pd.DataFrame:

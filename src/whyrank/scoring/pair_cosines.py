@@ -26,7 +26,7 @@ def judged(drawn: pd.DataFrame, prepared: Prepared, encoder: Encoder, options: E
     """
     if drawn.empty:
         return drawn
-    start, text = len(prepared.answers) + len(prepared.queries), prepared.pair_texts["text"].to_numpy()
+    start, text = prepared.first_pair_text, prepared.pair_texts["text"].to_numpy()
     first_N, second_N = (drawn[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
     cosine_N = encoder_cosines(first_N, second_N, prepared.pair_texts["input_ids"], encoder, options)
     words_N = tfidf_pairs(text[first_N].tolist(), text[second_N].tolist())

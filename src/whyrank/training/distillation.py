@@ -88,7 +88,8 @@ def vectors(
     """
     check(student, teacher, options)
     of, answers = teacher.system, len(prepared.answers)
-    texts = pd.concat([table["text"] for table in (prepared.answers, prepared.queries, prepared.pair_texts)])
+    tables = (prepared.answers, prepared.queries, prepared.rating_texts, prepared.pair_texts)
+    texts = pd.concat([table["text"] for table in tables])
     rows = of.encoder.tokenise(texts.tolist()[: len(prepared.training_token_ids)], teacher.longest)
     vector_ND = vector_cache.encode(
         of.encoder,
