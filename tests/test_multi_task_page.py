@@ -51,7 +51,7 @@ def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, 
 
 
 def test_the_page_has_a_command_for_every_option():
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 13
     said = " ".join(COMMANDS)
     for key in ("head.kind", "embeddings", "cross_attention", "weighting", "sampling", "start_step", "freeze_encoder",
                 "encoder_gradient", "learning_rate"):  # fmt: skip

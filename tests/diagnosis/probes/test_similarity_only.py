@@ -1,9 +1,11 @@
 """A fine-tuning on pairs alone, without any column of ranking: every probe reads it, and none blames it for ranking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from .planted import long_vectors, of, opposed_pairs, too_little_training, with_finetune
+from .planted import hub, long_vectors, of, opposed_pairs, too_little_training, with_finetune
 
 RANK_COLUMNS = ["rows", "candidates", "rows_with_false_negatives", "logit_std", "similarity_gradient_share"]
 
@@ -31,6 +33,33 @@ def test_other_probes_do_not_miss_the_columns_of_ranking(lab, healthy, findings,
         "antipodal-angle", "base-tuned", "barlow-tuned"
     )
     findings(without_ranking(long_vectors(lab, healthy)))
+
+
+def test_ranking_that_it_lost_is_forgotten_and_not_a_fault_of_how_ranking_was_trained(
+    lab, healthy, findings, without_ranking
+):
+    exchanged = {"tfidf": "base-tuned", "base-tuned": "tfidf", "barlow-tuned": "tfidf"}
+    lists = {of: replace(healthy.runs[of], queries=healthy.runs[by].queries) for of, by in exchanged.items()}
+    lost = replace(healthy, runs=healthy.runs | lists)
+    trained_to_rank = findings(lost)
+    assert {code for code, _ in trained_to_rank} >= {"worse-than-zero-shot", "worse-than-lexical"}
+    assert "forgetting" not in {code for code, _ in trained_to_rank}
+    found = findings(without_ranking(lost))
+    assert "worse-than-zero-shot" not in {code for code, _ in found}
+    forgotten = found["forgetting", "base-tuned"]
+    assert forgotten.severity == "info" and "Training without ranking took" in forgotten.sentence
+    assert forgotten.fix.params.keys() == {"finetune_rank.learning_rate"}
+    below = found["worse-than-lexical", "base-tuned"]
+    assert below.severity == "info" and not below.fix.params
+
+
+def test_a_hub_in_lists_that_were_not_trained_has_no_remedy_in_how_ranking_is_trained(
+    lab, healthy, findings, without_ranking
+):
+    trained_to_rank = findings(hub(lab, healthy))["hub-answers", "base-tuned"]
+    assert trained_to_rank.severity == "warning" and trained_to_rank.fix.params
+    found = findings(without_ranking(hub(lab, healthy)))["hub-answers", "base-tuned"]
+    assert found.severity == "info" and not found.fix.params
 
 
 def test_the_healthy_one_has_its_own_loss(healthy, without_ranking):

@@ -1,4 +1,4 @@
-"""Similarity that training for something else lost."""
+"""Similarity, or ranking, that training for something else lost."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,23 @@ from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pair_lists import by_list, values, what
 from whyrank.diagnosis.probes.ranking import zero_shot_fix
 from whyrank.diagnosis.probes.start import begins_anew
-from whyrank.diagnosis.probes.steps import gentler, scaled_rates
+from whyrank.diagnosis.probes.steps import gentler, is_of_ranking, scaled_rates
 from whyrank.diagnosis.records import TrainingRecord
+
+CAUSE = (
+    "Only what the trained task needs was kept: nothing in its loss holds texts apart, or together, that it never "
+    "compares."
+)
+REFERENCE = "ST#2815; Biderman et al. 2024, arXiv:2405.09673"
 
 
 def forgetting(case: Examination) -> Iterator[Finding]:
-    """Training for something else took similarity from the encoder that it started from."""
+    """Training for something else took similarity, or ranking, from the encoder that it started from."""
+    yield from _forgotten_similarity(case)
+    yield from _forgotten_ranking(case)
+
+
+def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
     for system, start in START.items():
         record = case.records.barlow if system == "barlow" else case.records.finetune.get(start)
         difference = case.similarity_difference(system, start)
@@ -31,10 +42,32 @@ def forgetting(case: Examination) -> Iterator[Finding]:
                 *by_list(case, start, system),
                 *([Evidence(f"difference in {case.metric}", 100 * gain.mean, "points")] if gain else []),
             ),
-            cause="Only what the trained task needs was kept: nothing in its loss holds texts apart, or together, that "
-            "it never compares.",
+            cause=CAUSE,
             fix=_forgetting_fix(case, system, record),
-            reference="ST#2815; Biderman et al. 2024, arXiv:2405.09673",
+            reference=REFERENCE,
+            interval=points(difference),
+            weight=-100 * difference.mean,
+        )
+
+
+def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
+    for system, start in UNTUNED.items():
+        record, difference = case.records.finetune.get(start), case.difference(system, start)
+        if record is None or is_of_ranking(case, system) or difference is None or not is_lower(difference):
+            continue
+        yield Finding(
+            code="forgetting",
+            severity="info",
+            system=system,
+            sentence=f"Training without ranking took {spoken(difference)} of {case.metric} from {start}.",
+            evidence=(
+                Evidence(f"{case.metric} of {start}", case.mean(start)),
+                Evidence(f"{case.metric} of {system}", case.mean(system)),
+                Evidence("difference", 100 * difference.mean, "points"),
+            ),
+            cause=CAUSE,
+            fix=_forgetting_fix(case, system, record),
+            reference=REFERENCE,
             interval=points(difference),
             weight=-100 * difference.mean,
         )

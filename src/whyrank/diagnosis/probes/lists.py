@@ -10,6 +10,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.collapse import is_collapsed
 from whyrank.diagnosis.probes.pretraining import COSINE_SCALE
+from whyrank.diagnosis.probes.steps import is_of_ranking
 from whyrank.diagnosis.records import RunRecord
 from whyrank.measure import geometry
 
@@ -86,7 +87,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
         if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
             continue
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
-        is_tuned = system in UNTUNED
+        is_tuned = system in UNTUNED and is_of_ranking(case, system)
         yield Finding(
             code="hub-answers",
             severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",
@@ -104,7 +105,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
             fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
             if is_tuned
-            else Fix({}, "none before tuning: see whether tuning against all answers moves it away"),
+            else Fix({}, "none without training for ranking: see whether that, against all answers, moves it away"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )

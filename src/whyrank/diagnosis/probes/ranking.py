@@ -8,7 +8,7 @@ from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.pretraining import COSINE_SCALE, pretraining_fix
 from whyrank.diagnosis.probes.schedule import learning_rate_too_high, no_warmup_spike, warmup_longer_than_training
 from whyrank.diagnosis.probes.start import begins_anew, tuned_from, untuned_on_dev
-from whyrank.diagnosis.probes.steps import scaled_rates
+from whyrank.diagnosis.probes.steps import is_of_ranking, scaled_rates
 from whyrank.diagnosis.probes.training import underfitted
 
 # What can have kept tuning from learning, the most specific first.
@@ -16,7 +16,7 @@ LEARNED_LITTLE = (learning_rate_too_high, no_warmup_spike, warmup_longer_than_tr
 
 
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
-    """An encoder is below the better lexical floor: a warning once tuned, for information before."""
+    """An encoder is below the better lexical floor: a warning once it learned to rank, else for information."""
     floor = best_system(case.records, case.metric, LEXICAL)
     for system in ("base", *START) if floor else ():
         difference = case.difference(system, str(floor))
@@ -25,7 +25,7 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding]:
         overlap = case.data.metrics.get("lexical_overlap")
         yield Finding(
             code="worse-than-lexical",
-            severity="warning" if system in UNTUNED else "info",
+            severity="warning" if system in UNTUNED and is_of_ranking(case, system) else "info",
             system=system,
             sentence=f"{system} is {spoken(difference)} of {case.metric} below {floor}, which only counts words.",
             evidence=(
@@ -48,8 +48,8 @@ def _lexical_fix(case: Examination, system: str, floor: str) -> Fix:
     twin = system.replace("barlow", "base")
     if system != twin and not is_lower(case.difference(twin, floor)):
         return pretraining_fix(case)
-    if system not in UNTUNED:
-        return Fix({}, "none before tuning: see whether the tuned system is above the floor")
+    if system not in UNTUNED or not is_of_ranking(case, system):
+        return Fix({}, "none without training for ranking: see whether a system that had it is above the floor")
     return tuning_fix(case, system) or Fix(
         {"finetune_rank.train": "all"}, "if the encoder was trained already, rank with the lexical floor"
     )
@@ -64,10 +64,10 @@ def tuning_fix(case: Examination, system: str) -> Fix | None:
 
 
 def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
-    """Tuning left a system below its own encoder."""
+    """Tuning for ranking left a system below its own encoder."""
     for system, untuned in UNTUNED.items():
         difference = case.difference(system, untuned)
-        if difference is None or not is_lower(difference):
+        if difference is None or not is_lower(difference) or not is_of_ranking(case, system):
             continue
         yield Finding(
             code="worse-than-zero-shot",

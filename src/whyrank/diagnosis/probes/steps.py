@@ -3,7 +3,7 @@
 import numpy as np
 
 from whyrank.core.prepared import Prepared
-from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Fix
 from whyrank.diagnosis.records import TrainingRecord
 
@@ -33,6 +33,12 @@ def trained(case: Examination) -> dict[str, TrainingRecord]:
 def ranked(case: Examination) -> dict[str, TrainingRecord]:
     """Those of them that had ranking among their objectives."""
     return {init: record for init, record in trained(case).items() if "rank" in record.objectives}
+
+
+def is_of_ranking(case: Examination, system: str) -> bool:
+    """Whether the training of a system had ranking among its objectives; where none is recorded, that is assumed."""
+    record = case.records.finetune.get(UNTUNED.get(system, ""))
+    return record is None or not record.objectives or "rank" in record.objectives
 
 
 def epochs_run(case: Examination, record: TrainingRecord) -> float:
