@@ -91,7 +91,8 @@ def _read_rows(file: RatingFile, use: str, options: Ratings) -> Iterator[tuple[A
             group = read_id(row.cells, options.group) if is_grouped else ""
             texts = [read_title(row.cells, columns[name]) if columns[name] else "" for name in FIELDS]
         except CellError as fault:
-            file.refuse(row, fault.column, fault.value, f"is refused: {fault.reason}", "mend or remove the row")
+            reason = fault.reason.replace("id", "group") if fault.column == options.group else fault.reason
+            file.refuse(row, fault.column, fault.value, f"is refused: {reason}", "mend or remove the row")
         _refuse_empty(file, row, texts, [column for column in columns.values() if column])
         yield (key, use, group, *texts)
 

@@ -79,9 +79,7 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
 def _rescaled(found: pd.DataFrame) -> Fix:
     """All columns on another scale at once: a range that is declared for one leaves the others outside."""
     ranges = {row.column: _range(row) for row in rows_of(found) if row.outside_share > SLIPS}
-    note = (
-        "the range is that of the rows; set the ends of the scale itself where nobody gave them, or exclude the column"
-    )
+    note = "these ends are those of the rows; set those of the scale where nobody gave them, or exclude the column"
     if not all(is_plain(name) for name in ranges):
         return Fix({}, f"set prepare.ratings.rescale in params.yaml to {ranges}; {note}")
     return Fix({"prepare.ratings.rescale": ranges}, note)
@@ -103,11 +101,12 @@ def excluding(data: DataRecords, names: Sequence[str]) -> Fix:
 
 
 def columns(data: DataRecords) -> pd.DataFrame:
-    """`rating_columns`, empty where no ratings were read; cells that CSV leaves empty are empty texts."""
+    """`rating_columns`, empty where no ratings were read; `value` is text again, which CSV may have made a number."""
     if "rating_columns" not in data.tables:
         return pd.DataFrame(columns=["column", "kind", "is_target"])
-    table = data.tables["rating_columns"].fillna({"value": "", "why": ""})
-    return table.astype({"column": str, "kind": str, "value": str, "why": str, "is_target": bool})
+    table = data.tables["rating_columns"]
+    values = [f"{value:g}" if isinstance(value, float) else str(value) for value in table["value"]]
+    return table.assign(value=values).astype({"column": str, "kind": str, "why": str, "is_target": bool})
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

@@ -41,8 +41,8 @@ def target_imbalance(data: DataRecords) -> Iterator[Finding]:
             ),
             Evidence("gradient of the rarest side at the start", float(found["rare_pull"].iloc[0]), "share"),
         ),
-        cause="Nearly all rows ask for one end: a loss over rows is small as soon as that end is predicted for all, and "
-        "what tells the rare rows apart hardly moves it. Their Spearman counts as much as any other.",
+        cause="Nearly all rows ask for one end: a loss over rows is small as soon as that end is predicted for all, "
+        "and what tells the rare rows apart hardly moves it. Their Spearman counts as much as any other.",
         fix=Fix(CLASS_AWARE),
         reference="Google QUEST, question_type_spelling; Lin et al. 2017, arXiv:1708.02002",
         weight=1 - rarest,
@@ -60,8 +60,8 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
         code="undefined-targets",
         severity="warning",
         system="ratings",
-        sentence=f"{len(found)} of {len(table)} targets have one value in all rows of some fold, {everywhere} of them in "
-        f"all rows: {', '.join(repr(name) for name in found['target'].head(NAMED))}.",
+        sentence=f"{len(found)} of {len(table)} targets have one value in all rows of some fold, {everywhere} of them "
+        f"in all rows: {', '.join(repr(name) for name in found['target'].head(NAMED))}.",
         evidence=(
             Evidence("targets with one value in all rows", everywhere, "targets"),
             Evidence("targets with one value in some fold", len(found) - everywhere, "targets"),
@@ -70,7 +70,7 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
                 for row in rows_of(found.head(NAMED))
             ),
         ),
-        cause="A rank correlation needs two values. Averaged over folds, such a target is NaN, or silently another mean.",
+        cause="A rank correlation needs two values. Averaged over folds, such a target is NaN, or drops out unseen.",
         fix=excluding(data, found["target"].tolist())
         if len(found) < len(table)
         else Fix({}, "rate more rows: no target is left that varies in every fold"),
@@ -97,8 +97,8 @@ def group_leak(data: DataRecords) -> Iterator[Finding]:
             Evidence("share of the rows", shared / rows),
             Evidence("such questions in a fold, at most", int(folds["shared_groups"].max()), "questions"),
         ),
-        cause="The group column does not hold the answers to one question together. Ratings of the question are the same "
-        "in all its rows: the model has seen them, and the out-of-fold score is too good.",
+        cause="The group column does not hold the answers to one question together. Ratings of the question are the "
+        "same in all its rows: the model has seen them, and the out-of-fold score is too good.",
         fix=_by_question(data),
         reference="public QUEST solutions fold by question, with scikit-learn's GroupKFold",
         weight=CAUSE + 100 * shared / rows,
