@@ -50,9 +50,9 @@ def test_adaptive_shares_are_in_proportion_to_the_budgets_among_the_cut_fields(d
     for length_F, kept_F in zip(length_NF[:, has_budget_F], kept_NF[:, has_budget_F], strict=True):
         cut_F = kept_F < length_F
         if cut_F.any():
-            # To within a token, for a token cannot be shared. A field that is whole has no larger share than cut ones.
+            # No field, whole or not, has a larger share than a cut one, to within the token that cannot be shared.
             least = ((kept_F + 1) / budget_F[has_budget_F])[cut_F].min()
-            assert ((kept_F - cut_F) / budget_F[has_budget_F] <= least).all()
+            assert ((kept_F - 1) / budget_F[has_budget_F] <= least).all()
 
 
 def test_a_longer_field_keeps_no_fewer_tokens_and_takes_none_from_a_field_within_its_budget():

@@ -1,0 +1,106 @@
+"""Faults in a file of ratings, provoked for real: `prepare` names them, and the command it gives mends them."""
+
+import csv
+import json
+from typing import Any
+
+import pytest
+
+from whyrank.core import prepared
+
+from .test_fixes import run_stages, settings, settings_in
+
+pytestmark = pytest.mark.slow
+
+SAMPLE = "data/raw/ratings/sample.csv"
+ON = {
+    "encoder.source": "embedded",
+    "preflight.stop_on": "never",
+    "finetune_rank.objectives.ratings.weight": 1.0,
+}
+# Column -> value in the row of a number; of a file beside the sample.
+COLUMNS = {
+    "hosts.csv": {"host": lambda i: ["superuser.com", "math.stackexchange.com"][i % 2], "kind": lambda i: "ABC"[i % 3]},
+    "stars.csv": {"stars": lambda i: i % 5 + 1},
+    "constant.csv": {"polite": lambda i: 1},
+    "rare.csv": {"rude": lambda i: int(i % 30 == 0)},
+}
+CASES: dict[str, dict[str, Any]] = {
+    "non-target-column": {"prepare.ratings.source": "data/raw/ratings/hosts.csv"},
+    "target-out-of-range": {"prepare.ratings.source": "data/raw/ratings/stars.csv"},
+    "undefined-targets": {"prepare.ratings.source": "data/raw/ratings/constant.csv"},
+    "target-imbalance": {"prepare.ratings.source": "data/raw/ratings/rare.csv"},
+    "group-leak": {"prepare.ratings.group": "qa_id"},
+    "fixed-allocation-truncates": {
+        "prepare.ratings.allocation": "fixed",
+        "prepare.ratings.tokens": "{title: 60, body: 60, answer: 20}",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def clone(fresh, tmp_path_factory):
+    clone = fresh.copy(tmp_path_factory.mktemp("ratings") / "clone")
+    with open(clone.folder / SAMPLE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, columns in COLUMNS.items():
+        changed = [row | {key: value(i) for key, value in columns.items()} for i, row in enumerate(rows)]
+        with open((clone.folder / SAMPLE).with_name(name), "w", newline="") as file:
+            writer = csv.DictWriter(file, list(changed[0]))
+            writer.writeheader()
+            writer.writerows(changed)
+    clone.commit("Files of ratings")
+    return clone
+
+
+def findings(clone, overrides: list[str]) -> dict[str, dict[str, Any]]:
+    run_stages(clone, overrides, "prepare.py")
+    return {one["code"]: one for one in json.loads((clone.folder / "metrics/prepare/findings.json").read_text())}
+
+
+@pytest.fixture(scope="module")
+def healthy(clone) -> set[str]:
+    """What is said of the rest of the small data, whatever the ratings are."""
+    return set(findings(clone, settings(ON)))
+
+
+def test_the_sample_raises_nothing_about_ratings(healthy):
+    assert healthy & set(CASES) == set()
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_the_command_of_the_finding_silences_it(code, clone, healthy):
+    fault = settings(ON | CASES[code])
+    found = findings(clone, fault)
+    assert set(found) - healthy == {code}
+    assert set(findings(clone, [*fault, *settings_in(found[code]["fix"]["command"])])) - healthy == set()
+
+
+def test_a_target_on_another_scale_stops_the_run_with_the_command_as_its_remedy(clone):
+    run_stages(clone, settings(ON | CASES["target-out-of-range"] | {"preflight.stop_on": "error"}))
+    stopped = clone.run("python", "stages/prepare.py")
+    assert stopped.returncode != 0
+    (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: preflight: target-out-of-range: Target 'stars' runs from 1 to 5, outside of 0 to 1")
+    assert "-S '++prepare.ratings.rescale={stars:[1.0,5.0]}'" in line
+
+
+def test_a_prepared_set_with_test_and_unlabelled_rows_reads_back(clone):
+    folder = clone.folder / "data/raw/quest"
+    folder.mkdir(exist_ok=True)
+    with open(clone.folder / SAMPLE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = [{key: row[key] for key in ("qa_id", "question_title", "question_body", "answer")} for row in rows]
+    for name, part in (("train.csv", rows[:200]), ("test.csv", texts[200:220]), ("more.csv", texts[220:])):
+        with open(folder / name, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(part[0]))
+            writer.writeheader()
+            writer.writerows(part)
+    source = {"source": "data/raw/quest", "test": "test.csv", "unlabelled": "more.csv", "layout": "separate"}
+    run_stages(clone, settings(ON | {f"prepare.ratings.{key}": value for key, value in source.items()}), "prepare.py")
+    back = prepared.read(clone.folder / "data/prepared")
+    assert back.ratings["use"].value_counts().to_dict() == {"train": 200, "test": 20, "unlabelled": 20}
+    assert len(back.rating_targets) == 5
+    numbers = back.ratings[["first", "second"]].to_numpy()
+    assert numbers.min() == back.first_rating_text and numbers.max() == back.first_pair_text - 1
+    assert len(back.training_token_ids) >= back.first_pair_text
