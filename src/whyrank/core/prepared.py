@@ -44,7 +44,7 @@ class Prepared:
     pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
     ratings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RATING_COLUMNS))
     rating_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
-    held_out: int = -1
+    held_out: int = field(default=-1, kw_only=True)
 
     @cached_property
     def training_token_ids(self) -> list[np.ndarray]:
