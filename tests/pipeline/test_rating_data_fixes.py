@@ -29,7 +29,7 @@ COLUMNS = {
     "hosts.csv": {"host": lambda i: ["superuser.com", "math.stackexchange.com"][i % 2], "kind": lambda i: "ABC"[i % 3]},
     "stars.csv": {"stars": lambda i: i % 5 + 1},
     "constant.csv": {"polite": lambda i: 1},
-    "rare.csv": {"rude": lambda i: int(i % 30 == 0)},
+    "rare.csv": {"rude": lambda i: int(i % 27 == 0)},
 }
 CASES: dict[str, dict[str, Any]] = {
     "non-target-column": {"prepare.ratings.source": "data/raw/ratings/hosts.csv"},
