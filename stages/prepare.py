@@ -6,13 +6,12 @@ writes  data/prepared, models/base, metrics/prepare.json, metrics/prepare/
 
 import pandas as pd
 
-from whyrank.core import io, params, runtime
+from whyrank.core import io, params, prepared, runtime
 from whyrank.core.errors import exit_on_user_error
-from whyrank.core.prepared import TABLES, Prepared
-from whyrank.data import pair_sampling, pair_texts, pairs, prepare
+from whyrank.data import assembly, pair_sampling, pairs, prepare, ratings
 from whyrank.diagnosis import preflight
 from whyrank.diagnosis.records import DataRecords
-from whyrank.model import source, system, tokenizer
+from whyrank.model import rated_texts, source, system, tokenizer
 from whyrank.scoring import label_agreement, pair_cosines, poolings
 from whyrank.training.first_batches import first_batches, first_pair_batches
 
@@ -32,26 +31,27 @@ def main() -> None:
     budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
-    numbered = pair_texts.numbered(sentences.pairs, len(result.answers) + len(result.queries))
-    texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels, *numbered), budget)
+    rated = ratings.read_ratings(options.ratings, rank.objectives.ratings)
+    laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
+    texts = source.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
     batches = first_batches(texts, barlow, rank, seed)
     drawn = pair_sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
-    tables = {**result.tables, **sentences.tables(), "batches": batches, "tokenizer": tokenizer.figures(encoder, texts)}
+    tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
+    tables["tokenizer"] = tokenizer.figures(encoder, texts)
     tables |= label_agreement.tables(pair_cosines.judged(drawn, texts, encoder, encoding), seed)
     tables |= first_pair_batches(texts, rank, seed) | poolings.tables(encoder, texts, encoding)
     records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = preflight.preflight(records)
 
     with io.replacing_folder("data/prepared") as folder:
-        for name in TABLES:
-            io.write_table(folder / f"{name}.parquet", getattr(texts, name))
+        prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", pd.concat([result.rejected, sentences.rejected]))
     with io.replacing_folder("metrics/prepare") as folder:
         for name, table in tables.items():
             io.write_table(folder / f"{name}.csv", table)
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     io.write_metrics("metrics/prepare.json", result.metrics)
-    system.save(system.untrained(encoder), "models/base", longest=max(budget.whole.values()))
+    system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
     if stop_on == "error":
         preflight.stop_on_error(findings)
 

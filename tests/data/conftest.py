@@ -1,5 +1,6 @@
 """Small ranking sets written to disk, and where the real ones may lie."""
 
+import csv
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from whyrank.core import params
 
 
 def count_words(texts: list[str]) -> list[int]:
@@ -51,3 +54,58 @@ def real_data() -> Path:
     if not (folder / "conditionalqa").is_dir():
         pytest.skip(f"no real data in {folder}")
     return folder
+
+
+@pytest.fixture
+def rated_rows() -> list[dict[str, Any]]:
+    """24 rows: 12 questions with two answers each, and two targets."""
+    return [
+        {
+            "qa_id": f"r{i:02d}",
+            "question_title": f"Title {i // 2}",
+            "question_body": f"body of question {i // 2}",
+            "answer": f"answer {i}",
+            "helpful": i % 5 / 4,
+            "has_link": i % 3 // 2,
+        }
+        for i in range(24)
+    ]
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path) -> Callable[..., Path]:
+    """Write rows as a CSV file below the temporary folder."""
+
+    def write(rows: Sequence[dict[str, Any]], name: str = "rated.csv") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rating_options(options: Callable[..., Any]) -> Callable[..., params.Ratings]:
+    """`prepare.ratings` with changes by key."""
+
+    def make(source: Path, **changes: Any) -> params.Ratings:
+        keys = {f"ratings.{key}": value for key, value in ({"source": str(source)} | changes).items()}
+        return options("prepare", params.Prepare, keys).ratings
+
+    return make
+
+
+@pytest.fixture
+def rating_objective(options: Callable[..., Any]) -> Callable[..., Any]:
+    """The objective `ratings` with weight 1, and weights of its losses by name."""
+
+    def make(weight: float = 1.0, **losses: float) -> Any:
+        keys = {f"objectives.ratings.{name}.weight": value for name, value in losses.items()}
+        tuned = options("finetune_rank", params.FinetuneRank, {"objectives.ratings.weight": weight} | keys)
+        return tuned.objectives.ratings
+
+    return make

@@ -14,8 +14,25 @@ import pytest
 from whyrank.core import params
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
+from whyrank.core.rating_params import Fields, FieldTokens, Ratings
 from whyrank.data.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
+NO_RATINGS = Ratings(
+    source="",
+    test="",
+    unlabelled="",
+    id="",
+    text=Fields("", "", ""),
+    group="",
+    targets=[],
+    exclude=[],
+    rescale={},
+    folds=5,
+    layout="joint",
+    allocation="adaptive",
+    tokens=FieldTokens(1, 1, 1),
+    head_share=0.5,
+)
 Count = Callable[[list[str]], list[int]]
 OPTIONS = params.Prepare(
     source="",
@@ -28,6 +45,7 @@ OPTIONS = params.Prepare(
     selection=params.SelectionPerText("head", "tfidf", "head_tail"),
     head_share=0.25,
     pairs=params.Pairs("", []),
+    ratings=NO_RATINGS,
 )
 
 

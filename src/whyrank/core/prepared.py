@@ -29,10 +29,11 @@ class Prepared:
     pairs     pair_id, source, subset, use, class_name, label, first, second: pairs of sentences; the last two are
               numbers of texts
     pair_texts   text, input_ids: each text of the pairs once; those of training first, then dev, then test
-    ratings   rating_id, use (train | test | unlabelled), group (number), fold (-1 of rows without targets), title, body,
-              answer, first, second, and a column in [0, 1] for each target (NaN of rows without); the two before the
-              targets are numbers of texts: of the whole row and -1, or of its question and of its answer
-    rating_texts   text, input_ids, one or two for each row of ratings
+    ratings   rating_id, use (train | test | unlabelled), group (number, -1 of a row without any), fold (-1 of rows
+              without targets), title, body, answer, first, second, and a column in [0, 1] for each target (NaN of rows
+              without); the two before the targets are numbers of texts: of the whole row and -1, or of its question
+              and of its answer
+    rating_texts   text (what the encoder reads), input_ids; a row of ratings has one or two, equal ones stand once
     held_out  fold whose rows of ratings are not trained on; -1: none
     """
 
@@ -43,7 +44,7 @@ class Prepared:
     pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
     ratings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RATING_COLUMNS))
     rating_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
-    held_out: int = -1
+    held_out: int = field(default=-1, kw_only=True)
 
     @cached_property
     def training_token_ids(self) -> list[np.ndarray]:
@@ -102,6 +103,11 @@ class Prepared:
     def relevant_in(self, split: str) -> pd.DataFrame:
         """`relevant`, only the queries of a split."""
         return self.relevant[self.queries["split"].to_numpy()[self.relevant["query"]] == split].reset_index(drop=True)
+
+
+def write(folder: str | Path, prepared: Prepared) -> None:
+    for name in TABLES:
+        io.write_table(Path(folder) / f"{name}.parquet", getattr(prepared, name))
 
 
 def read(folder: str | Path) -> Prepared:

@@ -22,14 +22,14 @@ class FieldTokens:
 
 @dataclass(frozen=True)
 class Ratings:
-    source: str  # CSV or Parquet
-    test: str  # rows without targets, to be predicted; empty: none
-    unlabelled: str  # rows without targets, for pseudo-labels; empty: none
+    source: str  # CSV or Parquet, or a folder with one named train
+    test: str  # file in the source folder: rows without targets, to be predicted; empty: none
+    unlabelled: str  # file in the source folder: rows without targets, for pseudo-labels; empty: none
     id: str  # column
     text: Fields  # columns; empty: the source has no such field
     group: str  # column; rows that share its value stay in one fold
-    targets: list[str]  # columns; empty: every column but those above and `exclude`
-    exclude: list[str]
+    targets: list[str]  # columns; empty: every column but those above
+    exclude: list[str]  # columns that are no targets, listed or not
     rescale: dict[str, list[float]]  # by target: lowest and highest, which become 0 and 1
     folds: int  # 2 or more
     layout: Literal["joint", "separate"]  # joint: question and answer as one text | separate: as two

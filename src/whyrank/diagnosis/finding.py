@@ -1,12 +1,16 @@
 """A finding: one cause, its evidence, and the change that mends it."""
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+# What Hydra reads as a word just as it stands, and not as a number or a constant.
+_PLAIN = re.compile(r"(?!(?:null|none|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.IGNORECASE | re.ASCII)
 
 # Added to the weight of an error that names a cause: no symptom costs more than 100 points, so the cause stands first.
 CAUSE = 100.0
@@ -31,7 +35,7 @@ class Fix:
     @property
     def command(self) -> str:
         """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides."""
-        settings = [f"-S {shlex.quote(f'{_key(key)}={_text(value)}')}" for key, value in self.params.items()]
+        settings = [f"-S {shlex.quote(f'{_key(key, value)}={_text(value)}')}" for key, value in self.params.items()]
         return " ".join(["dvc exp run", *settings]) if settings else ""
 
 
@@ -76,9 +80,15 @@ def in_order(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), -f.weight, f.code, f.system))
 
 
-def _key(key: str) -> str:
-    """A key as Hydra takes it. An entry of a list may lack some of its keys: those are added."""
-    return f"++{key}" if any(part.isdigit() for part in key.split(".")) else key
+def is_plain(name: str) -> bool:
+    """Whether a name can stand in an override as it is, as a key of a map or in a list."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def _key(key: str, value: Any) -> str:
+    """A key as Hydra takes it. An entry of a list, or a map by name, may lack some of its keys: those are added."""
+    is_open = isinstance(value, dict) or any(part.isdigit() for part in key.split("."))
+    return f"++{key}" if is_open else key
 
 
 def _text(value: Any) -> str:

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator
 
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.probes import batches, data, labels, pair_batches, pooling, tokenizer, truncation
+from whyrank.diagnosis.probes import (
+    batches,
+    data,
+    labels,
+    pair_batches,
+    pooling,
+    rating_columns,
+    rating_labels,
+    rating_tokens,
+    tokenizer,
+    truncation,
+)
 from whyrank.diagnosis.records import DataRecords
 
 PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
@@ -23,6 +34,12 @@ PREFLIGHT: dict[str, Callable[[DataRecords], Iterator[Finding]]] = {
     "constant-label-batches": pair_batches.constant_label_batches,
     "tokenizer-mismatch": tokenizer.tokenizer_mismatch,
     "pooling-mismatch": pooling.pooling_mismatch,
+    "target-out-of-range": rating_columns.target_out_of_range,
+    "non-target-column": rating_columns.non_target_column,
+    "group-leak": rating_labels.group_leak,
+    "undefined-targets": rating_labels.undefined_targets,
+    "target-imbalance": rating_labels.target_imbalance,
+    "fixed-allocation-truncates": rating_tokens.fixed_allocation_truncates,
 }
 
 

@@ -70,7 +70,7 @@ def budgets(encoder: Encoder, tokens: Tokens, *, with_pairs: bool) -> Budgets:
 
 
 def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
-    """The same tables with `input_ids`, the token ids of each text.
+    """The same tables with `input_ids`, the token ids of each text; those of ratings are there already.
 
     Raises UserError where the tokenizer gives an id for which the encoder has no embedding.
     """
@@ -78,13 +78,12 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
     answer_ids = encoder.tokenise(answers["text"].tolist(), budget.whole["answer"])
     query_ids = encoder.tokenise_each(queries["text"].tolist(), [budget.whole[kind] for kind in queries["type"]])
     pair_ids = encoder.tokenise(texts.pair_texts["text"].tolist(), budget.whole["pair"])
-    _check_rows(encoder, [*answer_ids, *query_ids, *pair_ids])
-    return Prepared(
-        answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
-        queries.assign(input_ids=pd.Series(query_ids, queries.index)),
-        texts.qrels,
-        texts.pairs,
-        texts.pair_texts.assign(input_ids=pd.Series(pair_ids, texts.pair_texts.index, dtype=object)),
+    _check_rows(encoder, [*answer_ids, *query_ids, *pair_ids, *texts.rating_texts["input_ids"]])
+    return dataclasses.replace(
+        texts,
+        answers=answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
+        queries=queries.assign(input_ids=pd.Series(query_ids, queries.index)),
+        pair_texts=texts.pair_texts.assign(input_ids=pd.Series(pair_ids, texts.pair_texts.index, dtype=object)),
     )
 
 

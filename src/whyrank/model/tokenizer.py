@@ -13,7 +13,7 @@ TEXTS = 2000
 
 
 def figures(encoder: Encoder, prepared: Prepared) -> pd.DataFrame:
-    """One row per kind of text that there is: question, conversation, answer, pair.
+    """One row per kind of text that there is: question, conversation, answer, pair, rated text.
 
     texts, pieces     how many were looked at, without the special tokens around them
     unknown           share of the pieces that are the unknown token
@@ -32,6 +32,7 @@ def _texts(prepared: Prepared) -> Mapping[str, list[str]]:
     queries = prepared.queries
     kinds = {str(kind): part["text"] for kind, part in queries.groupby("type")}
     kinds |= {"answer": prepared.answers["text"], "pair": prepared.pair_texts["text"]}
+    kinds["rated text"] = prepared.rating_texts["text"]
     return {kind: _spread(texts.tolist()) for kind, texts in kinds.items() if len(texts)}
 
 

@@ -21,6 +21,8 @@ from whyrank.diagnosis.registry import examine
 from whyrank.measure import geometry, ranking, separation
 from whyrank.scoring import label_agreement
 
+from .rated import rating_tables
+
 ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
 SPLITS = ["train"] * 5 + ["dev"] * 2 + ["test"] * 3
 SYSTEMS = {"base": 0.40, "barlow": 0.395, "base-tuned": 0.30, "barlow-tuned": 0.298}  # noise per feature
@@ -107,6 +109,7 @@ class Lab:
             "tokenizer": tokenizer_table(),
             "pair_batches": pair_batch_table(),
             **pair_tables(judged_pairs()),
+            **rating_tables(),
         }
         batches = pd.DataFrame(
             [("pretrain_barlow", 32, 32, np.nan)] * 5 + [("finetune_rank", 64, 32, 0.0)] * 5,

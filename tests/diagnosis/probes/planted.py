@@ -10,6 +10,8 @@ import pandas as pd
 from whyrank.diagnosis.records import Records, TrainingRecord
 from whyrank.measure import geometry
 
+from .rated import NO_TARGETS, healthy_rows, rating_tables, token_table
+
 TUNED = ("base-tuned", "barlow-tuned")
 
 
@@ -364,6 +366,37 @@ def forgotten(lab: Any, healthy: Records) -> Records:
     return lab.with_scored_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
 
 
+def rated(healthy: Records, **changes: Any) -> Records:
+    """The tables of ratings anew, from other rows or settings: see `rating_tables`."""
+    return with_data(healthy, tables=healthy.data.tables | rating_tables(**changes))
+
+
+def stars(lab: Any, healthy: Records) -> Records:
+    return rated(healthy, rows=healthy_rows(stars=lambda i: i % 5 + 1))
+
+
+def counted_columns(lab: Any, healthy: Records) -> Records:
+    return rated(healthy, rows=healthy_rows(**NO_TARGETS))
+
+
+def grouped_by_id(lab: Any, healthy: Records) -> Records:
+    return rated(healthy, settings={"prepare.ratings.group": "qa_id"})
+
+
+def one_value(lab: Any, healthy: Records) -> Records:
+    return rated(healthy, rows=healthy_rows(polite=lambda i: 1.0))
+
+
+def rare_side(lab: Any, healthy: Records) -> Records:
+    """One row in 26, some in each fold."""
+    return rated(healthy, rows=healthy_rows(rude=lambda i: float(i % 26 == 0)))
+
+
+def wasted_tokens(lab: Any, healthy: Records, unused: float = 0.3) -> Records:
+    table = token_table(fixed=0.1 + unused, adaptive=0.1, used="fixed")
+    return with_data(healthy, tables=healthy.data.tables | {"rating_fields": table})
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -433,6 +466,12 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "fractional-labels-truncated": (few_positives, of("fractional-labels-truncated", "finetune_rank")),
     "constant-label-batches": (one_label_per_batch, of("constant-label-batches", "finetune_rank")),
     "tokenizer-mismatch": (unknown_pieces, of("tokenizer-mismatch", "base")),
+    "target-out-of-range": (stars, of("target-out-of-range", "target stars")),
+    "non-target-column": (counted_columns, of("non-target-column", "ratings")),
+    "group-leak": (grouped_by_id, of("group-leak", "ratings")),
+    "undefined-targets": (one_value, of("undefined-targets", "ratings")),
+    "target-imbalance": (rare_side, of("target-imbalance", "ratings")),
+    "fixed-allocation-truncates": (wasted_tokens, of("fixed-allocation-truncates", "ratings")),
     "hub-answers": (hub, of("hub-answers", *TUNED)),
     "similarity-worse-than-untouched": (pairs_of_another_kind, of("similarity-worse-than-untouched", *TUNED)),
     "forgetting": (forgotten, of("forgetting", *TUNED)),

@@ -43,6 +43,9 @@ def test_preflight_imports_none_of_what_only_trained_systems_need():
         "labels",
         "pair_batches",
         "pooling",
+        "rating_columns",
+        "rating_labels",
+        "rating_tokens",
         "relabel",
         "tokenizer",
     }

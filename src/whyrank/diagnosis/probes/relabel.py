@@ -6,11 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.finding import Fix
+from whyrank.diagnosis.finding import Fix, is_plain
 from whyrank.diagnosis.records import DataRecords
 
-# What Hydra reads as the key of a map just as it stands, and not as a number or a constant.
-_PLAIN = re.compile(r"(?!(?:null|none|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.IGNORECASE | re.ASCII)
 _ID = re.compile(r"\d+")
 DECIMALS = 3
 
@@ -48,7 +46,7 @@ def _fix(data: DataRecords, source: str, names: Sequence[str], labels: Sequence[
         names = list(named.values())
         note += "; class_0, class_1, … name the ids: give them their own names where you know them"
     values = {name: round(float(label), DECIMALS) for name, label in zip(names, labels, strict=True)}
-    if (bare and not whole) or not all(_PLAIN.fullmatch(name) for name in names):
+    if (bare and not whole) or not all(is_plain(name) for name in names):
         wanted = ", ".join(f"{name}: {value:g}" for name, value in values.items())
         return Fix({}, f"set `labels` of source '{source}' in params.yaml to {wanted}; {note}")
     key = f"prepare.pairs.sources.{list(data.tables['pair_counts']['source'].astype(str)).index(source)}"

@@ -1,0 +1,119 @@
+"""Ratings: where the preflight probes begin to speak, and that what they propose silences them."""
+
+import io
+
+import pandas as pd
+import pytest
+
+from whyrank.diagnosis.preflight import preflight
+
+from .planted import of, rare_side, rated, wasted_tokens, with_data
+from .rated import NO_TARGETS, healthy_rows, rating_tables
+
+GRID = {"stars": lambda i: i % 5 + 1, "points": lambda i: i % 7 - 3}
+WIDE = {"prepare.ratings.rescale": {"stars": [1.0, 5.0], "points": [-3.0, 3.0]}}
+
+
+def spoken(healthy, **changes):
+    """Findings of `prepare` by code, read back from CSV as `diagnose` reads them."""
+    tables = {
+        name: pd.read_csv(io.StringIO(table.to_csv(index=False))) if name.startswith("rating_") else table
+        for name, table in (healthy.data.tables | rating_tables(**changes)).items()
+    }
+    return {finding.code: finding for finding in preflight(with_data(healthy, tables=tables).data)}
+
+
+MENDED = {
+    "target-out-of-range": ({"rows": healthy_rows(**GRID)}, WIDE),
+    "non-target-column": (
+        {"rows": healthy_rows(**NO_TARGETS)},
+        {"prepare.ratings.exclude": ["category", "host", "url"]},
+    ),
+    "group-leak": ({"settings": {"prepare.ratings.group": "qa_id"}}, {"prepare.ratings.group": "question_title"}),
+    "undefined-targets": ({"rows": healthy_rows(polite=lambda i: 1.0)}, {"prepare.ratings.exclude": ["polite"]}),
+    "target-imbalance": ({"rows": healthy_rows(rude=lambda i: float(i % 26 == 0))}, None),
+}
+
+
+@pytest.mark.parametrize("code", MENDED)
+def test_the_overrides_of_the_finding_silence_it(code, healthy):
+    changes, fix = MENDED[code]
+    found = spoken(healthy, **changes)
+    assert set(found) == {code}
+    if fix:
+        assert found[code].fix.params == fix
+    after = {"settings": changes.get("settings", {}) | found[code].fix.params}
+    assert spoken(healthy, **changes | after) == {}
+
+
+def test_a_fix_keeps_the_columns_that_are_excluded_already(healthy):
+    rows = healthy_rows(**NO_TARGETS, polite=lambda i: 1.0)
+    before = {"prepare.ratings.exclude": ["category", "url"]}
+    found = spoken(healthy, rows=rows, settings=before)
+    assert found["non-target-column"].fix.params == {"prepare.ratings.exclude": ["category", "url", "host"]}
+    assert found["undefined-targets"].fix.params == {"prepare.ratings.exclude": ["category", "url", "polite"]}
+
+
+def test_all_columns_on_another_scale_are_mended_by_one_command_that_adds_their_ranges(healthy):
+    rows = healthy_rows(**GRID)
+    tables = healthy.data.tables | rating_tables(rows)
+    found = [one for one in preflight(with_data(healthy, tables=tables).data) if one.severity == "error"]
+    assert {finding.system for finding in found} == {"target stars", "target points"}
+    assert {finding.fix.command for finding in found} == {
+        "dvc exp run -S '++prepare.ratings.rescale={stars:[1.0,5.0],points:[-3.0,3.0]}'"
+    }
+
+
+def test_a_slip_asks_for_the_row_and_not_for_another_scale(healthy):
+    rows = healthy_rows(share=lambda i: 15 if i == 41 else 0.2 * (i % 6))
+    found = spoken(healthy, rows=rows)["target-out-of-range"]
+    assert found.fix.params == {} and "line 43" in found.fix.action
+    assert "0.2% of its rows are outside, the first in line 43 (15)" in found.sentence
+
+
+def test_names_that_no_override_can_hold_are_an_action(healthy):
+    rows = healthy_rows(**{"asker's home": lambda i: ["x.org", "y.org"][i % 2], "5 stars": lambda i: i % 5 + 1})
+    found = spoken(healthy, rows=rows)
+    assert all(finding.fix.params == {} for finding in found.values())
+    assert "asker's home" in found["non-target-column"].fix.action
+    assert "5 stars" in found["target-out-of-range"].fix.action
+
+
+@pytest.mark.parametrize(("every", "severity"), [(19, None), (25, "info"), (100, "warning")])
+def test_imbalance_speaks_below_a_twentieth_and_warns_below_a_fiftieth(every, severity, healthy):
+    rows = healthy_rows(rude=lambda i: float(i % every == 0))
+    found = spoken(healthy, rows=rows).get("target-imbalance")
+    assert (found.severity if found else None) == severity
+
+
+def test_a_loss_that_weighs_sides_leaves_nothing_to_say_about_a_rare_one(lab, healthy, findings):
+    assert set(findings(rare_side(lab, healthy))) == of("target-imbalance", "ratings")
+    weighed = {"finetune_rank.objectives.ratings.weighted_bce.weight": 1.0}
+    rows = healthy_rows(rude=lambda i: float(i % 26 == 0))
+    assert findings(rated(healthy, rows=rows, settings=weighed)) == {}
+
+
+def test_a_target_that_is_constant_in_one_fold_alone_is_undefined_too(healthy):
+    fold = rating_tables()["rating_folds"]
+    assert len(fold) == 5
+    rows = healthy_rows(rude=lambda i: float(i in (0, 1, 2)))
+    found = spoken(healthy, rows=rows)["undefined-targets"]
+    assert "1 of 3 targets have one value in all rows of some fold, 0 of them in all rows" in found.sentence
+
+
+@pytest.mark.parametrize(("unused", "speaks"), [(0.07, False), (0.08, True)])
+def test_allocation_speaks_from_a_twentieth_of_all_tokens(unused, speaks, lab, healthy, findings):
+    # Two thirds of the tokens are in answers, the one field that is cut.
+    found = findings(wasted_tokens(lab, healthy, unused))
+    assert set(found) == (of("fixed-allocation-truncates", "ratings") if speaks else set())
+
+
+def test_shared_budgets_are_silent_however_much_is_cut(healthy, findings):
+    tables = rating_tables()
+    table = tables["rating_fields"].assign(share_lost=0.6, share_lost_adaptive=0.6, share_lost_fixed=0.9)
+    assert findings(with_data(healthy, tables=healthy.data.tables | {"rating_fields": table})) == {}
+
+
+def test_without_ratings_nothing_is_said_of_them(healthy):
+    tables = {name: table for name, table in healthy.data.tables.items() if not name.startswith("rating_")}
+    assert preflight(with_data(healthy, tables=tables).data) == []
