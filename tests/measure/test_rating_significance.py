@@ -13,7 +13,7 @@ from whyrank.measure.ratings import column_spearman
 
 
 def simulated(random, rows, columns, noise=1.0, per_cluster=1):
-    """Labels of two to nine grades and predictions that follow them; rows of a cluster share labels and half the noise."""
+    """Labels of two to nine grades and predictions that follow them; a cluster shares labels and half the noise."""
     clusters = rows // per_cluster
     label = np.stack([random.integers(0, 2 + i % 8, clusters) / (1 + i % 8) for i in range(columns)], axis=1)
     label, shared = (part.repeat(per_cluster, axis=0) for part in (label, random.normal(size=label.shape)))
@@ -74,7 +74,7 @@ def test_the_p_value_is_the_share_of_all_swaps_of_clusters_in_all_columns_at_onc
     random = np.random.default_rng(3)
     cluster = random.permutation(np.repeat(np.arange(7), 3))
     a, label = simulated(random, 21, 3, noise=0.4)
-    b = 10 + 3 * (label + 1.5 * random.normal(size=label.shape))  # in another unit
+    b = 10 + 3 * (label + 4 * random.normal(size=label.shape))  # in another unit
     first, second = (stats.rankdata(part, axis=0) for part in (a, b))
 
     def difference(is_kept):
