@@ -74,7 +74,8 @@ def test_words_find_what_words_decide(joint):
     about = table[table["target"] == "about_visa"]
     assert about["prediction"].corr(about["label"], method="spearman") > 0.7
     assert found.metrics["ratings_n"] == 72 and found.metrics["ratings_undefined_columns"] == 1
-    assert found.metrics["ratings_constant_columns"] == 1
+    # The fold with the only 1 of the rare target is predicted by rows that are all 0.
+    assert found.metrics["ratings_constant_columns"] == 2
     assert found.metrics["ratings_spearman"] > 0.2
 
 

@@ -65,6 +65,8 @@ def weighted(count_NV: scipy.sparse.csr_matrix, train_N: np.ndarray) -> scipy.sp
     total_V = np.where(rows_with(train_MV) >= FEWEST_ROWS, np.asarray(train_MV.sum(axis=0)).ravel(), 0)
     kept = np.argsort(-total_V, kind="stable")[:MOST_TERMS]
     kept = np.sort(kept[total_V[kept] > 0])
+    if not len(kept):
+        return scipy.sparse.csr_matrix((len(train_N), 0), dtype=np.float32)
     transformer = TfidfTransformer(sublinear_tf=True).fit(train_MV[:, kept])
     return transformer.transform(count_NV[:, kept]).astype(np.float32)
 

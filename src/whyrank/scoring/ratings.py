@@ -52,7 +52,7 @@ def lexical(texts: Prepared) -> Rated:
 
 
 def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path | None) -> Rated:
-    """trained   folder of a system that was trained on ratings, with what each fold's training said; None: it was not"""
+    """trained   folder of a system that was trained on ratings, with what its folds said; None: it was not"""
     return frozen(system, texts, encoder) if trained is None else tuned(texts, trained / OUT_OF_FOLD)
 
 
