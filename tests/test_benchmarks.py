@@ -123,3 +123,13 @@ def test_a_cached_pool_has_the_loss_and_the_gradients_of_the_plain_one():
     assert [row[0] for row in rows] == ["2", "16", "16", "24"]
     assert rows[1][-1] == rows[2][-1]
     assert float(text.rstrip().split("without: ")[1].split()[0]) < 1e-4
+
+
+@pytest.mark.slow
+def test_the_measure_of_ratings_is_exact_and_five_times_as_fast_as_a_loop_over_scipy():
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "correlations.py")], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert float(run.stdout.split(" times as fast")[0].split()[-1]) >= 5
+    assert float(run.stdout.split()[-1]) < 1e-12

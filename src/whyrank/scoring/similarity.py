@@ -5,7 +5,7 @@ A pairs table has one row per pair: pair_id, source, subset, use (train | dev | 
 Shapes: N pairs · M different texts · D features
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,6 +23,13 @@ KINDS: tuple[Kind, ...] = ("spearman", "pearson")
 WHOLE = "all"
 # Enough training pairs to see whether their labels were learnt; more would cost time and tell no more.
 TRAINING_PAIRS = 1000
+
+
+class Judged(NamedTuple):
+    """tables   by file name: the predictions for each part of `judged`, and `Summary.lists`;  metrics   its metrics"""
+
+    tables: dict[str, pd.DataFrame]
+    metrics: dict[str, float]
 
 
 class Summary(NamedTuple):
@@ -84,6 +91,18 @@ def _table(pairs: pd.DataFrame, cosine_N: np.ndarray) -> pd.DataFrame:
     # As for rankings: a collapsed encoder must come out as constant, not as ordered by rounding.
     level_N = blocks.levels(cosine_N, np.asarray(blocks.TIE))
     return pd.DataFrame({"pair_id": pairs["pair_id"].to_numpy(), "prediction": blocks.TIE * level_N.astype(np.float64)})
+
+
+def judge(pairs: Mapping[str, pd.DataFrame], predicted: Mapping[str, pd.DataFrame]) -> Judged:
+    """What is recorded of a system; nothing where it predicted nothing.
+
+    pairs, predicted   as `judged` gives them, and `predict` for each part
+    """
+    if "pairs" not in predicted:
+        return Judged({}, {})
+    found = summary(pairs["pairs"], predicted["pairs"])
+    tables = {f"{name}.parquet": part.merge(pairs[name], on="pair_id") for name, part in predicted.items()}
+    return Judged(tables | {"pair_lists.csv": found.lists}, found.metrics)
 
 
 def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> Summary:

@@ -1,0 +1,65 @@
+"""Features of rated rows under a frozen encoder.
+
+Shapes: N rows · M different texts · D features of the encoder · F features of a row
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whyrank.core.params import Encoder
+from whyrank.scoring.rating_layouts import Row
+from whyrank.scoring.rating_ridge import Kernel
+
+if TYPE_CHECKING:
+    from whyrank.model.system import System
+
+# Of its largest magnitude: a feature that varies by less is constant, and would be noise once standardised.
+ROUNDING = 2.0**-20
+
+
+def features(system: "System", rows: list[Row], encoder: Encoder) -> np.ndarray:
+    """(N, F) float32: of a row that is one text its vector u, of question and answer [u, v, |u - v|, u * v].
+
+    u and v are what a head of the ratings task would see, after the head that the system has for it, not of unit
+    length. Each different text is encoded once.
+    """
+    # The floors and the summary should not wait for torch.
+    import torch
+
+    from whyrank.model import vector_cache
+
+    text_M = {text_L.tobytes(): text_L for row in rows for text_L in row}
+    vector_MD = vector_cache.encode(
+        system.encoder,
+        list(text_M.values()),
+        batch_tokens=encoder.batch_tokens,
+        precision=encoder.precision,
+        folder=vector_cache.cache_folder(),
+    )
+    with torch.inference_mode():
+        encoded_MD = torch.as_tensor(vector_MD, device=system.encoder.device)
+        own_MD = system.features("ratings", encoded_MD).cpu().numpy()
+    place = {text: number for number, text in enumerate(text_M)}
+    # A row without one of two parts is joined with itself, so that all have as many features.
+    sides = (np.array([place[row[side].tobytes()] for row in rows]) for side in (0, -1))
+    first_ND, second_ND = (own_MD[side] for side in sides)
+    if all(len(row) == 1 for row in rows):
+        return first_ND
+    return np.concatenate([first_ND, second_ND, np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
+
+
+def kernel(feature_NF: np.ndarray) -> Kernel:
+    """Mean over the features of their products, each standardised by the training rows of a fold; constant ones are 0.
+
+    feature_NF   (N, F) float32
+    """
+
+    def of_fold(train_N: np.ndarray) -> np.ndarray:
+        train_MF = feature_NF[train_N].astype(np.float64)
+        mean_F, spread_F = train_MF.mean(axis=0), train_MF.std(axis=0)
+        scale_F = np.where(spread_F > ROUNDING * np.abs(train_MF).max(axis=0), spread_F, np.inf)
+        standard_NF = ((feature_NF - mean_F) / scale_F).astype(np.float32)
+        return standard_NF @ standard_NF.T / np.float32(feature_NF.shape[1])
+
+    return of_fold

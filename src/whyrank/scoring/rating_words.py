@@ -1,0 +1,88 @@
+"""The lexical floor for ratings: TF-IDF of words and of letters, each field of a row by itself.
+
+Shapes: N rows · V terms
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse
+
+from whyrank.scoring.rating_ridge import Kernel
+
+# Words and word pairs; three to five letters within a word, which see its stem, a typo and a piece of code alike.
+ANALYSERS = (
+    {"analyzer": "word", "ngram_range": (1, 2)},
+    {"analyzer": "char_wb", "ngram_range": (3, 5)},
+)
+# Training rows that hold a term, at least; terms of a field, the most frequent ones. With 8,000 groups of letters a
+# field instead of 20,000 the mean correlation on Stack Exchange is .003 lower.
+FEWEST_ROWS, MOST_TERMS = 3, 20_000
+# A term in more than this share of the rows is multiplied as a column of numbers, a rarer one by its entries alone.
+DENSE = 1 / 30
+# Columns of numbers at a time.
+BLOCK = 1024
+
+
+def kernel(fields: Sequence[Sequence[str]]) -> Kernel:
+    """Products of the rows' TF-IDF vectors: the mean over the parts (fields by analysers), each of unit length.
+
+    fields   N texts each; one without words has no part
+    Terms are counted once; which are kept and how they weigh comes from the training rows of a fold alone.
+    """
+    parts = [part for texts in fields for part in counts(texts) if part.shape[1]]
+
+    def of_fold(train_N: np.ndarray) -> np.ndarray:
+        product_NN = np.zeros((len(train_N), len(train_N)), dtype=np.float32)
+        for part in parts:
+            add_products(product_NN, weighted(part, train_N))
+        return product_NN / np.float32(max(len(parts), 1))
+
+    return of_fold
+
+
+def counts(texts: Sequence[str]) -> list[scipy.sparse.csr_matrix]:
+    """(N, V) float32 counts of the terms of each analyser that enough rows hold; V may be 0."""
+    from sklearn.feature_extraction.text import CountVectorizer  # takes a second that only this floor should pay
+
+    different, row_N = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    found = []
+    for options in ANALYSERS:
+        vectorizer = CountVectorizer(dtype=np.float32, **options)
+        if not any(map(vectorizer.build_analyzer(), different)):
+            found.append(scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32))
+            continue
+        counted_NV = vectorizer.fit_transform(different)[row_N]
+        found.append(counted_NV[:, rows_with(counted_NV) >= FEWEST_ROWS])
+    return found
+
+
+def weighted(count_NV: scipy.sparse.csr_matrix, train_N: np.ndarray) -> scipy.sparse.csr_matrix:
+    """(N, V) TF-IDF vectors of unit length, 1 + log of the counts, fitted on the training rows."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    train_MV = count_NV[train_N]
+    total_V = np.where(rows_with(train_MV) >= FEWEST_ROWS, np.asarray(train_MV.sum(axis=0)).ravel(), 0)
+    kept = np.argsort(-total_V, kind="stable")[:MOST_TERMS]
+    kept = np.sort(kept[total_V[kept] > 0])
+    if not len(kept):
+        return scipy.sparse.csr_matrix((len(train_N), 0), dtype=np.float32)
+    transformer = TfidfTransformer(sublinear_tf=True).fit(train_MV[:, kept])
+    return transformer.transform(count_NV[:, kept]).astype(np.float32)
+
+
+def add_products(product_NN: np.ndarray, vector_NV: scipy.sparse.csr_matrix) -> None:
+    """Add the products of all pairs of rows to `product_NN`, in place."""
+    by_column = vector_NV.tocsc()
+    is_dense_V = rows_with(by_column) > DENSE * len(product_NN)
+    rare_NV = by_column[:, ~is_dense_V].tocsr()
+    product_NN += (rare_NV @ rare_NV.T).toarray()
+    dense_NV = by_column[:, is_dense_V]
+    for start in range(0, dense_NV.shape[1], BLOCK):
+        block_NB = dense_NV[:, start : start + BLOCK].toarray()
+        product_NN += block_NB @ block_NB.T
+
+
+def rows_with(count_NV: scipy.sparse.spmatrix) -> np.ndarray:
+    """(V,) how many rows hold each term."""
+    return np.asarray(count_NV.getnnz(axis=0))
