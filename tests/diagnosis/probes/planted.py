@@ -10,6 +10,8 @@ import pandas as pd
 from whyrank.diagnosis.records import Records, TrainingRecord
 from whyrank.measure import geometry
 
+from .. import rated
+
 TUNED = ("base-tuned", "barlow-tuned")
 
 
@@ -364,6 +366,26 @@ def forgotten(lab: Any, healthy: Records) -> Records:
     return lab.with_scored_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
 
 
+def equal_ratings(lab: Any, healthy: Records) -> Records:
+    """Tuned systems rate the rows of one fold alike on one target."""
+    rows = np.flatnonzero(rated.FOLD == 2)
+    return rated.rated_otherwise(rated.with_ratings(healthy), *TUNED, rows=rows, columns=2, to=0.07)
+
+
+def lost_fold(lab: Any, healthy: Records) -> Records:
+    """Tuned systems know nothing of the rows of one fold."""
+    rows = np.flatnonzero(rated.FOLD == 3)
+    return rated.rated_otherwise(rated.with_ratings(healthy), *TUNED, rows=rows, columns=slice(None), to="noise")
+
+
+def sides_apart(lab: Any, healthy: Records, separate: float = 3.2) -> Records:
+    """Question and answer are read apart, and the frozen encoders rate worse for it than for the two as one text."""
+    spoilt = rated.with_ratings(healthy, is_separate=True)
+    table = rated.layouts(separate=separate)
+    runs = {name: replace(spoilt.runs[name], rating_layouts=table) for name in ("base", "barlow")}
+    return replace(spoilt, runs=spoilt.runs | runs)
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -437,4 +459,7 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "similarity-worse-than-untouched": (pairs_of_another_kind, of("similarity-worse-than-untouched", *TUNED)),
     "forgetting": (forgotten, of("forgetting", *TUNED)),
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
+    "constant-predictions": (equal_ratings, of("constant-predictions", *TUNED)),
+    "fold-failed": (lost_fold, of("fold-failed", *TUNED)),
+    "separate-encoders-lose-interaction": (sides_apart, of("separate-encoders-lose-interaction", *TUNED)),
 }

@@ -53,7 +53,7 @@ def _differences(rated: Ratings, level: float) -> str:
 
 def _targets(rated: Ratings) -> str:
     body = [
-        [shorten(row.target, TARGET_LENGTH), *map(numbers.value, (row.mean, row.std, row.near_0, row.near_1)),
+        [_name(row.target), *map(numbers.value, (row.mean, row.std, row.near_0, row.near_1)),
          numbers.free(row.distinct)]
         for row in each(rated.targets)
     ]  # fmt: skip
@@ -63,8 +63,12 @@ def _targets(rated: Ratings) -> str:
 def _columns(rated: Ratings) -> str:
     cells = {(row.target, row.system): _cell(row.value, row.low, row.high) for row in each(rated.columns)}
     systems, targets = list(rated.systems["system"]), list(rated.targets["target"])
-    body = [[shorten(name, TARGET_LENGTH), *(cells[name, system] for system in systems)] for name in targets]
+    body = [[_name(name), *(cells[name, system] for system in systems)] for name in targets]
     return pipe_table(["target", *systems], body)
+
+
+def _name(target: str) -> str:
+    return shorten(target, TARGET_LENGTH).replace("|", "\\|")
 
 
 def _cell(value: float, low: float, high: float) -> str:
@@ -75,7 +79,10 @@ def _cell(value: float, low: float, high: float) -> str:
 
 def _fields(section: RatingSection) -> str:
     body = [
-        [str(row.field), *map(numbers.value, (row.tokens_mean, row.tokens_kept_mean, row.share_lost, row.rows_cut))]
+        [
+            str(row.field), numbers.value(row.tokens_mean, 1), numbers.value(row.tokens_kept_mean, 1),
+            numbers.value(row.share_lost), numbers.value(row.rows_cut),
+        ]
         for row in each(section.fields)
-    ]
+    ]  # fmt: skip
     return pipe_table(["text field", "tokens", "tokens read", "share of tokens lost", "share of rows cut"], body)
