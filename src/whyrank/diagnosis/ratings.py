@@ -13,7 +13,8 @@ import pandas as pd
 from whyrank.diagnosis.compare import FLOOR, LEXICAL, PAIRS
 from whyrank.diagnosis.records import Records
 from whyrank.measure.rating_columns import column_intervals
-from whyrank.measure.ratings import column_spearman, mean_column_spearman, mean_interval, paired_means
+from whyrank.measure.rating_significance import mean_interval, paired_means
+from whyrank.measure.ratings import column_spearman, mean_column_spearman
 from whyrank.measure.significance import holm
 
 Floats = npt.NDArray[np.float64]

@@ -1,138 +1,78 @@
-"""Agreement of ratings on several targets with their labels: Spearman's correlation of each column, and its mean.
+"""Predicted ratings on several targets against the labels: mean column Spearman, over all rows and fold by fold.
 
-Intervals and tests resample whole clusters (groups of rows that share a text), the same ones for all columns. The
-correlation is linearised, as in `correlation_lists`, so that a resample is a sum over its clusters.
+A target whose correlation does not exist is left out of the mean and named with its reason.
 
-Shapes: N rows · T columns (targets) · C clusters · B resamples
+Shapes: N rows · M training rows · C targets
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from whyrank.measure.correlation import Correlation, Floats, Mean, centred_ranks, columns, mean_defined
-from whyrank.measure.correlation_draws import ROUNDING, Draws, swapped, unit
-from whyrank.measure.correlation_lists import influence
-from whyrank.measure.significance import Ints, flipped, resampled
+from whyrank.measure.correlation import (
+    Correlation,
+    Floats,
+    Mean,
+    as_lists,
+    centred_ranks,
+    columns,
+    mean_defined,
+    spearman,
+)
 
 
-class Interval(NamedTuple):
-    """A mean of correlations with its bounds, -1 to 1, 0 at chance; None where no column is defined.
+def column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike) -> list[Correlation]:
+    """Spearman's correlation of each column of predictions with the same column of labels, ties averaged.
 
-    Bounds are None with fewer than 2 clusters too. `reason` is that of the first column, where none is defined.
+    prediction_NC, label_NC   (N, C) real numbers of any dtype, compared in float64
+    Returns C correlations of -1 to 1, 0 at chance, each undefined for its own reason only. Cost C N log N.
     """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    reason: str
+    return columns(prediction_NC, label_NC, "spearman")
 
 
-class Comparison(NamedTuple):
-    """Mean over the columns that both define: a minus b, -2 to 2, its bounds and its two-sided p; None without any."""
+def mean_column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, names: Sequence[str]) -> Mean:
+    """Mean of `column_spearman` over the columns where it is defined; the others by name with their reason.
 
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    n_columns: int
-    reason: str
-
-
-def column_spearman(prediction_NT: npt.ArrayLike, label_NT: npt.ArrayLike) -> list[Correlation]:
-    """(T,) correlations, each undefined for its own reason only."""
-    return columns(prediction_NT, label_NT, "spearman")
-
-
-def mean_column_spearman(prediction_NT: npt.ArrayLike, label_NT: npt.ArrayLike, names: Sequence[str]) -> Mean:
-    """Mean over the columns that are defined, and the names and reasons of the others."""
-    return mean_defined(dict(zip(names, column_spearman(prediction_NT, label_NT), strict=True)))
-
-
-def mean_interval(
-    prediction_NT: npt.ArrayLike,
-    label_NT: npt.ArrayLike,
-    cluster_N: npt.ArrayLike,
-    *,
-    resamples: int = 10_000,
-    seed: int,
-    level: float = 0.95,
-) -> Interval:
-    """Mean over the defined columns, with percentile bounds that resample clusters with replacement."""
-    prediction, label = (np.asarray(part, dtype=np.float64) for part in (prediction_NT, label_NT))
-    found = column_spearman(prediction, label)
-    kept = [i for i, one in enumerate(found) if one.value is not None]
-    if not kept:
-        return Interval(None, None, None, found[0].reason if found else "no column")
-    value = float(np.mean([found[i].value for i in kept]))
-    influence_N = np.mean([influence(prediction[:, i], label[:, i]) for i in kept], axis=0)
-    bounds = _bounds(influence_N, numbered(cluster_N), resamples, seed, level)
-    low, high = (None, None) if bounds is None else (value + bounds).tolist()
-    return Interval(value, low, high, "")
-
-
-def paired_means(
-    a_NT: npt.ArrayLike,
-    b_NT: npt.ArrayLike,
-    label_NT: npt.ArrayLike,
-    cluster_N: npt.ArrayLike,
-    *,
-    resamples: int = 10_000,
-    seed: int,
-    level: float = 0.95,
-) -> Comparison:
-    """Does a rate better than b on the same rows? p swaps the systems within whole clusters, in all columns at once.
-
-    The swaps are those of `correlation_significance.paired_correlations`.
+    names   of the C columns
+    The measure of Google QUEST Q&A Labeling (Kaggle 2019), which has no value where a column has none.
     """
-    a, b, label = (np.asarray(part, dtype=np.float64) for part in (a_NT, b_NT, label_NT))
-    found = {"a": column_spearman(a, label), "b": column_spearman(b, label)}
-    kept = [i for i in range(label.shape[1]) if all(part[i].value is not None for part in found.values())]
-    if not kept:
-        name = next((name for name, part in found.items() if all(one.value is None for one in part)), "a")
-        return Comparison(None, None, None, None, 0, f"{name}: {next(one.reason for one in found[name] if one.reason)}")
-    of_a, of_b = (float(np.mean([part[i].value for i in kept])) for part in found.values())
-    index_N = numbered(cluster_N)
-    pairs = [(influence(a[:, i], label[:, i]), influence(b[:, i], label[:, i])) for i in kept]
-    bounds = _bounds(np.mean([one - other for one, other in pairs], axis=0), index_N, resamples, seed, level)
-    p_value = _swap_p(a[:, kept], b[:, kept], label[:, kept], index_N, resamples, seed)
-    low, high = (None, None) if bounds is None else (of_a - of_b + bounds).tolist()
-    return Comparison(of_a - of_b, low, high, p_value, len(kept), "")
+    return mean_defined(dict(zip(names, column_spearman(prediction_NC, label_NC), strict=True)))
 
 
-def numbered(cluster_N: npt.ArrayLike) -> Ints:
-    """(N,) clusters, numbered from 0."""
-    _, index_N = np.unique(np.asarray(cluster_N), return_inverse=True)
-    return index_N
+def per_fold(
+    prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, fold_N: npt.ArrayLike, names: Sequence[str]
+) -> dict[int, Mean]:
+    """`mean_column_spearman` of the rows of each fold, by its number, ascending.
+
+    A column may be undefined in one fold and not in another: one whose rare value none of the fold's rows has.
+    """
+    prediction, label, fold = np.asarray(prediction_NC), np.asarray(label_NC), np.asarray(fold_N)
+    return {
+        int(number): mean_column_spearman(prediction[fold == number], label[fold == number], names)
+        for number in np.unique(fold)
+    }
 
 
-def _bounds(influence_N: Floats, index_N: Ints, resamples: int, seed: int, level: float) -> Floats | None:
-    """(2,) by how much the mean moves at most; None with fewer than 2 clusters."""
-    n_clusters = int(index_N.max()) + 1
-    if n_clusters < 2:
-        return None
-    sum_C, size_C = np.bincount(index_N, weights=influence_N), np.bincount(index_N)
+def snap(prediction_N: npt.ArrayLike, training_label_M: npt.ArrayLike) -> Floats:
+    """(N,) predictions brought to the distribution of the training labels: quantile mapping.
 
-    def moved(draw_BC: Draws) -> Floats:
-        return sum_C[draw_BC].sum(axis=1) / size_C[draw_BC].sum(axis=1)
+    prediction_N       (N,) finite numbers in any unit: their order among each other is all that counts
+    training_label_M   (M,) finite numbers, M at least 1
+    The prediction of rank r (equal ones share the mean rank) becomes the (r - 1/2) / N quantile of the labels, one of
+    the labels itself. Equal predictions stay equal; of a target on a grid many others become equal too, which is what
+    can raise a rank correlation: labels that are tied, as on a grid, are ranked as ties.
+    """
+    prediction_N, label_M = as_lists(prediction_N, prediction_N)[0], np.sort(np.asarray(training_label_M, np.float64))
+    place_N = (centred_ranks(prediction_N) / max(len(prediction_N), 1) + 0.5) * len(label_M)
+    return label_M[np.minimum(place_N.astype(np.int64), len(label_M) - 1)]
 
-    moved_B = resampled(moved, n_clusters, resamples=resamples, seed=seed)
-    tail = (1.0 - level) / 2.0
-    return np.asarray(np.quantile(moved_B, [tail, 1.0 - tail]), dtype=np.float64)
 
+def snap_helps(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> bool:
+    """Whether Spearman's correlation of the snapped predictions is above that of the predictions; both must exist.
 
-def _swap_p(a_NT: Floats, b_NT: Floats, label_NT: Floats, index_N: Ints, resamples: int, seed: int) -> float:
-    """(1 + #{|swapped| >= |observed|}) / (B + 1) of the sum over the columns."""
-    lists = [[unit(centred_ranks(column)) for column in part.T] for part in (a_NT, b_NT, label_NT)]
-    statistics = [swapped(one, other, label, index_N) for one, other, label in zip(*lists, strict=True)]
-    n_clusters, width = int(index_N.max()) + 1, 16 * len(index_N)
-
-    def total(is_kept_BC: npt.NDArray[np.uint8]) -> Floats:
-        return np.asarray(sum(statistic(is_kept_BC) for statistic in statistics), dtype=np.float64)
-
-    total_B = flipped(total, n_clusters, resamples=resamples, seed=seed, width=width)
-    observed = sum((one - other) @ label for one, other, label in zip(*lists, strict=True))
-    is_less_B = np.abs(total_B) < abs(float(observed)) - ROUNDING
-    return float((1 + (~is_less_B).sum()) / (resamples + 1))
+    prediction_N, label_N   (N,) of rows of the training part of a fold, best predicted by a model that has not seen
+                            them; nothing of the held-out rows may be among them
+    """
+    raw, snapped = spearman(prediction_N, label_N).value, spearman(snap(prediction_N, label_N), label_N).value
+    return raw is not None and snapped is not None and snapped > raw

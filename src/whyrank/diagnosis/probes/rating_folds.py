@@ -11,7 +11,8 @@ from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.ratings import steadier
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.records import TrainingRecord
-from whyrank.measure.ratings import mean_column_spearman, mean_interval
+from whyrank.measure.rating_significance import mean_interval
+from whyrank.measure.ratings import mean_column_spearman
 
 # A fold below this share of the middle of the others; with nothing to lose below so much, nothing is said.
 FAR = 0.5

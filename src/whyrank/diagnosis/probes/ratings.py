@@ -14,7 +14,8 @@ from whyrank.diagnosis.probes.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.steps import scaled_rates
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.records import TrainingRecord
-from whyrank.measure.ratings import mean_column_spearman, paired_means
+from whyrank.measure.rating_significance import paired_means
+from whyrank.measure.ratings import mean_column_spearman
 from whyrank.measure.significance import Interval
 
 # Labels are between 0 and 1: what spans less than this is one value and rounding.
