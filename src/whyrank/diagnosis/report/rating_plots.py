@@ -42,13 +42,13 @@ def systems_plot(section: RatingSection, level: float) -> Plot:
             axes.plot([low, high], [y, y], color=look_of(system)["color"], linewidth=1.0)
             label = system if target == "mean" else None
             axes.plot(number, y, **dot_of(system), markersize=4, label=label)
-        axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places])
+        axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
         axes.set(ylim=(len(places) - 0.45, -0.55), xlabel="Spearman")
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, columnspacing=1.0, handletextpad=0.2)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3, columnspacing=1.0, handletextpad=0.2)
 
     caption = f"Rows rated out of fold; whiskers are {per_cent(level)} intervals that resample groups. 0 is chance."
-    height = 0.17 * len(places) * max(2, len(systems) - 2) + 1.0
+    height = 0.13 * len(places) * max(2, len(systems) - 2) + 1.0
     return draw("rating-targets", "Spearman by target", caption, height, paint)
 
 
