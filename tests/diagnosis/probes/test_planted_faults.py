@@ -100,6 +100,8 @@ def valid_value(hint: Any) -> Any:
         return typing.get_args(hint)[0]
     if typing.get_origin(hint) is typing.Union:
         return {} if typing.get_origin(typing.get_args(hint)[0]) is dict else []
+    if typing.get_origin(hint) is dict:
+        return {}
     return {int: 1, float: 0.5, str: "text", bool: False}.get(hint, [])
 
 

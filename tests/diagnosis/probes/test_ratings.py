@@ -172,7 +172,7 @@ def test_ratings_below_those_of_words_are_told_instead_of_the_ranking_that_was_n
     assert one.fix.params == {"finetune_rank.train": "all"}
 
 
-def test_the_causes_are_named_in_order_of_what_they_cost_and_mended_together(lab, healthy, findings):
+def test_the_causes_are_named_in_order_of_weight_and_mended_together(lab, healthy, findings):
     spoilt = below_words(healthy, is_separate=True)
     table = rated.layouts(separate=3.2)
     apart = {name: replace(spoilt.runs[name], rating_layouts=table) for name in ("base", "barlow")}
@@ -182,7 +182,7 @@ def test_the_causes_are_named_in_order_of_what_they_cost_and_mended_together(lab
     one = found["worse-than-lexical", "base-tuned"]
     causes = [found[code, "base-tuned"] for code in ("separate-encoders-lose-interaction", "underfitted")]
     named = ", ".join(cause.code for cause in sorted(causes, key=lambda cause: -cause.weight))
-    assert one.cause.startswith(f"In order of what they cost: {named}. ")
+    assert one.cause.startswith(f"In order of weight: {named}. ")
     assert one.fix.params == causes[0].fix.params | causes[1].fix.params
 
 

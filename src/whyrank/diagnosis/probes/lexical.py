@@ -74,7 +74,7 @@ def _means(case: Examination, systems: tuple[str, ...]) -> Iterator[Evidence]:
 
 def _cause(causes: list[Finding], system: str) -> str:
     if causes:
-        return f"In order of what they cost: {', '.join(dict.fromkeys(one.code for one in causes))}. {causes[0].cause}"
+        return f"In order of weight: {', '.join(dict.fromkeys(one.code for one in causes))}. {causes[0].cause}"
     if system in UNTUNED:
         return "A ridge reads directly the words that a rating follows from; tuning has not learned to weigh them."
     return "What a frozen encoder keeps of a text is what it says, and a rating follows from how it says it."
