@@ -9,13 +9,17 @@ import sys
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from whyrank.core import io, params
 from whyrank.core.errors import exit_on_user_error
 from whyrank.diagnosis import preflight, registry, report
 from whyrank.diagnosis.finding import SEVERITIES
+from whyrank.diagnosis.ratings import compare_ratings
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.similarity import compare_similarity
+
+PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
 
 
 def main() -> None:
@@ -29,22 +33,16 @@ def main() -> None:
         inits=values["inits"],
         systems=list(values["systems"]),
     )
-    similar = compare_similarity(records, level=options.level, resamples=options.resamples, seed=seed)
-    findings = registry.examine(records, options.metric, options.resamples, options.level, seed, similar)
-    packages = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
-    versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
+    draws: dict[str, Any] = {"level": options.level, "resamples": options.resamples, "seed": seed}
+    known: dict[str, Any] = {
+        "similar": compare_similarity(records, **draws),
+        "rated": compare_ratings(records, **draws),
+    }
+    findings = registry.examine(records, options.metric, **draws, **known)
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    shown: dict[str, Any] = {"metric": options.metric, "provenance": {"params": values, "versions": versions}}
     with io.replacing_folder("metrics/diagnose") as folder:
-        verdict = report.write(
-            records,
-            findings,
-            folder,
-            metric=options.metric,
-            level=options.level,
-            resamples=options.resamples,
-            seed=seed,
-            provenance={"params": values, "versions": versions},
-            similar=similar,
-        )
+        verdict = report.write(records, findings, folder, **shown, **draws, **known)
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)

@@ -96,6 +96,25 @@ def test_the_seed_scenarios_differ_in_nothing_but_what_they_ask_about(name, aske
     assert {key for key in seed.keys() | variant.keys() if seed.get(key) != variant.get(key)} == asked
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("joint", {"prepare.ratings.layout", "finetune_rank.objectives.ratings.encoders"}),
+        ("adaptive", {"prepare.ratings.allocation", "prepare.ratings.head_share"}),
+        ("warmup", {"finetune_rank.warmup_ratio"}),
+        ("unfreezing", {"finetune_rank.thaw_every"}),
+        (
+            "class-aware",
+            {f"finetune_rank.objectives.ratings.{loss}.weight" for loss in ("mse", "weighted_bce")},
+        ),
+    ],
+)
+def test_each_ablation_of_the_ratings_changes_what_one_claim_names_and_nothing_else(name, asked):
+    seed, variant = (scenario.read(one, FOLDER).overrides for one in ("ratings-seed", f"ratings-seed-{name}"))
+    assert set(seed) == set(variant)
+    assert {key for key, value in variant.items() if value != seed[key]} == asked
+
+
 def applied_by_dvc(command, folder):
     """params.yaml after DVC itself applied the -S settings of a command to the shipped file."""
     from dvc.utils.cli_parse import to_path_overrides

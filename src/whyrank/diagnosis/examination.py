@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from whyrank.diagnosis.compare import best_system, per_query
 from whyrank.diagnosis.finding import Finding
+from whyrank.diagnosis.ratings import Ratings
 from whyrank.diagnosis.records import DataRecords, Records
 from whyrank.diagnosis.similarity import Similarity, of_list
 from whyrank.measure.significance import Interval, mean_interval
@@ -25,7 +26,7 @@ class Examination:
     """metric      column of `RunRecord.queries` that decides, for instance `accuracy@1`
     resamples   bootstrap draws
     level       of the intervals, 0 to 1
-    similarity  of the same records
+    similarity, ratings   of the same records
     said        what the probes so far found; those of causes stand before those of consequences
     """
 
@@ -35,6 +36,7 @@ class Examination:
     level: float
     seed: int
     similarity: Similarity
+    ratings: Ratings | None = None
     said: list[Finding] = field(default_factory=list)
 
     @property
@@ -47,6 +49,15 @@ class Examination:
         name   of the list; "" is the one that speaks for all
         """
         rows = of_list(self.similarity, name or self.similarity.headline)
+        rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
+        found = rows[["difference", "low", "high"]].itertuples(index=False)
+        return next((Interval(*row) for row in found), None)
+
+    def rating_difference(self, a: str, b: str) -> Interval | None:
+        """Mean column Spearman of a minus that of b; None where it is undefined or one of them rated nothing."""
+        if self.ratings is None:
+            return None
+        rows = self.ratings.comparisons
         rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
         found = rows[["difference", "low", "high"]].itertuples(index=False)
         return next((Interval(*row) for row in found), None)

@@ -34,15 +34,16 @@ def read_data(prepared: Path, recorded: Path) -> DataRecords:
         metrics=io.read_json(recorded.with_suffix(".json")),
         tables=tables,
         batches=tables["batches"],
+        ratings=_or_empty(prepared / "ratings.parquet"),
     )
 
 
 def read_training(recorded: Path) -> TrainingRecord:
-    looks = recorded / "evaluations.csv"
     return TrainingRecord(
         metrics=io.read_json(recorded.with_suffix(".json")),
         history=io.read_table(recorded / "history.csv"),
-        evaluations=io.read_table(looks) if looks.exists() else pd.DataFrame(),
+        evaluations=_or_empty(recorded / "evaluations.csv"),
+        rating_folds=_or_empty(recorded / "rating_folds.csv"),
     )
 
 
@@ -55,6 +56,8 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         answer_vectors=_vectors(run / "answer_vectors.npy"),
         pairs=_table(run / "pairs.parquet"),
         training_pairs=_table(run / "training_pairs.parquet"),
+        ratings=_rows(run / "ratings.parquet"),
+        rating_layouts=_rows(run / "ratings_layouts.parquet"),
     )
 
 
@@ -64,3 +67,14 @@ def _vectors(file: Path) -> np.ndarray | None:
 
 def _table(file: Path) -> pd.DataFrame | None:
     return io.read_table(file) if file.exists() else None
+
+
+def _or_empty(file: Path) -> pd.DataFrame:
+    table = _table(file)
+    return pd.DataFrame() if table is None else table
+
+
+def _rows(file: Path) -> pd.DataFrame | None:
+    """None for a table without rows too."""
+    table = _table(file)
+    return None if table is None or table.empty else table

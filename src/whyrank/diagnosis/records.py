@@ -24,20 +24,33 @@ class DataRecords:
     metrics: dict[str, float]
     tables: dict[str, pd.DataFrame]
     batches: pd.DataFrame
+    ratings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One training run: history per step and, for fine-tuning, one row per look at the dev set."""
+    """One training run: history per step and, for fine-tuning, one row per look at the dev set.
+
+    rating_folds   one row per fold and look: fold, step, ratings_spearman (mean over the defined columns of the rows
+                   held out; NaN without any), train_ratings_spearman, …; empty without ratings. History and looks are
+                   then those of fold 0.
+    """
 
     metrics: dict[str, float]
     history: pd.DataFrame
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rating_folds: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def objectives(self) -> set[str]:
-        """Those that steps followed, of rank, similarity and classification: each records its own loss."""
-        return {name for name in ("rank", "similarity", "classification") if f"{name}_loss" in self.history}
+        """Those that steps followed, of rank, similarity, classification and ratings: each records its own loss."""
+        names = ("rank", "similarity", "classification", "ratings")
+        return {name for name in names if f"{name}_loss" in self.history}
+
+    @property
+    def is_for_ratings(self) -> bool:
+        """Ratings were trained, and ranking was not."""
+        return "ratings" in self.objectives and "rank" not in self.objectives
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,10 @@ class RunRecord:
     pairs     one row per test pair of sentences: pair_id, source, subset, label, prediction (cosine), text1, text2, …;
               None where there are none, or the system has no cosine
     training_pairs   the same of a draw of the training pairs
+    ratings   one row per rated row and target: rating_id, fold, group, target, label (0 to 1), prediction (made by what
+              was trained on the other folds), snapped (the same brought to the distribution of the training labels, in
+              the columns where that helped within the fold); None where there are none, or the system rates nothing
+    rating_layouts   the same of ridge on the frozen encoder for each `layout` (joint | separate); of untuned encoders
     """
 
     metrics: dict[str, float]
@@ -62,6 +79,8 @@ class RunRecord:
     answer_vectors: np.ndarray | None = None
     pairs: pd.DataFrame | None = None
     training_pairs: pd.DataFrame | None = None
+    ratings: pd.DataFrame | None = None
+    rating_layouts: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,30 @@
 """All probes. A probe of trained systems replaces the preflight probe of the same code, which knows less."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
-from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.examination import UNTUNED, Examination
 from whyrank.diagnosis.finding import Finding, in_order
 from whyrank.diagnosis.preflight import PREFLIGHT
 from whyrank.diagnosis.probes import (
     balance,
     collapse,
     forgetting,
+    lexical,
     lists,
     objectives,
     pretraining,
     ranking,
+    rating_folds,
+    ratings,
     representation,
     schedule,
     similarity,
     slices,
     training,
 )
+from whyrank.diagnosis.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.records import Records
 from whyrank.diagnosis.similarity import Similarity, compare_similarity
 
@@ -31,7 +37,6 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "pretraining-hurts": pretraining.pretraining_hurts,
     "pretraining-helps": pretraining.pretraining_helps,
     "scale-mismatch-after-pretraining": pretraining.scale_mismatch_after_pretraining,
-    "worse-than-lexical": ranking.worse_than_lexical,
     "worse-than-zero-shot": ranking.worse_than_zero_shot,
     "ties-decide-the-metric": lists.ties_decide_the_metric,
     "hub-answers": lists.hub_answers,
@@ -53,22 +58,53 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "answer-mixes-questions": representation.answer_mixes_questions,
     "similarity-worse-than-untouched": similarity.similarity_worse_than_untouched,
     "forgetting": forgetting.forgetting,
+    "constant-predictions": ratings.constant_predictions,
+    "fold-failed": rating_folds.fold_failed,
+    "separate-encoders-lose-interaction": ratings.separate_encoders_lose_interaction,
+    # Last, since it asks the others why.
+    "worse-than-lexical": lexical.worse_than_lexical,
+}
+
+# What they say of a system is about its ranking, and of no weight where it was trained for ratings alone.
+OF_RANKING = {
+    "worse-than-zero-shot",
+    "ties-decide-the-metric",
+    "hub-answers",
+    "collapsed-embeddings",
+    "dimensional-collapse",
+    "question-conversation-gap",
 }
 
 
 def examine(
-    records: Records, metric: str, resamples: int, level: float, seed: int, similar: Similarity | None = None
+    records: Records,
+    metric: str,
+    resamples: int,
+    level: float,
+    seed: int,
+    similar: Similarity | None = None,
+    rated: Ratings | None = None,
 ) -> list[Finding]:
     """Every probe once, in order; each is told what those before it found.
 
     metric      per-query metric that decides, such as `accuracy@1`;  resamples   bootstrap draws
     level       of the intervals, 0 to 1
-    similar     `compare_similarity` of the same records, where it is known already
+    similar, rated   `compare_similarity` and `compare_ratings` of the same records, where they are known already
     """
-    similar = similar or compare_similarity(records, level=level, resamples=resamples, seed=seed)
-    case = Examination(records, metric, resamples, level, seed, similar)
+    draws: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
+    similar = similar or compare_similarity(records, **draws)
+    case = Examination(records, metric, resamples, level, seed, similar, rated or compare_ratings(records, **draws))
     for code, preflight in PREFLIGHT.items():
         case.said.extend(preflight(records.data) if code not in PROBES else ())
     for probe in PROBES.values():
-        case.said.extend(probe(case))
+        case.said.extend(_weighed(case, finding) for finding in probe(case))
     return in_order(case.said)
+
+
+def _weighed(case: Examination, finding: Finding) -> Finding:
+    """For information, where it is about a ranking that the system was not trained for."""
+    record = case.records.finetune.get(UNTUNED.get(finding.system, ""))
+    if finding.code not in OF_RANKING or record is None or not record.is_for_ratings:
+        return finding
+    sentence = f"In ranking, which {finding.system} was not trained for: {finding.sentence}"
+    return replace(finding, severity="info", sentence=sentence)

@@ -10,6 +10,7 @@ import pandas as pd
 from whyrank.diagnosis.records import Records, TrainingRecord
 from whyrank.measure import geometry
 
+from .. import rated
 from .rated import NO_TARGETS, healthy_rows, rating_tables, token_table
 
 TUNED = ("base-tuned", "barlow-tuned")
@@ -366,35 +367,55 @@ def forgotten(lab: Any, healthy: Records) -> Records:
     return lab.with_scored_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
 
 
-def rated(healthy: Records, **changes: Any) -> Records:
+def tables_anew(healthy: Records, **changes: Any) -> Records:
     """The tables of ratings anew, from other rows or settings: see `rating_tables`."""
     return with_data(healthy, tables=healthy.data.tables | rating_tables(**changes))
 
 
 def stars(lab: Any, healthy: Records) -> Records:
-    return rated(healthy, rows=healthy_rows(stars=lambda i: i % 5 + 1))
+    return tables_anew(healthy, rows=healthy_rows(stars=lambda i: i % 5 + 1))
 
 
 def counted_columns(lab: Any, healthy: Records) -> Records:
-    return rated(healthy, rows=healthy_rows(**NO_TARGETS))
+    return tables_anew(healthy, rows=healthy_rows(**NO_TARGETS))
 
 
 def grouped_by_id(lab: Any, healthy: Records) -> Records:
-    return rated(healthy, settings={"prepare.ratings.group": "qa_id"})
+    return tables_anew(healthy, settings={"prepare.ratings.group": "qa_id"})
 
 
 def one_value(lab: Any, healthy: Records) -> Records:
-    return rated(healthy, rows=healthy_rows(polite=lambda i: 1.0))
+    return tables_anew(healthy, rows=healthy_rows(polite=lambda i: 1.0))
 
 
 def rare_side(lab: Any, healthy: Records) -> Records:
     """One row in 26, some in each fold."""
-    return rated(healthy, rows=healthy_rows(rude=lambda i: float(i % 26 == 0)))
+    return tables_anew(healthy, rows=healthy_rows(rude=lambda i: float(i % 26 == 0)))
 
 
 def wasted_tokens(lab: Any, healthy: Records, unused: float = 0.3) -> Records:
     table = token_table(fixed=0.1 + unused, adaptive=0.1, used="fixed")
     return with_data(healthy, tables=healthy.data.tables | {"rating_fields": table})
+
+
+def equal_ratings(lab: Any, healthy: Records) -> Records:
+    """Tuned systems rate the rows of one fold alike on one target."""
+    rows = np.flatnonzero(rated.FOLD == 2)
+    return rated.rated_otherwise(rated.with_ratings(healthy), *TUNED, rows=rows, columns=2, to=0.07)
+
+
+def lost_fold(lab: Any, healthy: Records) -> Records:
+    """Tuned systems know nothing of the rows of one fold."""
+    rows = np.flatnonzero(rated.FOLD == 3)
+    return rated.rated_otherwise(rated.with_ratings(healthy), *TUNED, rows=rows, columns=slice(None), to="noise")
+
+
+def sides_apart(lab: Any, healthy: Records, separate: float = 3.2) -> Records:
+    """Question and answer are read apart, and the frozen encoders rate worse for it than for the two as one text."""
+    spoilt = rated.with_ratings(healthy, is_separate=True)
+    table = rated.layouts(separate=separate)
+    runs = {name: replace(spoilt.runs[name], rating_layouts=table) for name in ("base", "barlow")}
+    return replace(spoilt, runs=spoilt.runs | runs)
 
 
 Plant = Callable[[Any, Records], Records]
@@ -476,4 +497,7 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "similarity-worse-than-untouched": (pairs_of_another_kind, of("similarity-worse-than-untouched", *TUNED)),
     "forgetting": (forgotten, of("forgetting", *TUNED)),
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
+    "constant-predictions": (equal_ratings, of("constant-predictions", *TUNED)),
+    "fold-failed": (lost_fold, of("fold-failed", *TUNED)),
+    "separate-encoders-lose-interaction": (sides_apart, of("separate-encoders-lose-interaction", *TUNED)),
 }

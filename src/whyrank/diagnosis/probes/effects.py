@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.probes.rating_courses import TRAINING_ROWS, course
 from whyrank.diagnosis.records import TrainingRecord
 
 # Standard errors that a change must exceed.
@@ -20,7 +21,7 @@ TRAINING_QUERIES = 200
 # Share of the steps at either end that a figure of single batches is averaged over.
 END = 0.1
 
-RANK = "rank"
+RANK, RATINGS = "rank", "ratings"
 COLUMN = re.compile(r"([a-z]+)_(?:loss|gradient_share|batches)")
 
 
@@ -66,16 +67,26 @@ def effect(case: Examination, record: TrainingRecord, name: str) -> Effect | Non
     if name == "similarity" and "spearman_mean" in looks:
         # Of a rank correlation near 0, and so the largest: Kendall and Stuart 1973, section 31.19.
         return _of_looks("Spearman of the dev pairs", looks["spearman_mean"], 1 / np.sqrt(max(1, _dev_pairs(case) - 1)))
+    if name == RATINGS:
+        # One column has the largest error; that of a mean over columns is smaller.
+        return _of_looks("mean column Spearman of training rows", course(record)["train"], 1 / np.sqrt(TRAINING_ROWS))
     if f"{name}_accuracy" in history:
         return _of_batches(f"accuracy of {name} in the batches", history[f"{name}_accuracy"].dropna().to_numpy())
     return None
 
 
 def cost(case: Examination, init: str, found: Effect) -> float:
-    """Points, of its own metric or of test queries, whichever lost more; and one, to stand before mere symptoms."""
-    runs = (init, f"{init}-tuned")
-    lost = case.mean(runs[0]) - case.mean(runs[1]) if all(name in case.records.runs for name in runs) else 0.0
-    return 1 + 100 * max(0.0, found.start - found.end, lost)
+    """Points, of its own metric or of what was tested, whichever lost more; and one, to stand before mere symptoms."""
+    return 1 + 100 * max(0.0, found.start - found.end, _lost(case, init))
+
+
+def _lost(case: Examination, init: str) -> float:
+    """By tuning: of the metric of test queries, or of ratings where those alone were trained."""
+    before, after = init, f"{init}-tuned"
+    if case.records.finetune[init].is_for_ratings:
+        difference = case.rating_difference(after, before)
+        return 0.0 if difference is None else -difference.mean
+    return case.mean(before) - case.mean(after) if {before, after} <= set(case.records.runs) else 0.0
 
 
 def _of_looks(metric: str, value: pd.Series, error: float) -> Effect | None:

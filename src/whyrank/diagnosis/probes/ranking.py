@@ -19,6 +19,9 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding]:
     """An encoder is below the better lexical floor: a warning once it learned to rank, else for information."""
     floor = best_system(case.records, case.metric, LEXICAL)
     for system in ("base", *START) if floor else ():
+        record = case.records.finetune.get(UNTUNED.get(system, ""))
+        if record is not None and record.is_for_ratings:
+            continue
         difference = case.difference(system, str(floor))
         if difference is None or not is_lower(difference):
             continue

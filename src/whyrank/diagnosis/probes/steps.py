@@ -74,9 +74,9 @@ def train_more(case: Examination, record: TrainingRecord) -> Fix:
     accuracy = record.evaluations["train_accuracy@1"].to_numpy()
     if accuracy[-1] < LEFT * accuracy[0]:
         return Fix(scaled_rates(record, 0.1))
-    far = _further(record)
-    if max(far.values()) > 1:
-        return _go_further(record, epochs, far)
+    longer = go_further(record, epochs)
+    if longer is not None:
+        return longer
     if _loss_rose(record.history["rank_loss"].to_numpy()):
         return Fix(scaled_rates(record, 0.1))
     if steps < FEW_STEPS:
@@ -89,8 +89,11 @@ def _further(record: TrainingRecord) -> dict[str, float]:
     return {name: max(1.0, ENOUGH[name] / max(record.history[name].sum(), TINY)) for name in peak_rates(record)}
 
 
-def _go_further(record: TrainingRecord, epochs: float, far: dict[str, float]) -> Fix:
-    """Longer steps up to the usual rates, then more of them."""
+def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
+    """Longer steps up to the usual rates, then more of them; None where the weights went far enough."""
+    far = _further(record)
+    if max(far.values(), default=1.0) <= 1:
+        return None
     peaks = {name: max(peak, TINY) for name, peak in peak_rates(record).items()}
     longer = {name: min(far[name], max(1.0, USUAL[name] / peak)) for name, peak in peaks.items()}
     more = max(far[name] / longer[name] for name in peaks)

@@ -10,13 +10,11 @@ from whyrank.diagnosis.finding import Evidence, Finding
 from whyrank.diagnosis.probes.balance import holds_ranking_back
 from whyrank.diagnosis.probes.batches import false_negative_findings
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
+from whyrank.diagnosis.probes.lessons import LEAST_LOOKS, STILL_RISING, Course, rating_lessons
 from whyrank.diagnosis.probes.schedule import is_short_of_peak, is_spoilt_at_once, is_thrown_off
-from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, ranked, train_less, train_more, train_on
+from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, ranked, train_less, train_more, train_on, trained
 from whyrank.diagnosis.records import TrainingRecord
 
-# Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
-STILL_RISING = 0.10
-LEAST_LOOKS = 4
 # A run that reached its best so late was stopped by its number of steps, not by its patience.
 LATE = 0.9
 
@@ -36,36 +34,52 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
 
 def underfitted(case: Examination) -> Iterator[Finding]:
     """Training ended before it had learned: it hardly moved, or was still rising."""
-    for init, record in ranked(case).items():
-        if is_explained(case, record):
-            continue
-        train = record.evaluations["train_accuracy@1"].to_numpy()
-        dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
-        hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
-        if not hardly_moved and not _still_rising(record, train, dev):
+    for init, record in trained(case).items():
+        course = _ranking(case, record) if "rank" in record.objectives else rating_lessons(case, record)
+        if course is None or is_explained(case, record) or not (course.hardly_moved or course.is_rising):
             continue
         steps = int(record.metrics["steps_run"])
-        what = "had hardly moved" if hardly_moved else "was still rising"
+        what = "had hardly moved" if course.hardly_moved else "was still rising"
         yield Finding(
             code="underfitted",
             severity="warning",
             system=f"{init}-tuned",
-            sentence=f"After {steps} steps accuracy@1 on training queries {what}: {train[0]:.2f} at the start, "
-            f"{train[-1]:.2f} at the end.",
+            sentence=f"After {steps} steps {course.metric} on {course.seen} {what}: {course.train[0]:.2f} at the "
+            f"start, {course.train[-1]:.2f} at the end.",
             evidence=(
-                Evidence("train accuracy@1 before the first step", float(train[0])),
-                Evidence("train accuracy@1 at the end", float(train[-1])),
-                Evidence(f"dev {case.metric} at the end", float(dev[-1])),
+                Evidence(f"train {course.metric} before the first step", float(course.train[0])),
+                Evidence(f"train {course.metric} at the end", float(course.train[-1])),
+                Evidence(f"{course.held_out} at the end", float(course.dev[-1])),
                 Evidence("steps", steps, "steps"),
-                Evidence("rounds through the training pairs", epochs_run(case, record), "epochs"),
+                Evidence(f"rounds through the {course.rows}", course.epochs, "epochs"),
                 *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
             ),
             cause="Too few steps, or steps of the wrong size.",
-            fix=train_more(case, record) if hardly_moved else train_on(case, record),
+            fix=course.fix,
             reference="ST#1700",
             # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
-            weight=100 * float(LEARNT - train.max() if hardly_moved else _tail_gain(dev)),
+            weight=100 * float(course.left if course.hardly_moved else course.tail_gain),
         )
+
+
+def _ranking(case: Examination, record: TrainingRecord) -> Course:
+    train = record.evaluations["train_accuracy@1"].to_numpy()
+    dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
+    hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
+    return Course(
+        metric="accuracy@1",
+        seen="training queries",
+        held_out=f"dev {case.metric}",
+        rows="training pairs",
+        train=train,
+        dev=dev,
+        hardly_moved=hardly_moved,
+        is_rising=_still_rising(record, train, dev),
+        left=float(LEARNT - train.max()),
+        tail_gain=tail_gain(dev),
+        epochs=epochs_run(case, record),
+        fix=train_more(case, record) if hardly_moved else train_on(case, record),
+    )
 
 
 def is_explained(case: Examination, record: TrainingRecord) -> bool:
@@ -78,11 +92,11 @@ def is_explained(case: Examination, record: TrainingRecord) -> bool:
 def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) -> bool:
     if len(dev) < LEAST_LOOKS or record.metrics["best_step"] < LATE * record.metrics["steps_run"]:
         return False
-    is_rising = [_tail_gain(curve) >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for curve in (train, dev)]
+    is_rising = [tail_gain(curve) >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for curve in (train, dev)]
     return all(is_rising)
 
 
-def _tail_gain(curve: np.ndarray) -> float:
+def tail_gain(curve: np.ndarray) -> float:
     """What the last quarter of the looks brought."""
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
 

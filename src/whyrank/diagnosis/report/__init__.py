@@ -6,10 +6,12 @@ from typing import Any
 
 from whyrank.core import io
 from whyrank.diagnosis.finding import Finding
+from whyrank.diagnosis.ratings import Ratings
 from whyrank.diagnosis.records import Records
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.rating_content import RatingSection
 from whyrank.diagnosis.similarity import Similarity
 
 
@@ -24,20 +26,22 @@ def write(
     seed: int,
     provenance: Mapping[str, Any],
     similar: Similarity | None = None,
+    rated: Ratings | None = None,
 ) -> str:
     """Write the report into `folder` and return its verdict.
 
     provenance   what is shown under that heading: values, or mappings (`{"params": {...}, "versions": {...}}`), which
                  become tables with dotted keys
-    similar      `compare_similarity` of the same records, where it is known already
+    similar, rated   `compare_similarity` and `compare_ratings` of the same records, where they are known already
     Files: report.html, report.md; systems.csv, comparisons.csv, similarity.csv, similarity_comparisons.csv,
     convergence.csv, slices.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table holds only its
-    header where nothing was recorded.
+    header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv, rating_columns.csv,
+    rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
     The same records give the same bytes. Raises UserError for a metric that was not recorded.
     """
     content = gather(
         records, findings, metric=metric, level=level, resamples=resamples, seed=seed, provenance=provenance,
-        similar=similar,
+        similar=similar, rated=rated,
     )  # fmt: skip
     folder = Path(folder)
     io.write_text(folder / "report.html", render_html(content))
@@ -48,4 +52,13 @@ def write(
     io.write_table(folder / "similarity_comparisons.csv", content.similarity.comparisons)
     for name in ("learning", "barlow", "centroids", "gap"):
         io.write_table(folder / "plots" / f"{name}.csv", getattr(content, name))
+    if content.ratings is not None:
+        _write_ratings(content.ratings, folder)
     return content.verdict
+
+
+def _write_ratings(section: RatingSection, folder: Path) -> None:
+    for name in ("systems", "targets", "columns", "comparisons"):
+        io.write_table(folder / f"rating_{name}.csv", getattr(section.rated, name))
+    for name in ("histograms", "folds"):
+        io.write_table(folder / "plots" / f"rating_{name}.csv", getattr(section, name))

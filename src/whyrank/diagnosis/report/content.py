@@ -9,8 +9,10 @@ import pandas as pd
 from whyrank.diagnosis import compare
 from whyrank.diagnosis.convergence import convergence
 from whyrank.diagnosis.finding import Finding, in_order
+from whyrank.diagnosis.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.records import Records, objectives_trained
 from whyrank.diagnosis.report import numbers, series
+from whyrank.diagnosis.report.rating_content import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.diagnosis.similarity import Similarity, compare_similarity
 from whyrank.diagnosis.slices import slices
@@ -38,6 +40,7 @@ class Content:
     systems: pd.DataFrame
     comparisons: pd.DataFrame
     similarity: Similarity
+    ratings: RatingSection | None
     slices: pd.DataFrame
     convergence: pd.DataFrame
     gap: pd.DataFrame
@@ -61,22 +64,29 @@ def gather(
     seed: int,
     provenance: Mapping[str, Any],
     similar: Similarity | None = None,
+    rated: Ratings | None = None,
 ) -> Content:
-    """Compute every table; `similar` where it is not given. Raises UserError for a metric that was not recorded."""
+    """Compute every table; `similar` and `rated` where they are not given.
+
+    Raises UserError for a metric that was not recorded.
+    """
     draws: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
     similar = similar or compare_similarity(records, **draws)
+    rated = rated or compare_ratings(records, **draws)
     differences = compare.comparisons(records, metric, **draws)
     systems = compare.system_table(records, **draws)
     return Content(
         metric=metric,
         level=level,
         verdict=verdict(
-            differences, findings, metric=metric, level=level, similarity=similar, trained=objectives_trained(records)
+            differences, findings, metric=metric, level=level, similarity=similar, ratings=rated,
+            trained=objectives_trained(records),
         ),
         findings=in_order(findings),
         systems=systems,
         comparisons=differences,
         similarity=similar,
+        ratings=None if rated is None else rating_section(records, rated),
         slices=slices(records, metric, **draws),
         convergence=convergence(records, metric),
         gap=series.gap(systems, metric),
@@ -88,7 +98,7 @@ def gather(
         queries=_query_counts(records.data.queries),
         data=_data_numbers(records),
         provenance=_sections(provenance),
-    )
+    )  # fmt: skip
 
 
 def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:

@@ -7,8 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from whyrank.diagnosis.compare import TYPES
 from whyrank.diagnosis.examination import START
+from whyrank.diagnosis.ratings import undefined as undefined_ratings
 from whyrank.diagnosis.report import numbers, plots
 from whyrank.diagnosis.report.content import Content, best_cells
+from whyrank.diagnosis.report.rating_content import RatingSection, best_systems
+from whyrank.diagnosis.report.rating_plots import rating_plots
 from whyrank.diagnosis.report.svg import Plot
 from whyrank.diagnosis.report.tables import each
 from whyrank.diagnosis.similarity import Similarity, undefined
@@ -43,6 +46,7 @@ def render_html(content: Content) -> str:
         cells={(row.system, row.type, row.metric): row for row in each(content.systems)},
         best=best_cells(content.systems),
         similar=_similarity(content),
+        rated=_ratings(content.ratings, content.level) if content.ratings else {},
         sizes=content.systems.drop_duplicates("type").set_index("type")["n"].to_dict(),
         plots=_plots(content),
     )
@@ -61,6 +65,27 @@ def _similarity(content: Content) -> dict[str, Any]:
         "undefined": undefined(similar),
         "swaps": numbers.SWAPS,
         "plots": [plots.similarity_plot(similar.comparisons, content.level)] if _has_training(similar) else [],
+    }
+
+
+def _ratings(section: RatingSection, level: float) -> dict[str, Any]:
+    """Rows of the tables, and the cells of the targets by target and system."""
+    rated = section.rated
+    shown = rated.columns["value"].round(numbers.DIGITS)
+    best = rated.columns[shown == shown.groupby(rated.columns["target"]).transform("max")]
+    return {
+        "rated": rated,
+        "systems": list(each(rated.systems)),
+        "best": best_systems(rated),
+        "roles": numbers.RATED_ROLES,
+        "groups": numbers.GROUPS,
+        "undefined": undefined_ratings(rated),
+        "differences": list(each(rated.comparisons)),
+        "targets": list(each(rated.targets)),
+        "cells": {(row.target, row.system): row for row in each(rated.columns)},
+        "best_cells": set(best[["target", "system"]].itertuples(index=False, name=None)),
+        "plots": rating_plots(section, level),
+        "fields": list(each(section.fields)),
     }
 
 

@@ -9,25 +9,29 @@ from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.finding import Finding
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import Content, best_cells
+from whyrank.diagnosis.report.layout import WIDTH, pipe_table, wrapped
+from whyrank.diagnosis.report.rating_markdown import rating_blocks
 from whyrank.diagnosis.report.tables import each
 from whyrank.diagnosis.similarity import of_list, undefined
 from whyrank.diagnosis.text import one_line, shorten
 from whyrank.diagnosis.worst import Hit, WorstQuery
 
-WIDTH = 96
-
 
 def render_markdown(content: Content) -> str:
     """The same as the page, less the plots."""
+    rated = rating_blocks(content.ratings, content.level) if content.ratings else []
+    is_first = content.ratings is not None and content.ratings.rated.is_first
     blocks = [
         "# whyrank diagnosis",
-        _wrapped(content.verdict),
+        wrapped(content.verdict),
+        *(rated if is_first else []),
         *_systems(content),
         "## Findings",
         *(block for finding in content.findings for block in _finding(finding, content.level)),
         *([] if content.findings else ["No probe raised anything."]),
         *_comparisons(content),
         *_similarity(content),
+        *([] if is_first else rated),
         *_slices(content),
         "## Worst queries",
         *(block for query in content.worst for block in _worst(query)),
@@ -51,7 +55,7 @@ def _systems(content: Content) -> list[str]:
     sizes = chosen.drop_duplicates("type").set_index("type")["n"]
     title = f"{content.metric} on the test queries, {numbers.per_cent(content.level)} interval; * best of the column"
     header = ["system", *(f"{kind}, n = {sizes[kind]}" for kind in kinds)]
-    return ["## Systems", _wrapped(title), _table(header, list(cells.values()))]
+    return ["## Systems", wrapped(title), pipe_table(header, list(cells.values()))]
 
 
 def _finding(finding: Finding, level: float) -> list[str]:
@@ -61,18 +65,18 @@ def _finding(finding: Finding, level: float) -> list[str]:
         low, high = finding.interval
         evidence.append(f"- {numbers.per_cent(level)} interval: {numbers.free(low)} to {numbers.free(high)}")
     heading = one_line(f"### {finding.severity.upper()} {finding.code} (about {finding.system})")
-    blocks = [heading, _wrapped(finding.sentence)]
+    blocks = [heading, wrapped(finding.sentence)]
     blocks += ["\n".join(one_line(line) for line in evidence)] if evidence else []
-    blocks.append(_wrapped(f"Cause: {finding.cause}"))
-    blocks += [_wrapped(f"What to do: {finding.fix.action}")] if finding.fix.action else []
+    blocks.append(wrapped(f"Cause: {finding.cause}"))
+    blocks += [wrapped(f"What to do: {finding.fix.action}")] if finding.fix.action else []
     blocks += [f"```\n{finding.fix.command}\n```"] if finding.fix.command else []
-    return [*blocks, _wrapped(f"Reference: {finding.reference}")]
+    return [*blocks, wrapped(f"Reference: {finding.reference}")]
 
 
 def _comparisons(content: Content) -> list[str]:
     if content.comparisons.empty:
         return ["## Comparisons", "No two systems of the experiment were evaluated together."]
-    blocks = ["## Comparisons", _wrapped(f"Difference in {content.metric} on the same queries; {numbers.HOLM}")]
+    blocks = ["## Comparisons", wrapped(f"Difference in {content.metric} on the same queries; {numbers.HOLM}")]
     header = ["comparison", "difference", f"{numbers.per_cent(content.level)} interval", "p", "Holm's p"]
     for kind, rows in content.comparisons.groupby("type", sort=False):
         first = rows.iloc[0]
@@ -83,7 +87,7 @@ def _comparisons(content: Content) -> list[str]:
             ]
             for row in each(rows)
         ]  # fmt: skip
-        blocks += [f"### {kind}: {first.n_queries} queries of {first.n_clusters} answers", _table(header, body)]
+        blocks += [f"### {kind}: {first.n_queries} queries of {first.n_clusters} answers", pipe_table(header, body)]
     return blocks
 
 
@@ -97,10 +101,10 @@ def _similarity(content: Content) -> list[str]:
     systems = list(similar.systems["system"].drop_duplicates())
     body = [[name, f"{n:,}", *(values[name, system] for system in systems)] for name, n in sizes.items()]
     blocks = ["## Similarity", "Spearman's correlation of cosine and label on the test pairs."]
-    blocks.append(_table(["pairs of sentences", "n", *systems], body))
-    blocks += [_wrapped(f"Undefined: {'; '.join(undefined(similar))}.")] if undefined(similar) else []
+    blocks.append(pipe_table(["pairs of sentences", "n", *systems], body))
+    blocks += [wrapped(f"Undefined: {'; '.join(undefined(similar))}.")] if undefined(similar) else []
     if len(similar.comparisons):
-        blocks.append(_wrapped(f"Differences of Spearman's correlations on the same pairs; {numbers.SWAPS}"))
+        blocks.append(wrapped(f"Differences of Spearman's correlations on the same pairs; {numbers.SWAPS}"))
     headline = [(f"{row.a} {numbers.MINUS} {row.b}", row) for row in each(of_list(similar, similar.headline))]
     blocks += _differences(similar.headline, headline, content.level)
     for a, b in START.items() if len(sizes) > 1 else ():
@@ -118,7 +122,7 @@ def _differences(heading: str, rows: Sequence[tuple[str, Any]], level: float) ->
         for name, row in rows
     ]  # fmt: skip
     header = ["similarity", "difference", f"{numbers.per_cent(level)} interval", "p", "Holm's p"]
-    return [f"### {heading}", _table(header, body)] if body else []
+    return [f"### {heading}", pipe_table(header, body)] if body else []
 
 
 def _slices(content: Content) -> list[str]:
@@ -130,7 +134,7 @@ def _slices(content: Content) -> list[str]:
         systems = rows["system"].drop_duplicates()
         header = ["system", *(f"{label} (n = {n})" for label, n in sizes.items())]
         body = [[system, *(values[(system, label)] for label in sizes.index)] for system in systems]
-        blocks += [f"### By {name}", _table(header, body)]
+        blocks += [f"### By {name}", pipe_table(header, body)]
     return [f"## {content.metric} by kind of query", *blocks] if blocks else []
 
 
@@ -160,13 +164,17 @@ def _convergence(content: Content) -> list[str]:
         for row in each(content.convergence)
     ]  # fmt: skip
     header = ["initial encoder", "start", "final", "best", "best step", "steps to 90 %", "steps run"]
-    return ["## Convergence", _wrapped(f"{content.metric} on the dev queries."), _table(header, rows)]
+    return ["## Convergence", wrapped(f"{content.metric} on the dev queries."), pipe_table(header, rows)]
 
 
 def _data(content: Content) -> list[str]:
     counts = [[str(row[0]), *map(numbers.free, row[1:])] for row in content.queries.to_numpy().tolist()]
     values = [[one_line(name), numbers.free(number)] for name, number in content.data.items()]
-    return ["## Data", _table(["queries", *content.queries.columns[1:]], counts), _table(["number", "value"], values)]
+    return [
+        "## Data",
+        pipe_table(["queries", *content.queries.columns[1:]], counts),
+        pipe_table(["number", "value"], values),
+    ]
 
 
 def _provenance(content: Content) -> list[str]:
@@ -176,19 +184,3 @@ def _provenance(content: Content) -> list[str]:
         wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
         blocks += [f"### {one_line(heading)}", "\n".join(wrapped)]
     return blocks
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(one_line(text), WIDTH, break_on_hyphens=False)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A pipe table padded to its widest cells; names at the start, numbers at the end."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    padded = [
-        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        for row in (header, *rows)
-    ]
-    lines = [padded[0], ruler, *padded[1:]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

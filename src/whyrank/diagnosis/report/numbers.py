@@ -2,10 +2,12 @@
 
 import math
 
+DIGITS = 3  # of a metric, as shown
 MINUS = "\u2212"
 NONE = "\u2013"
 HOLM = "p flips the signs of whole answers, Holm's p corrects it for all comparisons of its block."
 SWAPS = "p swaps the two systems pair by pair, Holm's p corrects it for all comparisons of its list."
+GROUPS = "p swaps the two systems group by group, Holm's p corrects it for all comparisons of the table."
 UNDEFINED = "undefined"
 
 ROLES = {
@@ -17,22 +19,30 @@ ROLES = {
     "barlow-tuned": "pretrained, then tuned",
 }
 
+RATED_ROLES = {
+    "tfidf": "ridge on words",
+    "base": "ridge on the frozen encoder",
+    "barlow": "ridge on the pretrained encoder",
+    "base-tuned": "tuned",
+    "barlow-tuned": "pretrained, then tuned",
+}
 
-def value(number: float, digits: int = 3) -> str:
+
+def value(number: float, digits: int = DIGITS) -> str:
     """Fixed decimals, so that a column lines up."""
     return f"{number:.{digits}f}".replace("-", MINUS) if math.isfinite(number) else NONE
 
 
-def bounds(low: float, high: float, digits: int = 3) -> str:
+def bounds(low: float, high: float, digits: int = DIGITS) -> str:
     return f"{value(low, digits)} to {value(high, digits)}" if math.isfinite(low) else NONE
 
 
-def span(low: float, high: float, digits: int = 3) -> str:
+def span(low: float, high: float, digits: int = DIGITS) -> str:
     """`bounds` for narrow columns, where neither bound is negative."""
     return f"{value(low, digits)}{NONE}{value(high, digits)}" if math.isfinite(low) else NONE
 
 
-def signed(number: float, digits: int = 3) -> str:
+def signed(number: float, digits: int = DIGITS) -> str:
     """With its sign; a difference that rounds to nothing has none."""
     text = f"{number:+.{digits}f}".replace("-", MINUS)
     return f"{0:.{digits}f}" if float(f"{number:.{digits}f}") == 0 else text

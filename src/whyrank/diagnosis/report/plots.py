@@ -38,8 +38,8 @@ def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
     def paint(axes: Axes) -> None:
         for row in each(chosen):
             y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
-            axes.plot([row.low, row.high], [y, y], color=_look(row.system)["color"], linewidth=1.4)
-            axes.plot(row.value, y, **_dot(row.system), markersize=5.5)
+            axes.plot([row.low, row.high], [y, y], color=look_of(row.system)["color"], linewidth=1.4)
+            axes.plot(row.value, y, **dot_of(row.system), markersize=5.5)
         starts = np.arange(len(kinds)) * (len(names) + 1.4)
         axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
         for start, kind in zip(starts, kinds, strict=True):
@@ -54,7 +54,7 @@ def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
 def learning_plot(learning: pd.DataFrame, metric: str) -> Plot:
     def paint(axes: Axes) -> None:
         for init, rows in learning.groupby("init", sort=False):
-            look = _look(f"{init}-tuned")
+            look = look_of(f"{init}-tuned")
             every = max(1, len(rows) // 12)
             axes.plot(rows["step"], rows["dev"], **look, markersize=4.5, markevery=every, label=f"{init}, dev")
             if rows["train"].notna().any():
@@ -138,8 +138,8 @@ def _slice_plot(name: str, rows: pd.DataFrame, metric: str, level: float) -> Plo
         for i, system in enumerate(systems):
             part = rows[rows["system"] == system]
             x = np.arange(len(sizes)) + 0.09 * (i - (len(systems) - 1) / 2)
-            axes.vlines(x, part["low"], part["high"], color=_look(system)["color"], linewidth=0.8, alpha=0.6)
-            axes.plot(x, part["value"], **_look(system), linewidth=0.9, markersize=4.5, label=system)
+            axes.vlines(x, part["low"], part["high"], color=look_of(system)["color"], linewidth=0.8, alpha=0.6)
+            axes.plot(x, part["value"], **look_of(system), linewidth=0.9, markersize=4.5, label=system)
         axes.set_xticks(np.arange(len(sizes)), [f"{label}\nn = {n}" for label, n in sizes.items()])
         axes.set(xlabel=unit, ylabel=metric, ylim=(0, 1.02))
         axes.grid(axis="x", visible=False)
@@ -175,9 +175,9 @@ def similarity_plot(comparisons: pd.DataFrame, level: float) -> Plot:
         axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
         for name, system, row in chosen:
             y = lists.index(name) + 0.2 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([100 * row.low, 100 * row.high], [y, y], color=_look(system)["color"], linewidth=1.4)
+            axes.plot([100 * row.low, 100 * row.high], [y, y], color=look_of(system)["color"], linewidth=1.4)
             label = f"{system} {MINUS} {START[system]}" if name == lists[0] else None
-            axes.plot(100 * row.difference, y, **_dot(system), markersize=5, label=label)
+            axes.plot(100 * row.difference, y, **dot_of(system), markersize=5, label=label)
         axes.set_yticks(range(len(lists)), lists)
         axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="points of Spearman's correlation")
         axes.grid(axis="y", visible=False)
@@ -188,12 +188,14 @@ def similarity_plot(comparisons: pd.DataFrame, level: float) -> Plot:
     return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
 
 
-def _look(system: str) -> dict[str, Any]:
+def look_of(system: str) -> dict[str, Any]:
+    """Colour, marker and line of a system."""
     return LOOKS.get(system, {"color": INK, "marker": "D", "linestyle": "-"})
 
 
-def _dot(system: str) -> dict[str, Any]:
-    return _look(system) | {"linestyle": "none"}
+def dot_of(system: str) -> dict[str, Any]:
+    """The same without the line."""
+    return look_of(system) | {"linestyle": "none"}
 
 
 def _kind(kind: str) -> str:

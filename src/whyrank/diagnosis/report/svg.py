@@ -57,9 +57,16 @@ class Plot:
 
 def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Axes], None]) -> Plot:
     """One figure of the usual width with one set of axes, painted by `paint`."""
+    return draw_grid(name, title, caption, height, (1, 1), lambda axes: paint(axes[0]))
+
+
+def draw_grid(
+    name: str, title: str, caption: str, height: float, shape: tuple[int, int], paint: Callable[[list[Axes]], None]
+) -> Plot:
+    """One figure of the usual width with rows x columns of axes, row by row."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height))
-        paint(figure.add_subplot())
+        paint([figure.add_subplot(*shape, i + 1) for i in range(shape[0] * shape[1])])
         return Plot(name, title, caption, _serialise(figure, name, title))
 
 

@@ -1,4 +1,4 @@
-"""The one sentence that a reader takes away, or two where similarity was tested beside ranking."""
+"""The sentence that a reader takes away, or one for each of ranking, similarity and ratings that was tested."""
 
 import math
 from collections.abc import Mapping, Set
@@ -8,6 +8,7 @@ import pandas as pd
 
 from whyrank.diagnosis.compare import FLOOR
 from whyrank.diagnosis.finding import Finding, in_order
+from whyrank.diagnosis.ratings import Ratings
 from whyrank.diagnosis.report.numbers import per_cent, value
 from whyrank.diagnosis.report.tables import each
 from whyrank.diagnosis.similarity import Similarity, of_list
@@ -22,22 +23,24 @@ def verdict(
     level: float,
     similarity: Similarity | None = None,
     trained: Set[str] = frozenset({"rank"}),
+    ratings: Ratings | None = None,
 ) -> str:
     """Did fine-tuning beat the untouched encoder and the lexical floors, did pretraining help, and what to mend first.
 
     comparisons   of `compare.comparisons`; only the rows over all queries are read
     similarity    of the list that speaks for all test pairs
-    trained       objectives that fine-tuning followed; where similarity was one and ranking none, similarity is told
-                  first
+    trained       objectives that fine-tuning followed; where similarity or ratings were one and ranking none, they are
+                  told first
     A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, only as what seems.
     """
     ranking = _told({(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])},
                     _Claims(metric, level, "queries"))  # fmt: skip
-    is_similarity_first = "similarity" in trained and "rank" not in trained
-    if ranking and is_similarity_first:
+    is_ranking_aside = "rank" not in trained and not trained.isdisjoint({"similarity", "ratings"})
+    if ranking and is_ranking_aside:
         ranking = f"in ranking, which it was not trained for, {ranking}"
     similar = _similarity(similarity, level, "similarity" in trained) if similarity else ""
-    sentences = [similar, ranking] if is_similarity_first else [ranking, similar]
+    rated = _ratings(ratings, level) if ratings is not None else ""
+    sentences = [rated, similar, ranking] if is_ranking_aside else [ranking, similar, rated]
     nothing = "no tuned system was evaluated beside another, so there is nothing to compare"
     told = [sentence for sentence in sentences if sentence] or [nothing]
     text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
@@ -60,17 +63,34 @@ def _similarity(similarity: Similarity, level: float, is_trained: bool) -> str:
     return f"on {where},{aside} {told}" if told else ""
 
 
-def _told(rows: Mapping[tuple[str, str], Any], claims: "_Claims") -> str:
+def _ratings(ratings: Ratings, level: float) -> str:
+    """The differences in the mean over the targets; empty without a tuned system."""
+    told = _told(
+        {(row.a, row.role): row for row in each(ratings.comparisons)},
+        _Claims("mean column Spearman", level, "rows"),
+        start="ridge on the frozen encoder",
+        floor_is="the lexical floor",
+    )
+    return f"on {len(ratings.targets)} rated targets, {told}" if told else ""
+
+
+def _told(
+    rows: Mapping[tuple[str, str], Any],
+    claims: "_Claims",
+    *,
+    start: str = "the encoder it started from",
+    floor_is: str = "the best lexical floor",
+) -> str:
     """What tuning and pretraining did, by system and what it is compared with; empty where neither was compared."""
     tuned = "base-tuned" if ("base-tuned", "base") in rows or ("base-tuned", FLOOR) in rows else "barlow-tuned"
     untouched = rows.get((tuned, tuned.removesuffix("-tuned")))
     floor, pretraining = rows.get((tuned, FLOOR)), rows.get(("barlow-tuned", "base-tuned"))
     parts = []
     if untouched is not None:
-        parts.append("fine-tuning " + claims.against(untouched, f"the encoder it started from, {untouched.b}"))
+        parts.append("fine-tuning " + claims.against(untouched, f"{start}, {untouched.b}"))
     if floor is not None:
         who = "" if untouched is not None else f"{tuned} "
-        parts.append(who + claims.against(floor, f"{floor.b}, the best lexical floor"))
+        parts.append(who + claims.against(floor, f"{floor.b}, {floor_is}"))
     if pretraining is not None:
         parts.append("Barlow pretraining before it " + claims.effect(pretraining))
     return _joined(parts)
@@ -83,7 +103,7 @@ def _joined(parts: list[str]) -> str:
 class _Claims:
     """Words for a difference. The metric and the level are named at the first one only.
 
-    unit   what is resampled: queries | pairs
+    unit   what is counted: queries | pairs | rows
     """
 
     def __init__(self, metric: str, level: float, unit: str) -> None:
@@ -114,7 +134,7 @@ class _Claims:
 
     def _too_few(self, row: Any) -> str:
         n = getattr(row, f"n_{self.unit}")
-        unit = {"queries": "query", "pairs": "pair"}[self.unit] if n == 1 else self.unit
+        unit = {"queries": "query", "pairs": "pair", "rows": "row"}[self.unit] if n == 1 else self.unit
         return f"{n:,} test {unit} can show{self._interval(row, 1)}"
 
     def _points(self, row: Any) -> str:

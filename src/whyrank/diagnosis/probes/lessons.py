@@ -1,0 +1,72 @@
+"""What a training had learned by its end, as the probe of underfitting reads it; and so for ratings."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.finding import Fix
+from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
+from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
+from whyrank.diagnosis.probes.steps import go_further, rounded
+from whyrank.diagnosis.records import TrainingRecord
+
+# Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
+STILL_RISING = 0.10
+LEAST_LOOKS = 4
+
+# Of ratings: mean column Spearman of training rows above that of held-out ones. From so much on more of it is learnt by
+# heart, and another round adds to that first.
+NEAR = 0.10
+QUARTER = 0.25
+
+
+class Course(NamedTuple):
+    """metric, seen, held_out, rows   in words: of what, on what, what was looked at beside, a round through what
+    train, dev                  (L,) at each look
+    left, tail_gain             to learn; in the last part of the way
+    epochs                      rounds made
+    """
+
+    metric: str
+    seen: str
+    held_out: str
+    rows: str
+    train: np.ndarray
+    dev: np.ndarray
+    hardly_moved: bool
+    is_rising: bool
+    left: float
+    tail_gain: float
+    epochs: float
+    fix: Fix
+
+
+def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
+    """The course over all folds; None where ratings were not trained, or not looked at."""
+    looks = course(record)
+    if "ratings" not in record.objectives or len(looks) < 2:
+        return None
+    train, dev = looks["train"].to_numpy(), looks["held_out"].to_numpy()
+    before = late_share(record, looks["step"].to_numpy(), QUARTER)
+    gains = [float(curve[-1] - curve[before]) for curve in (train, dev)]
+    is_near = train[-1] - dev[-1] < NEAR
+    is_rising = len(looks) >= LEAST_LOOKS and all(
+        gain >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for gain, curve in zip(gains, (train, dev), strict=True)
+    )
+    epochs = rounds(case.data, record)
+    hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
+    return Course(
+        metric="mean column Spearman",
+        seen="training rows",
+        held_out="mean column Spearman of held-out rows",
+        rows="training rows",
+        train=train,
+        dev=dev,
+        hardly_moved=bool(hardly_moved),
+        is_rising=bool(is_near and is_rising),
+        left=HARDLY_MOVED - float(np.ptp(train)),
+        tail_gain=gains[1],
+        epochs=epochs,
+        fix=go_further(record, epochs) or Fix({"finetune_rank.epochs": rounded(3 * epochs)}),
+    )

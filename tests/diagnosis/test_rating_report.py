@@ -1,0 +1,120 @@
+"""Ratings in the report: what the verdict says first, the section of the page and of the terminal, the files."""
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from whyrank.core import io
+from whyrank.diagnosis.records import TrainingRecord
+from whyrank.diagnosis.report import write
+from whyrank.diagnosis.report.content import gather
+from whyrank.diagnosis.report.html import render_html
+from whyrank.diagnosis.report.markdown import render_markdown
+
+from . import rated
+from .test_report import CHOICES, Outline
+
+
+@pytest.fixture(scope="module")
+def content(recorded, findings):
+    flat = rated.rated_otherwise(
+        rated.with_ratings(recorded), "base", rows=np.arange(rated.ROWS), columns=2, to=0.1
+    )  # fmt: skip
+    return gather(flat, findings, **CHOICES)
+
+
+@pytest.fixture(scope="module")
+def page(content):
+    return render_html(content)
+
+
+def test_where_ratings_alone_were_trained_they_are_told_first(content):
+    first, second = content.verdict.split(". ")[:2]
+    assert first.startswith("On 4 rated targets, fine-tuning beats ridge on the frozen encoder, base, by ")
+    assert "points of mean column Spearman (95 % interval" in first and "beats tfidf, the lexical floor, by" in first
+    assert second.startswith("In ranking, which it was not trained for, ")
+
+
+def test_where_ranking_was_trained_too_ratings_are_told_after_it_and_stand_after_it(recorded, findings):
+    both = replace(rated.with_ratings(recorded), finetune=recorded.finetune)
+    ranked = {init: replace(one, history=one.history.assign(rank_loss=1.0)) for init, one in both.finetune.items()}
+    content = gather(replace(both, finetune=ranked), findings, **CHOICES)
+    assert content.verdict.startswith("Fine-tuning ") and ". On 4 rated targets, fine-tuning beats" in content.verdict
+    sections = [attrs["id"] for _, attrs in Outline(render_html(content)).named("section")]
+    assert sections.index("ratings") == sections.index("comparisons") + 1
+    text = render_markdown(content)
+    assert text.index("## Comparisons") < text.index("## Ratings") < text.index("## Worst queries")
+
+
+def test_page_has_the_section_first_with_its_tables_and_figures(content, page):
+    outline = Outline(page)
+    sections = [attrs["id"] for _, attrs in outline.named("section")]
+    assert sections[:2] == ["ratings", "systems"] and page.count('href="#ratings"') == 1
+    text = " ".join("".join(outline.text).split())
+    systems = content.ratings.rated.systems.set_index("system")
+    assert f"{systems.loc['base-tuned', 'value']:.3f}" in text and "ridge on the frozen encoder" in text
+    assert "Undefined: base on rare: constant predictions." in text
+    assert "kind|<b>" in text and "<b>kind" not in page and not re.search(r"\bnan\b", page, re.IGNORECASE)
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_figures_are_one_of_systems_one_of_labels_two_of_targets_and_one_of_each_training(page):
+    drawings = re.findall(r"<svg.*?</svg>", page[page.index('id="ratings"') : page.index('id="systems"')], re.DOTALL)
+    titles = [ElementTree.fromstring(drawing)[0].text for drawing in drawings]
+    assert titles[:2] == ["Spearman by target", "Labels of each target"]
+    assert titles[2].startswith("Best target of barlow-tuned: ") and titles[3].startswith(
+        "Worst target of barlow-tuned"
+    )
+    assert titles[4:] == ["Each fold while tuning from base", "Each fold while tuning from barlow"]
+
+
+def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(content):
+    text = render_markdown(content)
+    section = text[text.index("## Ratings") : text.index("## Systems")]
+    assert max(map(len, section.splitlines())) <= 100
+    blocks = re.findall(r"(?:^\|.*\n?)+", section, re.MULTILINE)
+    assert len(blocks) == 5
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+    systems = content.ratings.rated.systems.set_index("system")
+    assert f"{systems.loc['tfidf', 'value']:.3f}" in section
+    assert "Undefined: base on rare: constant predictions." in section
+    assert re.search(r"\| rare +\| +0\.\d{3} ±\.\d{3} \| +undefined \|", section)
+
+
+def test_without_ratings_neither_shows_anything_of_them(recorded, findings, tmp_path):
+    without = gather(recorded, findings, **CHOICES)
+    page, text = render_html(without), render_markdown(without)
+    assert not re.search(r"\bratings?\b", page + text, re.IGNORECASE)
+    write(recorded, findings, tmp_path, **CHOICES)
+    assert not list(tmp_path.rglob("rating_*"))
+
+
+def test_files_hold_the_tables_and_the_same_twice(recorded, findings, tmp_path):
+    records = rated.with_ratings(recorded)
+    for name in ("one", "two"):
+        write(records, findings, tmp_path / name, **CHOICES)
+    names = sorted(path.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*rating_*"))
+    assert names == [
+        "plots/rating_folds.csv", "plots/rating_histograms.csv", "rating_columns.csv", "rating_comparisons.csv",
+        "rating_systems.csv", "rating_targets.csv",
+    ]  # fmt: skip
+    for name in (*names, "report.html", "report.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    histograms = io.read_table(tmp_path / "one/plots/rating_histograms.csv")
+    assert histograms.groupby("target")["share"].sum().tolist() == pytest.approx([1.0] * 4)
+
+
+def test_one_target_of_one_untuned_system_is_enough_for_a_section(recorded, findings):
+    records = rated.with_ratings(recorded)
+    ratings = records.runs["base"].ratings
+    alone = replace(records.runs["base"], ratings=ratings[ratings["target"] == "clear"], rating_layouts=None)
+    data = replace(records.data, tables={})
+    plain = replace(records, data=data, runs={"base": alone}, finetune={}, barlow=TrainingRecord({}, data.batches))
+    content = gather(plain, findings, **CHOICES)
+    assert content.ratings.shown == "base" and set(content.ratings.predicted["place"]) == {"best"}
+    Outline(render_html(content))
+    assert "### Differences in ratings" not in render_markdown(content)
