@@ -13,6 +13,7 @@ from torch import nn
 from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
+from whyrank.model import first_token
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout
 
@@ -80,6 +81,11 @@ def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
 
 def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
     """Vectors (B, D) float32 of texts whose activations go into a part without embeddings."""
+    if upper.pooling == "cls":
+        *below, last = blocks(upper)
+        for block in below:
+            token_TD = block(token_TD[None], layout=layout)[0]
+        return first_token.block(last, token_TD, layout).float()
     output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
     return upper.pool(output.last_hidden_state[0], layout)
 
