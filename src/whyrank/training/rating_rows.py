@@ -31,7 +31,7 @@ def training_rows(prepared: Prepared, options: Options) -> RatingRows:
     rows = pd.concat([rated, pseudo])
     weight_RT = [np.ones_like(label_RT), pseudo_labels.weight(guess_RT, options.pseudo_labels)]
     return RatingRows(
-        rows[["first", "second"]].to_numpy(dtype=np.int64),
+        rows[["first", "second"]].to_numpy(dtype=np.int64, copy=True),
         np.concatenate([smoothed(label_RT, options.smoothing), guess_RT]).astype(np.float32),
         np.concatenate(weight_RT).astype(np.float32),
         mean_T.astype(np.float32),

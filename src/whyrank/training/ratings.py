@@ -120,7 +120,7 @@ class RatingsObjective(nn.Module):
     @torch.no_grad()
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """(N, T) float32 in [0, 1], of rows of `ratings`; the module is to be in evaluation mode."""
-        texts_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
+        texts_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64, copy=True)
         if not len(texts_N2):
             return np.empty((0, len(self.targets)), dtype=np.float32)
         sides = self.sides(texts_N2, lambda vectors, index_N: vectors.inference(index_N))
