@@ -12,6 +12,7 @@ import torch
 from whyrank.core import io, params
 from whyrank.core.errors import UserError
 from whyrank.model import blocks, system
+from whyrank.model.encoder import Encoder
 from whyrank.training import rating_folds, rating_tables, run
 from whyrank.training.loop import Loop
 
@@ -80,14 +81,9 @@ def test_test_rows_have_the_mean_over_the_folds(rated, train, tmp_path, monkeypa
 @pytest.mark.parametrize("train_what", ["head", "last"])
 def test_what_stands_still_is_computed_once_for_all_folds_and_rounds(rated, train, train_what, monkeypatch):
     made = []
-    if train_what == "head":
-        encode = run.vectors_for.__globals__["vector_cache"].encode
-        monkeypatch.setattr(
-            run.vectors_for.__globals__["vector_cache"], "encode", lambda *a, **k: made.append(1) or encode(*a, **k)
-        )
-    else:
-        init = blocks.Activations.__init__
-        monkeypatch.setattr(blocks.Activations, "__init__", lambda *a, **k: made.append(1) or init(*a, **k))
+    module, name = {"head": (Encoder, "encode"), "last": (blocks, "outputs")}[train_what]
+    compute = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given, **named: made.append(1) or compute(*given, **named))
     train(rated, train=train_what, objectives__ratings__pseudo_labels__rounds=1)
     assert len(made) == (2 if train_what == "head" else 1)  # a table: of the ranking texts, and of the others
 

@@ -2,7 +2,7 @@
 
 A target whose correlation does not exist is left out of the mean and named with its reason.
 
-Shapes: N rows · M rows of training · C targets
+Shapes: N rows · M training rows · C targets
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from whyrank.measure.correlation import Correlation, Mean, as_lists, centred_ranks, columns, mean_defined, spearman
+from whyrank.measure.correlation import (
+    Correlation,
+    Floats,
+    Mean,
+    as_lists,
+    centred_ranks,
+    columns,
+    mean_defined,
+    spearman,
+)
 
 
 def column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike) -> list[Correlation]:
@@ -45,22 +54,25 @@ def per_fold(
     }
 
 
-def snap(prediction_N: npt.ArrayLike, training_label_M: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """(N,) the label that stands in the training labels where a prediction stands among the predictions.
+def snap(prediction_N: npt.ArrayLike, training_label_M: npt.ArrayLike) -> Floats:
+    """(N,) predictions brought to the distribution of the training labels: quantile mapping.
 
-    The order stays as it is, but for ties: where many rows have one label, their predictions become one number.
-    prediction_N       (N,) real numbers, compared with each other alone; equal ones stay equal
-    training_label_M   (M,) real numbers
+    prediction_N       (N,) finite numbers in any unit: their order among each other is all that counts
+    training_label_M   (M,) finite numbers, M at least 1
+    The prediction of rank r (equal ones share the mean rank) becomes the (r - 1/2) / N quantile of the labels, one of
+    the labels itself. Equal predictions stay equal; of a target on a grid many others become equal too, which is what
+    can raise a rank correlation: labels that are tied, as on a grid, are ranked as ties.
     """
-    prediction, label = as_lists(prediction_N, prediction_N)[0], np.sort(np.asarray(training_label_M, dtype=float))
-    share_N = (centred_ranks(prediction) + len(prediction) / 2) / len(prediction)
-    return label[np.minimum((share_N * len(label)).astype(np.int64), len(label) - 1)]
+    prediction_N, label_M = as_lists(prediction_N, prediction_N)[0], np.sort(np.asarray(training_label_M, np.float64))
+    place_N = (centred_ranks(prediction_N) / max(len(prediction_N), 1) + 0.5) * len(label_M)
+    return label_M[np.minimum(place_N.astype(np.int64), len(label_M) - 1)]
 
 
 def snap_helps(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> bool:
-    """Whether `snap` to these very labels raises Spearman's correlation; False where one of the two is undefined.
+    """Whether Spearman's correlation of the snapped predictions is above that of the predictions; both must exist.
 
-    prediction_N, label_N   (N,) of rows that the result is not tested on
+    prediction_N, label_N   (N,) of rows of the training part of a fold, best predicted by a model that has not seen
+                            them; nothing of the held-out rows may be among them
     """
     raw, snapped = spearman(prediction_N, label_N).value, spearman(snap(prediction_N, label_N), label_N).value
     return raw is not None and snapped is not None and snapped > raw

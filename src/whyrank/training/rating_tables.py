@@ -42,7 +42,7 @@ def together(folds: Sequence[RatingTables]) -> RatingTables:
     return RatingTables(
         pd.concat([fold.looks for fold in folds], ignore_index=True),
         pd.concat([fold.out_of_fold for fold in folds], ignore_index=True),
-        tests.groupby("rating_id", sort=False, as_index=False).mean(),
+        tests if tests.empty else tests.groupby("rating_id", sort=False, as_index=False).mean(),
     )
 
 

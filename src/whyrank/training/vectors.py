@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
 from whyrank.core.objective_params import Objective
-from whyrank.model import blocks
+from whyrank.model import blocks, vector_cache
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout, like_lengths
 
@@ -166,7 +166,10 @@ class LastBlocksVectors(LiveVectors):
         super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision, cache_tokens=cache_tokens)
         self.last = last
         self.take(encoder)
-        self.activations = blocks.Activations(encoder, rows, last, batch_tokens=batch_tokens, precision=precision)
+        folder = vector_cache.cache_folder() / "activations"
+        self.activations = blocks.Activations(
+            encoder, rows, last, batch_tokens=batch_tokens, precision=precision, folder=folder
+        )
 
     def take(self, encoder: Encoder) -> None:
         """Train the last blocks of this encoder."""
