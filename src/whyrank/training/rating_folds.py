@@ -135,8 +135,8 @@ def train(folds: Folds, number: int, what: str, vectors: Vectors | None) -> tupl
             what=f"{what}, pseudo-labels {done} of {rounds}: fine-tune" if done else f"{what}: fine-tune",
             remember=is_kept and done == rounds,
         )
+        assert one.ratings is not None
         vectors, objective = one.vectors, one.ratings
-        assert objective is not None
         if done < rounds:
             label_RT = objective.predict(pseudo_labels.without_labels(prepared))
             if processes.is_first():
