@@ -1,7 +1,8 @@
 """finetune_rank: train a system to rank answers, from the base encoder or the pretrained one.
 
 reads   data/prepared, models/<init>, and the teacher that params.yaml names
-writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/
+writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/; of ratings, which
+        have a training for each fold, these are of the first fold, and ratings/ in the first folder is of all
         logs/: seconds and tokens of each step
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 from whyrank.core import io, params, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.model import system
-from whyrank.training import distillation, run, summary
+from whyrank.training import distillation, rating_folds, rating_tables, summary
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     seed = params.seed(values)
     encoder = params.section(values, "encoder", params.Encoder)
     options = params.section(values, "finetune_rank", params.FinetuneRank)
+    ids = params.section(values, "prepare", params.Rated).ratings.id
     processes.start()
     runtime.seed_everything(seed)
     runtime.arrange_memory(keep=not options.cache_tokens)
@@ -27,15 +29,20 @@ def main() -> None:
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
-    trained = run.finetune_rank(start, prepared.read("data/prepared"), options, encoder, seed, teacher)
+    data = prepared.read("data/prepared")
+    trained, ratings = rating_folds.finetune_rank(start, data, options, encoder, seed, teacher)
     if not processes.is_first():
         return
     with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
+        if ratings:
+            io.write_table(folder / "rating_folds.csv", ratings.looks)
     io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.ranking(trained.history))
     untouched = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
+    if ratings:
+        rating_tables.write(ratings, f"models/{init}-tuned/ratings", id_name=ids)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from whyrank.core import params
-from whyrank.core.prepared import PAIR_COLUMNS, Prepared
+from whyrank.core.prepared import PAIR_COLUMNS, RATING_COLUMNS, Prepared
 
 ROOT = Path(__file__).parents[1]
 TOPICS = {
@@ -238,6 +238,53 @@ def paired(topics: Prepared, make_encoder: Callable[..., Any]) -> Prepared:
     pairs["first"], pairs["second"] = number[pairs["text1"]].to_numpy(), number[pairs["text2"]].to_numpy()
     ids = make_encoder().tokenise(list(texts), 16)
     return replace(topics, pairs=pairs[PAIR_COLUMNS], pair_texts=pd.DataFrame({"text": texts, "input_ids": ids}))
+
+
+@pytest.fixture(scope="session")
+def make_rated(topics: Prepared, make_encoder: Callable[..., Any]) -> Callable[..., Prepared]:
+    """`topics` with ratings beside: 36 rows of 18 questions in 3 folds, 4 test rows and 4 unlabelled ones.
+
+    visa    share of the answer's words that are of that topic: of the answer alone
+    agree   1 where question and answer are of one topic, else 0: of neither alone
+    rare    1 in 4 rows of each fold, else 0
+    """
+
+    def make(layout: str = "joint") -> Prepared:
+        random = np.random.default_rng(3)
+        names = [*TOPICS][:3]
+        rows, texts = [], []
+        uses = [("train", number) for number in range(36)] + [("test", n) for n in range(4)]
+        for use, number in [*uses, *(("unlabelled", n) for n in range(4))]:
+            question, answer = TOPICS[names[(number // 2 + number // 6) % 3]], TOPICS[names[random.integers(3)]]
+            title, body = (" ".join(random.choice(question, count)) for count in (2, 4))
+            said = " ".join(random.choice([*answer, *FILLER[:4]], 6))
+            share = sum(word in TOPICS["visa"] for word in said.split()) / 6
+            target = [share, float(question == answer), float(number // 6 % 3 == 0)]
+            fold = number // 2 % 3 if use == "train" else -1
+            label = target if use == "train" else [np.nan] * 3
+            rows.append((f"{use}-{number}", use, number // 2, fold, title, body, said, *label))
+            texts += [f"{title} {body} [SEP] {said}"] if layout == "joint" else [f"{title} {body}", said]
+        start = len(topics.answers) + len(topics.queries)
+        place = start + np.arange(len(texts)).reshape(len(rows), -1)
+        table = pd.DataFrame(rows, columns=[*RATING_COLUMNS[:-2], "visa", "agree", "rare"])
+        table.insert(7, "first", place[:, 0])
+        table.insert(8, "second", place[:, 1] if layout == "separate" else -1)
+        ids = make_encoder().tokenise(texts, 20)
+        return replace(topics, ratings=table, rating_texts=pd.DataFrame({"text": texts, "input_ids": ids}))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rated(make_rated: Callable[..., Prepared]) -> Prepared:
+    """Each row as one text."""
+    return make_rated("joint")
+
+
+@pytest.fixture(scope="session")
+def rated_apart(make_rated: Callable[..., Prepared]) -> Prepared:
+    """Question and answer as two texts."""
+    return make_rated("separate")
 
 
 @pytest.fixture

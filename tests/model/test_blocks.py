@@ -35,9 +35,9 @@ def test_a_part_shares_its_weights_with_the_whole_and_leaves_it_as_it_was(tiny_e
     assert not isinstance(tiny_encoder.transformer.embeddings, blocks.PassThrough)
 
 
-def test_activations_are_those_of_the_frozen_blocks_end_to_end_in_the_order_asked_for(tiny_encoder):
+def test_activations_are_those_of_the_frozen_blocks_end_to_end_in_the_order_asked_for(tiny_encoder, tmp_path):
     rows = [[2, 7, 8, 3], [2, 9, 3], [2, 7, 10, 11, 3]]
-    kept = blocks.Activations(tiny_encoder, rows, 1, batch_tokens=8, precision="fp32")
+    kept = blocks.Activations(tiny_encoder, rows, 1, batch_tokens=8, precision="fp32", folder=tmp_path)
     token_TD = kept.packed(np.array([1, 0]))
     assert token_TD.shape == (7, 32) and token_TD.dtype == torch.float32
     tiny_encoder.transformer.set_attn_implementation("sdpa")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -171,7 +172,7 @@ def test_another_fingerprint_begins_anew(topics, make_encoder, options, monkeypa
     assert other.history.speed["step"].tolist()[0] == 1
 
 
-def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, make_encoder, options):
+def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, rated, make_encoder, options):
     def name(changes=None, seed=7, prepared=topics, encoder=None):
         chosen = options("finetune_rank", params.FinetuneRank, changes)
         start = system.untrained(encoder or make_encoder())
@@ -181,6 +182,8 @@ def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, make_enco
     names = [
         name(), name({"clip": 2.0}), name(seed=8), name(encoder=make_encoder(seed=1)),
         name(prepared=type(topics)(topics.answers, queries, topics.qrels)),
+        name(prepared=rated), name(prepared=replace(rated, held_out=0)),
+        name(prepared=replace(rated, ratings=rated.ratings.assign(visa=0.5))),
     ]  # fmt: skip
     assert len(set(names)) == len(names)
     assert name() == names[0]

@@ -18,6 +18,18 @@ def test_without_the_variable_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_several_trainings_of_a_stage_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv("DVC_STAGE", "finetune_rank@base")
+    for number in (1, 2):
+        live = Live(f"fold {number} of 2: fine-tune")
+        live(1, {"loss": number})
+        live.end()
+    for number in (1, 2):
+        metrics = json.loads((tmp_path / f"finetune_rank@base/fold {number} of 2/metrics.json").read_text())
+        assert metrics["loss"] == number
+
+
 def test_each_row_is_a_point_of_its_columns_and_a_run_that_goes_on_adds_to_them(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setenv("DVC_STAGE", "finetune_rank@base")

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -120,6 +121,25 @@ def test_two_processes_take_the_steps_of_one(case, paired, make_encoder, options
     before = system.load(tmp_path / "start").state_dict()
     moved = [name for name, tensor in before.items() if name in one and not torch.equal(one[name], tensor)]
     assert bool(moved) == (changes["train"] != "head")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("train", ["last", "all"])
+def test_two_processes_take_the_steps_of_one_with_an_encoder_for_each_side_of_rated_rows(
+    train, rated_apart, make_encoder, options, tmp_path
+):
+    of = "objectives.ratings"
+    changes = {"train": train, "head.kind": "none", "epochs": 3, "encoder_learning_rate": 2e-5, "learning_rate": 1e-4}
+    changes |= {"objectives.rank.weight": 0.0, f"{of}.weight": 1.0, f"{of}.batch_size": 9, f"{of}.encoders": "two"}
+    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    start(tmp_path, replace(rated_apart, held_out=0), make_encoder, "finetune", chosen)
+    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    # `moved_block_1` counts the weights of both encoders.
+    for column in ("loss", "gradient_norm", "moved_block_1"):
+        assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-4, abs=1e-6), column
+    for name, tensor in one.items():
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from whyrank.model import blocks
 from whyrank.training import speed
 from whyrank.training.speed import Speed, operations_per_token
 
@@ -19,6 +20,18 @@ def trained():
 
 def test_operations_are_six_for_each_trained_weight_of_the_encoder(trained):
     assert operations_per_token(trained) == 6 * 15
+
+
+def test_a_last_block_that_gives_first_tokens_of_kept_activations_does_not_count(make_encoder):
+    def operations(pooling, last):
+        encoder = make_encoder(pooling=pooling)
+        blocks.freeze_below(encoder, last)
+        return operations_per_token(nn.ModuleDict({"encoder": encoder}))
+
+    assert operations("mean", 2) == 2 * operations("mean", 1) > 0
+    assert operations("cls", 2) == operations("mean", 1) and operations("cls", 1) == 0
+    whole = make_encoder(pooling="cls")
+    assert operations_per_token(nn.ModuleDict({"encoder": whole})) > operations("mean", 2)  # with the pooler's
 
 
 def test_the_rate_is_over_the_steps_alone(monkeypatch):

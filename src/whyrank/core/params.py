@@ -52,7 +52,14 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Prepare:
+class Rated:
+    """Of `prepare`, what predictions of ratings are written by: the name of their ids."""
+
+    ratings: Ratings
+
+
+@dataclass(frozen=True)
+class Prepare(Rated):
     source: str  # folder in BEIR layout
     hub: str  # hub id of a set in BEIR layout, taken instead of `source`; empty: none
     short_conversation: int  # characters; a shorter conversation counts as a question
@@ -63,7 +70,6 @@ class Prepare:
     selection: SelectionPerText  # how a text longer than its budget is cut
     head_share: float  # of the budget, for `head_tail`, 0 to 1
     pairs: "Pairs"  # of sentences
-    ratings: Ratings
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ batch, and a run of several processes takes the same steps as a run of one.
 """
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ def all_reduce(tensor: "torch.Tensor", operation: Any) -> None:
         tensor.copy_(on_device)
 
 
-def sum_gradients(module: "torch.nn.Module") -> None:
+def sum_gradients(parameters: "Iterable[torch.nn.Parameter]") -> None:
     """Each process has the gradients of its own texts; the batch has their sum. Those of a sharded one are sums."""
     if count() > 1:
         from torch.distributed.tensor import DTensor
 
-        for parameter in module.parameters():
+        for parameter in parameters:
             if parameter.grad is not None and not isinstance(parameter.grad, DTensor):
                 add_up(parameter.grad)
 

@@ -5,6 +5,7 @@ Shapes: B texts · L tokens of one text · T tokens of all texts, end to end · 
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.progress import progress
+from whyrank.model import activation_cache, first_token, vector_cache
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout
 
@@ -80,6 +82,11 @@ def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
 
 def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
     """Vectors (B, D) float32 of texts whose activations go into a part without embeddings."""
+    if upper.pooling == "cls":
+        *below, last = blocks(upper)
+        for block in below:
+            token_TD = block(token_TD[None], layout=layout)[0]
+        return first_token.block(last, token_TD, layout).float()
     output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
     return upper.pool(output.last_hidden_state[0], layout)
 
@@ -91,23 +98,34 @@ class Activations:
     """
 
     def __init__(
-        self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str
+        self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str, folder: Path
     ) -> None:
-        self.lengths = [len(row) for row in rows]
-        self.start_N = np.concatenate([[0], np.cumsum(self.lengths)])
-        self.token_TD = torch.zeros((int(self.start_N[-1]), encoder.width))
-        lower = part(encoder, slice(None, -last), embeddings=True)
-        batches = list(length_batches(self.lengths, batch_tokens))[processes.number() :: processes.count()]
+        """folder   where an earlier training may have left it"""
+        self.start_N = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
         encoder.eval()
-        with torch.no_grad(), encoder.autocast(precision):
-            for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
-                own = [rows[i] for i in index_B]
-                layout = Layout([len(row) for row in own], encoder.device)
-                token_TD = lower.tokens(own, layout).float().cpu()
-                for i, piece_LD in zip(index_B, token_TD.split(layout.lengths), strict=True):
-                    self.token_TD[self.start_N[i] : self.start_N[i + 1]] = piece_LD
-        processes.add_up(self.token_TD)
+        lower = part(encoder, slice(None, -last), embeddings=True)
+        name = vector_cache.fingerprint(lower, rows, batch_tokens, precision)
+        self.token_TD = activation_cache.kept(
+            folder / f"{name}.npy", lambda: outputs(lower, rows, batch_tokens=batch_tokens, precision=precision)
+        )
 
     def packed(self, index_B: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Activations (T, D) float32 of some texts, end to end in the order given."""
         return torch.cat([self.token_TD[self.start_N[i] : self.start_N[i + 1]] for i in index_B])
+
+
+def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
+    """What the blocks of a part give for every token of all texts, (T, D) float32 in main memory."""
+    lengths = [len(row) for row in rows]
+    token_TD = torch.zeros((sum(lengths), lower.width))
+    of_text = token_TD.split(lengths)
+    batches = list(length_batches(lengths, batch_tokens))[processes.number() :: processes.count()]
+    with torch.no_grad(), lower.autocast(precision):
+        for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
+            own = [rows[i] for i in index_B]
+            layout = Layout([len(row) for row in own], lower.device)
+            found_TD = lower.tokens(own, layout).float().cpu()
+            for i, piece_LD in zip(index_B, found_TD.split(layout.lengths), strict=True):
+                of_text[i].copy_(piece_LD)
+    processes.add_up(token_TD)
+    return token_TD

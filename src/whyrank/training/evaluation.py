@@ -7,12 +7,14 @@ from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.measure import correlation, ranking
+from whyrank.measure import correlation, ranking, ratings
 from whyrank.model.system import System
+from whyrank.training.ratings import RatingsObjective
 from whyrank.training.vectors import Vectors
 
 # Enough training queries to see over- and underfitting; more would cost time and tell no more.
 TRAINING_QUERIES = 200
+TRAINING_RATINGS = 500
 
 
 class RankingWatch:
@@ -72,3 +74,32 @@ class SimilarityWatch:
         }
         defined = {name: one.value for name, one in found.items() if one.value is not None}
         return defined | ({"spearman_mean": sum(defined.values()) / len(defined)} if defined else {})
+
+
+class RatingsWatch:
+    """Mean column Spearman of the fold that is held out, and of a fixed draw of training rows beside it."""
+
+    def __init__(self, prepared: Prepared, objective: RatingsObjective, random: np.random.Generator) -> None:
+        self.objective, self.targets = objective, prepared.rating_targets
+        self.held_out = prepared.rated(held_out=True)
+        self.train = training_draw(prepared, random)
+
+    def __call__(self) -> dict[str, float]:
+        """`ratings_spearman` and `train_ratings_spearman`, left out where no target has one; `ratings_undefined`,
+        targets without one, and `ratings_constant_columns`, those of them that are predicted alike in all rows."""
+        held_out, train = (self.of(rows) for rows in (self.held_out, self.train))
+        constant = sum(reason == "constant predictions" for reason in held_out.undefined.values())
+        found = {"ratings_spearman": held_out.value, "train_ratings_spearman": train.value}
+        return {name: value for name, value in found.items() if value is not None} | {
+            "ratings_undefined": len(held_out.undefined),
+            "ratings_constant_columns": constant,
+        }
+
+    def of(self, rows: pd.DataFrame) -> correlation.Mean:
+        return ratings.mean_column_spearman(self.objective.predict(rows), rows[self.targets], self.targets)
+
+
+def training_draw(prepared: Prepared, random: np.random.Generator) -> pd.DataFrame:
+    """Labelled rows of ratings that are trained on: enough of them to see over- and underfitting."""
+    rows = prepared.rated(held_out=False)
+    return rows.iloc[np.sort(random.permutation(len(rows))[:TRAINING_RATINGS])]

@@ -22,7 +22,7 @@ def fingerprint(
     seed: int,
     teacher_ND: torch.Tensor | None = None,
 ) -> str:
-    """SHA-256 over the system it starts from, texts, qrels, splits, parameters, seed, versions and our own code.
+    """SHA-256 over the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions and our code.
 
     teacher_ND   the vectors of a teacher, where there is one
     """
@@ -34,9 +34,9 @@ def fingerprint(
         digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     if teacher_ND is not None:
         digest.update(np.ascontiguousarray(teacher_ND.cpu().numpy()).tobytes())
-    for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs):
+    for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs, prepared.ratings):
         digest.update(table.to_csv(index=False).encode())
-    digest.update(repr((options, seed, start.score, processes.count())).encode())
+    digest.update(repr((options, seed, start.score, processes.count(), prepared.held_out)).encode())
     for folder in ("core", "measure", "model", "training"):
         for file in sorted((SOURCES / folder).glob("*.py")):
             digest.update(file.read_bytes())

@@ -15,7 +15,10 @@ FOLDER = "WHYRANK_DVCLIVE"
 
 
 class Live:
-    """Passes rows on to `<folder>/<stage of DVC, else what>`; does nothing where the variable is not set."""
+    """Passes rows on to `<folder>/<stage of DVC, else what>`; does nothing where the variable is not set.
+
+    what   `part: work` for one of several trainings of a stage, each of which gets a folder below that one
+    """
 
     def __init__(self, what: str) -> None:
         self.live: Any = None
@@ -26,9 +29,10 @@ class Live:
             import dvclive
         except ImportError as error:
             raise UserError(f"{FOLDER}={folder} needs dvclive; use pip install dvclive") from error
+        part, _, work = what.rpartition(": ")
         # No commit, no dvc.yaml of its own: this pipeline has both. A run that goes on adds to its curves.
         self.live = dvclive.Live(
-            str(Path(folder) / os.environ.get("DVC_STAGE", what)),
+            str(Path(folder) / os.environ.get("DVC_STAGE", work) / part),
             resume=True,
             report=None,
             save_dvc_exp=False,

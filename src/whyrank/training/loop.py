@@ -185,8 +185,7 @@ class Loop:
             shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
             record = {"loss": total.item()} | shares | self.tasks.record() | self.drawn(results)
             records.append(record | merged(result.record for result in results.values()))
-        if "encoder" in dict(self.trained.named_children()):
-            processes.sum_gradients(self.trained.get_submodule("encoder"))
+        processes.sum_gradients(p for name, p in self.trained.named_parameters() if "encoder" in name.split("."))
         # With a draw among objectives, a batch has the columns of its own objective alone.
         return {str(name): float(value) for name, value in pd.DataFrame(records).mean().items()}
 

@@ -1,28 +1,34 @@
 """The objectives that a fine-tuning can have, by the name of their section in the parameters."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import FinetuneRank
+from whyrank.core.params import EarlyStopping, FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
+from whyrank.training import rating_rows
 from whyrank.training.classification import ClassificationObjective
 from whyrank.training.rank import RankObjective
+from whyrank.training.ratings import RatingsObjective
 from whyrank.training.similarity import SimilarityObjective
 from whyrank.training.tasks import Tasks
 from whyrank.training.vectors import Vectors
 
 Make = Callable[
     [Prepared, System, Vectors, FinetuneRank, np.random.Generator],
-    RankObjective | SimilarityObjective | ClassificationObjective,
+    RankObjective | SimilarityObjective | ClassificationObjective | RatingsObjective,
 ]
 OBJECTIVES: Mapping[str, Make] = {
     "rank": RankObjective,
     "similarity": SimilarityObjective,
     "classification": ClassificationObjective,
+    "ratings": RatingsObjective,
 }
+# How the dev metrics of ranking end, by type of query.
+OF_RANKING = ("_all", "_question", "_conversation")
 
 
 def weights(options: FinetuneRank) -> dict[str, float]:
@@ -40,6 +46,8 @@ def rows(prepared: Prepared, options: FinetuneRank, name: str) -> int:
     pairs = prepared.pairs[prepared.pairs["use"] == "train"]
     if name == "rank":
         return len(prepared.relevant_in("train"))
+    if name == "ratings":
+        return rating_rows.count(prepared)
     if name == "classification" and options.objectives.classification.of == "query_type":
         return len(prepared.rows("train"))
     return len(pairs) if name == "similarity" else int((pairs["class_name"] != "").sum())
@@ -66,3 +74,22 @@ def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
         seed=seed,
         rate={name: objective.learning_rate for name, objective in chosen.items() if objective.learning_rate},
     )
+
+
+def early_stopping(options: FinetuneRank) -> EarlyStopping:
+    """As the parameters say; where ratings are trained and ranking is not, its metrics choose no weights.
+
+    Raises UserError for a metric of the held-out ratings: the fold would choose the weights that it is scored with.
+    """
+    on, stopping = weights(options), options.early_stopping
+    if "ratings" not in on:
+        return stopping
+    if stopping.metric.startswith("ratings_"):
+        raise UserError(
+            f"params.yaml: `finetune_rank.early_stopping.metric` is {stopping.metric!r}, by which the held-out rows "
+            "would choose the weights that predict them; use -S 'finetune_rank.early_stopping.metric=\"\"' or "
+            "train_ratings_spearman"
+        )
+    if "rank" not in on and stopping.metric.endswith(OF_RANKING):
+        return replace(stopping, metric="")
+    return stopping

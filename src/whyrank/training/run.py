@@ -4,26 +4,29 @@ Frozen encoder: every text is encoded once and the heads are trained on that tab
 """
 
 import sys
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from whyrank.core import params, processes
+from whyrank.core import params
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.model import heads, lora, system, vector_cache
-from whyrank.training import checks, distillation, objectives, sharding, task_heads
+from whyrank.model import heads, system, vector_cache
+from whyrank.training import checks, distillation, objectives, rating_checks, task_heads
 from whyrank.training.barlow import BarlowObjective
 from whyrank.training.checkpoint import Checkpoints
-from whyrank.training.evaluation import RankingWatch, SimilarityWatch
+from whyrank.training.encoding import finish, vectors_for
+from whyrank.training.evaluation import RankingWatch, RatingsWatch, SimilarityWatch
 from whyrank.training.fingerprint import fingerprint
 from whyrank.training.loop import History, Weighted, fit
-from whyrank.training.sharding import ShardedVectors
+from whyrank.training.objective import Objective
+from whyrank.training.ratings import RatingsObjective
 from whyrank.training.terms import balancing, with_terms
-from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
+from whyrank.training.vectors import Vectors
 from whyrank.training.watch import DevWatch
 
 
@@ -31,6 +34,8 @@ class Trained(NamedTuple):
     system: system.System
     history: History
     checkpoints: Checkpoints  # to be removed once the results are written
+    vectors: Vectors | None = None  # what another training from the same start need not compute again
+    ratings: RatingsObjective | None = None  # where it is on: it predicts what it was trained on
 
 
 def pretrain_barlow(
@@ -68,49 +73,79 @@ def finetune_rank(
     encoder: params.Encoder,
     seed: int,
     teacher: distillation.Teacher | None = None,
+    *,
+    kept: Vectors | None = None,
+    what: str = "fine-tune",
+    remember: bool = True,
 ) -> Trained:
     """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept.
 
-    teacher   what the objectives are to agree with beside their loss, where `options.distillation` is on
+    teacher    what the objectives are to agree with beside their loss, where `options.distillation` is on
+    kept       the vectors of another training from a copy of `start`
+    what       names the training while it goes on
+    remember   leave the vectors that evaluation will ask for
     """
     weights = objectives.weights(options)
-    result = arrange_heads(start, options)
-    task_heads.add(result, options, list(weights))
-    result.to(start.encoder.device)
+    result = arranged(start, options)
     checks.check(result, options)
+    stopping = objectives.early_stopping(options)
+    if "ratings" in weights:
+        rating_checks.check(prepared, options)
     teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
-    vectors = vectors_for(result, prepared, encoder, options)
+    vectors = vectors_for(result, prepared, encoder, options, kept)
     terms = balancing(result.heads(), options.head) | distillation.terms(teacher_ND, options)
-    made = {
-        name: with_terms(
-            name,
-            objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed)),
-            terms,
-        )
+    bare = {
+        name: objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
         for name in weights
     }
+    made = {name: with_terms(name, objective, terms) for name, objective in bare.items()}
     tasks = objectives.tasks(prepared, options, seed)
-    trained = trainable(result, options.train)
+    trained = trainable(result, options.train, own=[*weights] == ["ratings"])
     trained.add_module("objectives", nn.ModuleDict(made))
     trained.add_module("tasks", tasks)
     steps = training_steps(options, prepared)
-    evaluate = RankingWatch(prepared, result, vectors, np.random.default_rng(seed))
-    similarity = SimilarityWatch(prepared, result, vectors)
     history = fit(
         trained,
         {name: Weighted(weights[name], objective) for name, objective in made.items()},
         options,
         steps=steps,
-        what="fine-tune",
+        what=what,
         seed=seed,
-        watch=DevWatch(trained, lambda: evaluate() | similarity(), options.early_stopping, steps),
+        watch=watch(trained, prepared, result, vectors, bare, stopping, steps, seed),
         checkpoints=checkpoints,
         precision=encoder.precision,
         tasks=tasks,
     )
-    finish(vectors, result, prepared, encoder, options)
-    return Trained(result, history, checkpoints)
+    finish(vectors, result, prepared, encoder, options, remember=remember)
+    ratings = bare.get("ratings")
+    assert ratings is None or isinstance(ratings, RatingsObjective)
+    return Trained(result, history, checkpoints, vectors, ratings)
+
+
+def watch(
+    trained: nn.Module,
+    prepared: Prepared,
+    result: system.System,
+    vectors: Vectors,
+    made: Mapping[str, Objective],
+    stopping: params.EarlyStopping,
+    steps: int,
+    seed: int,
+) -> DevWatch:
+    """What is looked at while training: the dev queries and pairs, and the held-out ratings where they are trained."""
+    looks: list[Callable[[], dict[str, float]]] = [
+        RankingWatch(prepared, result, vectors, np.random.default_rng(seed)),
+        SimilarityWatch(prepared, result, vectors),
+    ]
+    ratings = made.get("ratings")
+    if isinstance(ratings, RatingsObjective):
+        looks.append(RatingsWatch(prepared, ratings, np.random.default_rng(seed)))
+
+    def evaluate() -> dict[str, float]:
+        return {name: value for look in looks for name, value in look().items()}
+
+    return DevWatch(trained, evaluate, stopping, steps)
 
 
 def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
@@ -138,70 +173,27 @@ def checkpoints_of(
     return Checkpoints(vector_cache.cache_folder() / "checkpoints" / name[:32])
 
 
-def vectors_for(
-    result: system.System, prepared: Prepared, encoder: params.Encoder, options: params.Optimisation
-) -> Vectors:
-    """A table of all texts when the encoder is frozen, else as much of the encoder as is trained."""
-    if options.lora.rank and options.train != "all":
-        raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
-    if options.shard_encoder:
-        sharding.check(options, encoder.precision)
-    ranking, rows = prepared.token_ids, prepared.training_token_ids
-    limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
-    if options.train != "head":
-        if options.gradient_checkpointing:
-            result.encoder.transformer.gradient_checkpointing_enable({"use_reentrant": False})
-        if options.train == "last":
-            return LastBlocksVectors(
-                result.encoder, rows, options.last_blocks, **limits, cache_tokens=options.cache_tokens
-            )
-        lora.add(result.encoder, options.lora)
-        if options.shard_encoder and processes.count() > 1:
-            return ShardedVectors(result.encoder, rows, **limits)
-        return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
-    # Apart, as pretraining and evaluation ask for the ranking texts alone.
-    parts = [ranking, rows[len(ranking) :]]
-    vectors = [
-        vector_cache.encode(result.encoder, part, **limits, folder=vector_cache.cache_folder()) for part in parts
-    ]
-    return FrozenVectors(np.concatenate(vectors), result.encoder.device)
+def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:
+    """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained.
 
-
-def finish(
-    vectors: Vectors,
-    result: system.System,
-    prepared: Prepared,
-    encoder: params.Encoder,
-    options: params.Optimisation,
-) -> None:
-    """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
-
-    On kept activations these cost no more than the last blocks.
+    own   an objective has weights of its own whose predictions are kept, so that these may be all that learns
     """
-    if isinstance(vectors, ShardedVectors):
-        vectors.gather()
-    if options.gradient_checkpointing:
-        result.encoder.transformer.gradient_checkpointing_disable()
-    lora.merge(result.encoder)
-    if isinstance(vectors, LastBlocksVectors):
-        rows = prepared.token_ids
-        vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
-        limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
-        if processes.is_first():
-            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=vector_cache.cache_folder())
-
-
-def trainable(result: system.System, train: str) -> nn.Module:
-    """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained."""
     parts = nn.ModuleDict({"heads": result.heads()})
     if train != "head":
         parts["encoder"] = result.encoder
-    if not any(parameter.requires_grad for parameter in parts.parameters()):
+    if not own and not any(parameter.requires_grad for parameter in parts.parameters()):
         raise UserError(
             "nothing to train: the encoder is frozen and there is no head; "
             "set `train: last` or `train: all`, or a `head.kind` other than none"
         )
     return parts
+
+
+def arranged(start: system.System, options: params.FinetuneRank) -> system.System:
+    """`start` with all heads that the objectives which are on train."""
+    result = arrange_heads(start, options)
+    task_heads.add(result, options, list(objectives.weights(options)))
+    return result.to(start.encoder.device)
 
 
 def arrange_heads(start: system.System, options: params.FinetuneRank) -> system.System:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from whyrank.core.runtime import product_rate
+from whyrank.training.optimiser import block_of
 
 # Below this the measurement of the processor would be a good part of the run.
 SECONDS_WORTH_MEASURING = 10.0
@@ -44,6 +45,8 @@ class Speed:
         """
         if not any(row[3] for row in self.rows) or sum(row[2] for row in self.rows) < SECONDS_WORTH_MEASURING:
             return ""
+        if not operations_per_token(trained):
+            return f"{self}, padding {padding_share:.1%}"
         rate = product_rate(next(trained.parameters()).device, dtype)
         share = self.tokens_per_second * operations_per_token(trained) / rate
         return (
@@ -55,11 +58,16 @@ class Speed:
 def operations_per_token(trained: nn.Module) -> float:
     """Floating-point operations of the encoder's trained linear layers: 2 a weight forward, 4 backward.
 
-    Left out, so that the share is no overstatement: attention's own products, and passes that are computed again.
+    Left out, so that the share is no overstatement: attention's own products, passes that are computed again, and the
+    last block where kept activations go in and only the first token of a text comes out.
     """
-    weights = [
-        layer.weight.numel()
+    weights = {
+        name: layer.weight.numel()
         for name, layer in trained.named_modules()
-        if isinstance(layer, nn.Linear) and "encoder" in name.split(".") and layer.weight.requires_grad
-    ]
-    return 6.0 * sum(weights)
+        if isinstance(layer, nn.Linear) and name.startswith("encoder.") and layer.weight.requires_grad
+    }
+    encoder = dict(trained.named_children()).get("encoder", nn.Identity())
+    if getattr(encoder, "pooling", "") == "cls" and not all(one.requires_grad for one in encoder.parameters()):
+        last = max(map(block_of, weights), default=-1)
+        weights = {name: count for name, count in weights.items() if block_of(name) != last}
+    return 6.0 * sum(weights.values())

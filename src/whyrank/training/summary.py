@@ -27,10 +27,10 @@ def barlow(history: History) -> dict[str, float]:
 
 
 def ranking(history: History) -> dict[str, float]:
-    """How long it ran, and the dev metrics of the weights that were kept."""
+    """How long it ran, and the dev metrics of the weights that were kept; undefined ones are left out."""
     looks: pd.DataFrame = history.evaluations
     kept = looks[looks["step"] == history.best_step].iloc[0]
-    names = [str(name) for name in looks.columns if name != "step"]
+    names = [str(name) for name in looks.columns if name != "step" and not math.isnan(kept[name])]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,

@@ -3,6 +3,7 @@
 Shapes: N texts of the set · B texts asked for · U texts of those, each once · D features
 """
 
+import copy
 import sys
 import zlib
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
 from whyrank.core.objective_params import Objective
-from whyrank.model import blocks
+from whyrank.model import blocks, vector_cache
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout, like_lengths
 
@@ -30,6 +31,10 @@ class Vectors(Protocol):
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         """The same for any number of texts, without gradients."""
+        ...
+
+    def of(self, encoder: Encoder) -> "Vectors":
+        """The same texts through a copy of the encoder; what stands still is shared."""
         ...
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
@@ -51,6 +56,9 @@ class FrozenVectors:
         return self.vector_ND[torch.as_tensor(index_B, device=self.vector_ND.device)]
 
     inference = __call__
+
+    def of(self, encoder: Encoder) -> "FrozenVectors":
+        return self
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         return {"tokens": 0, "padding_share": 0.0}
@@ -128,6 +136,11 @@ class LiveVectors:
         )
         return torch.as_tensor(vector_ND, device=self.encoder.device)
 
+    def of(self, encoder: Encoder) -> "LiveVectors":
+        other = copy.copy(self)
+        other.encoder = encoder
+        return other
+
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         length_U = self.lengths[np.unique(index_B)]
         groups = [length_U[group].tolist() for group in length_batches(length_U.tolist(), self.group_tokens)]
@@ -151,9 +164,23 @@ class LastBlocksVectors(LiveVectors):
         cache_tokens: int = 0,
     ) -> None:
         super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision, cache_tokens=cache_tokens)
-        blocks.freeze_below(encoder, last)
-        self.upper = blocks.part(encoder, slice(-last, None), embeddings=False)
-        self.activations = blocks.Activations(encoder, rows, last, batch_tokens=batch_tokens, precision=precision)
+        self.last = last
+        self.take(encoder)
+        folder = vector_cache.cache_folder() / "activations"
+        self.activations = blocks.Activations(
+            encoder, rows, last, batch_tokens=batch_tokens, precision=precision, folder=folder
+        )
+
+    def take(self, encoder: Encoder) -> None:
+        """Train the last blocks of this encoder."""
+        blocks.freeze_below(encoder, self.last)
+        self.upper = blocks.part(encoder, slice(-self.last, None), embeddings=False)
+
+    def of(self, encoder: Encoder) -> "LastBlocksVectors":
+        other = copy.copy(self)
+        other.encoder = encoder
+        other.take(encoder)
+        return other
 
     def encode(self, index_G: np.ndarray) -> torch.Tensor:
         layout = Layout(self.lengths[index_G].tolist(), self.encoder.device)

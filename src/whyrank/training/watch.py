@@ -1,5 +1,6 @@
 """Looks at the dev set while training: keep the best weights, and say when patience is at its end."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,12 +44,14 @@ class DevWatch:
         self.trained.eval()
         with torch.no_grad():
             metrics = self.evaluate()
-        if self.metric and self.metric not in metrics:
+        # One that was there before may be undefined now; it is no better then.
+        value = metrics.get(self.metric, -math.inf)
+        if self.metric and not any(self.metric in row for row in [*self.rows, metrics]):
             raise UserError(
                 f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
             )
         self.rows.append({"step": step} | metrics)
-        if not self.metric or len(self.rows) == 1 or metrics[self.metric] > self.rows[self.best_row][self.metric]:
+        if not self.metric or len(self.rows) == 1 or value > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
         return self.is_over
 
@@ -70,7 +73,9 @@ class DevWatch:
 
     def __str__(self) -> str:
         """The latest look, for the line of progress."""
-        return f", dev {self.metric} {self.rows[-1][self.metric]:.3f}" if self.rows and self.metric else ""
+        if not self.rows or not self.metric:
+            return ""
+        return f", dev {self.metric} {self.rows[-1].get(self.metric, math.nan):.3f}"
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:
