@@ -7,7 +7,7 @@ import pytest
 
 from whyrank.diagnosis.preflight import preflight
 
-from .planted import of, rare_side, rated, wasted_tokens, with_data
+from .planted import of, rare_side, tables_anew, wasted_tokens, with_data
 from .rated import NO_TARGETS, healthy_rows, rating_tables
 
 GRID = {"stars": lambda i: i % 5 + 1, "points": lambda i: i % 7 - 3}
@@ -90,7 +90,7 @@ def test_a_loss_that_weighs_sides_leaves_nothing_to_say_about_a_rare_one(lab, he
     assert set(findings(rare_side(lab, healthy))) == of("target-imbalance", "ratings")
     weighed = {"finetune_rank.objectives.ratings.weighted_bce.weight": 1.0}
     rows = healthy_rows(rude=lambda i: float(i % 26 == 0))
-    assert findings(rated(healthy, rows=rows, settings=weighed)) == {}
+    assert findings(tables_anew(healthy, rows=rows, settings=weighed)) == {}
 
 
 def test_a_target_that_is_constant_in_one_fold_alone_is_undefined_too(healthy):
