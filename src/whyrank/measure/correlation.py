@@ -104,7 +104,9 @@ def why_undefined(prediction_N: Floats, label_N: Floats) -> str:
 
 def is_finite(value_N: Floats) -> bool:
     # Nothing but finite numbers has a finite sum of squares, which takes a tenth of the time.
-    return math.isfinite(value_N @ value_N) or bool(np.isfinite(value_N).all())
+    with np.errstate(over="ignore"):
+        squares = value_N @ value_N
+    return math.isfinite(squares) or bool(np.isfinite(value_N).all())
 
 
 def is_constant(value_N: Floats) -> bool:
