@@ -21,6 +21,10 @@ from whyrank.measure.correlation import (
     spearman,
 )
 
+# What snapping has to add to a correlation. Less is noise, by which folds would decide differently, and predictions of
+# which some are snapped and some are not are no longer on one level.
+GAIN = 0.02
+
 
 def column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike) -> list[Correlation]:
     """Spearman's correlation of each column of predictions with the same column of labels, ties averaged.
@@ -69,10 +73,10 @@ def snap(prediction_N: npt.ArrayLike, training_label_M: npt.ArrayLike) -> Floats
 
 
 def snap_helps(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> bool:
-    """Whether Spearman's correlation of the snapped predictions is above that of the predictions; both must exist.
+    """Whether snapping raises Spearman's correlation by more than GAIN; both correlations must exist.
 
     prediction_N, label_N   (N,) of rows of the training part of a fold, best predicted by a model that has not seen
                             them; nothing of the held-out rows may be among them
     """
     raw, snapped = spearman(prediction_N, label_N).value, spearman(snap(prediction_N, label_N), label_N).value
-    return raw is not None and snapped is not None and snapped > raw
+    return raw is not None and snapped is not None and snapped > raw + GAIN

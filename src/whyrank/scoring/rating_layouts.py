@@ -37,7 +37,8 @@ class Special(NamedTuple):
                 gaps[gap].append(token)
             else:
                 gap = text + 1
-        return cls(*gaps, encoder.longest - encoder.first_position)
+        before, between, after = gaps
+        return cls(before, between, after, encoder.longest - encoder.first_position)
 
 
 def layout_of(rows: list[Row]) -> str:

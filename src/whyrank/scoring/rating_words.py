@@ -50,7 +50,7 @@ def counts(texts: Sequence[str]) -> list[scipy.sparse.csr_matrix]:
     for options in ANALYSERS:
         vectorizer = CountVectorizer(dtype=np.float32, **options)
         if not any(map(vectorizer.build_analyzer(), different)):
-            found.append(scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32))
+            found.append(no_terms(len(texts)))
             continue
         counted_NV = vectorizer.fit_transform(different)[row_N]
         found.append(counted_NV[:, rows_with(counted_NV) >= FEWEST_ROWS])
@@ -66,15 +66,15 @@ def weighted(count_NV: scipy.sparse.csr_matrix, train_N: np.ndarray) -> scipy.sp
     kept = np.argsort(-total_V, kind="stable")[:MOST_TERMS]
     kept = np.sort(kept[total_V[kept] > 0])
     if not len(kept):
-        return scipy.sparse.csr_matrix((len(train_N), 0), dtype=np.float32)
+        return no_terms(len(train_N))
     transformer = TfidfTransformer(sublinear_tf=True).fit(train_MV[:, kept])
     return transformer.transform(count_NV[:, kept]).astype(np.float32)
 
 
 def add_products(product_NN: np.ndarray, vector_NV: scipy.sparse.csr_matrix) -> None:
     """Add the products of all pairs of rows to `product_NN`, in place."""
+    is_dense_V = rows_with(vector_NV) > DENSE * len(product_NN)
     by_column = vector_NV.tocsc()
-    is_dense_V = rows_with(by_column) > DENSE * len(product_NN)
     rare_NV = by_column[:, ~is_dense_V].tocsr()
     product_NN += (rare_NV @ rare_NV.T).toarray()
     dense_NV = by_column[:, is_dense_V]
@@ -83,6 +83,10 @@ def add_products(product_NN: np.ndarray, vector_NV: scipy.sparse.csr_matrix) -> 
         product_NN += block_NB @ block_NB.T
 
 
-def rows_with(count_NV: scipy.sparse.spmatrix) -> np.ndarray:
+def rows_with(count_NV: scipy.sparse.csr_matrix) -> np.ndarray:
     """(V,) how many rows hold each term."""
-    return np.asarray(count_NV.getnnz(axis=0))
+    return np.bincount(count_NV.indices, minlength=count_NV.shape[1])
+
+
+def no_terms(rows: int) -> scipy.sparse.csr_matrix:
+    return scipy.sparse.csr_matrix(np.zeros((rows, 0), dtype=np.float32))
