@@ -67,7 +67,6 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
 
 # What they say of a system is about its ranking, and of no weight where it was trained for ratings alone.
 OF_RANKING = {
-    "worse-than-zero-shot",
     "ties-decide-the-metric",
     "hub-answers",
     "collapsed-embeddings",
