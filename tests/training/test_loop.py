@@ -19,7 +19,7 @@ from whyrank.training.objective import Step
 from whyrank.training.optimiser import parameter_groups
 from whyrank.training.schedule import factor
 from whyrank.training.tasks import Tasks
-from whyrank.training.watch import DevWatch
+from whyrank.training.watch import DevWatch, due_steps
 
 
 def optimisation(**changes):
@@ -159,6 +159,21 @@ def test_without_a_metric_the_weights_of_the_last_step_are_kept():
     assert torch.equal(trained.weight, evaluate.looks[-1]["weight"])
 
 
+@pytest.mark.parametrize(
+    ("every", "looks", "steps", "due"),
+    [
+        (0, 4, 593, [0, 148, 296, 445, 593]),
+        (0, 4, 8, [0, 2, 4, 6, 8]),
+        (0, 5, 2, [0, 1, 2]),
+        (0, 1, 7, [0, 7]),
+        (3, 9, 7, [0, 3, 6, 7]),
+        (9, 1, 7, [0, 7]),
+    ],
+)
+def test_looks_are_spread_evenly_and_the_last_step_is_seen_once(every, looks, steps, due):
+    assert sorted(due_steps(EarlyStopping(metric="", looks=looks, every=every, patience=1), steps)) == due
+
+
 def test_patience_ends_training_after_that_many_looks_without_a_better_value():
     trained, parts = moving()
     # Looks at 0, 2, 4, 6, 8: the best at 4, then 6 (equal is not better) and 8: patience 2 is at its end.
@@ -171,9 +186,8 @@ def test_patience_ends_training_after_that_many_looks_without_a_better_value():
 def test_the_last_step_is_looked_at_even_between_two_looks():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.2, 0.3, 0.4, 0.5])
-    stopping = EarlyStopping("mrr", looks=3, every=0, patience=2)
+    stopping = EarlyStopping("mrr", looks=9, every=2, patience=2)
     history = fit(trained, parts, optimisation(), steps=7, what="test", evaluate=evaluate, early_stopping=stopping)
-    # 7 steps / 3 looks: one every 2.33, rounded to 2.
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 7] and history.best_step == 7
 
 

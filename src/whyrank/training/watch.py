@@ -30,14 +30,14 @@ class DevWatch:
             )
         self.trained, self.evaluate, self.steps = trained, evaluate, steps
         self.metric, self.patience = stopping.metric, stopping.patience
-        self.every = stopping.every or max(1, round(steps / stopping.looks))
+        self.due = due_steps(stopping, steps)
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
         self.rows: list[dict[str, float]] = []
         self.best_row = 0
         self.best_state: dict[str, torch.Tensor] = {}
 
     def is_due(self, step: int) -> bool:
-        return step % self.every == 0 or step == self.steps
+        return step in self.due
 
     def look(self, step: int) -> bool:
         """Record the dev metrics; True when the last `patience` looks brought nothing better."""
@@ -76,6 +76,13 @@ class DevWatch:
         if not self.rows or not self.metric:
             return ""
         return f", dev {self.metric} {self.rows[-1].get(self.metric, math.nan):.3f}"
+
+
+def due_steps(stopping: EarlyStopping, steps: int) -> set[int]:
+    """After which steps to look: before the first, after so many or evenly spread, and after the last."""
+    if stopping.every:
+        return {*range(0, steps + 1, stopping.every), steps}
+    return {round(i * steps / stopping.looks) for i in range(stopping.looks + 1)}
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:
