@@ -42,15 +42,18 @@ def folder(tmp_path):
 
 
 def overridden(values, overrides):
-    """`values` with the overrides put in directly; each key has to be there."""
+    """`values` with the overrides put in directly; each key has to be there, and `~key` takes it away."""
     changed = copy.deepcopy(values)
     for key, value in overrides.items():
-        *path, last = key.split(".")
+        *path, last = key.removeprefix("~").split(".")
         at = changed
         for part in path:
             at = at[part]
         assert last in at, f"params.yaml has no {key}"
-        at[last] = value
+        if key.startswith("~"):
+            del at[last]
+        else:
+            at[last] = value
     return changed
 
 
@@ -70,7 +73,8 @@ def test_a_shipped_scenario_changes_known_parameters_to_values_of_their_type(nam
     assert shipped.question.endswith("?")
     assert shipped.overrides
     values = overridden(shipped_params, shipped.overrides)
-    assert {key.split(".")[0] for key in shipped.overrides} <= set(SECTIONS)
+    assert {key.removeprefix("~").split(".")[0] for key in shipped.overrides} <= {*SECTIONS, "inits", "systems"}
+    assert all(system.removesuffix("-tuned") in values["inits"] for system in values["systems"] if "-tuned" in system)
     for section, kind in SECTIONS.items():
         params.section(values, section, kind)
 
@@ -102,7 +106,8 @@ def test_the_seed_scenarios_differ_in_nothing_but_what_they_ask_about(name, aske
         ("joint", {"prepare.ratings.layout", "finetune_rank.objectives.ratings.encoders"}),
         ("adaptive", {"prepare.ratings.allocation", "prepare.ratings.head_share"}),
         ("warmup", {"finetune_rank.warmup_ratio"}),
-        ("unfreezing", {"finetune_rank.thaw_every"}),
+        ("unfreezing", {"finetune_rank.frozen_steps"}),
+        ("rate", {"finetune_rank.learning_rate", "finetune_rank.encoder_learning_rate"}),
         (
             "class-aware",
             {f"finetune_rank.objectives.ratings.{loss}.weight" for loss in ("mse", "weighted_bce")},

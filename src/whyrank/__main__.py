@@ -1,5 +1,8 @@
 """`python -m whyrank scenario NAME`: run a named experiment and say whether what it expected came.
 
+`python -m whyrank post-mortem TOPIC`: a named experiment, each change of it by itself, and all of them: what did each
+bring?
+
 `python -m whyrank export SYSTEM FOLDER`: a trained system with its model card, ready for a hub.
 """
 
@@ -7,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from whyrank import scenario
@@ -14,6 +18,7 @@ from whyrank.core.errors import UserError, exit_on_user_error
 
 SCENARIOS = Path("scenarios")
 FINDINGS = Path("metrics/diagnose/findings.json")
+POST_MORTEMS = Path("logs/post-mortem")
 
 
 def main() -> None:
@@ -22,12 +27,19 @@ def main() -> None:
     run = commands.add_parser("scenario", help="run a named experiment, or list them when no name is given")
     run.add_argument("name", nargs="?")
     run.add_argument("-S", dest="overrides", action="append", default=[], help="further overrides, as for dvc exp run")
+    why = commands.add_parser(
+        "post-mortem", help="run TOPIC-seed, each TOPIC-seed-* and TOPIC-mended, and compare them"
+    )
+    why.add_argument("topic", help="for instance ratings")
+    why.add_argument("-S", dest="overrides", action="append", default=[], help="further overrides of every run")
     out = commands.add_parser("export", help="copy a trained system, with its model card, into a folder for a hub")
     out.add_argument("system", help="for instance base-tuned")
     out.add_argument("folder", type=Path, help="new or empty")
     arguments = parser.parse_args()
     if arguments.command == "export":
         export(arguments.system, arguments.folder)
+    elif arguments.command == "post-mortem":
+        compare(arguments.topic, arguments.overrides)
     elif arguments.name is None:
         for name in scenario.names(SCENARIOS):
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
@@ -45,6 +57,41 @@ def export(system: str, folder: Path) -> None:
 
 def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
     """Run a scenario and end with 0 when all came as expected, else with 1."""
+    found = codes(chosen, overrides)
+    print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(found) or 'none'}")
+    surprises = scenario.verdict(chosen, found)
+    print("\n".join(surprises) if surprises else "Everything came as expected.")
+    sys.exit(1 if surprises else 0)
+
+
+def compare(topic: str, overrides: list[str]) -> None:
+    """Run the scenarios of a topic one after the other, and write and print what each change brought."""
+    # Imported only here, as for the card.
+    from whyrank import post_mortem
+    from whyrank.core import io, params
+
+    chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS)), POST_MORTEMS / topic
+    found = {}
+    for number, name in enumerate(chosen.all, start=1):
+        print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
+        start = time.monotonic()
+        found[name] = codes(scenario.read(name, SCENARIOS), [*post_mortem.settings(chosen, name), *overrides])
+        post_mortem.keep(Path("data/runs"), folder, name)
+        # What the next one does not name is to be as it was committed.
+        subprocess.run(["git", "checkout", "--quiet", "params.yaml"], check=True)
+        print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
+    values = params.load("post-mortem")
+    options = params.section(values, "diagnose", params.Diagnose)
+    draws = {"resamples": options.resamples, "seed": params.seed(values)}
+    table = post_mortem.table(chosen, folder, level=options.level, **draws)
+    text = post_mortem.rendered(table, found, options.level)
+    io.write_table(folder / "table.csv", table)
+    io.write_text(folder / "table.md", text)
+    print(f"\n{text}\nin {folder}")
+
+
+def codes(chosen: scenario.Scenario, overrides: list[str]) -> list[str]:
+    """Run a scenario; the codes of what was found, weightiest first."""
     # An experiment leaves its overrides in the workspace; the next one would inherit them without a word.
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], check=False).returncode:
         raise UserError(
@@ -55,11 +102,7 @@ def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
     subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", chosen.name], check=False, capture_output=True)
     if subprocess.run(scenario.command(chosen, overrides), check=False).returncode:
         raise UserError(f"scenario {chosen.name}: `dvc exp run` failed; its message stands above")
-    found = [finding["code"] for finding in json.loads(FINDINGS.read_text(encoding="utf-8"))]
-    print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(dict.fromkeys(found)) or 'none'}")
-    surprises = scenario.verdict(chosen, found)
-    print("\n".join(surprises) if surprises else "Everything came as expected.")
-    sys.exit(1 if surprises else 0)
+    return list(dict.fromkeys(finding["code"] for finding in json.loads(FINDINGS.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ KEYS = {"name", "question", "overrides", "expected", "unexpected"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """expected, unexpected   codes of findings that must, or must not, come out"""
+    """overrides              by key; `~key` takes it away, whatever its value
+    expected, unexpected   codes of findings that must, or must not, come out
+    """
 
     name: str
     question: str
@@ -45,7 +47,8 @@ def read(name: str, folder: Path) -> Scenario:
 
 def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
     """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
-    settings = [f"{key}={written(value)}" for key, value in scenario.overrides.items()]
+    changes = scenario.overrides.items()
+    settings = [key if key.startswith("~") else f"{key}={written(value)}" for key, value in changes]
     flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
     return [sys.executable, "-m", "dvc", "exp", "run", "-n", scenario.name, "-m", scenario.question, *flags]
 

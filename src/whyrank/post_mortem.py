@@ -1,0 +1,142 @@
+"""Which explanation was right? A scenario of ratings, those that change one thing of it, and the one that mends all.
+
+`python -m whyrank post-mortem ratings` runs `ratings-seed`, each `ratings-seed-*` and `ratings-mended`, and compares
+what they say of the same rows.
+
+Shapes: N rated rows · T targets
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.errors import UserError
+from whyrank.diagnosis.ratings import Rated, wide
+from whyrank.diagnosis.report import numbers
+from whyrank.diagnosis.report.layout import pipe_table
+from whyrank.diagnosis.report.tables import each
+from whyrank.measure.rating_significance import mean_interval, paired_means
+from whyrank.measure.significance import holm
+
+TUNED = "base-tuned"
+LEXICAL = "tfidf"
+FROZEN = "base"
+FLOORS = (LEXICAL, FROZEN)
+COLUMNS = ["run", "value", "low", "high"]
+COLUMNS += ["gain", "gain_low", "gain_high", "p", "p_holm", "over", "over_low", "over_high"]
+
+
+class Parts(NamedTuple):
+    """Names of scenarios: `seed` is explained, each of `ablations` changes one thing of it, `mended` all."""
+
+    seed: str
+    ablations: list[str]
+    mended: str
+
+    @property
+    def all(self) -> list[str]:
+        return [self.seed, *self.ablations, self.mended]
+
+
+def of_topic(topic: str, names: Sequence[str]) -> Parts:
+    """Of the scenarios that there are; raises UserError where one is missing."""
+    seed, mended = f"{topic}-seed", f"{topic}-mended"
+    ablations = [name for name in names if name.startswith(f"{seed}-")]
+    if not {seed, mended} <= set(names) or not ablations:
+        raise UserError(
+            f"no post-mortem of {topic!r}: it takes scenarios {seed}, {seed}-… and {mended}; "
+            "`python -m whyrank scenario` lists those that there are"
+        )
+    return Parts(seed, ablations, mended)
+
+
+def settings(chosen: Parts, name: str) -> list[str]:
+    """Further overrides of one run: the floors stay the same, so that an ablation need not score them again."""
+    return [f"~systems.{system}" for system in FLOORS] if name in chosen.ablations else []
+
+
+def keep(runs: Path, folder: Path, name: str) -> None:
+    """Copy what the systems of the run that has just ended say of the rows.
+
+    Raises UserError where the run rated nothing.
+    """
+    found = sorted(runs.glob("*/ratings.parquet"))
+    if not found:
+        raise UserError(f"scenario {name} rated nothing; a post-mortem compares ratings")
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for file in found:
+        shutil.copyfile(file, folder / name / f"{file.parent.name}.parquet")
+
+
+def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: int) -> pd.DataFrame:
+    """COLUMNS, a row for each floor and each run, of what `keep` left.
+
+    value   mean over the targets of Spearman's correlation over all rows, each rated out of fold; 0 at chance
+    gain    value less that of the seed on the same rows, with its p and Holm's over the ablations and the mended run
+    over    value less that of TF-IDF
+    Intervals resample groups. Raises UserError where two runs rated other rows.
+    """
+    draws = {"resamples": resamples, "seed": seed}
+    rated = {floor: read(folder / chosen.seed / f"{floor}.parquet") for floor in FLOORS}
+    rated |= {name: read(folder / name / f"{TUNED}.parquet") for name in chosen.all}
+    check(rated, chosen)
+    rows = [row(name, rated, chosen.seed, level, draws) for name in rated]
+    found = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
+    found.insert(COLUMNS.index("p_holm"), "p_holm", np.nan)
+    is_change = found["run"].isin([*chosen.ablations, chosen.mended])
+    found.loc[is_change, "p_holm"] = holm(found.loc[is_change, "p"].to_numpy(dtype=float))
+    return found
+
+
+def read(file: Path) -> Rated:
+    if not file.exists():
+        raise UserError(f"{file.parent.name} has no ratings of {file.stem}; is {file.stem} among `systems`?")
+    return wide(pd.read_parquet(file))
+
+
+def check(rated: Mapping[str, Rated], chosen: Parts) -> None:
+    """Differences are between answers to one question."""
+    first = rated[chosen.seed]
+    for name, one in rated.items():
+        if one.targets != first.targets or not np.array_equal(one.label_NT, first.label_NT):
+            raise UserError(f"{name} rated other rows than {chosen.seed}: prepare.ratings.source has changed")
+
+
+def row(name: str, rated: Mapping[str, Rated], seed: str, level: float, draws: Mapping[str, int]) -> list[object]:
+    one = rated[name]
+    own = mean_interval(one.prediction_NT, one.label_NT, one.group_N, level=level, **draws)
+    to_seed, to_words = (against(one, rated[other], level, draws) for other in (seed, LEXICAL))
+    return [name, own.value, own.low, own.high, *to_seed, *to_words[:3]]
+
+
+def against(one: Rated, other: Rated, level: float, draws: Mapping[str, int]) -> tuple[float | None, ...]:
+    """Difference with its interval and p; nothing of a system with itself."""
+    if one is other:
+        return (None,) * 4
+    both = (one.prediction_NT, other.prediction_NT)
+    found = paired_means(*both, one.label_NT, one.group_N, level=level, **draws)
+    return found.difference, found.low, found.high, found.p_value
+
+
+def rendered(found: pd.DataFrame, codes: Mapping[str, list[str]], level: float) -> str:
+    """For a terminal or a page: the table, and the codes of what was found in each run."""
+    header = ["run", "mean Spearman", f"{numbers.per_cent(level)} interval", "less the seed's", "interval", "Holm's p"]
+    body = [
+        [
+            one.run, numbers.correlation(one.value), numbers.bounds(one.low, one.high),
+            *shown(one.gain, one.gain_low, one.gain_high), numbers.p_value(one.p_holm),
+            *shown(one.over, one.over_low, one.over_high),
+        ]
+        for one in each(found.astype({name: float for name in COLUMNS if name != "run"}))
+    ]  # fmt: skip
+    lines = [f"- {name}: {', '.join(found) or 'nothing found'}" for name, found in codes.items()]
+    blocks = [pipe_table([*header, "less TF-IDF's", "interval"], body), "Findings, weightiest first:", "\n".join(lines)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def shown(difference: float, low: float, high: float) -> tuple[str, str]:
+    return ("", "") if np.isnan(difference) else (numbers.difference(difference), numbers.bounds(low, high))
