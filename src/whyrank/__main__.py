@@ -76,11 +76,11 @@ def compare(topic: str, overrides: list[str]) -> None:
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
         start = time.monotonic()
         found[name] = codes(scenario.read(name, SCENARIOS), [*post_mortem.settings(chosen, name), *overrides])
-        post_mortem.keep(Path("data/runs"), folder, name)
+        post_mortem.keep(chosen, name, Path("data/runs"), folder)
         # What the next one does not name is to be as it was committed.
         subprocess.run(["git", "checkout", "--quiet", "params.yaml"], check=True)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
-    values = params.load("post-mortem")
+    values = params.load("diagnose")
     options = params.section(values, "diagnose", params.Diagnose)
     draws = {"resamples": options.resamples, "seed": params.seed(values)}
     table = post_mortem.table(chosen, folder, level=options.level, **draws)

@@ -59,17 +59,17 @@ def settings(chosen: Parts, name: str) -> list[str]:
     return [f"~systems.{system}" for system in FLOORS] if name in chosen.ablations else []
 
 
-def keep(runs: Path, folder: Path, name: str) -> None:
-    """Copy what the systems of the run that has just ended say of the rows.
+def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
+    """Copy what the run that has just ended says of the rows; the folders of systems that it left out are older.
 
-    Raises UserError where the run rated nothing.
+    Raises UserError where it rated nothing.
     """
-    found = sorted(runs.glob("*/ratings.parquet"))
-    if not found:
-        raise UserError(f"scenario {name} rated nothing; a post-mortem compares ratings")
     (folder / name).mkdir(parents=True, exist_ok=True)
-    for file in found:
-        shutil.copyfile(file, folder / name / f"{file.parent.name}.parquet")
+    for system in [TUNED] if name in chosen.ablations else [TUNED, *FLOORS]:
+        file = runs / system / "ratings.parquet"
+        if not file.exists():
+            raise UserError(f"scenario {name}: {system} rated nothing, and a post-mortem compares ratings")
+        shutil.copyfile(file, folder / name / f"{system}.parquet")
 
 
 def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: int) -> pd.DataFrame:
@@ -81,8 +81,8 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     Intervals resample groups. Raises UserError where two runs rated other rows.
     """
     draws = {"resamples": resamples, "seed": seed}
-    rated = {floor: read(folder / chosen.seed / f"{floor}.parquet") for floor in FLOORS}
-    rated |= {name: read(folder / name / f"{TUNED}.parquet") for name in chosen.all}
+    rated = {floor: wide(pd.read_parquet(folder / chosen.seed / f"{floor}.parquet")) for floor in FLOORS}
+    rated |= {name: wide(pd.read_parquet(folder / name / f"{TUNED}.parquet")) for name in chosen.all}
     check(rated, chosen)
     rows = [row(name, rated, chosen.seed, level, draws) for name in rated]
     found = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
@@ -90,12 +90,6 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     is_change = found["run"].isin([*chosen.ablations, chosen.mended])
     found.loc[is_change, "p_holm"] = holm(found.loc[is_change, "p"].to_numpy(dtype=float))
     return found
-
-
-def read(file: Path) -> Rated:
-    if not file.exists():
-        raise UserError(f"{file.parent.name} has no ratings of {file.stem}; is {file.stem} among `systems`?")
-    return wide(pd.read_parquet(file))
 
 
 def check(rated: Mapping[str, Rated], chosen: Parts) -> None:

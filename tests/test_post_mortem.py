@@ -1,0 +1,169 @@
+"""The post-mortem: which scenarios it runs, what each run keeps, and the table of what each change brought."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from whyrank import __main__, post_mortem
+from whyrank.core.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+ROWS, TARGETS = 60, ["score", "views"]
+RUNS = ["x-seed", "x-seed-joint", "x-seed-rate", "x-mended"]
+CHOSEN = post_mortem.Parts(RUNS[0], RUNS[1:3], RUNS[3])
+NOISE = {"x-seed": 3.0, "x-seed-joint": 3.0, "x-seed-rate": 0.5, "x-mended": 0.1}
+
+
+def ratings(noise, seed, rows=ROWS):
+    """A long table as `evaluate` records it: labels that are the same for all, and predictions with noise."""
+    label_NT = np.random.default_rng(0).uniform(size=(rows, len(TARGETS)))
+    prediction_NT = label_NT + noise * np.random.default_rng(seed).normal(size=label_NT.shape)
+    return pd.DataFrame(
+        [
+            (f"r{i:03}", i % 5, i // 2, target, label_NT[i, t], prediction_NT[i, t], prediction_NT[i, t])
+            for i in range(rows)
+            for t, target in enumerate(TARGETS)
+        ],
+        columns=["rating_id", "fold", "group", "target", "label", "prediction", "snapped"],
+    )
+
+
+def evaluated(runs, noise_by_system, rows=ROWS):
+    """data/runs as it stands after a run of the pipeline."""
+    for seed, (system, noise) in enumerate(noise_by_system.items(), start=1):
+        (runs / system).mkdir(parents=True, exist_ok=True)
+        ratings(noise, seed, rows).to_parquet(runs / system / "ratings.parquet")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """What `keep` leaves of four runs."""
+    for number, name in enumerate(RUNS):
+        runs = tmp_path / f"runs-{number}"
+        evaluated(runs, {"base-tuned": NOISE[name], "tfidf": 1.0, "base": 2.0})
+        post_mortem.keep(CHOSEN, name, runs, tmp_path / "kept")
+    return tmp_path / "kept"
+
+
+def mean_spearman(table):
+    found = [stats.spearmanr(rows["prediction"], rows["label"]).statistic for _, rows in table.groupby("target")]
+    return np.mean(found)
+
+
+def test_a_topic_is_the_seed_what_changes_one_thing_of_it_and_what_mends_all():
+    names = ["other-seed", "x-mended", "x-seed", "x-seed-joint", "x-seed-rate"]
+    assert post_mortem.of_topic("x", names) == CHOSEN
+    assert CHOSEN.all == RUNS
+
+
+@pytest.mark.parametrize("missing", ["x-seed", "x-mended", "x-seed-joint"])
+def test_a_topic_that_lacks_a_scenario_is_refused(missing):
+    names = [name for name in ("x-mended", "x-seed", "x-seed-joint") if name != missing]
+    with pytest.raises(UserError, match="no post-mortem of 'x': it takes scenarios x-seed, x-seed-… and x-mended"):
+        post_mortem.of_topic("x", names)
+
+
+def test_an_ablation_does_without_the_floors_that_the_seed_has_scored():
+    assert post_mortem.settings(CHOSEN, "x-seed-joint") == ["~systems.tfidf", "~systems.base"]
+    assert post_mortem.settings(CHOSEN, "x-seed") == post_mortem.settings(CHOSEN, "x-mended") == []
+
+
+def test_the_table_has_the_means_of_scipy_and_their_differences_from_the_seed_and_from_words(folder):
+    table = post_mortem.table(CHOSEN, folder, level=0.95, resamples=2000, seed=7).set_index("run")
+    assert list(table.index) == ["tfidf", "base", *RUNS]
+    files = {name: folder / name / "base-tuned.parquet" for name in RUNS} | {
+        name: folder / "x-seed" / f"{name}.parquet" for name in ("tfidf", "base")
+    }
+    expected = {name: mean_spearman(pd.read_parquet(file)) for name, file in files.items()}
+    for name, value in expected.items():
+        assert table.loc[name, "value"] == pytest.approx(value)
+        assert table.loc[name, "low"] < value < table.loc[name, "high"]
+        if name != "x-seed":
+            assert table.loc[name, "gain"] == pytest.approx(value - expected["x-seed"])
+        if name != "tfidf":
+            assert table.loc[name, "over"] == pytest.approx(value - expected["tfidf"])
+    assert np.isnan(table.loc["x-seed", "gain"]) and np.isnan(table.loc["tfidf", "over"])
+
+
+def test_a_change_that_did_nothing_has_an_interval_around_0_and_one_that_did_has_not(folder):
+    table = post_mortem.table(CHOSEN, folder, level=0.95, resamples=2000, seed=7).set_index("run")
+    # The very same noise: the run changed nothing.
+    assert table.loc["x-seed-joint", ["gain", "gain_low", "gain_high"]].tolist() == [0.0, 0.0, 0.0]
+    assert table.loc["x-seed-rate", "gain_low"] > 0 and table.loc["x-seed-rate", "p_holm"] < 0.01
+
+
+def test_holm_counts_the_changes_and_no_floor(folder):
+    table = post_mortem.table(CHOSEN, folder, level=0.95, resamples=2000, seed=7).set_index("run")
+    assert table["p_holm"].notna().tolist() == [False, False, False, True, True, True]
+    lowest = table.loc[RUNS[1:], "p"].min()
+    assert table.loc[RUNS[1:], "p_holm"].min() == pytest.approx(3 * lowest)
+
+
+def test_runs_on_other_rows_are_not_compared(folder, tmp_path):
+    evaluated(tmp_path / "other", {"base-tuned": 1.0}, rows=ROWS - 2)
+    post_mortem.keep(CHOSEN, "x-seed-joint", tmp_path / "other", folder)
+    with pytest.raises(UserError, match="x-seed-joint rated other rows than x-seed"):
+        post_mortem.table(CHOSEN, folder, level=0.95, resamples=100, seed=7)
+
+
+def test_floors_that_an_ablation_left_out_are_not_taken_from_an_earlier_run(folder):
+    assert [file.stem for file in (folder / "x-seed-joint").iterdir()] == ["base-tuned"]
+
+
+@pytest.mark.parametrize("system", ["tfidf", "base-tuned"])
+def test_a_run_in_which_a_system_rated_nothing_is_refused(system, tmp_path):
+    evaluated(tmp_path, {name: 1.0 for name in ("base-tuned", "tfidf", "base") if name != system})
+    with pytest.raises(UserError, match=f"scenario x-seed: {system} rated nothing"):
+        post_mortem.keep(CHOSEN, "x-seed", tmp_path, tmp_path / "kept")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, shipped_params):
+    """Scenarios of a topic x, and a DVC whose experiments rate with the noise of their name."""
+    scenarios = tmp_path / "scenarios"
+    scenarios.mkdir()
+    for name in RUNS:
+        content = {"name": name, "question": "Why?", "overrides": {"seed": 1}, "expected": [], "unexpected": []}
+        (scenarios / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(shipped_params))
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(__main__, "SCENARIOS", scenarios)
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        if "run" in command:
+            name = command[command.index("-n") + 1]
+            floors = {} if "~systems.tfidf" in command else {"tfidf": 1.0, "base": 2.0}
+            evaluated(tmp_path / "data/runs", {"base-tuned": NOISE[name]} | floors)
+            __main__.FINDINGS.parent.mkdir(parents=True, exist_ok=True)
+            __main__.FINDINGS.write_text(json.dumps([{"code": "underfitted"}] if name == "x-seed" else []))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(__main__.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "finetune_rank.epochs=1"])
+    return commands
+
+
+def test_the_command_runs_all_of_them_and_leaves_no_override_of_one_to_the_next(workspace, capsys):
+    __main__.main()
+    runs = [command for command in workspace if "run" in command]
+    assert [command[command.index("-n") + 1] for command in runs] == RUNS
+    # The user's own setting comes last and wins.
+    assert all(command[-1] == "finetune_rank.epochs=1" for command in runs)
+    undone = [i for i, command in enumerate(workspace) if command[:2] == ["git", "checkout"]]
+    assert len(undone) == len(RUNS) and all("run" in workspace[i - 1] for i in undone)
+    text = (__main__.POST_MORTEMS / "x" / "table.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "- x-seed: underfitted\n- x-seed-joint: nothing found\n" in text
+    table = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
+    assert table["run"].tolist() == ["tfidf", "base", *RUNS]
