@@ -69,7 +69,9 @@ def test_the_loss_is_the_weighted_term_on_the_batch_that_was_drawn(name, rated, 
     objective, again = (made(replace(rated, held_out=2), make_encoder(), chosen) for _ in range(2))
     step = objective.step()
     row = next(again.batches)
-    logit = again.logits(again.sides(again.rows.texts_R2[row], lambda vectors, index: vectors(index)))
+    logit = again.logits(
+        again.sides(again.rows.texts_R2[row], lambda vectors, index: vectors(index)), again.rows.texts_R2[row]
+    )
     extra = {
         "weighted_bce": {"mean_T": again.mean_T},
         "focal": {"gamma": 2.0},
@@ -88,6 +90,47 @@ def test_batches_skipped_are_those_a_killed_run_has_had(rated_apart, make_encode
         kept.step()
     gone_on.skip(3)
     assert gone_on.step().record == kept.step().record
+
+
+# Means of the frozen blocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["joint", "separate"])
+@pytest.mark.parametrize(("train", "blocks"), [("head", 2), ("last", 2)])
+def test_the_layer_reads_the_frozen_blocks_beside_the_vectors(
+    train, blocks, layout, make_rated, make_encoder, finetuning
+):
+    prepared, encoder = replace(make_rated(layout), held_out=0), make_encoder()
+    objective = made(prepared, encoder, finetuning(train=train, last_blocks=1, r_block_means=True))
+    rows = prepared.rated(held_out=True)
+    # Two blocks, of which the last one is not read: the embeddings and the first.
+    sides = 1 if layout == "joint" else 4
+    assert objective.rate.in_features == sides * 32 * (1 + blocks)
+    texts_N2 = rows[["first", "second"]].to_numpy()
+    with torch.no_grad():
+        vectors = [encoder([prepared.training_token_ids[i] for i in rows[name]]) for name in ("first", "second")]
+        u, v = vectors
+        own = u if layout == "joint" else torch.cat([u, v, (u - v).abs(), u * v], dim=1)
+        read = torch.cat([own, objective.surface(texts_N2)], dim=1)
+        expected = (read @ objective.rate.weight.T + objective.rate.bias).sigmoid()
+    np.testing.assert_allclose(objective.predict(rows), expected, atol=1e-5)
+
+
+def test_a_training_with_the_frozen_blocks_learns_what_one_without_them_does_not(rated, make_encoder, finetuning):
+    prepared = replace(rated, held_out=0)
+    changes = {"train": "head", "epochs": 60.0, "learning_rate": 0.01, "early_stopping__looks": 1}
+    losses = []
+    for reads in (False, True):
+        chosen = finetuning(r_block_means=reads, **changes)
+        trained = run.finetune_rank(system.untrained(make_encoder()), prepared, chosen, ENCODER, 7)
+        losses.append(trained.history.steps["ratings_loss"].tail(10).mean())
+    assert losses[1] < losses[0]
+
+
+def test_where_all_blocks_are_trained_there_are_no_frozen_ones_to_read(rated, make_encoder, finetuning):
+    chosen = finetuning(train="all", r_block_means=True)
+    with pytest.raises(UserError, match=r"block_means` reads frozen blocks, and all are trained; use -S finetune_rank"):
+        made(replace(rated, held_out=0), make_encoder(), chosen)
 
 
 # Two encoders ---------------------------------------------------------------------------------------------------

@@ -105,6 +105,7 @@ class RatingsObjective(Objective):
     head: TaskHead  # below its linear layer
     batch_size: int  # rows
     encoders: Literal["one", "two"]  # two: answers of the separate layout have an encoder of their own
+    block_means: bool  # the layer also reads the mean over the tokens after each frozen block
     bce: WeightedLoss
     weighted_bce: WeightedLoss
     focal: Focal

@@ -1,5 +1,6 @@
 """As much of an encoder as a training needs: what stands still is computed once, the rest whenever it is asked for."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import lora, system, vector_cache
 from whyrank.training import sharding
 from whyrank.training.sharding import ShardedVectors
-from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors
+from whyrank.training.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors, means_below
 
 
 def vectors_for(
@@ -50,7 +51,8 @@ def vectors_for(
     vectors = [
         vector_cache.encode(result.encoder, part, **limits, folder=vector_cache.cache_folder()) for part in parts
     ]
-    return FrozenVectors(np.concatenate(vectors), result.encoder.device)
+    means = partial(means_below, result.encoder, rows, 1, **limits)
+    return FrozenVectors(np.concatenate(vectors), result.encoder.device, means)
 
 
 def finish(

@@ -20,6 +20,7 @@ from whyrank.training import rating_losses as losses
 from whyrank.training import rating_rows
 from whyrank.training.objective import Step, merged
 from whyrank.training.rank_batches import endless
+from whyrank.training.surface import Surface, together
 from whyrank.training.vectors import FrozenVectors, Vectors, of_objective
 
 
@@ -46,7 +47,9 @@ class RatingsObjective(nn.Module):
             self.add_encoder()
         width = heads.output_width(system.head_of("ratings"), system.encoder.width)
         device = system.encoder.device
-        self.rate = nn.Linear(width * (4 if self.is_separate else 1), len(self.targets)).to(device)
+        self.surface = Surface(prepared, vectors, self.rows.texts_R2) if self.options.block_means else None
+        read = width * (4 if self.is_separate else 1) + (self.surface.width if self.surface else 0)
+        self.rate = nn.Linear(read, len(self.targets)).to(device)
         self.mean_T = torch.as_tensor(self.rows.mean_T, device=device)
         with torch.no_grad():
             # The first steps need not go into how high each target lies (Lin et al. 2017, arXiv:1708.02002).
@@ -65,7 +68,7 @@ class RatingsObjective(nn.Module):
         row_B = next(self.batches)
         texts_B2 = self.rows.texts_R2[row_B]
         sides = self.sides(texts_B2, lambda vectors, index_N: of_objective(vectors, index_N, self.options))
-        logit_BT = self.logits(sides)
+        logit_BT = self.logits(sides, texts_B2)
         label_BT, weight_BT = (
             torch.as_tensor(table_RT[row_B], device=logit_BT.device)
             for table_RT in (self.rows.label_RT, self.rows.weight_RT)
@@ -104,12 +107,12 @@ class RatingsObjective(nn.Module):
             vector_ND = torch.cat([encode(self.vectors, first_B), encode(self.answer_vectors, second_B)])
         return self.system[0].features("ratings", vector_ND).split(len(texts_B2))
 
-    def logits(self, sides: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def logits(self, sides: tuple[torch.Tensor, ...], texts_B2: np.ndarray) -> torch.Tensor:
         """(B, T)."""
-        if not self.is_separate:
-            return self.rate(sides[0])
-        first_BD, second_BD = sides
-        return self.rate(torch.cat([first_BD, second_BD, (first_BD - second_BD).abs(), first_BD * second_BD], dim=1))
+        read = [together(sides)]
+        if self.surface:
+            read.append(self.surface(texts_B2).to(read[0].device))
+        return self.rate(torch.cat(read, dim=1))
 
     def cost(self, texts_B2: np.ndarray) -> dict[str, float]:
         if self.answer_vectors is self.vectors:
@@ -124,7 +127,7 @@ class RatingsObjective(nn.Module):
         if not len(texts_N2):
             return np.empty((0, len(self.targets)), dtype=np.float32)
         sides = self.sides(texts_N2, lambda vectors, index_N: vectors.inference(index_N))
-        return self.logits(sides).sigmoid().float().cpu().numpy()
+        return self.logits(sides, texts_N2).sigmoid().float().cpu().numpy()
 
     def skip(self, batches: int) -> None:
         for _ in range(batches):

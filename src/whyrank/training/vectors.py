@@ -15,8 +15,9 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
+from whyrank.core.errors import UserError
 from whyrank.core.objective_params import Objective
-from whyrank.model import blocks, vector_cache
+from whyrank.model import block_means, blocks, vector_cache
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.packed import Layout, like_lengths
 
@@ -37,6 +38,10 @@ class Vectors(Protocol):
         """The same texts through a copy of the encoder; what stands still is shared."""
         ...
 
+    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+        """(B, K, D) float32 in main memory: what `model.block_means` gives below the blocks that are trained."""
+        ...
+
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         """Columns of the history: what `__call__` sends through what is trained.
 
@@ -49,8 +54,12 @@ class Vectors(Protocol):
 class FrozenVectors:
     """A table: each text was encoded once, before training."""
 
-    def __init__(self, vector_ND: np.ndarray, device: torch.device) -> None:
+    def __init__(
+        self, vector_ND: np.ndarray, device: torch.device, means: Callable[[np.ndarray], torch.Tensor] | None = None
+    ) -> None:
+        """means   gives `block_means`, below the last block"""
         self.vector_ND = torch.as_tensor(vector_ND, device=device)
+        self.means = means
 
     def __call__(self, index_B: np.ndarray) -> torch.Tensor:
         return self.vector_ND[torch.as_tensor(index_B, device=self.vector_ND.device)]
@@ -59,6 +68,10 @@ class FrozenVectors:
 
     def of(self, encoder: Encoder) -> "FrozenVectors":
         return self
+
+    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+        assert self.means is not None, "a table that was made without its encoder"
+        return self.means(index_B)
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         return {"tokens": 0, "padding_share": 0.0}
@@ -141,6 +154,12 @@ class LiveVectors:
         other.encoder = encoder
         return other
 
+    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+        raise UserError(
+            "params.yaml: `finetune_rank.objectives.ratings.block_means` reads frozen blocks, and all are trained; use "
+            "-S finetune_rank.train=last, or -S finetune_rank.objectives.ratings.block_means=false"
+        )
+
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         length_U = self.lengths[np.unique(index_B)]
         groups = [length_U[group].tolist() for group in length_batches(length_U.tolist(), self.group_tokens)]
@@ -182,6 +201,9 @@ class LastBlocksVectors(LiveVectors):
         other.take(encoder)
         return other
 
+    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+        return means_below(self.encoder, self.rows, self.last, index_B, self.batch_tokens, self.precision)
+
     def encode(self, index_G: np.ndarray) -> torch.Tensor:
         layout = Layout(self.lengths[index_G].tolist(), self.encoder.device)
         return blocks.through(self.upper, self.activations.packed(index_G).to(self.encoder.device), layout)
@@ -190,6 +212,15 @@ class LastBlocksVectors(LiveVectors):
         groups = list(length_batches(self.lengths[index_B].tolist(), self.batch_tokens))
         with torch.no_grad(), self.encoder.autocast(self.precision):
             return in_order([self.encode(index_B[group]) for group in groups], groups)
+
+
+def means_below(
+    encoder: Encoder, rows: Sequence[TokenIds], above: int, index_B: np.ndarray, batch_tokens: int, precision: str
+) -> torch.Tensor:
+    """(B, K, D) float32 of some texts by number, kept between trainings beside the activations."""
+    folder = vector_cache.cache_folder() / "activations"
+    own = [rows[i] for i in index_B]
+    return block_means.table(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
 
 
 def of_objective(vectors: Vectors, index_B: np.ndarray, objective: Objective) -> torch.Tensor:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
+from whyrank.diagnosis.ratings import compare_ratings
 
 from .. import rated
 from .planted import TUNED, equal_ratings, lost_fold, of, sides_apart, with_finetune
@@ -126,7 +127,7 @@ def test_a_training_that_ended_while_both_curves_rose_together_is_underfitted(so
     assert found["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 80}
 
 
-@pytest.mark.parametrize(("held_out", "train"), [(0.25, 0.45), (0.005, 0.15)])
+@pytest.mark.parametrize(("held_out", "train"), [(0.25, 0.45), (0.005, 0.35)])
 def test_a_gap_or_a_level_held_out_curve_is_not_underfitting(held_out, train, sound, findings):
     curve = rated.training(held_out=held_out, train=train, curve=RISING)
     assert findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), curve))) == {}
@@ -137,9 +138,21 @@ def test_a_training_that_hardly_moved_is_underfitted_and_gets_longer_steps(sound
     slow = replace(still, history=still.history.assign(learning_rate=2e-6, encoder_learning_rate=2e-7))
     found = findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), slow)))["underfitted", "base-tuned"]
     assert "had hardly moved" in found.sentence
-    # The rates add up to 8e-4 and 8e-5; learning takes 0.015 and 0.0015.
-    assert found.fix.params["finetune_rank.learning_rate"] == pytest.approx(3.75e-5, rel=0.02)
-    assert found.fix.params["finetune_rank.encoder_learning_rate"] == pytest.approx(3.75e-6, rel=0.02)
+    assert found.fix.params == {"finetune_rank.learning_rate": 1e-3, "finetune_rank.encoder_learning_rate": 1e-4}
+
+
+def test_a_training_that_knows_its_own_rows_less_than_a_floor_knows_unseen_ones_is_underfitted(sound, findings):
+    rows = compare_ratings(sound, level=0.95, resamples=100, seed=7).systems.set_index("system")["fold_mean"]
+    floor = rows[["tfidf", "base", "barlow"]].max()
+    flat = rated.training(held_out=floor - 0.15, train=floor - 0.1)
+    found = findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), flat)))
+    assert set(found) == of("underfitted", *TUNED)
+    one = found["underfitted", "base-tuned"]
+    assert "had not come far" in one.sentence
+    assert f", while {rows.drop(list(TUNED)).idxmax()} rates rows that it has not seen at {floor:.2f}." in one.sentence
+    assert one.weight == pytest.approx(10, abs=0.5)
+    above = rated.training(held_out=floor - 0.05, train=floor)
+    assert findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), above))) == {}
 
 
 def spiked(sound, train):

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.compare import LEXICAL
+from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Fix
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
 from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
-from whyrank.diagnosis.probes.steps import go_further, rounded
+from whyrank.diagnosis.probes.steps import go_further, rounded, up_to_usual
 from whyrank.diagnosis.records import TrainingRecord
 
 # Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
@@ -26,6 +27,8 @@ class Course(NamedTuple):
     train, dev                  (L,) at each look
     left, tail_gain             to learn; in the last part of the way
     epochs                      rounds made
+    short                       by how much what was trained on is known worse than a floor rates what it has not seen
+    floor                       in words: that floor, and how well it rates
     """
 
     metric: str
@@ -40,6 +43,8 @@ class Course(NamedTuple):
     tail_gain: float
     epochs: float
     fix: Fix
+    short: float = 0.0
+    floor: str = ""
 
 
 def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
@@ -56,6 +61,8 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
     )
     epochs = rounds(case.data, record)
     hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
+    floor, value = highest_floor(case)
+    short = value - float(train[-1])
     return Course(
         metric="mean column Spearman",
         seen="training rows",
@@ -68,5 +75,18 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
         left=HARDLY_MOVED - float(np.ptp(train)),
         tail_gain=gains[1],
         epochs=epochs,
-        fix=go_further(record, epochs) or Fix({"finetune_rank.epochs": rounded(3 * epochs)}),
+        fix=(up_to_usual(record) if short >= LEAST_EFFECT else go_further(record, epochs))
+        or Fix({"finetune_rank.epochs": rounded(3 * epochs)}),
+        short=short if short >= LEAST_EFFECT else 0.0,
+        floor=f"{floor} rates rows that it has not seen at {value:.2f}" if floor else "",
     )
+
+
+def highest_floor(case: Examination) -> tuple[str, float]:
+    """The ridge that rates best without tuning, and its mean over folds; no name where nothing was rated."""
+    if case.ratings is None:
+        return "", 0.0
+    table = case.ratings.systems
+    mean_by_floor = table.set_index("system")["fold_mean"].dropna()
+    mean_by_floor = mean_by_floor[mean_by_floor.index.isin([*LEXICAL, *UNTUNED.values()])]
+    return (str(mean_by_floor.idxmax()), float(mean_by_floor.max())) if len(mean_by_floor) else ("", 0.0)

@@ -101,6 +101,13 @@ def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
     return Fix({"finetune_rank.epochs": rounded(more * epochs)} | rates)
 
 
+def up_to_usual(record: TrainingRecord) -> Fix | None:
+    """The rates at which pretrained blocks and new layers learn; None where they had them."""
+    peaks = peak_rates(record)
+    rates = {name: max(peak, USUAL[name]) for name, peak in peaks.items()}
+    return Fix({f"finetune_rank.{name}": rate for name, rate in rates.items()}) if rates != peaks else None
+
+
 def _loss_rose(loss: np.ndarray) -> bool:
     """From the first half of the steps to the second, by more than two standard errors."""
     first, second = loss[: len(loss) // 2], loss[len(loss) // 2 :]

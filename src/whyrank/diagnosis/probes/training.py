@@ -33,19 +33,21 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
 
 
 def underfitted(case: Examination) -> Iterator[Finding]:
-    """Training ended before it had learned: it hardly moved, or was still rising."""
+    """Training ended early: it had hardly moved, was still rising, or knew its own rows worse than a floor new ones."""
     for init, record in trained(case).items():
         course = _ranking(case, record) if "rank" in record.objectives else rating_lessons(case, record)
-        if course is None or is_explained(case, record) or not (course.hardly_moved or course.is_rising):
+        if course is None or is_explained(case, record):
+            continue
+        if not (course.hardly_moved or course.is_rising or course.short):
             continue
         steps = int(record.metrics["steps_run"])
-        what = "had hardly moved" if course.hardly_moved else "was still rising"
+        what = _how_far(course)
         yield Finding(
             code="underfitted",
             severity="warning",
             system=f"{init}-tuned",
             sentence=f"After {steps} steps {course.metric} on {course.seen} {what}: {course.train[0]:.2f} at the "
-            f"start, {course.train[-1]:.2f} at the end.",
+            f"start, {course.train[-1]:.2f} at the end" + (f", while {course.floor}." if course.short else "."),
             evidence=(
                 Evidence(f"train {course.metric} before the first step", float(course.train[0])),
                 Evidence(f"train {course.metric} at the end", float(course.train[-1])),
@@ -57,9 +59,20 @@ def underfitted(case: Examination) -> Iterator[Finding]:
             cause="Too few steps, or steps of the wrong size.",
             fix=course.fix,
             reference="ST#1700",
-            # What is left to learn, or what the last quarter still brought: the next quarter brings no more.
-            weight=100 * float(course.left if course.hardly_moved else course.tail_gain),
+            weight=100 * missing(course),
         )
+
+
+def _how_far(course: Course) -> str:
+    if course.hardly_moved:
+        return "had hardly moved"
+    return "was still rising" if course.is_rising else "had not come far"
+
+
+def missing(course: Course) -> float:
+    """What training left unlearnt, at least: what it is short of a floor, what there was to move, or what the last
+    quarter still brought, as the next one brings no more."""
+    return max(course.short, course.left if course.hardly_moved else course.tail_gain)
 
 
 def _ranking(case: Examination, record: TrainingRecord) -> Course:
