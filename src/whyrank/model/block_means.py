@@ -18,6 +18,9 @@ from whyrank.core.progress import progress
 from whyrank.model import activation_cache, blocks, pooling, vector_cache
 from whyrank.model.encoder import Encoder, TokenIds, length_batches
 
+# Of the cache, shared with the activations and bounded with them.
+FOLDER = "activations"
+
 
 def table(
     encoder: Encoder, rows: Sequence[TokenIds], above: int, *, batch_tokens: int, precision: str, folder: Path

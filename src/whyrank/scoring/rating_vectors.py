@@ -6,8 +6,10 @@ Shapes: N rows · M different texts · D features of the encoder · F features o
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from whyrank.core.params import Encoder
+from whyrank.core.prepared import Prepared
 from whyrank.scoring.rating_layouts import Row
 from whyrank.scoring.rating_ridge import Kernel
 
@@ -41,10 +43,37 @@ def features(system: "System", rows: list[Row], encoder: Encoder) -> np.ndarray:
         encoded_MD = torch.as_tensor(vector_MD, device=system.encoder.device)
         own_MD = system.features("ratings", encoded_MD).cpu().numpy()
     place = {text: number for number, text in enumerate(text_M)}
+    return of_rows(own_MD, [[place[text_L.tobytes()] for text_L in row] for row in rows])
+
+
+def block_features(system: "System", texts: Prepared, rows: pd.DataFrame, encoder: Encoder) -> list[np.ndarray] | None:
+    """(N, F) float32 for the embeddings and each block but the last: the same of means over the tokens.
+
+    Of all texts of the ratings at once, as a training computes them, so that either finds what the other left.
+    None of an encoder whose blocks are not known (not of the BERT family).
+    """
+    from whyrank.model import block_means, vector_cache
+
+    if not system.encoder.is_packed:
+        return None
+    mean_MKD = block_means.table(
+        system.encoder,
+        list(texts.rating_texts["input_ids"]),
+        1,
+        batch_tokens=encoder.batch_tokens,
+        precision=encoder.precision,
+        folder=vector_cache.cache_folder() / block_means.FOLDER,
+    ).numpy()
+    numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
+    places = [[number - texts.first_rating_text for number in row if number >= 0] for row in numbers_N2]
+    return [of_rows(mean_MKD[:, block], places) for block in range(mean_MKD.shape[1])]
+
+
+def of_rows(vector_MD: np.ndarray, places: list[list[int]]) -> np.ndarray:
+    """(N, F) of rows by the places of their texts, one or two each."""
     # A row without one of two parts is joined with itself, so that all have as many features.
-    sides = (np.array([place[row[side].tobytes()] for row in rows]) for side in (0, -1))
-    first_ND, second_ND = (own_MD[side] for side in sides)
-    if all(len(row) == 1 for row in rows):
+    first_ND, second_ND = (vector_MD[[row[side] for row in places]] for side in (0, -1))
+    if all(len(row) == 1 for row in places):
         return first_ND
     return np.concatenate([first_ND, second_ND, np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
 
@@ -61,5 +90,17 @@ def kernel(feature_NF: np.ndarray) -> Kernel:
         scale_F = np.where(spread_F > ROUNDING * np.abs(train_MF).max(axis=0), spread_F, np.inf)
         standard_NF = ((feature_NF - mean_F) / scale_F).astype(np.float32)
         return standard_NF @ standard_NF.T / np.float32(feature_NF.shape[1])
+
+    return of_fold
+
+
+def together(kernels: list[Kernel]) -> Kernel:
+    """The mean of several."""
+
+    def of_fold(train_N: np.ndarray) -> np.ndarray:
+        total_NN = np.float32(0)
+        for one in kernels:
+            total_NN = total_NN + one(train_N)
+        return np.asarray(total_NN / np.float32(len(kernels)))
 
     return of_fold

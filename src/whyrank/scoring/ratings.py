@@ -57,23 +57,34 @@ def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path
 
 
 def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
-    """Ridge on the vectors of an encoder that never saw a label, and the same in the layout that was not asked for."""
+    """Ridge on the vectors of an encoder that never saw a label.
+
+    Beside it the same in the layout that was not asked for, and on the means of all blocks but the last.
+    """
     rows = labelled(texts)
     if rows.empty:
         return NOTHING
     own = token_ids(texts, rows)
     kernel = rating_vectors.kernel(rating_vectors.features(system, own, encoder))
-    table = long_table(texts, rows, predicted(texts, rows, kernel))
-    found, other = judged(table), rating_layouts.other_layout(own, Special.of(system.encoder))
-    if other is None:
-        return found
-    kernel = rating_vectors.kernel(rating_vectors.features(system, other, encoder))
-    layouts = {
-        rating_layouts.layout_of(own): table,
-        rating_layouts.layout_of(other): long_table(texts, rows, predicted(texts, rows, kernel)),
-    }
-    both = pd.concat([part.assign(layout=name) for name, part in sorted(layouts.items())], ignore_index=True)
-    return Rated(found.tables | {"ratings_layouts.parquet": both.drop(columns="snapped")}, found.metrics)
+    found = judged(long_table(texts, rows, predicted(texts, rows, kernel)))
+    tables, metrics = dict(found.tables), dict(found.metrics)
+    blocks = rating_vectors.block_features(system, texts, rows, encoder)
+    if blocks is not None:
+        kernel = rating_vectors.together([rating_vectors.kernel(feature_NF) for feature_NF in blocks])
+        table = long_table(texts, rows, predicted(texts, rows, kernel))
+        tables["ratings_blocks.parquet"] = table.drop(columns="snapped")
+        value = summary(table).get("ratings_spearman")
+        metrics |= {} if value is None else {"ratings_blocks_spearman": value}
+    other = rating_layouts.other_layout(own, Special.of(system.encoder))
+    if other is not None:
+        kernel = rating_vectors.kernel(rating_vectors.features(system, other, encoder))
+        layouts = {
+            rating_layouts.layout_of(own): found.tables["ratings.parquet"],
+            rating_layouts.layout_of(other): long_table(texts, rows, predicted(texts, rows, kernel)),
+        }
+        both = pd.concat([part.assign(layout=name) for name, part in sorted(layouts.items())], ignore_index=True)
+        tables["ratings_layouts.parquet"] = both.drop(columns="snapped")
+    return Rated(tables, metrics)
 
 
 def tuned(texts: Prepared, file: Path) -> Rated:

@@ -83,6 +83,8 @@ class RatingsObjective(nn.Module):
             **{f"ratings_{name}_loss": loss.item() for name, loss in found.items()},
             "ratings_rows": len(row_B),
         }
+        if self.surface:
+            record["ratings_block_means"] = self.surface.blocks
         if self.rows.pseudo:
             labelled = len(self.rows.label_RT) - self.rows.pseudo
             record["ratings_pseudo_rows"] = int((row_B >= labelled).sum())

@@ -28,6 +28,7 @@ class Surface:
         """texts_R2   of the rows that are trained on: from them alone come mean and spread"""
         self.start = prepared.first_rating_text
         mean_NKD = vectors.block_means(np.arange(self.start, prepared.first_pair_text))
+        self.blocks = mean_NKD.shape[1]
         self.scale = mean_NKD.shape[2] ** -0.5
         self.mean_NF = mean_NKD.flatten(1)
         self.centre_F = mean_of(self.of_rows(texts_B2) for texts_B2 in parts(texts_R2))

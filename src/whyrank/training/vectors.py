@@ -218,7 +218,7 @@ def means_below(
     encoder: Encoder, rows: Sequence[TokenIds], above: int, index_B: np.ndarray, batch_tokens: int, precision: str
 ) -> torch.Tensor:
     """(B, K, D) float32 of some texts by number, kept between trainings beside the activations."""
-    folder = vector_cache.cache_folder() / "activations"
+    folder = vector_cache.cache_folder() / block_means.FOLDER
     own = [rows[i] for i in index_B]
     return block_means.table(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
 
