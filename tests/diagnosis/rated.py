@@ -14,6 +14,7 @@ FOLD = GROUP % FOLDS
 TARGETS = ["clear", "helpful", "rare", "kind|<b>"]
 # Noise of a system's ratings, in standard deviations of the label.
 NOISE = {"tfidf": 2.6, "base": 2.4, "barlow": 2.39, "base-tuned": 1.6, "barlow-tuned": 1.59}
+BLOCKS_NOISE = 2.4
 LAYOUT_NOISE = {"joint": 2.4, "separate": 2.4}
 
 
@@ -95,5 +96,10 @@ def rated_otherwise(records: Records, *systems: str, rows: np.ndarray, columns: 
 def _rating(run: RunRecord, name: str, noises: dict[str, float]) -> RunRecord:
     if name not in noises:
         return run
-    layout = layouts() if name in ("base", "barlow") else None
-    return replace(run, ratings=long(predictions(noises[name])), rating_layouts=layout)
+    is_frozen = name in ("base", "barlow")
+    return replace(
+        run,
+        ratings=long(predictions(noises[name])),
+        rating_layouts=layouts() if is_frozen else None,
+        rating_blocks=long(predictions(BLOCKS_NOISE)) if is_frozen else None,
+    )

@@ -58,6 +58,7 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         training_pairs=_table(run / "training_pairs.parquet"),
         ratings=_rows(run / "ratings.parquet"),
         rating_layouts=_rows(run / "ratings_layouts.parquet"),
+        rating_blocks=_rows(run / "ratings_blocks.parquet"),
     )
 
 

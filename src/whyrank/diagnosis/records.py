@@ -70,6 +70,7 @@ class RunRecord:
               was trained on the other folds), snapped (the same brought to the distribution of the training labels, in
               the columns where that helped within the fold); None where there are none, or the system rates nothing
     rating_layouts   the same of ridge on the frozen encoder for each `layout` (joint | separate); of untuned encoders
+    rating_blocks    the same of ridge on means over the tokens of all blocks but the last, in the layout asked for
     """
 
     metrics: dict[str, float]
@@ -81,6 +82,7 @@ class RunRecord:
     training_pairs: pd.DataFrame | None = None
     ratings: pd.DataFrame | None = None
     rating_layouts: pd.DataFrame | None = None
+    rating_blocks: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

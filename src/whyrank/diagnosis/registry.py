@@ -16,6 +16,7 @@ from whyrank.diagnosis.probes import (
     objectives,
     pretraining,
     ranking,
+    rating_blocks,
     rating_folds,
     ratings,
     representation,
@@ -60,6 +61,7 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "forgetting": forgetting.forgetting,
     "constant-predictions": ratings.constant_predictions,
     "fold-failed": rating_folds.fold_failed,
+    "last-block-drops-surface": rating_blocks.last_block_drops_surface,
     "separate-encoders-lose-interaction": ratings.separate_encoders_lose_interaction,
     # Last, since it asks the others why.
     "worse-than-lexical": lexical.worse_than_lexical,

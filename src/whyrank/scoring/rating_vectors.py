@@ -98,9 +98,6 @@ def together(kernels: list[Kernel]) -> Kernel:
     """The mean of several."""
 
     def of_fold(train_N: np.ndarray) -> np.ndarray:
-        total_NN = np.float32(0)
-        for one in kernels:
-            total_NN = total_NN + one(train_N)
-        return np.asarray(total_NN / np.float32(len(kernels)))
+        return np.asarray(np.mean([one(train_N) for one in kernels], axis=0))
 
     return of_fold

@@ -418,6 +418,17 @@ def sides_apart(lab: Any, healthy: Records, separate: float = 3.2) -> Records:
     return replace(spoilt, runs=spoilt.runs | runs)
 
 
+def surface_dropped(lab: Any, healthy: Records, blocks: float = 1.0, **columns: int) -> Records:
+    """All blocks of the frozen encoders rate better than their last one, and than what was tuned on it."""
+    spoilt = rated.with_ratings(healthy)
+    table = rated.long(rated.predictions(blocks))
+    runs = {name: replace(spoilt.runs[name], rating_blocks=table) for name in ("base", "barlow")}
+    finetune = {
+        init: replace(record, history=record.history.assign(**columns)) for init, record in spoilt.finetune.items()
+    }
+    return replace(spoilt, runs=spoilt.runs | runs, finetune=finetune)
+
+
 Plant = Callable[[Any, Records], Records]
 
 
@@ -499,5 +510,6 @@ PLANTED: dict[str, tuple[Plant, set[tuple[str, str]]]] = {
     "answer-mixes-questions": (two_topics, of("answer-mixes-questions", "data")),
     "constant-predictions": (equal_ratings, of("constant-predictions", *TUNED)),
     "fold-failed": (lost_fold, of("fold-failed", *TUNED)),
+    "last-block-drops-surface": (surface_dropped, of("last-block-drops-surface", *TUNED)),
     "separate-encoders-lose-interaction": (sides_apart, of("separate-encoders-lose-interaction", *TUNED)),
 }

@@ -10,7 +10,7 @@ from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
 from whyrank.diagnosis.ratings import compare_ratings
 
 from .. import rated
-from .planted import TUNED, equal_ratings, lost_fold, of, sides_apart, with_finetune
+from .planted import TUNED, equal_ratings, lost_fold, of, sides_apart, surface_dropped, with_finetune
 
 RISING = np.linspace(0, 1, 9)
 
@@ -113,6 +113,26 @@ def test_the_gain_of_reading_as_one_text_is_the_difference_of_the_means_with_its
         "prepare.ratings.layout": "joint",
         "finetune_rank.objectives.ratings.encoders": "one",
     }
+
+
+def test_all_blocks_are_to_be_read_where_they_rate_better_than_the_last_and_than_what_was_tuned(lab, healthy, findings):
+    one = findings(surface_dropped(lab, healthy))["last-block-drops-surface", "base-tuned"]
+    assert one.fix.params == {"finetune_rank.objectives.ratings.block_means": True}
+    assert one.weight == pytest.approx(one.evidence[-1].value) and one.interval[0] > 0
+
+
+def test_where_all_blocks_were_trained_the_last_ones_are_to_be_trained_alone(lab, healthy, findings):
+    one = findings(surface_dropped(lab, healthy, moved_block_0=0.1))["last-block-drops-surface", "base-tuned"]
+    assert one.fix.params["finetune_rank.train"] == "last"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "columns"),
+    # Better than the last block, but not than what was tuned on it; and what the layer reads already.
+    [(2.0, {}), (1.0, {"ratings_block_means": 6})],
+)
+def test_blocks_that_tuning_has_overtaken_or_reads_are_passed_in_silence(blocks, columns, lab, healthy, findings):
+    assert findings(surface_dropped(lab, healthy, blocks, **columns)) == {}
 
 
 def test_a_training_that_ended_while_both_curves_rose_together_is_underfitted(sound, findings):

@@ -10,6 +10,7 @@ from whyrank.diagnosis.probes import ranking
 # Findings that say why ratings are low, beside those that are not here and come from the data alone. Of one severity
 # the one that costs most is named first.
 CAUSES = (
+    "last-block-drops-surface",
     "separate-encoders-lose-interaction",
     "fixed-allocation-truncates",
     "constant-predictions",

@@ -10,11 +10,11 @@ import numpy as np
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination, is_higher, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
+from whyrank.diagnosis.probes.rating_blocks import better
 from whyrank.diagnosis.probes.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.steps import scaled_rates
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.records import TrainingRecord
-from whyrank.measure.rating_significance import paired_means
 from whyrank.measure.ratings import mean_column_spearman
 from whyrank.measure.significance import Interval
 
@@ -148,12 +148,7 @@ def layouts(case: Examination, init: str) -> Layouts | None:
     if set(parts) != {"joint", "separate"}:
         return None
     joint, separate = parts["joint"], parts["separate"]
-    found = paired_means(
-        joint.prediction_NT, separate.prediction_NT, joint.label_NT, joint.group_N,
-        resamples=case.resamples, seed=case.seed, level=case.level,
-    )  # fmt: skip
+    gain = better(case, joint, separate)
     one, other = (mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value
                   for part in (joint, separate))  # fmt: skip
-    if one is None or other is None or found.difference is None or found.low is None or found.high is None:
-        return None
-    return Layouts(one, other, Interval(found.difference, found.low, found.high))
+    return None if one is None or other is None or gain is None else Layouts(one, other, gain)
