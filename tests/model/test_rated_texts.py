@@ -112,6 +112,17 @@ def test_adaptive_gives_the_answer_what_title_and_body_leave(tiny_encoder, make)
     assert texts["adaptive"][:2] == texts["fixed"][:2]
 
 
+def test_adaptive_gives_each_of_two_texts_no_more_than_the_encoder_takes(tiny_encoder, make):
+    rows = pd.DataFrame({"use": "train", "title": ["tax"], "body": ["visa " * 90], "answer": ["car " * 20]})
+    laid = laid_out(tiny_encoder, rows, make(2, 60, 62, layout="separate", allocation="adaptive"))
+    question, answer = (ids_of(laid, name)[0] for name in ("first", "second"))
+    # Of 124 tokens the answer takes 20, and the question would take 91; its text has 64 places with [CLS] and [SEP].
+    assert len(question) == 64 == laid.longest and len(answer) == 22
+    fields = laid.fields.set_index("field")
+    assert fields["tokens_kept_mean"].tolist() == [1, 61, 20]
+    assert fields.loc["body", "share_lost_adaptive"] == pytest.approx(29 / 90)
+
+
 def test_what_each_field_loses_is_counted_over_training_rows_with_either_allocation(tiny_encoder, make):
     rows = pd.concat([ROWS[:2], ROWS[2:].assign(use="train"), ROWS[2:].assign(answer="tax " * 30)])
     fields = laid_out(tiny_encoder, rows, make(2, 2, 2, allocation="fixed")).fields.set_index("field")
@@ -154,7 +165,9 @@ def test_no_rows_are_no_texts_and_no_table(tiny_encoder, make):
         ((1, 40, 20), "separate", "fixed", 43),
         ((1, 40, 20), "separate", "adaptive", 63),
         ((2, 40, 20), "joint", "fixed", None),
-        ((3, 40, 20), "separate", "adaptive", None),
+        ((3, 40, 20), "separate", "adaptive", 64),
+        ((2, 60, 62), "separate", "adaptive", 64),
+        ((3, 60, 20), "separate", "adaptive", None),
         ((3, 60, 20), "separate", "fixed", None),
         ((-1, 40, 20), "joint", "fixed", None),
         ((0, 0, 0), "joint", "fixed", None),

@@ -5,6 +5,7 @@ Shapes: N rows · F fields · L tokens of one field
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from whyrank.core.errors import UserError
 from whyrank.core.rating_params import Ratings
 from whyrank.model.encoder import Encoder
-from whyrank.model.token_allocation import allocate, kept_tokens
+from whyrank.model.token_allocation import allocate_texts, kept_tokens
 
 FIELDS = ("title", "body", "answer")
 QUESTION = FIELDS[:2]
@@ -62,22 +63,24 @@ def parts_of(options: Ratings) -> list[tuple[str, ...]]:
 
 
 def longest_text(encoder: Encoder, options: Ratings) -> int:
-    """Tokens of the longest text that the budgets allow, special ones included. Adaptive, one part may get them all.
+    """Tokens of the longest text that the budgets allow, special ones included.
+
+    Adaptive and separate, one part may get what both are given, as far as the encoder takes it.
 
     Raises UserError where the encoder cannot take it.
     """
     parts = parts_of(options)
     own = [sum(getattr(options.tokens, name) for name in part) for part in parts]
-    is_sum = options.layout == "joint" or options.allocation == "adaptive"
-    special = encoder.tokenizer.num_special_tokens_to_add(pair=options.layout == "joint" and len(parts) > 1)
+    is_joint = options.layout == "joint"
+    special = encoder.tokenizer.num_special_tokens_to_add(pair=is_joint and len(parts) > 1)
     # The RoBERTa family keeps the first places of its table for padding.
-    most, longest = encoder.longest - encoder.first_position, (sum(own) if is_sum else max(own)) + special
+    most, longest = encoder.longest - encoder.first_position, (sum(own) if is_joint else max(own)) + special
     if min(astuple(options.tokens)) < 0 or not special < longest <= most:
         raise UserError(
             f"params.yaml: `prepare.ratings.tokens` makes texts of {longest} tokens, {special} special ones included, "
             f"but this encoder takes {special + 1} to {most}; give title, body and answer a sum that fits"
         )
-    return longest
+    return min(sum(own) + special, most) if options.allocation == "adaptive" else longest
 
 
 def special_tokens(encoder: Encoder, parts: int) -> list[list[int]]:
@@ -105,13 +108,15 @@ def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
     pieces = {name: _pieces(encoder, rows[name].tolist(), name, names) for name in names}
     length_NF = np.array([[len(piece.id_L) for piece in pieces[name]] for name in names]).T.reshape(len(rows), -1)
     budget_F = np.array([getattr(options.tokens, name) for name in names])
-    kept_NF = allocate(length_NF, budget_F, adaptive=options.allocation == "adaptive")
+    together = [parts] if options.layout == "joint" else [[part] for part in parts]
+    gaps = special_tokens(encoder, len(together[0]))
+    room = encoder.longest - encoder.first_position - sum(map(len, gaps))
+    share = partial(allocate_texts, length_NF, budget_F, _sides(together), room)
+    kept_NF = share(adaptive=options.allocation == "adaptive")
     fields = [
         {name: pieces[name][row].kept(kept, options.head_share) for name, kept in zip(names, kept_N, strict=True)}
         for row, kept_N in enumerate(kept_NF.tolist())
     ]
-    together = [parts] if options.layout == "joint" else [[part] for part in parts]
-    gaps = special_tokens(encoder, len(together[0]))
     texts = _Texts()
     places = [[texts.place(*_text(gaps, some, kept)) for some in together] for kept in fields]
     first_second = np.array([[*place, -1][:2] for place in places], dtype=np.int64).reshape(-1, 2)
@@ -119,9 +124,21 @@ def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
     return LaidOut(
         rows.assign(first=first_second[:, 0], second=first_second[:, 1]),
         texts.table(),
-        _field_table(names, options, length_NF[trained_N], kept_NF[trained_N], budget_F),
+        _field_table(
+            names,
+            options,
+            length_NF[trained_N],
+            {"share_lost": kept_NF[trained_N]}
+            | {f"share_lost_{name}": share(adaptive=name == "adaptive")[trained_N] for name in ("adaptive", "fixed")},
+        ),
         longest,
     )
+
+
+def _sides(together: Sequence[Sequence[tuple[str, ...]]]) -> list[slice]:
+    """The fields of each text, by number."""
+    ends = np.cumsum([sum(map(len, some)) for some in together]).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 class _Texts:
@@ -166,13 +183,11 @@ def _text(
 
 
 def _field_table(
-    names: Sequence[str], options: Ratings, length_NF: np.ndarray, kept_NF: np.ndarray, budget_F: np.ndarray
+    names: Sequence[str], options: Ratings, length_NF: np.ndarray, kept_NF_by_column: dict[str, np.ndarray]
 ) -> pd.DataFrame:
+    """kept_NF_by_column   tokens kept with the allocation that was asked for (`share_lost`), and with either one"""
     total_F = np.maximum(length_NF.sum(axis=0), 1)
-
-    def lost(kept: np.ndarray) -> np.ndarray:
-        return (length_NF - kept).sum(axis=0) / total_F
-
+    kept_NF = kept_NF_by_column["share_lost"]
     columns = astuple(options.text)
     return pd.DataFrame(
         {
@@ -181,9 +196,8 @@ def _field_table(
             "rows": len(length_NF),
             "tokens_mean": length_NF.mean(axis=0),
             "tokens_kept_mean": kept_NF.mean(axis=0),
-            "share_lost": lost(kept_NF),
+            "share_lost": (length_NF - kept_NF).sum(axis=0) / total_F,
             "rows_cut": (kept_NF < length_NF).mean(axis=0),
-            "share_lost_adaptive": lost(allocate(length_NF, budget_F, adaptive=True)),
-            "share_lost_fixed": lost(allocate(length_NF, budget_F, adaptive=False)),
         }
+        | {name: (length_NF - one_NF).sum(axis=0) / total_F for name, one_NF in kept_NF_by_column.items()}
     )
