@@ -71,9 +71,10 @@ def test_a_topic_that_lacks_a_scenario_is_refused(missing):
         post_mortem.of_topic("x", names)
 
 
-def test_an_ablation_does_without_the_floors_that_the_seed_has_scored():
+def test_runs_do_without_the_floors_that_the_seed_has_scored():
+    assert post_mortem.settings(CHOSEN, "x-seed") == []
     assert post_mortem.settings(CHOSEN, "x-seed-joint") == ["~systems.tfidf", "~systems.base"]
-    assert post_mortem.settings(CHOSEN, "x-seed") == post_mortem.settings(CHOSEN, "x-mended") == []
+    assert post_mortem.settings(CHOSEN, "x-mended") == ["~systems.base"]
 
 
 def test_the_table_has_the_means_of_scipy_and_their_differences_from_the_seed_and_from_words(folder):
@@ -143,8 +144,9 @@ def workspace(tmp_path, monkeypatch, shipped_params):
         commands.append(command)
         if "run" in command:
             name = command[command.index("-n") + 1]
-            floors = {} if "~systems.tfidf" in command else {"tfidf": 1.0, "base": 2.0}
-            evaluated(tmp_path / "data/runs", {"base-tuned": NOISE[name]} | floors)
+            floors = {"tfidf": 1.0, "base": 2.0}
+            scored = {system: noise for system, noise in floors.items() if f"~systems.{system}" not in command}
+            evaluated(tmp_path / "data/runs", {"base-tuned": NOISE[name]} | scored)
             __main__.FINDINGS.parent.mkdir(parents=True, exist_ok=True)
             __main__.FINDINGS.write_text(json.dumps([{"code": "underfitted"}] if name == "x-seed" else []))
         return subprocess.CompletedProcess(command, 0)

@@ -55,8 +55,13 @@ def of_topic(topic: str, names: Sequence[str]) -> Parts:
 
 
 def settings(chosen: Parts, name: str) -> list[str]:
-    """Further overrides of one run: the floors stay the same, so that an ablation need not score them again."""
-    return [f"~systems.{system}" for system in FLOORS] if name in chosen.ablations else []
+    """Further overrides of one run: the seed has scored the floors; the mended run is still told from words."""
+    return [f"~systems.{system}" for system in FLOORS if system not in floors(chosen, name)]
+
+
+def floors(chosen: Parts, name: str) -> tuple[str, ...]:
+    """The floors that a run scores."""
+    return {chosen.seed: FLOORS, chosen.mended: (LEXICAL,)}.get(name, ())
 
 
 def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
@@ -65,7 +70,7 @@ def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
     Raises UserError where it rated nothing.
     """
     (folder / name).mkdir(parents=True, exist_ok=True)
-    for system in [TUNED] if name in chosen.ablations else [TUNED, *FLOORS]:
+    for system in (TUNED, *floors(chosen, name)):
         file = runs / system / "ratings.parquet"
         if not file.exists():
             raise UserError(f"scenario {name}: {system} rated nothing, and a post-mortem compares ratings")
