@@ -25,6 +25,7 @@ from whyrank.diagnosis.probes import (
     slices,
     training,
 )
+from whyrank.diagnosis.probes.lessons import highest_floor
 from whyrank.diagnosis.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.records import Records
 from whyrank.diagnosis.similarity import Similarity, compare_similarity
@@ -75,6 +76,10 @@ OF_RANKING = {
     "dimensional-collapse",
     "question-conversation-gap",
 }
+# Weighed in points of a metric of ranking, which are none of ratings.
+OF_RANKING_METRICS = {"pooling-mismatch"}
+# Weighed by the share of the tokens that is lost: what they tell is taken to be as much as the others do.
+SHARES = {"fixed-allocation-truncates"}
 
 
 def examine(
@@ -96,10 +101,20 @@ def examine(
     similar = similar or compare_similarity(records, **draws)
     case = Examination(records, metric, resamples, level, seed, similar, rated or compare_ratings(records, **draws))
     for code, preflight in PREFLIGHT.items():
-        case.said.extend(preflight(records.data) if code not in PROBES else ())
+        found = preflight(records.data) if code not in PROBES else ()
+        case.said.extend(_in_points(case, finding) for finding in found)
     for probe in PROBES.values():
-        case.said.extend(_weighed(case, finding) for finding in probe(case))
+        case.said.extend(_in_points(case, _weighed(case, finding)) for finding in probe(case))
     return in_order(case.said)
+
+
+def _in_points(case: Examination, finding: Finding) -> Finding:
+    """Where ratings are what a run is about, its findings are in order of what they cost in ratings."""
+    if case.ratings is None or not case.ratings.is_first:
+        return finding
+    if finding.code in SHARES:
+        return replace(finding, weight=finding.weight * highest_floor(case)[1])
+    return replace(finding, weight=0.0) if finding.code in OF_RANKING_METRICS else finding
 
 
 def _weighed(case: Examination, finding: Finding) -> Finding:

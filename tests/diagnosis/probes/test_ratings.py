@@ -10,7 +10,17 @@ from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
 from whyrank.diagnosis.ratings import compare_ratings
 
 from .. import rated
-from .planted import TUNED, equal_ratings, lost_fold, of, sides_apart, surface_dropped, with_finetune
+from .planted import (
+    TUNED,
+    another_pooling,
+    equal_ratings,
+    lost_fold,
+    of,
+    sides_apart,
+    surface_dropped,
+    wasted_tokens,
+    with_finetune,
+)
 
 RISING = np.linspace(0, 1, 9)
 
@@ -62,6 +72,14 @@ def test_a_fold_that_failed_after_a_warmup_gets_shorter_steps(lab, healthy, find
     assert findings(warmed)["fold-failed", "base-tuned"].fix.params == rates
 
 
+def test_a_fold_that_failed_at_a_rate_that_no_encoder_stands_gets_the_usual_one_and_a_warmup(lab, healthy, findings):
+    spoilt = lost_fold(lab, healthy)
+    history = spoilt.finetune["base"].history
+    far = with_finetune(spoilt, history=history.assign(encoder_learning_rate=0.1))
+    mended = {"finetune_rank.encoder_learning_rate": 1e-4, "finetune_rank.warmup_ratio": 0.1}
+    assert findings(far)["fold-failed", "base-tuned"].fix.params == mended
+
+
 def test_predictions_that_are_constant_because_their_training_labels_are_say_nothing(lab, healthy, findings):
     def without_rare(ratings):
         others = (ratings["target"] == "rare") & (ratings["fold"] != 2)
@@ -91,6 +109,17 @@ def test_a_fold_that_the_floor_rates_as_badly_is_a_hard_one_and_no_failure(lab, 
     rows = np.flatnonzero(rated.FOLD == 3)
     hard = rated.rated_otherwise(spoilt, "tfidf", "base", "barlow", rows=rows, columns=slice(None), to="noise")
     assert findings(hard) == {}
+
+
+def test_where_ratings_are_all_that_was_trained_a_share_of_tokens_weighs_what_it_tells(lab, healthy, findings):
+    both = wasted_tokens(lab, another_pooling(lab, rated.with_ratings(healthy)))
+    found = findings(both)
+    floors = compare_ratings(both, level=0.95, resamples=100, seed=7).systems.set_index("system")["fold_mean"]
+    share = found["fixed-allocation-truncates", "ratings"].evidence
+    points = 100 * (share[0].value - share[1].value) * floors.drop(list(TUNED)).max()
+    assert found["fixed-allocation-truncates", "ratings"].weight == pytest.approx(points)
+    # Measured in points of a ranking that nobody trained for.
+    assert found["pooling-mismatch", "base"].weight == 0
 
 
 @pytest.mark.parametrize(("separate", "speaks"), [(2.4, False), (2.41, False), (3.2, True)])
@@ -170,7 +199,7 @@ def test_a_training_that_knows_its_own_rows_less_than_a_floor_knows_unseen_ones_
     one = found["underfitted", "base-tuned"]
     assert "had not come far" in one.sentence
     assert f", while {rows.drop(list(TUNED)).idxmax()} rates rows that it has not seen at {floor:.2f}." in one.sentence
-    assert one.weight == pytest.approx(10, abs=0.5)
+    assert one.weight == pytest.approx(15, abs=0.5)
     above = rated.training(held_out=floor - 0.05, train=floor)
     assert findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), above))) == {}
 

@@ -9,7 +9,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Fix
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
 from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
-from whyrank.diagnosis.probes.steps import go_further, rounded, up_to_usual
+from whyrank.diagnosis.probes.steps import go_further, rounded, usual_rates
 from whyrank.diagnosis.records import TrainingRecord
 
 # Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
@@ -27,7 +27,8 @@ class Course(NamedTuple):
     train, dev                  (L,) at each look
     left, tail_gain             to learn; in the last part of the way
     epochs                      rounds made
-    short                       by how much what was trained on is known worse than a floor rates what it has not seen
+    short                       what held-out rows lack of a floor that rates rows it has not seen better than training
+                                rows are known: then nothing that was learnt by heart stands between
     floor                       in words: that floor, and how well it rates
     """
 
@@ -62,7 +63,7 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
     epochs = rounds(case.data, record)
     hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
     floor, value = highest_floor(case)
-    short = value - float(train[-1])
+    is_short = value - train[-1] >= LEAST_EFFECT
     return Course(
         metric="mean column Spearman",
         seen="training rows",
@@ -75,11 +76,18 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
         left=HARDLY_MOVED - float(np.ptp(train)),
         tail_gain=gains[1],
         epochs=epochs,
-        fix=(up_to_usual(record) if short >= LEAST_EFFECT else go_further(record, epochs))
-        or Fix({"finetune_rank.epochs": rounded(3 * epochs)}),
-        short=short if short >= LEAST_EFFECT else 0.0,
+        fix=_learn_more(record, epochs, bool(is_short)),
+        short=value - float(dev[-1]) if is_short else 0.0,
         floor=f"{floor} rates rows that it has not seen at {value:.2f}" if floor else "",
     )
+
+
+def _learn_more(record: TrainingRecord, epochs: float, is_short: bool) -> Fix:
+    """Other rates, and where they are as usual already, more rounds."""
+    rates = usual_rates(record)
+    if is_short and rates:
+        return Fix(rates)
+    return go_further(record, epochs) or Fix({"finetune_rank.epochs": rounded(3 * epochs)})
 
 
 def highest_floor(case: Examination) -> tuple[str, float]:

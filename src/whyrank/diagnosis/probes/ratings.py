@@ -12,7 +12,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination, is
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
 from whyrank.diagnosis.probes.rating_blocks import better
 from whyrank.diagnosis.probes.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
-from whyrank.diagnosis.probes.steps import scaled_rates
+from whyrank.diagnosis.probes.steps import scaled_rates, too_long, usual_rates
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.records import TrainingRecord
 from whyrank.measure.ratings import mean_column_spearman
@@ -95,11 +95,11 @@ def _constant_fix(case: Examination, system: str, is_whole: bool) -> Fix:
 
 
 def steadier(record: TrainingRecord) -> dict[str, object]:
-    """A warm-up where there was none, else a third of the rates."""
+    """A warm-up where there was none, and usual rates for those far above them; else a third of the rates."""
     factor = record.history.get("rate_factor")
-    if factor is not None and factor.iloc[0] >= AT_ONCE:
-        return {WARMUP: USUAL_WARMUP}
-    return scaled_rates(record, 1 / 3)
+    is_cold = factor is not None and factor.iloc[0] >= AT_ONCE
+    calm = usual_rates(record) if too_long(record) else {}
+    return (calm | ({WARMUP: USUAL_WARMUP} if is_cold else {})) or scaled_rates(record, 1 / 3)
 
 
 def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:

@@ -15,6 +15,8 @@ RATES = ("learning_rate", "encoder_learning_rate")
 ENOUGH = {"learning_rate": 0.015, "encoder_learning_rate": 0.0015}
 # Rates at which they learned there; what is missing beyond them takes more steps.
 USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
+# Times the usual rate.
+FAR = 30.0
 # A rate of zero is a rate.
 TINY = 1e-12
 FEW_STEPS = 100
@@ -101,11 +103,15 @@ def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
     return Fix({"finetune_rank.epochs": rounded(more * epochs)} | rates)
 
 
-def up_to_usual(record: TrainingRecord) -> Fix | None:
-    """The rates at which pretrained blocks and new layers learn; None where they had them."""
-    peaks = peak_rates(record)
-    rates = {name: max(peak, USUAL[name]) for name, peak in peaks.items()}
-    return Fix({f"finetune_rank.{name}": rate for name, rate in rates.items()}) if rates != peaks else None
+def usual_rates(record: TrainingRecord) -> dict[str, object]:
+    """The rates at which pretrained blocks and new layers learn, for those that are lower, or far higher."""
+    wrong = {name for name, peak in peak_rates(record).items() if peak < USUAL[name]} | too_long(record)
+    return {f"finetune_rank.{name}": USUAL[name] for name in RATES if name in wrong}
+
+
+def too_long(record: TrainingRecord) -> set[str]:
+    """Rates that no pretrained encoder, and no layer on it, stands."""
+    return {name for name, peak in peak_rates(record).items() if peak > FAR * USUAL[name]}
 
 
 def _loss_rose(loss: np.ndarray) -> bool:
