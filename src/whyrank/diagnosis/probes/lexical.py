@@ -21,7 +21,6 @@ CAUSES = (
     "nothing-moves",
     "underfitted",
     "target-imbalance",
-    "pooling-mismatch",
     "tokenizer-mismatch",
 )
 
