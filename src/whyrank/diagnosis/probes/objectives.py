@@ -55,7 +55,7 @@ def nothing_moves(case: Examination) -> Iterator[Finding]:
                 else {
                     "finetune_rank.frozen_steps": 0,
                     "finetune_rank.thaw_every": 0,
-                    "finetune_rank.objectives.rank.freeze_encoder": False,
+                    **{f"finetune_rank.objectives.{name}.freeze_encoder": False for name in sorted(record.objectives)},
                 }
             ),
             reference="ST#680",
