@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from whyrank.diagnosis.compare import best_system, per_query
 from whyrank.diagnosis.finding import Finding
-from whyrank.diagnosis.ratings import Ratings
+from whyrank.diagnosis.ratings import Rated, Ratings
 from whyrank.diagnosis.records import DataRecords, Records
 from whyrank.diagnosis.similarity import Similarity, of_list
+from whyrank.measure.rating_significance import paired_means
 from whyrank.measure.significance import Interval, mean_interval
 
 # An encoder that was trained, with what its training started from.
@@ -61,6 +62,16 @@ class Examination:
         rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
         found = rows[["difference", "low", "high"]].itertuples(index=False)
         return next((Interval(*row) for row in found), None)
+
+    def rating_gain(self, one: Rated, other: Rated) -> Interval | None:
+        """Mean column Spearman of one minus the other, of the same rows; None where it is undefined."""
+        found = paired_means(
+            one.prediction_NT, other.prediction_NT, one.label_NT, one.group_N,
+            resamples=self.resamples, seed=self.seed, level=self.level,
+        )  # fmt: skip
+        if found.difference is None or found.low is None or found.high is None:
+            return None
+        return Interval(found.difference, found.low, found.high)
 
     def mean(self, system: str) -> float:
         return float(per_query(self.records.runs[system], self.metric).mean())

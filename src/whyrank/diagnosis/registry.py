@@ -68,7 +68,7 @@ PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "worse-than-lexical": lexical.worse_than_lexical,
 }
 
-# What they say of a system is about its ranking, and of no weight where it was trained for ratings alone.
+# What they say of a system is about its ranking, and for information where it was trained for ratings alone.
 OF_RANKING = {
     "ties-decide-the-metric",
     "hub-answers",
@@ -76,7 +76,7 @@ OF_RANKING = {
     "dimensional-collapse",
     "question-conversation-gap",
 }
-# Weighed in points of a metric of ranking, which are none of ratings.
+# The same of findings about an encoder before training, weighed in points of a metric of ranking.
 OF_RANKING_METRICS = {"pooling-mismatch"}
 # Weighed by the share of the tokens that is lost: what they tell is taken to be as much as the others do.
 SHARES = {"fixed-allocation-truncates"}
@@ -114,7 +114,10 @@ def _in_points(case: Examination, finding: Finding) -> Finding:
         return finding
     if finding.code in SHARES:
         return replace(finding, weight=finding.weight * highest_floor(case)[1])
-    return replace(finding, weight=0.0) if finding.code in OF_RANKING_METRICS else finding
+    if finding.code not in OF_RANKING_METRICS:
+        return finding
+    sentence = f"In ranking, for which nothing was trained: {finding.sentence}"
+    return replace(finding, severity="info", sentence=sentence, weight=0.0)
 
 
 def _weighed(case: Examination, finding: Finding) -> Finding:

@@ -1,6 +1,6 @@
 """Means over the tokens after each of the lower blocks: what a text looks like before its meaning is made of it.
 
-Ratings follow from the surface of a text (a link, a list, its length, its words) as much as from its meaning, and the
+Ratings follow from the surface of a text (a link, a list, its words) as much as from its meaning, and the
 last block of an encoder trained for similarity has dropped the surface. Peters et al. 2018 (arXiv:1802.05365) and
 Tenney et al. 2019 (arXiv:1905.05950): the lower the block, the nearer its output is to the words.
 

@@ -30,8 +30,9 @@ OUT_OF_FOLD = "ratings/out_of_fold.parquet"
 
 
 class Rated(NamedTuple):
-    """tables    by file name: `ratings.parquet`, and of a frozen encoder whose rows have question and answer
-              `ratings_layouts.parquet` with the column layout (joint | separate) and without snapped
+    """tables    by file name: `ratings.parquet`; of a frozen encoder, and without snapped, `ratings_blocks.parquet` (of
+              the BERT family) and, where rows have question and answer, `ratings_layouts.parquet` with the column
+              layout (joint | separate)
     metrics   flat and finite; what is undefined is left out
     """
 
@@ -48,7 +49,7 @@ def lexical(texts: Prepared) -> Rated:
     if rows.empty:
         return NOTHING
     kernel = rating_words.kernel([rows[field].tolist() for field in FIELDS])
-    return judged(long_table(texts, rows, predicted(texts, rows, kernel)))
+    return judged(by_ridge(texts, rows, kernel))
 
 
 def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path | None) -> Rated:
@@ -65,26 +66,33 @@ def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
     if rows.empty:
         return NOTHING
     own = token_ids(texts, rows)
-    kernel = rating_vectors.kernel(rating_vectors.features(system, own, encoder))
-    found = judged(long_table(texts, rows, predicted(texts, rows, kernel)))
+    found = judged(by_ridge(texts, rows, vector_kernel(system, own, encoder)))
     tables, metrics = dict(found.tables), dict(found.metrics)
     blocks = rating_vectors.block_features(system, texts, rows, encoder)
     if blocks is not None:
         kernel = rating_vectors.together([rating_vectors.kernel(feature_NF) for feature_NF in blocks])
-        table = long_table(texts, rows, predicted(texts, rows, kernel))
+        table = by_ridge(texts, rows, kernel)
         tables["ratings_blocks.parquet"] = table.drop(columns="snapped")
         value = summary(table).get("ratings_spearman")
         metrics |= {} if value is None else {"ratings_blocks_spearman": value}
     other = rating_layouts.other_layout(own, Special.of(system.encoder))
     if other is not None:
-        kernel = rating_vectors.kernel(rating_vectors.features(system, other, encoder))
         layouts = {
             rating_layouts.layout_of(own): found.tables["ratings.parquet"],
-            rating_layouts.layout_of(other): long_table(texts, rows, predicted(texts, rows, kernel)),
+            rating_layouts.layout_of(other): by_ridge(texts, rows, vector_kernel(system, other, encoder)),
         }
         both = pd.concat([part.assign(layout=name) for name, part in sorted(layouts.items())], ignore_index=True)
         tables["ratings_layouts.parquet"] = both.drop(columns="snapped")
     return Rated(tables, metrics)
+
+
+def vector_kernel(system: "System", rows: list[Row], encoder: Encoder) -> Kernel:
+    return rating_vectors.kernel(rating_vectors.features(system, rows, encoder))
+
+
+def by_ridge(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> pd.DataFrame:
+    """A table of ratings, each row predicted from the other folds."""
+    return long_table(texts, rows, predicted(texts, rows, kernel))
 
 
 def tuned(texts: Prepared, file: Path) -> Rated:

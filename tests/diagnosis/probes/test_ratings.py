@@ -119,7 +119,10 @@ def test_where_ratings_are_all_that_was_trained_a_share_of_tokens_weighs_what_it
     points = 100 * (share[0].value - share[1].value) * floors.drop(list(TUNED)).max()
     assert found["fixed-allocation-truncates", "ratings"].weight == pytest.approx(points)
     # Measured in points of a ranking that nobody trained for.
-    assert found["pooling-mismatch", "base"].weight == 0
+    pooling = found["pooling-mismatch", "base"]
+    assert pooling.weight == 0
+    assert pooling.severity == "info"
+    assert pooling.sentence.startswith("In ranking, for which nothing was trained: Pooled by")
 
 
 @pytest.mark.parametrize(("separate", "speaks"), [(2.4, False), (2.41, False), (3.2, True)])

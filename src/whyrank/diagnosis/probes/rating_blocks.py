@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import UNTUNED, Examination, is_higher, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
-from whyrank.diagnosis.ratings import Rated, wide
+from whyrank.diagnosis.ratings import wide
 from whyrank.diagnosis.records import TrainingRecord
-from whyrank.measure.rating_significance import paired_means
 from whyrank.measure.ratings import mean_column_spearman
-from whyrank.measure.significance import Interval
 
 READ = "ratings_block_means"
 
@@ -23,8 +21,8 @@ def last_block_drops_surface(case: Examination) -> Iterator[Finding]:
         if record is None or READ in record.history:
             continue
         blocks, last, trained = wide(run.rating_blocks), wide(run.ratings), wide(tuned.ratings)
-        gain = better(case, blocks, last)
-        if gain is None or not is_higher(gain) or not is_higher(better(case, blocks, trained)):
+        gain = case.rating_gain(blocks, last)
+        if gain is None or not is_higher(gain) or not is_higher(case.rating_gain(blocks, trained)):
             continue
         means = [mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).value or 0.0
                  for one in (blocks, last, trained)]  # fmt: skip
@@ -40,24 +38,13 @@ def last_block_drops_surface(case: Examination) -> Iterator[Finding]:
                 Evidence(f"the same of {system}", means[2]),
                 Evidence("all blocks minus the last", 100 * gain.mean, "points"),
             ),
-            cause="Links, lists, lengths and single words decide such ratings, and they stand in the lower blocks; the "
-            "last one has made a meaning of the text, for which they do not count.",
+            cause="Links, lists and single words decide such ratings, and they stand in the lower blocks; the last one "
+            "has made a meaning of the text, for which they do not count.",
             fix=Fix({"finetune_rank.objectives.ratings.block_means": True} | frozen_below(record)),
             reference="Tenney et al. 2019, arXiv:1905.05950; Peters et al. 2018, arXiv:1802.05365",
             interval=points(gain),
             weight=100 * gain.mean,
         )
-
-
-def better(case: Examination, one: Rated, other: Rated) -> Interval | None:
-    """Mean column Spearman of one minus the other; None where it is undefined."""
-    found = paired_means(
-        one.prediction_NT, other.prediction_NT, one.label_NT, one.group_N,
-        resamples=case.resamples, seed=case.seed, level=case.level,
-    )  # fmt: skip
-    if found.difference is None or found.low is None or found.high is None:
-        return None
-    return Interval(found.difference, found.low, found.high)
 
 
 def frozen_below(record: TrainingRecord) -> dict[str, object]:

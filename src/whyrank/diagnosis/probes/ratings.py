@@ -10,7 +10,6 @@ import numpy as np
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination, is_higher, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
-from whyrank.diagnosis.probes.rating_blocks import better
 from whyrank.diagnosis.probes.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.steps import scaled_rates, too_long, usual_rates
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
@@ -148,7 +147,7 @@ def layouts(case: Examination, init: str) -> Layouts | None:
     if set(parts) != {"joint", "separate"}:
         return None
     joint, separate = parts["joint"], parts["separate"]
-    gain = better(case, joint, separate)
+    gain = case.rating_gain(joint, separate)
     one, other = (mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value
                   for part in (joint, separate))  # fmt: skip
     return None if one is None or other is None or gain is None else Layouts(one, other, gain)
