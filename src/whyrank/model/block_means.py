@@ -45,12 +45,13 @@ def compute(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, prec
     batches = list(length_batches([len(row) for row in rows], batch_tokens))[processes.number() :: processes.count()]
     with torch.no_grad(), lower.autocast(precision):
         for index_B in progress(batches, total=len(batches), what="means of frozen blocks"):
-            own, layout, back_B = lower.laid_out([rows[i] for i in index_B])
+            # A batch is longest first already, as the layout is.
+            own, layout, _ = lower.laid_out([rows[i] for i in index_B])
             token_TD = embeddings.tokens(own, layout)
             means = [pooling.mean(token_TD.float(), layout)]
             for block in blocks.blocks(lower):
                 token_TD = block(token_TD[None], layout=layout)[0]
                 means.append(pooling.mean(token_TD.float(), layout))
-            mean_NKD[torch.as_tensor(index_B)] = torch.stack(means, dim=1)[back_B].cpu()
+            mean_NKD[torch.as_tensor(index_B)] = torch.stack(means, dim=1).cpu()
     processes.add_up(mean_NKD)
     return mean_NKD
