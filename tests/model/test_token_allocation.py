@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whyrank.model.token_allocation import allocate, kept_tokens
+from whyrank.model.token_allocation import allocate, allocate_texts, kept_tokens
 
 QUEST = np.array([26, 260, 210])
 
@@ -104,3 +104,41 @@ def test_the_places_that_are_kept_are_ascending_distinct_and_as_many_as_asked_fo
         assert len(place_K) == min(kept, length)
         assert (np.diff(place_K) > 0).all()
         assert ((place_K >= 0) & (place_K < length)).all()
+
+
+SIDES = [slice(0, 2), slice(2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("length_F", "kept_F"),
+    [
+        # Of 12 tokens the answer takes 1, and the question, which may take 8, has 2 of title and 6 of body.
+        ([2, 20, 1], [2, 6, 1]),
+        # The answer would take 10 of 12 and has room for 8; the 4 that are left go to the body.
+        ([0, 20, 20], [0, 4, 8]),
+        # Both as long as their budgets allow.
+        ([20, 20, 20], [5, 1, 6]),
+        ([1, 1, 1], [1, 1, 1]),
+    ],
+)
+def test_of_two_texts_neither_has_more_than_there_is_room_for_and_the_other_gets_what_that_leaves(length_F, kept_F):
+    kept_NF = allocate_texts(np.array([length_F]), np.array([5, 1, 6]), SIDES, 8, adaptive=True)
+    assert kept_NF.tolist() == [kept_F]
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_two_texts_keep_no_less_than_by_fixed_budgets_and_all_there_is_room_for(adaptive):
+    random = np.random.default_rng(3)
+    length_NF = random.integers(0, 60, (500, 3)) * random.integers(0, 2, (500, 3))
+    budget_F, room = np.array([5, 9, 12]), 16
+    kept_NF = allocate_texts(length_NF, budget_F, SIDES, room, adaptive=adaptive)
+    fixed_NF = np.minimum(length_NF, budget_F)
+    kept_N2, length_N2 = (
+        np.stack([table[:, side].sum(axis=1) for side in SIDES], axis=1) for table in (kept_NF, length_NF)
+    )
+    assert (kept_NF <= length_NF).all() and (kept_N2 <= room).all() and (kept_NF >= fixed_NF).all()
+    if adaptive:
+        wanted_N = np.minimum(length_N2, room).sum(axis=1)
+        assert np.array_equal(kept_N2.sum(axis=1), np.minimum(wanted_N, budget_F.sum()))
+    else:
+        assert np.array_equal(kept_NF, fixed_NF)

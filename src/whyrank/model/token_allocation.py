@@ -44,14 +44,18 @@ def _left(
 def allocate_texts(
     length_NF: np.ndarray, budget_F: np.ndarray, sides: Sequence[slice], room: int, *, adaptive: bool
 ) -> np.ndarray:
-    """`allocate` for rows whose fields make up several texts, none of which may have more than `room` tokens.
+    """`allocate` for rows whose fields make up one text or two, none of which may have more than `room` tokens.
 
-    sides   fields of each text
+    What one of two texts has no room for goes to the other.
+
+    sides   fields of each text; their budgets have a sum of at most `room`
     """
     kept_NF = allocate(length_NF, budget_F, adaptive=adaptive)
+    rest = int(budget_F.sum()) - room
     for side in sides:
         (over_M,) = np.nonzero(kept_NF[:, side].sum(axis=1) > room)
-        kept_NF[over_M, side] = allocate(length_NF[over_M, side], budget_F[side], adaptive=True, total=room)
+        for fields, total in [(side, room), *((other, rest) for other in sides if other != side)]:
+            kept_NF[over_M, fields] = allocate(length_NF[over_M, fields], budget_F[fields], adaptive=True, total=total)
     return kept_NF
 
 
