@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from whyrank.core import io
@@ -109,6 +110,39 @@ def test_features_are_the_vectors_and_what_they_have_in_common(make_encoder, joi
     rows = ratings.token_ids(joint, ratings.labelled(joint))
     whole = model.encoder.encode([row[0] for row in rows], batch_tokens=2048, precision="fp32")
     np.testing.assert_allclose(rating_vectors.features(model, rows, ENCODER), whole, rtol=0, atol=1e-5)
+
+
+def test_all_blocks_but_the_last_are_recorded_as_one_ridge_on_their_means_over_the_tokens(make_encoder, texts):
+    model = system.untrained(make_encoder())
+    found = ratings.frozen(model, texts, ENCODER)
+    rows = ratings.labelled(texts)
+    model.encoder.transformer.set_attn_implementation("sdpa")
+    blocks = []
+    for sides in zip(*ratings.token_ids(texts, rows), strict=True):
+        with torch.no_grad():
+            states = [model.encoder.transformer(torch.as_tensor(ids)[None], output_hidden_states=True) for ids in sides]
+        # Of two blocks: the embeddings, and the first one.
+        blocks.append(np.stack([[state[0].mean(0).numpy() for state in one.hidden_states[:2]] for one in states]))
+    if len(blocks) == 2:
+        u, v = blocks
+        blocks = [np.concatenate([u, v, abs(u - v), u * v], axis=2)]
+    expected = ratings.by_ridge(texts, rows, rating_vectors.kernel(blocks[0].reshape(72, -1)))
+    table = found.tables["ratings_blocks.parquet"]
+    assert table.columns.tolist() == COLUMNS
+    pd.testing.assert_frame_equal(table, expected[COLUMNS], check_exact=False, rtol=1e-3, atol=1e-4)
+    label_NT, prediction_NT = (table[name].to_numpy().reshape(72, 4) for name in ("label", "prediction"))
+    spearman = mean_column_spearman(prediction_NT, label_NT, TARGETS).value
+    assert found.metrics["ratings_blocks_spearman"] == pytest.approx(spearman)
+    assert not np.allclose(table["prediction"], found.tables["ratings.parquet"]["prediction"])
+
+
+def test_an_encoder_whose_blocks_are_not_known_is_recorded_without_them(make_encoder, joint):
+    encoder = make_encoder()
+    encoder.is_packed = False
+    encoder.transformer.set_attn_implementation("sdpa")
+    found = ratings.frozen(system.untrained(encoder), joint, ENCODER)
+    assert set(found.tables) == {"ratings.parquet", "ratings_layouts.parquet"}
+    assert "ratings_blocks_spearman" not in found.metrics
 
 
 def test_a_head_of_the_system_is_part_of_its_features(make_encoder, joint):
