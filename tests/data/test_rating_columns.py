@@ -64,6 +64,19 @@ def test_a_declared_range_becomes_0_to_1_and_an_undeclared_one_is_left_out(found
     assert line["outside_share"] == pytest.approx(19 / 24)
 
 
+@pytest.mark.parametrize(("listed", "kind"), [([], "id"), (["helpful", "views"], "out_of_range")])
+def test_whoever_lists_a_column_of_counts_says_that_it_is_on_another_scale(listed, kind, found, rated_rows):
+    targets = found(changed(rated_rows, views=lambda i: 1000 + i), targets=listed)
+    assert "views" not in targets.names
+    assert targets.table.set_index("column").loc["views", "kind"] == kind
+
+
+def test_a_column_without_a_name_is_no_target_whatever_it_holds(found, rated_rows):
+    targets = found([{"": 0.5} | row for row in rated_rows])
+    assert targets.names == ["helpful", "has_link"]
+    assert targets.table[["column", "kind"]].iloc[0].tolist() == ["", "unnamed"]
+
+
 @pytest.mark.parametrize(
     ("columns", "changes", "message"),
     [
@@ -76,7 +89,17 @@ def test_a_declared_range_becomes_0_to_1_and_an_undeclared_one_is_left_out(found
         (
             {"kind": lambda i: "x"},
             {"targets": ["kind"]},
-            r"'kind' holds the text 'x' alone, no ratings; take it out",
+            r"line 2, column 'kind': 'x' is no rating, and the column holds the text 'x' alone; take it out of prepare",
+        ),
+        (
+            {"kind": lambda i: ""},
+            {"rescale": {"kind": [0, 5]}},
+            r"line 2, column 'kind': '' is no rating, and the column is empty; take it out of prepare.ratings.rescale",
+        ),
+        (
+            {"half": lambda i: 0.5 if i % 3 == 1 else ""},
+            {},
+            r"line 2, column 'half': '' is no number; give the row a number, take it out, or name the column in ",
         ),
         ({}, {"targets": ["helpfull"]}, r"no column 'helpfull' \(found qa_id, .*; mend prepare.ratings.targets"),
         ({}, {"exclude": ["category"]}, r"no column 'category' .*; mend prepare.ratings.exclude"),

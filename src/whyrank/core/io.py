@@ -104,8 +104,11 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
+    """Of CSV an empty cell alone is missing: `NA` and `None` are names that users give."""
     path = _existing(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=True)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.core.rating_params import Ratings
 from whyrank.data.cells import listed, printable
-from whyrank.data.rating_evidence import MOSTLY, Verdict, judge, numbers
+from whyrank.data.rating_evidence import Verdict, judge, numbers
 from whyrank.data.rating_files import RatingFile
 
 TABLE_COLUMNS = ["column", "kind", "is_target", "numeric_share", "minimum", "maximum", "outside_share", "distinct"]
@@ -38,9 +38,9 @@ class Targets:
 def find_targets(file: RatingFile, options: Ratings) -> Targets:
     """Judge the columns, and bring the targets to [0, 1].
 
-    What is text, an id or a count is left out, and so is what runs outside of [0, 1] without a declared range: the
-    table says so, and preflight. Raises UserError for a listed target that is text, for a cell of a target that is no
-    number or outside the declared range, and where no target is left.
+    What is not listed and is text, an id or a count is left out, and so is what runs outside of [0, 1] without a
+    declared range: the table says so, and preflight. Raises UserError for a listed target that is text, for a cell of a
+    target that is no number or outside the declared range, and where no target is left.
     """
     candidates = _candidates(file, options)
     chosen = [name for name in options.targets or candidates if name not in options.exclude]
@@ -81,16 +81,24 @@ def _not_chosen(name: str, options: Ratings) -> Verdict:
 def _target_or_not(
     file: RatingFile, name: str, values: Sequence[Any], number_N: np.ndarray, options: Ratings
 ) -> Verdict:
+    if not name.strip():
+        return Verdict("unnamed", "has no name, as pandas writes the numbers of rows")
     verdict, bad_N = judge(values, number_N), ~np.isfinite(number_N)
-    if bad_N.mean() > 1 - MOSTLY:
-        if name in options.targets or name in options.rescale:
-            raise UserError(f"{file.name}: '{name}' {verdict.why}, no ratings; take it out of prepare.ratings.targets")
+    key = next((key for key in ("targets", "rescale") if name in getattr(options, key)), None)
+    if verdict.is_text:
+        if key:
+            row = max(verdict.row, 0)
+            reason = f"is no rating, and the column {verdict.why}"
+            file.refuse(file.rows[row], name, values[row], reason, f"take it out of prepare.ratings.{key}")
         return verdict
     if bad_N.any():
         first = int(np.argmax(bad_N))
         remedy = "give the row a number, take it out, or name the column in prepare.ratings.exclude"
         file.refuse(file.rows[first], name, values[first], "is no number", remedy)
-    return Verdict("target") if verdict.kind == "ratings" or name in options.rescale else verdict
+    if verdict.kind == "ratings" or name in options.rescale:
+        return Verdict("target")
+    # Who lists a column says that it is a target: then its numbers are on another scale.
+    return verdict._replace(kind="out_of_range") if key else verdict
 
 
 def _scaled(file: RatingFile, name: str, number_N: np.ndarray, options: Ratings) -> np.ndarray:

@@ -12,17 +12,19 @@ import numpy as np
 
 from whyrank.data.cells import printable
 
-# Half of the cells: below, a column is text with some numbers in it; from there on, numbers with some bad cells.
+# Half of the cells that are not empty: below, a column is text with some numbers in it; from there on, numbers with
+# some bad cells.
 MOSTLY = 0.5
 # A scale of ratings has no more levels, or ends at 100; whole numbers beyond both count something.
 LEVELS, PERCENT = 20, 100
 # Characters on average from which a text is written, not chosen from a list; and rows that share a chosen one.
 WRITTEN, SHARED = 40, 2
+TEXT = ("address", "category", "constant_text", "free_text", "empty")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?:[/:]\S*)?", re.IGNORECASE)
 
 
 class Verdict(NamedTuple):
-    """kind   ratings | out_of_range | id | count, or of text: address | category | constant_text | free_text | empty
+    """kind   ratings | out_of_range | id | count, or one of `TEXT`
     why    what was found, to go on after the name of the column; empty for ratings
     row    the first that shows it, from 0; -1 where there is none to show
     """
@@ -30,6 +32,10 @@ class Verdict(NamedTuple):
     kind: str
     why: str = ""
     row: int = -1
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind in TEXT
 
 
 def numbers(values: Sequence[Any]) -> np.ndarray:
@@ -45,14 +51,20 @@ def _number(value: Any) -> float:
     return number if math.isfinite(number) else math.nan
 
 
+def _is_empty(value: Any) -> bool:
+    """Also NaN, which Parquet may hold for a missing number."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or not str(value).strip()
+
+
 def judge(values: Sequence[Any], number_N: np.ndarray) -> Verdict:
     """What the column holds; cells that are no numbers among numbers are left to the caller.
 
     values   the cells;  number_N   `numbers` of them
     """
     known = number_N[np.isfinite(number_N)]
-    if len(known) < MOSTLY * len(values):
-        return _text(values)
+    texts = [(row, str(value).strip()) for row, value in enumerate(values) if not _is_empty(value)]
+    if not texts or len(known) < MOSTLY * len(texts):
+        return _text(texts)
     outside_N = (number_N < 0) | (number_N > 1)
     if not outside_N.any():
         return Verdict("ratings")
@@ -66,14 +78,11 @@ def judge(values: Sequence[Any], number_N: np.ndarray) -> Verdict:
     return Verdict("out_of_range", f"runs {span}, outside of 0 to 1", first)
 
 
-def _text(values: Sequence[Any]) -> Verdict:
-    place, texts = [], []
-    for row, value in enumerate(values):
-        if value is not None and str(value).strip():
-            place.append(row)
-            texts.append(str(value).strip())
-    if not texts:
+def _text(filled: Sequence[tuple[int, str]]) -> Verdict:
+    """filled   number of the row and text of the cells that are not empty"""
+    if not filled:
         return Verdict("empty", "is empty")
+    place, texts = zip(*filled, strict=True)
     distinct, shown = len(set(texts)), printable(texts[0])[:30]
     if sum(_ADDRESS.fullmatch(text) is not None for text in texts) > MOSTLY * len(texts):
         return Verdict("address", f"holds {distinct} addresses, such as '{shown}'", place[0])

@@ -47,10 +47,11 @@ def folds(group_N: np.ndarray, count: int) -> np.ndarray:
 def fold_table(fold_N: np.ndarray, group_N: np.ndarray, questions: Sequence[str]) -> pd.DataFrame:
     """fold, rows, groups; shared_groups and shared_rows: questions that stand in another fold too, and their rows.
 
-    questions   (N,) titles (or bodies, where there are none), compared in normalised form, whatever `group` is
+    questions   (N,) titles (or bodies, where there are none), compared in normalised form, whatever `group` is; an
+                empty one is like no other
     """
     table = pd.DataFrame({"fold": fold_N, "group": group_N, "question": [normalised(text) for text in questions]})
-    table["is_shared"] = table.groupby("question")["fold"].transform("nunique") > 1
+    table["is_shared"] = (table.groupby("question")["fold"].transform("nunique") > 1) & (table["question"] != "")
     rows = [
         {
             "fold": fold,

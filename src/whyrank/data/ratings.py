@@ -51,7 +51,7 @@ def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
     fold_N = folds(train["group"].to_numpy(), options.folds)
     rows["fold"] = np.int64(-1)
     rows.loc[is_train_N, "fold"] = fold_N
-    questions = train["title" if options.text.title else "body" if options.text.body else "answer"]
+    questions = train["title"].where(train["title"] != "", train["body"])
     return RatingSet(
         _with_targets(rows, is_train_N, targets),
         {

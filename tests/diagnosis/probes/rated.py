@@ -67,7 +67,7 @@ def rating_tables(
     fold_N = folds(group_N, options.folds)
     return {
         "rating_targets": target_table(targets.names, targets.label_NT, fold_N, objective),
-        "rating_folds": fold_table(fold_N, group_N, [row["question_title"] for row in rows]),
+        "rating_folds": fold_table(fold_N, group_N, [row["question_title"] or row["question_body"] for row in rows]),
         "rating_columns": targets.table,
         "rating_fields": token_table(fixed=0.3, adaptive=0.1, used="adaptive"),
     }
@@ -77,7 +77,8 @@ def token_table(*, fixed: float, adaptive: float, used: str) -> pd.DataFrame:
     """Answers of 240 tokens that lose these shares; titles and bodies are whole."""
     mean_F, of_answer_F = np.array([12.0, 108.0, 240.0]), np.array([0, 0, 1])
     table = pd.DataFrame({"field": ["title", "body", "answer"], "rows": ROWS, "tokens_mean": mean_F})
-    table["column"] = ["question_title", "question_body", "answer"]
+    table = table.assign(column=["question_title", "question_body", "answer"], budget=[26, 260, 210])
+    table["one_text_takes"] = 509
     table = table.assign(share_lost_fixed=fixed * of_answer_F, share_lost_adaptive=adaptive * of_answer_F)
     table["share_lost"] = table[f"share_lost_{used}"]
     return table.assign(tokens_kept_mean=mean_F * (1 - table["share_lost"]), rows_cut=table["share_lost"])

@@ -1,10 +1,12 @@
 """Ratings: where the preflight probes begin to speak, and that what they propose silences them."""
 
-import io
+import tempfile
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from whyrank.core import io
 from whyrank.diagnosis.preflight import preflight
 
 from .planted import of, rare_side, tables_anew, wasted_tokens, with_data
@@ -14,10 +16,16 @@ GRID = {"stars": lambda i: i % 5 + 1, "points": lambda i: i % 7 - 3}
 WIDE = {"prepare.ratings.rescale": {"stars": [1.0, 5.0], "points": [-3.0, 3.0]}}
 
 
+def read_back(table):
+    with tempfile.TemporaryDirectory() as folder:
+        io.write_table(f"{folder}/table.csv", table)
+        return io.read_table(f"{folder}/table.csv")
+
+
 def spoken(healthy, **changes):
     """Findings of `prepare` by code, read back from CSV as `diagnose` reads them."""
     tables = {
-        name: pd.read_csv(io.StringIO(table.to_csv(index=False))) if name.startswith("rating_") else table
+        name: read_back(table) if name.startswith("rating_") else table
         for name, table in (healthy.data.tables | rating_tables(**changes)).items()
     }
     return {finding.code: finding for finding in preflight(with_data(healthy, tables=tables).data)}
@@ -77,6 +85,57 @@ def test_names_that_no_override_can_hold_are_an_action(healthy):
     assert all(finding.fix.params == {} for finding in found.values())
     assert "asker's home" in found["non-target-column"].fix.action
     assert "5 stars" in found["target-out-of-range"].fix.action
+
+
+@pytest.mark.parametrize("name", ["", "NA", "None", "null", "2019"])
+def test_names_that_csv_could_take_for_something_else_are_named(name, healthy):
+    found = spoken(healthy, rows=healthy_rows(**{name: lambda i: 1000 + i}))
+    assert set(found) == {"non-target-column"}
+    assert f"'{name}' " in found["non-target-column"].sentence
+    # All but one mean something else in an override, too.
+    fix = found["non-target-column"].fix
+    if name == "NA":
+        assert fix.params == {"prepare.ratings.exclude": [name]}
+    else:
+        assert fix.action == f"add '{name}' to prepare.ratings.exclude in params.yaml"
+
+
+def test_one_number_in_all_rows_is_no_scale_and_is_excluded_beside_the_ranges_of_others(healthy):
+    rows = healthy_rows(**GRID, raters=lambda i: 5)
+    tables = healthy.data.tables | rating_tables(rows)
+    found = {one.system: one.fix for one in preflight(with_data(healthy, tables=tables).data)}
+    exclude = {"prepare.ratings.exclude": ["raters"]}
+    assert found["target raters"].params == exclude
+    assert found["target stars"].params == WIDE | exclude
+    assert spoken(healthy, rows=rows, settings=found["target stars"].params) == {}
+
+
+def test_questions_without_a_title_are_like_no_other(healthy):
+    rows = healthy_rows()
+    for row in rows[::3]:
+        row["question_title"] = ""
+    assert spoken(healthy, rows=rows, settings={"prepare.ratings.group": "question_body"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "title", "params"),
+    [
+        ("question_title", "How?", {"prepare.ratings.group": "question_title"}),
+        ("question_title", "", {}),
+        ("Frage (Titel)", "How?", {}),
+    ],
+)
+def test_a_leak_is_mended_by_a_column_only_where_an_override_can_name_it_and_each_row_has_it(
+    column, title, params, healthy
+):
+    tables = rating_tables(settings={"prepare.ratings.group": "qa_id"})
+    fields = tables["rating_fields"]
+    tables["rating_fields"] = fields.assign(column=fields["column"].replace("question_title", column))
+    ratings = pd.DataFrame({"title": ["Why?", title], "body": "", "use": "train"})
+    data = replace(with_data(healthy, tables=healthy.data.tables | tables).data, ratings=ratings)
+    (found,) = [finding for finding in preflight(data) if finding.code == "group-leak"]
+    assert found.fix.params == params
+    assert bool(found.fix.action) == (not params)
 
 
 @pytest.mark.parametrize(("every", "severity"), [(19, None), (25, "info"), (100, "warning")])

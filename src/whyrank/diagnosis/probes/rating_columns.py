@@ -10,7 +10,7 @@ from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix, is_plain
 from whyrank.diagnosis.records import DataRecords
 
 # What `prepare` left out by itself; an excluded or unlisted column was left out by the user.
-NO_TARGETS = ("address", "category", "constant_text", "free_text", "empty", "id", "count")
+NO_TARGETS = ("unnamed", "address", "category", "constant_text", "free_text", "empty", "id", "count")
 # Share of rows outside of 0 to 1 up to which they are slips, and not another scale.
 SLIPS = 0.01
 NAMED = 5
@@ -67,22 +67,32 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
             ),
             cause="A few rows hold a slip, or one is in another unit."
             if slips
-            else "It was rated on another scale. Losses and predictions of ratings run from 0 to 1.",
+            else "It was rated on another scale. Losses and predictions of ratings run from 0 to 1."
+            if row.minimum < row.maximum
+            else "One number in all rows rates nothing.",
             fix=Fix({}, f"mend the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}")
             if slips
-            else _rescaled(found),
+            else _rescaled(data, found)
+            if row.minimum < row.maximum
+            else excluding(data, [row.column]),
             reference="docs/data.md, Ratings",
             weight=CAUSE + 100 * row.outside_share,
         )
 
 
-def _rescaled(found: pd.DataFrame) -> Fix:
-    """All columns on another scale at once: a range that is declared for one leaves the others outside."""
-    ranges = {row.column: _range(row) for row in rows_of(found) if row.outside_share > SLIPS}
+def _rescaled(data: DataRecords, found: pd.DataFrame) -> Fix:
+    """All columns on another scale at once: a range that is declared for one leaves the others outside.
+
+    One number in all rows is no scale: such columns are excluded by the same command.
+    """
+    off = found[found["outside_share"] > SLIPS]
+    constant = off[off["minimum"] == off["maximum"]]["column"].tolist()
+    ranges = {row.column: _range(row) for row in rows_of(off) if row.column not in constant}
     note = "these ends are those of the rows; set those of the scale where nobody gave them, or exclude the column"
     if not all(is_plain(name) for name in ranges):
         return Fix({}, f"set prepare.ratings.rescale in params.yaml to {ranges}; {note}")
-    return Fix({"prepare.ratings.rescale": ranges}, note)
+    beside = excluding(data, constant).params if constant else {}
+    return Fix({"prepare.ratings.rescale": ranges} | beside, note)
 
 
 def _range(row: Any) -> list[float]:
@@ -97,16 +107,17 @@ def excluding(data: DataRecords, names: Sequence[str]) -> Fix:
     excluded = [*table.loc[table["kind"] == "excluded", "column"], *names]
     if all(is_plain(name) for name in excluded):
         return Fix({"prepare.ratings.exclude": excluded})
-    return Fix({}, f"add {', '.join(names)} to prepare.ratings.exclude in params.yaml")
+    return Fix({}, f"add {', '.join(map(repr, names))} to prepare.ratings.exclude in params.yaml")
 
 
 def columns(data: DataRecords) -> pd.DataFrame:
-    """`rating_columns`, empty where no ratings were read; `value` is text again, which CSV may have made a number."""
+    """`rating_columns`, empty where no ratings were read; texts are texts again, which CSV may have made numbers."""
     if "rating_columns" not in data.tables:
         return pd.DataFrame(columns=["column", "kind", "is_target"])
     table = data.tables["rating_columns"]
     values = [f"{value:g}" if isinstance(value, float) else str(value) for value in table["value"]]
-    return table.assign(value=values).astype({"column": str, "kind": str, "why": str, "is_target": bool})
+    names = table["column"].fillna("")
+    return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

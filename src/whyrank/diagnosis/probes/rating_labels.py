@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.diagnosis.finding import CAUSE, Evidence, Finding, Fix, is_plain
 from whyrank.diagnosis.probes.rating_columns import excluding, rows_of
 from whyrank.diagnosis.records import DataRecords
 
@@ -106,9 +106,15 @@ def group_leak(data: DataRecords) -> Iterator[Finding]:
 
 
 def _by_question(data: DataRecords) -> Fix:
+    """The column of the question, where each row has one and an override can name it."""
     fields = data.tables["rating_fields"].set_index("field")["column"].astype(str)
-    question = [fields[name] for name in ("title", "body") if name in fields.index]
-    return Fix({"prepare.ratings.group": question[0]}) if question else Fix({}, "name the column of the question")
+    for field in ("title", "body"):
+        if field in fields.index:
+            column, rows = str(fields[field]), data.ratings
+            if is_plain(column) and not (len(rows) and (rows[field] == "").any()):
+                return Fix({"prepare.ratings.group": column})
+            break
+    return Fix({}, "name a column in prepare.ratings.group that has one value for all rows of a question")
 
 
 def _targets(data: DataRecords) -> pd.DataFrame:
