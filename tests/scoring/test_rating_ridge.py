@@ -22,7 +22,7 @@ def task():
 
 
 def kernel(feature_NF):
-    return lambda train_N: feature_NF @ feature_NF.T / np.float32(feature_NF.shape[1])
+    return lambda train_N, row_K: feature_NF[row_K] @ feature_NF[row_K].T / np.float32(feature_NF.shape[1])
 
 
 @pytest.mark.parametrize("strength", [0.3, 3.0])
@@ -40,7 +40,7 @@ def test_it_is_the_ridge_of_scikit_learn(task, strength):
 
 def test_each_target_has_the_strength_that_left_out_groups_ask_for(task):
     feature_NF, label_NT, _, group_N = task
-    product_NN = kernel(feature_NF)(np.ones(120, dtype=bool))
+    product_NN = kernel(feature_NF)(np.ones(120, dtype=bool), np.arange(120))
     strength_T, guess_NT = chosen(product_NN, label_NT, group_N)
     assert strength_T[0] < strength_T[3] == max(STRENGTHS)
     assert np.corrcoef(guess_NT[:, 0], label_NT[:, 0])[0, 1] > 0.95
@@ -51,7 +51,7 @@ def test_each_target_has_the_strength_that_left_out_groups_ask_for(task):
 
 def test_targets_of_different_strength_are_fitted_each_with_its_own(task):
     feature_NF, label_NT, *_ = task
-    product_NN = kernel(feature_NF)(np.ones(120, dtype=bool))
+    product_NN = kernel(feature_NF)(np.ones(120, dtype=bool), np.arange(120))
     strength_T = np.array([0.3, 30.0, 0.3, 3.0])
     found = fitted(product_NN, label_NT, product_NN[:5], strength_T)
     for i, strength in enumerate(strength_T):
@@ -73,9 +73,9 @@ def test_features_are_fitted_on_the_training_rows_of_each_fold_alone(task):
     feature_NF, label_NT, fold_N, group_N = task
     seen = []
 
-    def watched(train_N):
+    def watched(train_N, row_K):
         seen.append(train_N.copy())
-        return kernel(feature_NF)(train_N)
+        return kernel(feature_NF)(train_N, row_K)
 
     out_of_fold(watched, label_NT, fold_N, group_N)
     np.testing.assert_array_equal(seen, [fold_N != fold for fold in range(4)])
@@ -115,3 +115,24 @@ def test_of_very_many_rows_an_even_draw_is_fitted(monkeypatch):
     monkeypatch.setattr(rating_ridge, "MOST_ROWS", 3)
     assert fitted_rows(np.array([0, 1, 1, 1, 1, 1], dtype=bool)).tolist() == [1, 3, 5]
     assert fitted_rows(np.array([0, 1, 1, 1], dtype=bool)).tolist() == [1, 2, 3]
+
+
+def test_of_a_large_set_no_products_are_made_but_of_rows_fitted_on_or_predicted(task, monkeypatch):
+    feature_NF, label_NT, fold_N, group_N = task
+    asked = []
+
+    def watched(train_N, row_K):
+        asked.append((train_N, row_K))
+        return kernel(feature_NF)(train_N, row_K)
+
+    monkeypatch.setattr(rating_ridge, "MOST_ROWS", 40)
+    found = out_of_fold(watched, label_NT, fold_N, group_N).prediction_NT
+    for fold, (train_N, row_K) in enumerate(asked):
+        assert len(row_K) == 40 + 30 and (train_N == (fold_N != fold)).all()
+        held_N, kept_M = fold_N == fold, fitted_rows(fold_N != fold)
+        assert np.isin(np.flatnonzero(held_N), row_K).all()
+        product_NN = kernel(feature_NF)(train_N, np.arange(120))
+        inner_MM, label_MT = product_NN[np.ix_(kept_M, kept_M)], label_NT[kept_M]
+        strength_T, _ = chosen(inner_MM, label_MT, group_N[kept_M])
+        expected = fitted(inner_MM, label_MT, product_NN[np.ix_(held_N, kept_M)], strength_T)
+        np.testing.assert_allclose(found[held_N], expected, rtol=0, atol=1e-5)

@@ -8,6 +8,7 @@ from whyrank.scoring import rating_words
 
 WORDS = ["permit", "garden", "fence", "pension", "visa", "travel", "tax", "refund", "school", "term"]
 TRAIN = np.arange(40) % 4 != 0
+ALL = np.arange(len(TRAIN))
 
 
 def texts(seed):
@@ -32,15 +33,20 @@ def test_the_products_are_those_of_scikit_learn_fitted_on_the_training_rows(monk
     monkeypatch.setattr(rating_words, "DENSE", dense)
     monkeypatch.setattr(rating_words, "BLOCK", 7)
     fields = [texts(0), texts(1)]
-    found = rating_words.kernel(fields)(TRAIN)
+    found = rating_words.kernel(fields)(TRAIN, ALL)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, reference(fields), rtol=0, atol=1e-6)
+
+
+def test_products_of_some_rows_are_those_of_all_rows_cut_out():
+    whole, some = rating_words.kernel([texts(0)]), np.array([3, 4, 20, 39])
+    np.testing.assert_allclose(whole(TRAIN, some), whole(TRAIN, ALL)[np.ix_(some, some)], rtol=0, atol=1e-6)
 
 
 def test_what_only_other_rows_say_changes_nothing_among_the_training_rows():
     one = texts(0)
     two = [text if is_kept else f"{text} permit pension" for text, is_kept in zip(one, TRAIN, strict=True)]
-    before, after = (rating_words.kernel([part])(TRAIN) for part in (one, two))
+    before, after = (rating_words.kernel([part])(TRAIN, ALL) for part in (one, two))
     np.testing.assert_allclose(before[np.ix_(TRAIN, TRAIN)], after[np.ix_(TRAIN, TRAIN)], atol=1e-6)
     assert not np.allclose(before, after, atol=1e-3)
 
@@ -57,14 +63,14 @@ def test_only_the_most_frequent_terms_of_the_training_rows_are_kept(monkeypatch)
 
 def test_a_field_that_is_not_there_or_says_nothing_twice_has_no_part():
     field = texts(0)
-    expected = rating_words.kernel([field])(TRAIN)
+    expected = rating_words.kernel([field])(TRAIN, ALL)
     unique = [f"word{number}" * 3 for number in range(40)]
     assert [part.shape[1] for part in rating_words.counts([""] * 40)] == [0, 0]
-    np.testing.assert_array_equal(rating_words.kernel([[""] * 40, field])(TRAIN), expected)
+    np.testing.assert_array_equal(rating_words.kernel([[""] * 40, field])(TRAIN, ALL), expected)
     assert rating_words.counts(unique)[0].shape[1] == 0
-    assert (rating_words.kernel([[""] * 40])(TRAIN) == 0).all()
+    assert (rating_words.kernel([[""] * 40])(TRAIN, ALL) == 0).all()
 
 
 def test_terms_that_no_training_row_holds_leave_no_part_behind():
     field = ["" if is_kept else "permit garden" for is_kept in TRAIN]
-    assert (rating_words.kernel([field])(TRAIN) == 0).all()
+    assert (rating_words.kernel([field])(TRAIN, ALL) == 0).all()

@@ -159,8 +159,12 @@ def test_features_are_standardised_by_the_training_rows_and_what_does_not_vary_i
     train_N = np.arange(30) < 20
     train_MF = feature_NF[train_N, :3].astype(np.float64)
     standard_NF = (feature_NF[:, :3] - train_MF.mean(axis=0)) / train_MF.std(axis=0)
-    found = rating_vectors.kernel(feature_NF)(train_N)
-    np.testing.assert_allclose(found, standard_NF @ standard_NF.T / 4, rtol=0, atol=1e-5)
+    found = rating_vectors.kernel(feature_NF)(train_N, np.arange(30))
+    expected = standard_NF @ standard_NF.T / 4
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    some = np.array([0, 7, 25])
+    found = rating_vectors.kernel(feature_NF)(train_N, some)
+    np.testing.assert_allclose(found, expected[np.ix_(some, some)], rtol=0, atol=1e-5)
 
 
 def test_a_collapsed_encoder_predicts_the_mean_of_every_target(make_encoder, joint, monkeypatch):

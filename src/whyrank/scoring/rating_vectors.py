@@ -1,6 +1,6 @@
 """Features of rated rows under a frozen encoder.
 
-Shapes: N rows · M different texts · D features of the encoder · F features of a row
+Shapes: N rows · K those whose products are asked for · M different texts · D features of the encoder · F of a row
 """
 
 from typing import TYPE_CHECKING
@@ -84,12 +84,14 @@ def kernel(feature_NF: np.ndarray) -> Kernel:
     feature_NF   (N, F) float32
     """
 
-    def of_fold(train_N: np.ndarray) -> np.ndarray:
+    def of_fold(train_N: np.ndarray, row_K: np.ndarray) -> np.ndarray:
         train_MF = feature_NF[train_N].astype(np.float64)
         mean_F, spread_F = train_MF.mean(axis=0), train_MF.std(axis=0)
         scale_F = np.where(spread_F > ROUNDING * np.abs(train_MF).max(axis=0), spread_F, np.inf)
-        standard_NF = ((feature_NF - mean_F) / scale_F).astype(np.float32)
-        return standard_NF @ standard_NF.T / np.float32(feature_NF.shape[1])
+        standard_KF = ((feature_NF[row_K] - mean_F) / scale_F).astype(np.float32)
+        product_KK = standard_KF @ standard_KF.T
+        product_KK /= np.float32(feature_NF.shape[1])
+        return product_KK
 
     return of_fold
 
@@ -97,7 +99,11 @@ def kernel(feature_NF: np.ndarray) -> Kernel:
 def together(kernels: list[Kernel]) -> Kernel:
     """The mean of several."""
 
-    def of_fold(train_N: np.ndarray) -> np.ndarray:
-        return np.asarray(np.mean([one(train_N) for one in kernels], axis=0))
+    def of_fold(train_N: np.ndarray, row_K: np.ndarray) -> np.ndarray:
+        product_KK = np.zeros((len(row_K), len(row_K)), dtype=np.float32)
+        for one in kernels:
+            product_KK += one(train_N, row_K)
+        product_KK /= np.float32(len(kernels))
+        return product_KK
 
     return of_fold

@@ -1,6 +1,6 @@
 """The lexical floor for ratings: TF-IDF of words and of letters, each field of a row by itself.
 
-Shapes: N rows · V terms
+Shapes: N rows · K those whose products are asked for · V terms
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,12 @@ def kernel(fields: Sequence[Sequence[str]]) -> Kernel:
     """
     parts = [part for texts in fields for part in counts(texts) if part.shape[1]]
 
-    def of_fold(train_N: np.ndarray) -> np.ndarray:
-        product_NN = np.zeros((len(train_N), len(train_N)), dtype=np.float32)
+    def of_fold(train_N: np.ndarray, row_K: np.ndarray) -> np.ndarray:
+        product_KK = np.zeros((len(row_K), len(row_K)), dtype=np.float32)
         for part in parts:
-            add_products(product_NN, weighted(part, train_N))
-        return product_NN / np.float32(max(len(parts), 1))
+            add_products(product_KK, weighted(part, train_N)[row_K])
+        product_KK /= np.float32(max(len(parts), 1))
+        return product_KK
 
     return of_fold
 
@@ -71,16 +72,16 @@ def weighted(count_NV: scipy.sparse.csr_matrix, train_N: np.ndarray) -> scipy.sp
     return transformer.transform(count_NV[:, kept]).astype(np.float32)
 
 
-def add_products(product_NN: np.ndarray, vector_NV: scipy.sparse.csr_matrix) -> None:
-    """Add the products of all pairs of rows to `product_NN`, in place."""
-    is_dense_V = rows_with(vector_NV) > DENSE * len(product_NN)
-    by_column = vector_NV.tocsc()
-    rare_NV = by_column[:, ~is_dense_V].tocsr()
-    product_NN += (rare_NV @ rare_NV.T).toarray()
-    dense_NV = by_column[:, is_dense_V]
-    for start in range(0, dense_NV.shape[1], BLOCK):
-        block_NB = dense_NV[:, start : start + BLOCK].toarray()
-        product_NN += block_NB @ block_NB.T
+def add_products(product_KK: np.ndarray, vector_KV: scipy.sparse.csr_matrix) -> None:
+    """Add the products of all pairs of rows to `product_KK`, in place."""
+    is_dense_V = rows_with(vector_KV) > DENSE * len(product_KK)
+    by_column = vector_KV.tocsc()
+    rare_KV = by_column[:, ~is_dense_V].tocsr()
+    product_KK += (rare_KV @ rare_KV.T).toarray()
+    dense_KV = by_column[:, is_dense_V]
+    for start in range(0, dense_KV.shape[1], BLOCK):
+        block_KB = dense_KV[:, start : start + BLOCK].toarray()
+        product_KK += block_KB @ block_KB.T
 
 
 def rows_with(count_NV: scipy.sparse.csr_matrix) -> np.ndarray:
