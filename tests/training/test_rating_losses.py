@@ -105,8 +105,24 @@ def test_a_row_of_weight_two_is_that_row_twice_and_one_of_weight_zero_is_not_the
     weight[3], weight[5] = 2, 0
     rows = [i for i in range(12) if i != 5] + [3]
     torch.testing.assert_close(LOSSES[name](logit, label, weight), LOSSES[name](logit[rows], label[rows]))
+    # Also in the sum over a batch that is not as long.
+    more = [*rows, 3]
+    weight[3] = 3
+    torch.testing.assert_close(
+        12 * LOSSES[name](logit, label, weight), 13 * LOSSES[name](logit[more], label[more]), rtol=1e-5, atol=1e-6
+    )
     torch.testing.assert_close(LOSSES[name](logit, label, torch.ones_like(label)), LOSSES[name](logit, label))
     assert LOSSES[name](logit, label, torch.zeros_like(label)).item() == 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_of_rows_that_are_worth_a_tenth_counts_a_tenth_and_so_does_a_target(name, batch):
+    logit, label = batch
+    whole = LOSSES[name](logit, label)
+    torch.testing.assert_close(LOSSES[name](logit, label, torch.full_like(label, 0.1)), 0.1 * whole)
+    first = torch.tensor([1.0, 0.1, 0.1]).expand_as(label)
+    alone = LOSSES[name](logit, label, torch.tensor([1.0, 0.0, 0.0]).expand_as(label))
+    torch.testing.assert_close(LOSSES[name](logit, label, first), 0.1 * whole + 0.9 * alone)
 
 
 # Gradients ------------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ Shapes: B rows of a batch · T targets
 
 logit_BT    (B, T) real numbers; their sigmoid is the prediction
 label_BT    (B, T) in [0, 1], no NaN
-weight_BT   (B, T) at least 0; a row of weight 2 counts as the same row twice, one of weight 0 not at all. None: all 1
-Each returns a scalar; 0, with its graph, where nothing has a weight.
+weight_BT   (B, T) at least 0: what an entry counts beside one of weight 1. None: all 1
+Each returns a scalar, the sum over the entries of weight times loss by their number: a batch of rows that are worth a
+tenth moves the weights by a tenth of what others do. 0, with its graph, where nothing has a weight.
 """
 
 import torch
@@ -13,6 +14,8 @@ from torch.nn import functional
 
 # Added to the variance of ranks in [0, 1], at most 1/4: predictions that are all equal have a gradient, not a NaN.
 LEAST_VARIANCE = 1e-9
+# Below, weights of a target over a batch are rounding.
+LEAST_WEIGHT = 1e-30
 
 
 def bce(logit_BT: torch.Tensor, label_BT: torch.Tensor, weight_BT: torch.Tensor | None = None) -> torch.Tensor:
@@ -75,13 +78,15 @@ def rank_correlation(
         rank_i = sum_j sigmoid((z_i - z_j) / temperature),   L = mean over targets of 1 - Pearson(rank, rank of labels)
 
     temperature   below the usual gap of two logits the ranks are nearly hard ones, and only neighbours have a gradient
-    Labels have their exact ranks, equal ones the mean of theirs. A target whose labels are all equal in the batch is
-    left out. Chance: 1 (standard deviation 1 / sqrt(B - 1)). Perfect: near 0, as soft ranks are not evenly spaced.
+    Labels have their exact ranks, equal ones the mean of theirs. Ranks and correlation are those of rows drawn by their
+    weights, and a target counts by the mean of its own. A target whose labels are all equal in the batch is left out.
+    Chance: 1 (standard deviation 1 / sqrt(B - 1)). Perfect: near 0, as soft ranks are not evenly spaced.
     Opposite: near 2. O(B^2 T) time and memory.
     Qin et al. 2010, doi:10.1007/s10791-009-9124-x, for ranks by sigmoids of differences.
     """
     weight_BT = torch.ones_like(label_BT) if weight_BT is None else weight_BT
-    share_BT = weight_BT / weight_BT.sum(0).clamp(min=torch.finfo(weight_BT.dtype).tiny)
+    total_T = weight_BT.sum(0)
+    share_BT = torch.where(total_T > 0, weight_BT / total_T.clamp(min=LEAST_WEIGHT), 1 / len(weight_BT))
     soft_BT = centred_ranks(((logit_BT[:, None] - logit_BT[None]) / temperature).sigmoid(), share_BT)
     hard_BT = centred_ranks(((label_BT[:, None] - label_BT[None]).sign() + 1) / 2, share_BT)
     variance_T, label_variance_T = ((share_BT * rank_BT.square()).sum(0) for rank_BT in (soft_BT, hard_BT))
@@ -90,7 +95,7 @@ def rank_correlation(
         return logit_BT.sum() * 0
     covariance_T = (share_BT * soft_BT * hard_BT).sum(0)
     correlation_T = covariance_T * ((variance_T + LEAST_VARIANCE) * (label_variance_T + LEAST_VARIANCE)).rsqrt()
-    return 1 - correlation_T[is_defined_T].mean()
+    return (weight_BT.mean(0) * (1 - correlation_T))[is_defined_T].mean()
 
 
 def centred_ranks(above_BBT: torch.Tensor, share_BT: torch.Tensor) -> torch.Tensor:
@@ -100,6 +105,4 @@ def centred_ranks(above_BBT: torch.Tensor, share_BT: torch.Tensor) -> torch.Tens
 
 
 def weighted_mean(loss_BT: torch.Tensor, weight_BT: torch.Tensor | None) -> torch.Tensor:
-    if weight_BT is None:
-        return loss_BT.mean()
-    return (weight_BT * loss_BT).sum() / weight_BT.sum().clamp(min=torch.finfo(weight_BT.dtype).tiny)
+    return (loss_BT if weight_BT is None else weight_BT * loss_BT).mean()
