@@ -42,7 +42,7 @@ def main() -> None:
     untouched = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
     if ratings:
-        rating_tables.write(ratings, f"models/{init}-tuned/ratings", id_name=ids)
+        rating_tables.write(ratings, data, f"models/{init}-tuned/ratings", id_name=ids)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -72,10 +72,25 @@ def test_test_rows_have_the_mean_over_the_folds(rated, train, tmp_path, monkeypa
     assert result.test["rating_id"].tolist() == [f"test-{number}" for number in range(4)]
     np.testing.assert_allclose(result.test[TARGETS], np.mean([one.test[TARGETS] for one in each], axis=0))
     assert not np.allclose(each[0].test[TARGETS], each[1].test[TARGETS], rtol=1e-4)
-    rating_tables.write(result, tmp_path, id_name="qa_id")
+    rating_tables.write(result, rated, tmp_path, id_name="qa_id")
     submission = pd.read_csv(tmp_path / "submission.csv")
     assert submission.columns.tolist() == ["qa_id", *TARGETS] and len(submission) == 4
     assert io.read_table(tmp_path / "out_of_fold.parquet").equals(result.out_of_fold)
+
+
+def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_mean_elsewhere(rated, tmp_path):
+    fold, rows = np.repeat(range(3), 3), rated.ratings[rated.ratings["use"] == "train"]
+    snaps = {"visa": [True, True, False], "agree": [False, True, False], "rare": [False] * 3}
+    said = pd.DataFrame({"rating_id": "r", "fold": fold, "target": TARGETS * 3, "prediction": 0.5, "snapped": 0.5})
+    said["snaps"] = [snaps[target][number] for number, target in zip(fold, said["target"], strict=True)]
+    test = pd.DataFrame({"rating_id": list("abcd"), "visa": [0.4, 0.1, 0.3, 0.2], "agree": 0.5, "rare": [0.1, 0, 0, 0]})
+    rating_tables.write(rating_tables.RatingTables(pd.DataFrame(), said, test), rated, tmp_path, id_name="qa_id")
+    found = pd.read_csv(tmp_path / "submission_snapped.csv").set_index("qa_id")
+    plain = pd.read_csv(tmp_path / "submission.csv").set_index("qa_id")
+    assert found[["agree", "rare"]].equals(plain[["agree", "rare"]])
+    expected = np.quantile(rows["visa"], [0.875, 0.125, 0.625, 0.375], method="inverted_cdf")
+    assert found["visa"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert not np.allclose(found["visa"], plain["visa"])
 
 
 @pytest.mark.parametrize("train_what", ["head", "last"])
@@ -170,7 +185,7 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
             patch.setattr(Loop, "step", lambda loop, step: steps.append(loop.what) or take(loop, step))
             trained, ratings = train(rated, **options)
         system.save(trained.system, tmp_path / name, longest=16)
-        rating_tables.write(ratings, tmp_path / name / "ratings", id_name="id")
+        rating_tables.write(ratings, rated, tmp_path / name / "ratings", id_name="id")
         for table, rows in (("looks", ratings.looks), ("steps", trained.history.steps)):
             io.write_table(tmp_path / name / f"{table}.csv", rows)
         io.write_table(tmp_path / name / "evaluations.csv", trained.history.evaluations)

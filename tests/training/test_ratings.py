@@ -231,6 +231,7 @@ def test_the_held_out_fold_must_not_choose_its_weights_and_ranking_that_is_off_d
         ({"r_smoothing": 1.5}, r"ratings\.smoothing` is 1\.5; it takes 0 to 1"),
         ({"r_rank_correlation__temperature": 0.0}, r"temperature` is 0\.0; it takes more than 0"),
         ({"r_focal__gamma": -1.0}, r"gamma` is -1\.0"),
+        ({"r_focal__gamma": 0.5}, r"gamma` is 0\.5; it takes 0, or 1 or more"),
         ({"r_encoders": "two"}, r"needs question and answer as two texts; use -S prepare\.ratings\.layout=separate"),
     ],
 )
@@ -244,9 +245,19 @@ def test_options_that_cannot_be_had_are_user_errors_before_anything_is_encoded(
         )
 
 
-def test_pseudo_labels_without_rows_for_them_and_a_training_without_rows_are_user_errors(rated, finetuning):
+@pytest.mark.parametrize("train", ["head", "last", "all"])
+def test_blocks_of_an_encoder_that_is_not_of_the_bert_family_are_refused(train, rated, tiny_encoder, finetuning):
+    tiny_encoder.is_packed = False
+    options = finetuning(r_block_means=True, train=train)
+    with pytest.raises(UserError, match=r"block_means` reads the blocks .*not of BertModel; use .*block_means=false"):
+        rating_checks.check(replace(rated, held_out=0), tiny_encoder, options)
+
+
+def test_pseudo_labels_without_rows_for_them_and_a_training_without_rows_are_user_errors(
+    rated, tiny_encoder, finetuning
+):
     labelled = replace(rated, ratings=rated.ratings[rated.ratings["use"] == "train"], held_out=0)
     with pytest.raises(UserError, match=r"no rows without labels; name some in prepare\.ratings\.unlabelled"):
-        rating_checks.check(labelled, finetuning(r_pseudo_labels__rounds=1))
+        rating_checks.check(labelled, tiny_encoder, finetuning(r_pseudo_labels__rounds=1))
     with pytest.raises(UserError, match=r"0 rows of ratings to train on, on 3 targets"):
-        rating_checks.check(replace(labelled, ratings=labelled.ratings.iloc[:0]), finetuning())
+        rating_checks.check(replace(labelled, ratings=labelled.ratings.iloc[:0]), tiny_encoder, finetuning())

@@ -6,6 +6,7 @@ Each raises UserError, which names the parameter, its value and a way out.
 from whyrank.core.errors import UserError
 from whyrank.core.params import FinetuneRank
 from whyrank.core.prepared import Prepared
+from whyrank.model.encoder import Encoder
 from whyrank.training import pseudo_labels
 from whyrank.training.rating_rows import is_separate
 from whyrank.training.ratings import TERMS
@@ -13,7 +14,7 @@ from whyrank.training.ratings import TERMS
 SECTION = "finetune_rank.objectives.ratings"
 
 
-def check(prepared: Prepared, options: FinetuneRank) -> None:
+def check(prepared: Prepared, encoder: Encoder, options: FinetuneRank) -> None:
     ratings = options.objectives.ratings
     if not any(getattr(ratings, name).weight for name in TERMS):
         raise UserError(
@@ -26,6 +27,7 @@ def check(prepared: Prepared, options: FinetuneRank) -> None:
         )
     check_numbers(options)
     check_encoders(prepared, options)
+    check_blocks(encoder, options)
     rounds = ratings.pseudo_labels.rounds
     if rounds and not len(pseudo_labels.without_labels(prepared)) + len(pseudo_labels.rows(prepared)):
         raise UserError(
@@ -38,7 +40,8 @@ def check_numbers(options: FinetuneRank) -> None:
     ratings = options.objectives.ratings
     for key, value, is_right, takes in (
         ("smoothing", ratings.smoothing, 0 <= ratings.smoothing <= 1, "0 to 1"),
-        ("focal.gamma", ratings.focal.gamma, ratings.focal.gamma >= 0, "0 or more"),
+        # Between, the gradient of a prediction that is right is infinite.
+        ("focal.gamma", ratings.focal.gamma, ratings.focal.gamma == 0 or ratings.focal.gamma >= 1, "0, or 1 or more"),
         (
             "rank_correlation.temperature",
             ratings.rank_correlation.temperature,
@@ -65,4 +68,12 @@ def check_encoders(prepared: Prepared, options: FinetuneRank) -> None:
         raise UserError(
             f"params.yaml: `{SECTION}.encoders: two` does not go with a sharded encoder; use "
             f"-S finetune_rank.shard_encoder=false, or -S {SECTION}.encoders=one"
+        )
+
+
+def check_blocks(encoder: Encoder, options: FinetuneRank) -> None:
+    if options.objectives.ratings.block_means and not encoder.is_packed:
+        raise UserError(
+            f"params.yaml: `{SECTION}.block_means` reads the blocks of an encoder of the BERT family, not of "
+            f"{type(encoder.transformer).__name__}; use -S {SECTION}.block_means=false"
         )

@@ -90,10 +90,24 @@ def test(prepared: Prepared, objective: RatingsObjective) -> pd.DataFrame:
     return predicted
 
 
-def write(tables: RatingTables, folder: str | Path, *, id_name: str) -> None:
-    """out_of_fold.parquet, and where there are rows to predict test.parquet and submission.csv, ids under `id_name`."""
+def snapped_test(prepared: Prepared, tables: RatingTables) -> pd.DataFrame:
+    """`test`, snapped to the labels of all rows where more than half of the folds decided so."""
+    decided = tables.out_of_fold.groupby(["target", "fold"])["snaps"].first().groupby("target").mean()
+    labels = prepared.ratings[prepared.ratings["use"] == "train"]
+    found = tables.test.copy()
+    for target in decided.index[decided > 0.5]:
+        found[target] = measure.snap(found[target], labels[target])
+    return found
+
+
+def write(tables: RatingTables, prepared: Prepared, folder: str | Path, *, id_name: str) -> None:
+    """out_of_fold.parquet, and where there are rows to predict test.parquet, submission.csv and the same snapped.
+
+    id_name   of the column of ids in a submission
+    """
     folder = Path(folder)
     io.write_table(folder / "out_of_fold.parquet", tables.out_of_fold)
     if len(tables.test):
         io.write_table(folder / "test.parquet", tables.test)
-        io.write_table(folder / "submission.csv", tables.test.rename(columns={"rating_id": id_name}))
+        for name, table in {"submission": tables.test, "submission_snapped": snapped_test(prepared, tables)}.items():
+            io.write_table(folder / f"{name}.csv", table.rename(columns={"rating_id": id_name}))

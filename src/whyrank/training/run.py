@@ -90,7 +90,7 @@ def finetune_rank(
     checks.check(result, options)
     stopping = objectives.early_stopping(options)
     if "ratings" in weights:
-        rating_checks.check(prepared, options)
+        rating_checks.check(prepared, result.encoder, options)
     teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
     vectors = vectors_for(result, prepared, encoder, options, kept)

@@ -13,12 +13,14 @@ from whyrank.training.vectors import Vectors
 
 # Rows that are put together at once, to bound memory.
 ROWS = 256
-# The least spread of a feature that is told from rounding.
-SMALLEST = 1e-6
+# Of its largest magnitude: a feature that varies by less is constant, and another value of it says nothing.
+ROUNDING = 2.0**-20
 
 
 class Surface:
     """(B, F) of rows by the numbers of their texts: each feature less its mean, in its own spread, times 1 / sqrt(D).
+
+    A feature that is constant in the rows that are trained on is 0 in all.
 
     The features of a block together have length 1 or so, however many they are: a step of the layer then changes a
     rating as much through them as through the encoder's own vector.
@@ -33,7 +35,9 @@ class Surface:
         self.mean_NF = mean_NKD.flatten(1)
         self.centre_F = mean_of(self.of_rows(texts_B2) for texts_B2 in parts(texts_R2))
         squares_F = mean_of((self.of_rows(texts_B2) - self.centre_F) ** 2 for texts_B2 in parts(texts_R2))
-        self.spread_F = squares_F.sqrt().clamp(min=SMALLEST)
+        largest_F = torch.stack([self.of_rows(texts_B2).abs().amax(0) for texts_B2 in parts(texts_R2)]).amax(0)
+        spread_F = squares_F.sqrt()
+        self.spread_F = torch.where(spread_F > ROUNDING * largest_F, spread_F, torch.inf)
         self.width = len(self.centre_F)
 
     def of_rows(self, texts_B2: np.ndarray) -> torch.Tensor:
