@@ -458,10 +458,30 @@ def test_blocks_are_thawed_one_by_one(thaw, learning, make_encoder):
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
     for step, expected in learning.items():
-        freezing.apply(trained, optimisation(frozen_steps=2, thaw_every=3, thaw=thaw), step, names)
+        freezing.apply(trained, optimisation(frozen_steps=2, thaw_every=3, thaw=thaw), step, 20, names)
         for name, parameter in trained.named_parameters():
             block = 1 if ".layer.1." in name else 0
             assert parameter.requires_grad == (name.startswith("heads") or block in expected), (step, name)
+
+
+@pytest.mark.parametrize(("frozen", "first"), [(0.25, 6), (5, 6), (0, 1), (0.9, 19)])
+def test_below_one_frozen_steps_are_a_share_of_all(frozen, first, make_encoder):
+    trained = nn.ModuleDict({"encoder": make_encoder()})
+    names = [name for name, _ in trained.named_parameters()]
+    learns = []
+    for step in range(1, 21):
+        freezing.apply(trained, optimisation(frozen_steps=frozen), step, 20, names)
+        learns.append(next(trained.parameters()).requires_grad)
+    assert learns == [step >= first for step in range(1, 21)]
+
+
+@pytest.mark.parametrize("frozen", [20, 200])
+def test_an_encoder_that_would_never_learn_is_a_user_error(frozen, make_encoder):
+    trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
+    names = [name for name, _ in trained.named_parameters()]
+    with pytest.raises(UserError, match=rf"`frozen_steps` is {frozen}, and training has 20 steps: the encoder would"):
+        freezing.apply(trained, optimisation(frozen_steps=frozen), 1, 20, names)
+    freezing.apply(trained, optimisation(frozen_steps=frozen), 1, 20, names[:2])
 
 
 def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):

@@ -135,7 +135,7 @@ class Optimisation:
     # activations of those below | all
     train: Literal["head", "last", "all"]
     last_blocks: int  # how many, for `train: last`
-    frozen_steps: int  # first steps, in which the encoder stands still and only the heads learn
+    frozen_steps: float  # first steps (below 1: share of all), in which the encoder stands still, only the heads learn
     thaw_every: int  # after them, steps until one more block learns; 0: all at once
     thaw: Literal["top_down", "bottom_up"]  # which block learns first
     accumulate: int  # batches whose gradients are summed before an update

@@ -148,7 +148,7 @@ class Loop:
         # Drawn from the step alone: neither a resumed run nor another process needs the state of a generator.
         seed_step(self.seed, step)
         began = time.monotonic()
-        freezing.apply(self.trained, self.optimisation, step, self.trainable)
+        freezing.apply(self.trained, self.optimisation, step, self.steps, self.trainable)
         training_mode(self.trained)
         self.optimiser.adamw.zero_grad(set_to_none=True)
         try:
