@@ -75,7 +75,11 @@ def with_ratings(records: Records, *, noise: dict[str, float] | None = None, is_
     fields = pd.DataFrame({"field": ["title", "body", "answer"], "tokens_mean": [12.0, 150.0, 140.0]})
     fields = fields.assign(tokens_kept_mean=[12.0, 140.0, 133.0], share_lost=[0.0, 0.07, 0.05], rows_cut=[0, 0.1, 0.1])
     fields = fields.assign(
-        column=fields["field"], share_lost_adaptive=fields["share_lost"], share_lost_fixed=[0.1, 0.1, 0.1]
+        column=fields["field"],
+        share_lost_adaptive=fields["share_lost"],
+        share_lost_fixed=[0.1, 0.1, 0.1],
+        budget=[26, 260, 210],
+        one_text_takes=509,
     )
     tables = records.data.tables | {"rating_fields": fields}
     data = replace(records.data, ratings=prepared(is_separate=is_separate), tables=tables)

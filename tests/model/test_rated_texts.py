@@ -127,6 +127,8 @@ def test_what_each_field_loses_is_counted_over_training_rows_with_either_allocat
     rows = pd.concat([ROWS[:2], ROWS[2:].assign(use="train"), ROWS[2:].assign(answer="tax " * 30)])
     fields = laid_out(tiny_encoder, rows, make(2, 2, 2, allocation="fixed")).fields.set_index("field")
     assert fields["column"].tolist() == ["question_title", "question_body", "answer"]
+    # Of 64 places three are special.
+    assert fields["budget"].tolist() == [2, 2, 2] and fields["one_text_takes"].tolist() == [61] * 3
     # Of the answers, 4 + 2 + 6 tokens, fixed keeps 2 + 2 + 2, adaptive 2 + 2 + 5.
     answer = fields.loc["answer"]
     assert answer[["rows", "tokens_mean", "tokens_kept_mean"]].tolist() == [3, 4, 2]

@@ -23,9 +23,10 @@ QUESTION = FIELDS[:2]
 class LaidOut(NamedTuple):
     """rows     those given, with `first` and `second`: places in `texts`; `second` is -1 where there is one text
     texts    text (what is kept of the fields), input_ids (int64, special tokens included); equal ones once
-    fields   one row per field that there is, over the rows to train on: field, column, rows, tokens_mean,
-             tokens_kept_mean, share_lost (of all tokens of the field), rows_cut (share of the rows), and what either
-             allocation would lose, share_lost_adaptive and share_lost_fixed
+    fields   one row per field that there is, over the rows to train on: field, column, budget, one_text_takes (tokens
+             of all fields that one text has room for), rows, tokens_mean, tokens_kept_mean, share_lost (of all tokens
+             of the field), rows_cut (share of the rows), and what either allocation would lose, share_lost_adaptive
+             and share_lost_fixed
     longest  tokens that a text may have, special ones included; 0 without rows
     """
 
@@ -127,6 +128,7 @@ def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
         _field_table(
             names,
             options,
+            encoder.longest - encoder.first_position - encoder.tokenizer.num_special_tokens_to_add(pair=len(parts) > 1),
             length_NF[trained_N],
             {"share_lost": kept_NF[trained_N]}
             | {f"share_lost_{name}": share(adaptive=name == "adaptive")[trained_N] for name in ("adaptive", "fixed")},
@@ -183,9 +185,11 @@ def _text(
 
 
 def _field_table(
-    names: Sequence[str], options: Ratings, length_NF: np.ndarray, kept_NF_by_column: dict[str, np.ndarray]
+    names: Sequence[str], options: Ratings, room: int, length_NF: np.ndarray, kept_NF_by_column: dict[str, np.ndarray]
 ) -> pd.DataFrame:
-    """kept_NF_by_column   tokens kept with the allocation that was asked for (`share_lost`), and with either one"""
+    """room                tokens of all fields that one text has room for
+    kept_NF_by_column   tokens kept with the allocation that was asked for (`share_lost`), and with either one
+    """
     total_F = np.maximum(length_NF.sum(axis=0), 1)
     kept_NF = kept_NF_by_column["share_lost"]
     columns = astuple(options.text)
@@ -193,6 +197,8 @@ def _field_table(
         {
             "field": names,
             "column": [columns[FIELDS.index(name)] for name in names],
+            "budget": [getattr(options.tokens, name) for name in names],
+            "one_text_takes": room,
             "rows": len(length_NF),
             "tokens_mean": length_NF.mean(axis=0),
             "tokens_kept_mean": kept_NF.mean(axis=0),

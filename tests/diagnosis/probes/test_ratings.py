@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
+from whyrank.diagnosis.probes.rating_labels import CLASS_AWARE
 from whyrank.diagnosis.ratings import compare_ratings
 
 from .. import rated
@@ -51,7 +52,7 @@ def test_a_constant_target_in_one_fold_is_a_warning_and_gets_a_class_aware_loss(
     found = findings(equal_ratings(lab, healthy))["constant-predictions", "base-tuned"]
     assert found.severity == "warning" and "the same rating in rare: 1 of 20 columns of folds" in found.sentence
     weights = {key.split(".")[-2]: value for key, value in found.fix.params.items()}
-    assert weights == {"weighted_bce": 1.0, "bce": 0.0, "mse": 0.0}
+    assert weights == {"weighted_bce": 1.0, "bce": 0.0, "focal": 0.0, "mse": 0.0}
 
 
 def test_a_fold_without_any_order_is_an_error_of_both_kinds_and_gets_a_warmup(sound, findings):
@@ -191,6 +192,54 @@ def test_a_training_that_hardly_moved_is_underfitted_and_gets_longer_steps(sound
     found = findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), slow)))["underfitted", "base-tuned"]
     assert "had hardly moved" in found.sentence
     assert found.fix.params == {"finetune_rank.learning_rate": 1e-3, "finetune_rank.encoder_learning_rate": 1e-4}
+
+
+def test_a_rate_that_the_task_has_for_itself_is_the_one_that_is_changed(sound, findings):
+    still = rated.training(held_out=0.02, train=0.03)
+    slow = still.history.assign(learning_rate=2e-5, ratings_learning_rate=2e-5, encoder_learning_rate=2e-7)
+    slowly = replace(sound, finetune=dict.fromkeys(("base", "barlow"), replace(still, history=slow)))
+    found = findings(slowly)["underfitted", "base-tuned"]
+    assert found.fix.params["finetune_rank.objectives.ratings.learning_rate"] == 1e-3
+    assert found.fix.params["finetune_rank.encoder_learning_rate"] == 1e-4
+
+
+def test_rounds_count_the_rows_with_labels_of_a_model_as_rows(sound, findings):
+    rising = rated.training(held_out=0.25, train=0.28, curve=RISING)
+    rising = replace(rising, history=rising.history.assign(ratings_pseudo_rows=8))
+    rows = pd.concat([sound.data.ratings, sound.data.ratings.iloc[:240].assign(use="unlabelled", fold=-1)])
+    both = replace(sound, data=replace(sound.data, ratings=rows), finetune=dict.fromkeys(("base", "barlow"), rising))
+    # 400 batches of 16 of 240 rows, and as many without labels, were 13.3 rounds.
+    assert findings(both)["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 40}
+
+
+@pytest.mark.parametrize(
+    ("losses", "params"),
+    [
+        (["bce"], CLASS_AWARE),
+        (["weighted_bce", "focal"], CLASS_AWARE),
+        (["weighted_bce"], {"prepare.ratings.exclude": ["rare"]}),
+    ],
+)
+def test_equal_ratings_under_a_class_aware_loss_have_their_target_left_out(losses, params, lab, healthy, findings):
+    spoilt = equal_ratings(lab, healthy)
+    history = spoilt.finetune["base"].history.assign(**{f"ratings_{name}_loss": 0.5 for name in losses})
+    found = findings(with_finetune(spoilt, history=history))
+    assert found["constant-predictions", "base-tuned"].fix.params == params
+
+
+@pytest.mark.parametrize(
+    ("budgets", "tokens"),
+    [([26, 260, 223], {}), ([26, 260, 224], {"title": 25, "body": 259, "answer": 223}), ([26, 484, 510], None)],
+)
+def test_fields_that_one_text_has_no_room_for_share_what_there_is(budgets, tokens, lab, healthy, findings):
+    spoilt = sides_apart(lab, healthy)
+    fields = spoilt.data.tables["rating_fields"].assign(budget=budgets)
+    tables = spoilt.data.tables | {"rating_fields": fields}
+    found = findings(replace(spoilt, data=replace(spoilt.data, tables=tables)))
+    params = found["separate-encoders-lose-interaction", "base-tuned"].fix.params
+    shared = {name.removeprefix("prepare.ratings.tokens."): value for name, value in params.items() if "tokens" in name}
+    assert shared == ({"title": 12, "body": 241, "answer": 254} if tokens is None else tokens)
+    assert sum(shared.values()) <= 509
 
 
 def test_a_training_that_knows_its_own_rows_less_than_a_floor_knows_unseen_ones_is_underfitted(sound, findings):

@@ -39,8 +39,9 @@ def late_share(record: TrainingRecord, step_L: np.ndarray, share: float) -> int:
 
 
 def rounds(data: DataRecords, record: TrainingRecord) -> float:
-    """Rounds through the rows that the recorded fold was trained on."""
+    """Rounds through the rows that the recorded fold was trained on, those with a model's labels among them."""
     rows = data.ratings
-    labelled = rows[rows["use"] == "train"] if len(rows) else rows
-    trained_on = int((labelled["fold"] != 0).sum()) if len(labelled) else 0
+    trained_on = int(((rows["use"] == "train") & (rows["fold"] != 0)).sum()) if len(rows) else 0
+    if "ratings_pseudo_rows" in record.history:
+        trained_on += int((rows["use"] != "train").sum())
     return float(record.history["ratings_rows"].sum()) / max(1, trained_on)

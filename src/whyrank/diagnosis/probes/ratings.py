@@ -10,6 +10,8 @@ import numpy as np
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination, is_higher, points, spoken
 from whyrank.diagnosis.finding import Evidence, Finding, Fix
+from whyrank.diagnosis.probes.rating_columns import excluding
+from whyrank.diagnosis.probes.rating_labels import CLASS_AWARE
 from whyrank.diagnosis.probes.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.steps import scaled_rates, too_long, usual_rates
 from whyrank.diagnosis.ratings import Rated, by_fold, wide
@@ -21,9 +23,6 @@ from whyrank.measure.significance import Interval
 ONE_VALUE = 1e-6
 
 OBJECTIVE = "finetune_rank.objectives.ratings"
-# Each target's rare side weighs as much as its common one, so that no target is best served by its mean.
-CLASS_AWARE = {f"{OBJECTIVE}.{name}.weight": weight for name, weight in
-               (("weighted_bce", 1.0), ("bce", 0.0), ("mse", 0.0))}  # fmt: skip
 
 
 def constant_predictions(case: Examination) -> Iterator[Finding]:
@@ -55,7 +54,7 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
                 if whole
                 else "The loss is lowest at the mean of a target that is nearly always the same."
             ),
-            fix=_constant_fix(case, system, bool(whole)),
+            fix=_constant_fix(case, system, touched, bool(whole)),
             reference="ST#2702, #829",
             weight=100 * max(abs(mean), LEAST_EFFECT) * len(cells) / (folds * targets),
         )
@@ -86,11 +85,16 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more targets"
 
 
-def _constant_fix(case: Examination, system: str, is_whole: bool) -> Fix:
+def _constant_fix(case: Examination, system: str, touched: list[str], is_whole: bool) -> Fix:
+    """Where the loss weighs sides already, such targets are left out: nothing that can be set orders their rows."""
     record = case.records.finetune.get(UNTUNED.get(system, ""))
     if record is None or record.history.empty:
         return Fix({}, "look at the texts of these rows: nothing that was read of them differs")
-    return Fix(steadier(record)) if is_whole else Fix(dict(CLASS_AWARE))
+    if is_whole:
+        return Fix(steadier(record))
+    weighs_sides = "ratings_weighted_bce_loss" in record.history
+    has_others = any(f"ratings_{name}_loss" in record.history for name in ("bce", "focal", "mse"))
+    return excluding(case.data, touched) if weighs_sides and not has_others else Fix(dict(CLASS_AWARE))
 
 
 def steadier(record: TrainingRecord) -> dict[str, object]:
@@ -123,11 +127,21 @@ def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
             ),
             cause="Two vectors meet only in the head: no token of the answer attends to a token of the question, so "
             "whether the one answers the other has to be guessed from what each says alone.",
-            fix=Fix({"prepare.ratings.layout": "joint", f"{OBJECTIVE}.encoders": "one"}),
+            fix=Fix({"prepare.ratings.layout": "joint", f"{OBJECTIVE}.encoders": "one"} | fitting(case)),
             reference="Humeau et al. 2020, arXiv:1905.01969 (cross-encoders and bi-encoders)",
             interval=points(found.gain),
             weight=100 * found.gain.mean,
         )
+
+
+def fitting(case: Examination) -> dict[str, object]:
+    """Token budgets of all fields in their old proportions, where one text has no room for their sum."""
+    table = case.data.tables["rating_fields"]
+    total, room = int(table["budget"].sum()), int(table["one_text_takes"].iloc[0])
+    if total <= room:
+        return {}
+    parts = zip(table["field"], table["budget"], strict=True)
+    return {f"prepare.ratings.tokens.{name}": int(budget) * room // total for name, budget in parts}
 
 
 class Layouts(NamedTuple):

@@ -8,7 +8,9 @@ from whyrank.diagnosis.finding import Fix
 from whyrank.diagnosis.records import TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
+# `<task>_learning_rate` is of what a task has for itself, where it has a rate of its own.
 RATES = ("learning_rate", "encoder_learning_rate")
+OWN = "_learning_rate"
 # Adam moves a weight by about the learning rate in a step (Kingma and Ba 2015, section 2.1), so the sum of the rates
 # bounds how far weights went. Heads on the sample learned as much for the same sum, in 30 steps or in 3000: training
 # accuracy .40 -> .42 at .0015, .85 at .015. Pretrained blocks need a tenth of it.
@@ -51,17 +53,29 @@ def epochs_run(case: Examination, record: TrainingRecord) -> float:
 
 
 def peak_rates(record: TrainingRecord) -> dict[str, float]:
-    return {name: float(record.history[name].max()) for name in RATES if name in record.history}
+    """By column of the history."""
+    own = [name for name in map(str, record.history) if name.endswith(OWN) and name not in RATES]
+    return {name: float(record.history[name].max()) for name in (*RATES, *own) if name in record.history}
+
+
+def parameter(rate: str, section: str = "finetune_rank") -> str:
+    """Of a learning rate, by its column."""
+    return f"{section}.{rate}" if rate in RATES else f"{section}.objectives.{rate.removesuffix(OWN)}.learning_rate"
+
+
+def measure_of(table: dict[str, float], rate: str) -> float:
+    """Of `ENOUGH` or `USUAL`: what a task has for itself is a head."""
+    return table.get(rate, table["learning_rate"])
 
 
 def scaled_rates(record: TrainingRecord, factor: float, section: str = "finetune_rank") -> dict[str, object]:
     """Overrides that multiply the learning rate of whatever was trained."""
-    return {f"{section}.{name}": rounded(factor * rate) for name, rate in peak_rates(record).items()}
+    return {parameter(name, section): rounded(factor * rate) for name, rate in peak_rates(record).items()}
 
 
 def gentler(record: TrainingRecord) -> dict[str, object]:
     """Rates that bring weights as far as learning takes, at most a third of those that there were."""
-    far = [record.history[name].sum() / ENOUGH[name] for name in peak_rates(record)]
+    far = [record.history[name].sum() / measure_of(ENOUGH, name) for name in peak_rates(record)]
     return scaled_rates(record, 1 / max([3.0, *far]))
 
 
@@ -88,7 +102,9 @@ def train_more(case: Examination, record: TrainingRecord) -> Fix:
 
 def _further(record: TrainingRecord) -> dict[str, float]:
     """How many times as far as they went the weights have to go, by what was trained; 1 where they went far enough."""
-    return {name: max(1.0, ENOUGH[name] / max(record.history[name].sum(), TINY)) for name in peak_rates(record)}
+    return {
+        name: max(1.0, measure_of(ENOUGH, name) / max(record.history[name].sum(), TINY)) for name in peak_rates(record)
+    }
 
 
 def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
@@ -97,21 +113,22 @@ def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
     if max(far.values(), default=1.0) <= 1:
         return None
     peaks = {name: max(peak, TINY) for name, peak in peak_rates(record).items()}
-    longer = {name: min(far[name], max(1.0, USUAL[name] / peak)) for name, peak in peaks.items()}
+    longer = {name: min(far[name], max(1.0, measure_of(USUAL, name) / peak)) for name, peak in peaks.items()}
     more = max(far[name] / longer[name] for name in peaks)
-    rates = {f"finetune_rank.{name}": rounded(longer[name] * peak) for name, peak in peaks.items()}
+    rates = {parameter(name): rounded(longer[name] * peak) for name, peak in peaks.items()}
     return Fix({"finetune_rank.epochs": rounded(more * epochs)} | rates)
 
 
 def usual_rates(record: TrainingRecord) -> dict[str, object]:
     """The rates at which pretrained blocks and new layers learn, for those that are lower, or far higher."""
-    wrong = {name for name, peak in peak_rates(record).items() if peak < USUAL[name]} | too_long(record)
-    return {f"finetune_rank.{name}": USUAL[name] for name in RATES if name in wrong}
+    far = too_long(record)
+    wrong = [name for name, peak in peak_rates(record).items() if peak < measure_of(USUAL, name) or name in far]
+    return {parameter(name): measure_of(USUAL, name) for name in wrong}
 
 
 def too_long(record: TrainingRecord) -> set[str]:
     """Rates that no pretrained encoder, and no layer on it, stands."""
-    return {name for name, peak in peak_rates(record).items() if peak > FAR * USUAL[name]}
+    return {name for name, peak in peak_rates(record).items() if peak > FAR * measure_of(USUAL, name)}
 
 
 def _loss_rose(loss: np.ndarray) -> bool:
