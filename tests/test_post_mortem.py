@@ -134,7 +134,8 @@ def workspace(tmp_path, monkeypatch, shipped_params):
     for name in RUNS:
         content = {"name": name, "question": "Why?", "overrides": {"seed": 1}, "expected": [], "unexpected": []}
         (scenarios / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(shipped_params))
+    committed = yaml.safe_dump(shipped_params)
+    (tmp_path / "params.yaml").write_text(committed)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(__main__, "SCENARIOS", scenarios)
@@ -142,7 +143,16 @@ def workspace(tmp_path, monkeypatch, shipped_params):
 
     def run(command, **_):
         commands.append(command)
+        if command[:2] == ["git", "checkout"]:
+            (tmp_path / "params.yaml").write_text(committed)
+        if command[:2] == ["git", "diff"]:
+            return subprocess.CompletedProcess(command, int((tmp_path / "params.yaml").read_text() != committed))
         if "run" in command:
+            set_level = shipped_params["diagnose"] | {"level": 0.5} if "diagnose.level=0.5" in command else {}
+            values = shipped_params | {"seed": 1} | ({"diagnose": set_level} if set_level else {})
+            (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+            if "finetune_rank.epochs=-1" in command:
+                return subprocess.CompletedProcess(command, 1)
             name = command[command.index("-n") + 1]
             floors = {"tfidf": 1.0, "base": 2.0}
             scored = {system: noise for system, noise in floors.items() if f"~systems.{system}" not in command}
@@ -169,3 +179,30 @@ def test_the_command_runs_all_of_them_and_leaves_no_override_of_one_to_the_next(
     assert "- x-seed: underfitted\n- x-seed-joint: nothing found\n" in text
     table = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
     assert table["run"].tolist() == ["tfidf", "base", *RUNS]
+
+
+def test_its_own_table_is_of_the_level_that_was_asked_for(workspace, monkeypatch):
+    __main__.main()
+    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "diagnose.level=0.5"])
+    wide = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
+    __main__.main()
+    narrow = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
+    assert (narrow["high"] - narrow["low"] < 0.6 * (wide["high"] - wide["low"])).all()
+    assert "50 %" in (__main__.POST_MORTEMS / "x" / "table.md").read_text()
+
+
+def test_a_run_that_fails_leaves_the_parameters_as_they_were_committed(workspace, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "finetune_rank.epochs=-1"])
+    committed = Path("params.yaml").read_text()
+    with pytest.raises(UserError, match=r"scenario x-seed: `dvc exp run` failed"):
+        __main__.main()
+    assert Path("params.yaml").read_text() == committed
+
+
+def test_changes_of_the_user_are_neither_run_on_nor_undone(workspace):
+    with open("params.yaml", "a") as file:
+        file.write("# mine\n")
+    with pytest.raises(UserError, match=r"params\.yaml differs from the last commit"):
+        __main__.main()
+    assert Path("params.yaml").read_text().endswith("# mine\n")
+    assert not any("run" in command for command in workspace)

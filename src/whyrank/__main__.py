@@ -75,12 +75,15 @@ def compare(topic: str, overrides: list[str]) -> None:
     for number, name in enumerate(chosen.all, start=1):
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
         start = time.monotonic()
-        found[name] = codes(scenario.read(name, SCENARIOS), [*post_mortem.settings(chosen, name), *overrides])
+        refuse_changed()
+        try:
+            found[name] = codes(scenario.read(name, SCENARIOS), [*post_mortem.settings(chosen, name), *overrides])
+            values = params.load("diagnose")
+        finally:
+            # What the next one does not name is to be as it was committed, and so is what a failed one leaves.
+            subprocess.run(["git", "checkout", "--quiet", "params.yaml"], check=True)
         post_mortem.keep(chosen, name, Path("data/runs"), folder)
-        # What the next one does not name is to be as it was committed.
-        subprocess.run(["git", "checkout", "--quiet", "params.yaml"], check=True)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
-    values = params.load("diagnose")
     options = params.section(values, "diagnose", params.Diagnose)
     draws = {"resamples": options.resamples, "seed": params.seed(values)}
     table = post_mortem.table(chosen, folder, level=options.level, **draws)
@@ -90,14 +93,18 @@ def compare(topic: str, overrides: list[str]) -> None:
     print(f"\n{text}\nin {folder}")
 
 
-def codes(chosen: scenario.Scenario, overrides: list[str]) -> list[str]:
-    """Run a scenario; the codes of what was found, weightiest first."""
+def refuse_changed() -> None:
     # An experiment leaves its overrides in the workspace; the next one would inherit them without a word.
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], check=False).returncode:
         raise UserError(
             "params.yaml differs from the last commit, perhaps by an earlier experiment, which is kept under its name; "
             "commit your changes, or undo them with `git checkout params.yaml dvc.lock metrics`"
         )
+
+
+def codes(chosen: scenario.Scenario, overrides: list[str]) -> list[str]:
+    """Run a scenario; the codes of what was found, weightiest first."""
+    refuse_changed()
     # Its own earlier run gives way; forcing the name instead would also force every stage to run again.
     subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", chosen.name], check=False, capture_output=True)
     if subprocess.run(scenario.command(chosen, overrides), check=False).returncode:
