@@ -49,7 +49,8 @@ class Task(NamedTuple):
 def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed: int) -> Task:
     """Prepare a folder in BEIR layout with the shipped parameters, the embedded encoder and `tokens` for every text."""
     with contextlib.chdir(ROOT):
-        values = params.load("prepare") | params.load("finetune_rank@base") | params.load("evaluate@base")
+        values = params.load("finetune_rank@base") | params.load("evaluate@base")
+        values["prepare"] = params.load("prepare")["prepare"]  # whole; training declares a part of it
     values["encoder"] |= {"source": "embedded"}
     options = params.section(values, "prepare", params.Prepare)
     options = dataclasses.replace(options, tokens=params.Tokens(tokens, tokens, tokens, tokens))

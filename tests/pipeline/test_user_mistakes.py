@@ -79,7 +79,7 @@ def test_an_unknown_key_through_an_experiment(clone):
     assert "Traceback" not in result.stderr
     # ... unless the user asks it to append one.
     line = only_error(clone.run("dvc", "exp", "run", "-S", "+prepare.nope=1", "prepare"))
-    assert line.startswith("error: params.yaml: unknown key `prepare.nope`; known keys are source, ")
+    assert line.startswith("error: params.yaml: unknown key `prepare.nope`; known keys are ratings, source, hub, ")
     assert outputs(clone) == []
 
 

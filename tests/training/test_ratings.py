@@ -10,7 +10,7 @@ import torch
 from whyrank.core import params
 from whyrank.core.errors import UserError
 from whyrank.model import system
-from whyrank.training import encoding, objectives, optimiser, rating_checks, rating_losses, run
+from whyrank.training import encoding, freezing, objectives, optimiser, rating_checks, rating_losses, run
 from whyrank.training.evaluation import RatingsWatch
 from whyrank.training.ratings import TERMS, RatingsObjective
 
@@ -177,9 +177,7 @@ def test_both_encoders_are_in_the_groups_of_the_encoder_and_thaw_block_by_block(
     assert rate[id(objective.rate.weight)] == (1e-3, False)
     assert len({found for found, is_encoder in rate.values() if is_encoder}) == 3  # two blocks and the embeddings
     names = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
-    from whyrank.training import freezing
-
-    freezing.apply(trained, chosen, 1, names)
+    freezing.apply(trained, chosen, 1, 10, names)
     for encoder in (objective.encoder, objective.system[0].encoder):
         assert {"layer.1." in n for n, p in encoder.named_parameters() if p.requires_grad} == {True}
 
