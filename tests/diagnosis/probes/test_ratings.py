@@ -227,6 +227,15 @@ def test_equal_ratings_under_a_class_aware_loss_have_their_target_left_out(losse
     assert found["constant-predictions", "base-tuned"].fix.params == params
 
 
+def test_targets_that_are_equal_in_one_fold_each_are_not_all_left_out(healthy, findings):
+    rows = np.flatnonzero(np.less(rated.FOLD, len(rated.TARGETS)))
+    spoilt = rated.rated_otherwise(rated.with_ratings(healthy), *TUNED, rows=rows, columns=rated.FOLD[rows], to=0.5)
+    history = spoilt.finetune["base"].history.assign(ratings_weighted_bce_loss=0.5)
+    found = findings(with_finetune(spoilt, history=history))["constant-predictions", "base-tuned"]
+    assert found.evidence[0].value == len(rated.TARGETS)
+    assert found.fix.params == {"finetune_rank.warmup_ratio": 0.1}
+
+
 @pytest.mark.parametrize(
     ("budgets", "tokens"),
     [([26, 260, 223], {}), ([26, 260, 224], {"title": 25, "body": 259, "answer": 223}), ([26, 484, 510], None)],

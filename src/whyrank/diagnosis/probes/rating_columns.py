@@ -52,7 +52,7 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
     table = columns(data)
     found = table[table["kind"] == "out_of_range"]
     for row in rows_of(found):
-        slips = row.outside_share <= SLIPS
+        cause, fix = _cause_and_fix(data, found, row)
         yield Finding(
             code="target-out-of-range",
             severity="error",
@@ -65,19 +65,22 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
                 Evidence("rows outside of 0 to 1", row.outside_share, "share"),
                 Evidence("different values", row.distinct, "values"),
             ),
-            cause="A few rows hold a slip, or one is in another unit."
-            if slips
-            else "It was rated on another scale. Losses and predictions of ratings run from 0 to 1."
-            if row.minimum < row.maximum
-            else "One number in all rows rates nothing.",
-            fix=Fix({}, f"mend the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}")
-            if slips
-            else _rescaled(data, found)
-            if row.minimum < row.maximum
-            else excluding(data, [row.column]),
+            cause=cause,
+            fix=fix,
             reference="docs/data.md, Ratings",
             weight=CAUSE + 100 * row.outside_share,
         )
+
+
+def _cause_and_fix(data: DataRecords, found: pd.DataFrame, row: Any) -> tuple[str, Fix]:
+    """Of one target: slips are mended in the file, a scale is declared, and what is one number is left out."""
+    if row.outside_share <= SLIPS:
+        mend = f"mend the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}"
+        return "A few rows hold a slip, or one is in another unit.", Fix({}, mend)
+    if row.minimum < row.maximum:
+        scale = "It was rated on another scale. Losses and predictions of ratings run from 0 to 1."
+        return scale, _rescaled(data, found)
+    return "One number in all rows rates nothing.", excluding(data, [row.column])
 
 
 def _rescaled(data: DataRecords, found: pd.DataFrame) -> Fix:

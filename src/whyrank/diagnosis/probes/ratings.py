@@ -54,7 +54,7 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
                 if whole
                 else "The loss is lowest at the mean of a target that is nearly always the same."
             ),
-            fix=_constant_fix(case, system, touched, bool(whole)),
+            fix=_constant_fix(case, system, one, touched, is_whole=bool(whole)),
             reference="ST#2702, #829",
             weight=100 * max(abs(mean), LEAST_EFFECT) * len(cells) / (folds * targets),
         )
@@ -85,7 +85,7 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more targets"
 
 
-def _constant_fix(case: Examination, system: str, touched: list[str], is_whole: bool) -> Fix:
+def _constant_fix(case: Examination, system: str, one: Rated, touched: list[str], *, is_whole: bool) -> Fix:
     """Where the loss weighs sides already, such targets are left out: nothing that can be set orders their rows."""
     record = case.records.finetune.get(UNTUNED.get(system, ""))
     if record is None or record.history.empty:
@@ -94,7 +94,10 @@ def _constant_fix(case: Examination, system: str, touched: list[str], is_whole: 
         return Fix(steadier(record))
     weighs_sides = "ratings_weighted_bce_loss" in record.history
     has_others = any(f"ratings_{name}_loss" in record.history for name in ("bce", "focal", "mse"))
-    return excluding(case.data, touched) if weighs_sides and not has_others else Fix(dict(CLASS_AWARE))
+    if not weighs_sides or has_others:
+        return Fix(dict(CLASS_AWARE))
+    leaves_none = len(touched) == len(one.targets)
+    return Fix(steadier(record)) if leaves_none else excluding(case.data, touched)
 
 
 def steadier(record: TrainingRecord) -> dict[str, object]:
