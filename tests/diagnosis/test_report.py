@@ -110,6 +110,14 @@ def test_verdict_claims_no_difference_where_the_interval_holds_zero():
     assert "pretraining before it makes no difference that 183 test queries can show (\u22123.0 to 2.0)" in text
 
 
+def test_verdict_tells_equal_results_from_results_that_could_not_be_told_apart():
+    text = say(row("base-tuned", "base", 0.0, 0.0, 0.0), row("barlow-tuned", "base-tuned", 0.0, 0.0, 0.0))
+    assert text == (
+        "Fine-tuning shows no difference from the encoder it started from, base, on any of 183 test queries "
+        "and Barlow pretraining before it makes no difference to any of 183 test queries."
+    )
+
+
 def test_verdict_only_says_seems_where_the_correction_takes_certainty_away():
     text = say(row("base-tuned", "base", 0.05, 0.01, 0.09, p_holm=0.12))
     assert "seems to beat" in text and "yet corrected p = 0.12" in text

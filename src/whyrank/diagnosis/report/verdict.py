@@ -112,6 +112,8 @@ class _Claims:
     def against(self, row: Any, other: str) -> str:
         if math.isnan(row.difference):
             return f"cannot be compared with {other} ({row.reason})"
+        if _is_all_zero(row):
+            return f"shows no difference from {other}, on any of {self._tested(row)}"
         if _holds_zero(row):
             return f"shows no difference from {other}, that {self._too_few(row)}"
         if self._is_sure(row):
@@ -123,6 +125,8 @@ class _Claims:
     def effect(self, row: Any) -> str:
         if math.isnan(row.difference):
             return f"has no effect that can be told ({row.reason})"
+        if _is_all_zero(row):
+            return f"makes no difference to any of {self._tested(row)}"
         if _holds_zero(row):
             return f"makes no difference that {self._too_few(row)}"
         if self._is_sure(row):
@@ -133,9 +137,12 @@ class _Claims:
         return bool(row.p_holm <= 1 - self.level + 1e-12)
 
     def _too_few(self, row: Any) -> str:
+        return f"{self._tested(row)} can show{self._interval(row, 1)}"
+
+    def _tested(self, row: Any) -> str:
         n = getattr(row, f"n_{self.unit}")
         unit = {"queries": "query", "pairs": "pair", "rows": "row"}[self.unit] if n == 1 else self.unit
-        return f"{n:,} test {unit} can show{self._interval(row, 1)}"
+        return f"{n:,} test {unit}"
 
     def _points(self, row: Any) -> str:
         unit = f" points of {self.metric}" if self.is_first else " points"
@@ -149,6 +156,11 @@ class _Claims:
         self.is_first = False
         doubt = "" if _holds_zero(row) or self._is_sure(row) else f", yet corrected p = {row.p_holm:.2f}"
         return f" ({name}{value(low, 1)} to {value(high, 1)}{doubt})"
+
+
+def _is_all_zero(row: Any) -> bool:
+    """No draw differs from zero: what was tested came out alike one by one, as after pretraining of a part not used."""
+    return bool(row.low == 0 == row.high)
 
 
 def _holds_zero(row: Any) -> bool:
