@@ -265,6 +265,28 @@ def test_a_training_that_knows_its_own_rows_less_than_a_floor_knows_unseen_ones_
     assert findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), above))) == {}
 
 
+@pytest.mark.parametrize(
+    ("below", "rate", "speaks"),
+    [(0.1, 2e-5, True), (0.1, 1e-3, False), (0.005, 2e-5, False)],
+)
+def test_a_few_short_steps_that_end_below_a_floor_are_a_beginning(below, rate, speaks, sound, findings):
+    rows = compare_ratings(sound, level=0.95, resamples=100, seed=7).systems.set_index("system")["fold_mean"]
+    floor = rows[["tfidf", "base", "barlow"]].max()
+    # Few rows are known at once: training rows say nothing here.
+    known = rated.training(held_out=floor - below, train=floor + 0.2)
+    factor = known.history["rate_factor"]
+    short = known.history.assign(learning_rate=rate * factor, encoder_learning_rate=rate * factor / 10)
+    found = findings(replace(sound, finetune=dict.fromkeys(("base", "barlow"), replace(known, history=short))))
+    assert set(found) == (of("underfitted", *TUNED) if speaks else set())
+    if speaks:
+        one = found["underfitted", "base-tuned"]
+        assert one.sentence.startswith("After 400 steps training had only begun: mean column Spearman of held-out rows")
+        way = rate * factor.sum() / 0.015
+        assert next(e.value for e in one.evidence if e.name.startswith("way")) == pytest.approx(way)
+        assert one.fix.params["finetune_rank.learning_rate"] == pytest.approx(rate / way, rel=0.05)
+        assert one.weight == pytest.approx(100 * below, abs=0.5)
+
+
 def spiked(sound, train):
     record = rated.training(held_out=train, train=train)
     loss, norm = record.history["loss"].to_numpy().copy(), np.full(rated.STEPS, 2.0)

@@ -9,7 +9,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
 from whyrank.diagnosis.finding import Fix
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
 from whyrank.diagnosis.probes.rating_courses import course, late_share, rounds
-from whyrank.diagnosis.probes.steps import go_further, rounded, usual_rates
+from whyrank.diagnosis.probes.steps import further, go_further, rounded, usual_rates
 from whyrank.diagnosis.records import TrainingRecord
 
 # Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
@@ -20,6 +20,9 @@ LEAST_LOOKS = 4
 # heart, and another round adds to that first.
 NEAR = 0.10
 QUARTER = 0.25
+# Share of the way that weights go where something is learnt (`steps.ENOUGH`). With less than that behind it a training
+# has only begun, however well it knows its few rows.
+BEGUN = 1 / 3
 
 
 class Course(NamedTuple):
@@ -27,9 +30,11 @@ class Course(NamedTuple):
     train, dev                  (L,) at each look
     left, tail_gain             to learn; in the last part of the way
     epochs                      rounds made
-    short                       what held-out rows lack of a floor that rates rows it has not seen better than training
-                                rows are known: then nothing that was learnt by heart stands between
+    short                       what held-out rows lack of a floor, where it rates rows it has not seen better than
+                                training rows are known (nothing that was learnt by heart stands between), or where
+                                training has only begun
     floor                       in words: that floor, and how well it rates
+    way                         share of the way that weights go where something is learnt, at most 1
     """
 
     metric: str
@@ -46,6 +51,7 @@ class Course(NamedTuple):
     fix: Fix
     short: float = 0.0
     floor: str = ""
+    way: float = 1.0
 
 
 def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
@@ -64,6 +70,8 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
     hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
     floor, value = highest_floor(case)
     is_short = value - train[-1] >= LEAST_EFFECT
+    way = 1 / max(further(record).values(), default=1.0)
+    has_only_begun = way < BEGUN and value - dev[-1] >= LEAST_EFFECT
     return Course(
         metric="mean column Spearman",
         seen="training rows",
@@ -77,8 +85,9 @@ def rating_lessons(case: Examination, record: TrainingRecord) -> Course | None:
         tail_gain=gains[1],
         epochs=epochs,
         fix=_learn_more(record, epochs, bool(is_short)),
-        short=value - float(dev[-1]) if is_short else 0.0,
+        short=value - float(dev[-1]) if is_short or has_only_begun else 0.0,
         floor=f"{floor} rates rows that it has not seen at {value:.2f}" if floor else "",
+        way=way,
     )
 
 

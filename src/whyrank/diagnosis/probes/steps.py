@@ -100,7 +100,7 @@ def train_more(case: Examination, record: TrainingRecord) -> Fix:
     return Fix({"finetune_rank.epochs": rounded(3 * epochs)} | scaled_rates(record, 10))
 
 
-def _further(record: TrainingRecord) -> dict[str, float]:
+def further(record: TrainingRecord) -> dict[str, float]:
     """How many times as far as they went the weights have to go, by what was trained; 1 where they went far enough."""
     return {
         name: max(1.0, measure_of(ENOUGH, name) / max(record.history[name].sum(), TINY)) for name in peak_rates(record)
@@ -109,7 +109,7 @@ def _further(record: TrainingRecord) -> dict[str, float]:
 
 def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
     """Longer steps up to the usual rates, then more of them; None where the weights went far enough."""
-    far = _further(record)
+    far = further(record)
     if max(far.values(), default=1.0) <= 1:
         return None
     peaks = {name: max(peak, TINY) for name, peak in peak_rates(record).items()}

@@ -10,7 +10,7 @@ from whyrank.diagnosis.finding import Evidence, Finding
 from whyrank.diagnosis.probes.balance import holds_ranking_back
 from whyrank.diagnosis.probes.batches import false_negative_findings
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
-from whyrank.diagnosis.probes.lessons import LEAST_LOOKS, STILL_RISING, Course, rating_lessons
+from whyrank.diagnosis.probes.lessons import BEGUN, LEAST_LOOKS, STILL_RISING, Course, rating_lessons
 from whyrank.diagnosis.probes.schedule import is_short_of_peak, is_spoilt_at_once, is_thrown_off
 from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, ranked, train_less, train_more, train_on, trained
 from whyrank.diagnosis.records import TrainingRecord
@@ -41,18 +41,17 @@ def underfitted(case: Examination) -> Iterator[Finding]:
         if not (course.hardly_moved or course.is_rising or course.short):
             continue
         steps = int(record.metrics["steps_run"])
-        what = _how_far(course)
         yield Finding(
             code="underfitted",
             severity="warning",
             system=f"{init}-tuned",
-            sentence=f"After {steps} steps {course.metric} on {course.seen} {what}: {course.train[0]:.2f} at the "
-            f"start, {course.train[-1]:.2f} at the end" + (f", while {course.floor}." if course.short else "."),
+            sentence=f"After {steps} steps {_how_far(course)}" + (f", while {course.floor}." if course.short else "."),
             evidence=(
                 Evidence(f"train {course.metric} before the first step", float(course.train[0])),
                 Evidence(f"train {course.metric} at the end", float(course.train[-1])),
                 Evidence(f"{course.held_out} at the end", float(course.dev[-1])),
                 Evidence("steps", steps, "steps"),
+                *_way_evidence(course),
                 Evidence(f"rounds through the {course.rows}", course.epochs, "epochs"),
                 *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
             ),
@@ -64,9 +63,20 @@ def underfitted(case: Examination) -> Iterator[Finding]:
 
 
 def _how_far(course: Course) -> str:
+    """Training rows, and where these are known well enough, those held out."""
+    ends = f"{course.train[0]:.2f} at the start, {course.train[-1]:.2f} at the end"
     if course.hardly_moved:
-        return "had hardly moved"
-    return "was still rising" if course.is_rising else "had not come far"
+        return f"{course.metric} on {course.seen} had hardly moved: {ends}"
+    if course.is_rising:
+        return f"{course.metric} on {course.seen} was still rising: {ends}"
+    if course.way < BEGUN:
+        return f"training had only begun: {course.held_out} stands at {course.dev[-1]:.2f}"
+    return f"{course.metric} on {course.seen} had not come far: {ends}"
+
+
+def _way_evidence(course: Course) -> Iterator[Evidence]:
+    if course.way < BEGUN:
+        yield Evidence("way that the weights went", course.way, "of that on which something is learnt")
 
 
 def missing(course: Course) -> float:
