@@ -47,6 +47,7 @@ ALONE = {f"{RATINGS}.block_means": False}
 TRAINED = {"finetune_rank.train": "last", "finetune_rank.last_blocks": 1, "finetune_rank.learning_rate": 1e-3}
 FAULTS: dict[str, dict[str, Any]] = {
     "tiny steps": {"finetune_rank.learning_rate": 1e-5},
+    "a few short steps": {"finetune_rank.learning_rate": 5e-4, "finetune_rank.epochs": 1},
     "the last block alone": ALONE,
     "steps that no encoder stands": ALONE
     | TRAINED
@@ -65,6 +66,7 @@ class Case(NamedTuple):
 CASES = [
     Case("tiny steps", "underfitted", 12),
     Case("tiny steps", "worse-than-lexical", 12),
+    Case("a few short steps", "underfitted", 3),
     Case("the last block alone", "last-block-drops-surface", 10),
     Case("steps that no encoder stands", "fold-failed", 10),
     Case("steps that no encoder stands", "worse-than-lexical", 10),

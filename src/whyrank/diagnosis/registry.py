@@ -113,7 +113,7 @@ def _in_points(case: Examination, finding: Finding) -> Finding:
     if case.ratings is None or not case.ratings.is_first:
         return finding
     if finding.code in SHARES:
-        return replace(finding, weight=finding.weight * highest_floor(case)[1])
+        return replace(finding, weight=finding.weight * highest_floor(case, "fold_mean")[1])
     if finding.code not in OF_RANKING_METRICS:
         return finding
     sentence = f"In ranking, for which nothing was trained: {finding.sentence}"

@@ -10,7 +10,7 @@ from whyrank.diagnosis.finding import Evidence, Finding
 from whyrank.diagnosis.probes.balance import holds_ranking_back
 from whyrank.diagnosis.probes.batches import false_negative_findings
 from whyrank.diagnosis.probes.effects import HARDLY_MOVED, LEARNT
-from whyrank.diagnosis.probes.lessons import BEGUN, LEAST_LOOKS, STILL_RISING, Course, rating_lessons
+from whyrank.diagnosis.probes.lessons import LEAST_LOOKS, STILL_RISING, Course, rating_lessons
 from whyrank.diagnosis.probes.schedule import is_short_of_peak, is_spoilt_at_once, is_thrown_off
 from whyrank.diagnosis.probes.steps import epochs_run, peak_rates, ranked, train_less, train_more, train_on, trained
 from whyrank.diagnosis.records import TrainingRecord
@@ -35,17 +35,18 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
 def underfitted(case: Examination) -> Iterator[Finding]:
     """Training ended early: it had hardly moved, was still rising, or knew its own rows worse than a floor new ones."""
     for init, record in trained(case).items():
-        course = _ranking(case, record) if "rank" in record.objectives else rating_lessons(case, record)
+        course = _ranking(case, record) if "rank" in record.objectives else rating_lessons(case, init, record)
         if course is None or is_explained(case, record):
             continue
-        if not (course.hardly_moved or course.is_rising or course.short):
+        if not (course.hardly_moved or course.is_rising or course.gap.short):
             continue
         steps = int(record.metrics["steps_run"])
         yield Finding(
             code="underfitted",
             severity="warning",
             system=f"{init}-tuned",
-            sentence=f"After {steps} steps {_how_far(course)}" + (f", while {course.floor}." if course.short else "."),
+            sentence=f"After {steps} steps {_how_far(course)}"
+            + (f", while {course.gap.floor}." if course.gap.short else "."),
             evidence=(
                 Evidence(f"train {course.metric} before the first step", float(course.train[0])),
                 Evidence(f"train {course.metric} at the end", float(course.train[-1])),
@@ -63,26 +64,25 @@ def underfitted(case: Examination) -> Iterator[Finding]:
 
 
 def _how_far(course: Course) -> str:
-    """Training rows, and where these are known well enough, those held out."""
     ends = f"{course.train[0]:.2f} at the start, {course.train[-1]:.2f} at the end"
     if course.hardly_moved:
         return f"{course.metric} on {course.seen} had hardly moved: {ends}"
     if course.is_rising:
         return f"{course.metric} on {course.seen} was still rising: {ends}"
-    if course.way < BEGUN:
-        return f"training had only begun: {course.held_out} stands at {course.dev[-1]:.2f}"
+    if course.gap.begun_at:
+        return f"training had only begun: {course.gap.begun_at}"
     return f"{course.metric} on {course.seen} had not come far: {ends}"
 
 
 def _way_evidence(course: Course) -> Iterator[Evidence]:
-    if course.way < BEGUN:
-        yield Evidence("way that the weights went", course.way, "of that on which something is learnt")
+    if course.gap.begun_at:
+        yield Evidence("sum of the learning rates over what learning takes", course.gap.way, "share")
 
 
 def missing(course: Course) -> float:
     """What training left unlearnt, at least: what it is short of a floor, what there was to move, or what the last
     quarter still brought, as the next one brings no more."""
-    return max(course.short, course.left if course.hardly_moved else course.tail_gain)
+    return max(course.gap.short, course.left if course.hardly_moved else course.tail_gain)
 
 
 def _ranking(case: Examination, record: TrainingRecord) -> Course:
