@@ -48,6 +48,18 @@ def test_a_written_file_is_as_readable_as_the_umask_allows(tmp_path):
     assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o640  # 0666 without 0027
 
 
+def test_a_folder_is_listed_by_time_of_use_without_what_another_process_has_just_renamed(tmp_path):
+    for age, name in enumerate(["b.npy", "c.npy", "a.npy"]):
+        (tmp_path / name).write_bytes(b"1" * (age + 1))
+        os.utime(tmp_path / name, (age, age))
+    (tmp_path / "d.csv").touch()
+    # In the folder's list, and gone when asked for: as the temporary of a writer that renames it in between.
+    (tmp_path / ".a.npy").symlink_to("nowhere")
+    found = io.newest_first(tmp_path, "*.npy")
+    assert [(path.name, stat.st_size) for path, stat in found.items()] == [("a.npy", 3), ("c.npy", 2), ("b.npy", 1)]
+    assert io.newest_first(tmp_path / "nowhere") == {}
+
+
 def test_folders_above_a_file_are_made(tmp_path):
     io.write_text(tmp_path / "a" / "b" / "c.txt", "x")
     assert (tmp_path / "a" / "b" / "c.txt").read_text() == "x"

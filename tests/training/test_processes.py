@@ -40,7 +40,7 @@ def launched(folder, count):
 def torchrun(folder, count):
     """The weights and the history that the job ends with."""
     done = launched(folder, count)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr
     weights = torch.load(folder / f"weights-0-of-{count}.pt", weights_only=True)
     return weights, pd.read_csv(folder / f"history-{count}.csv")
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,18 @@ def _take_place(new: Path, path: Path) -> None:
         old.rename(path)
         raise
     shutil.rmtree(old)
+
+
+def newest_first(folder: Path, pattern: str = "*") -> dict[Path, os.stat_result]:
+    """What lies in a folder, with its size and time of use, last used first.
+
+    What another process renames or drops meanwhile, such as its temporary file, is left out.
+    """
+    found = {}
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat()
+    return dict(sorted(found.items(), key=lambda item: -item[1].st_mtime))
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -44,7 +44,7 @@ def write(file: Path, token_TD: torch.Tensor) -> None:
         print(f"activations of frozen blocks not kept ({error.strerror}); training goes on", file=sys.stderr)
         return
     total = 0
-    for one in sorted(file.parent.glob("*.npy"), key=lambda path: -path.stat().st_mtime):
-        total += one.stat().st_size
+    for one, stat in io.newest_first(file.parent, "*.npy").items():
+        total += stat.st_size
         if total > KEPT_BYTES and one != file:
             one.unlink(missing_ok=True)

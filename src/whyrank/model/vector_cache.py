@@ -61,7 +61,7 @@ def remember(
 def write(file: Path, vector_ND: np.ndarray) -> None:
     """Add a file, and drop those that have not been used for longest."""
     io.write_array(file, vector_ND)
-    for old in sorted(file.parent.glob("*.npy"), key=lambda path: path.stat().st_mtime)[:-KEPT_FILES]:
+    for old in [*io.newest_first(file.parent, "*.npy")][KEPT_FILES:]:
         old.unlink(missing_ok=True)
 
 

@@ -83,10 +83,9 @@ class Checkpoints:
     def remove(self) -> None:
         """The run has ended well. Also drops the folders of runs that nobody went on with for a month."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.parent.exists():
-            for other in self.folder.parent.iterdir():
-                if time.time() - other.stat().st_mtime > LITTER_SECONDS:
-                    shutil.rmtree(other, ignore_errors=True)
+        for other, stat in io.newest_first(self.folder.parent).items():
+            if time.time() - stat.st_mtime > LITTER_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
 
     def _files(self) -> list[Path]:
         """Oldest first."""
