@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from whyrank.core import runtime
 from whyrank.model import system, vector_cache
 
 ROWS = [[2, 7, 8, 3], [2, 9, 3]]
@@ -75,6 +76,13 @@ def test_the_fingerprint_does_not_depend_on_the_type_of_a_row_or_on_the_run(make
     one = vector_cache.fingerprint(make_encoder(), ROWS, 100, "fp32")
     arrays = [np.array(row, dtype=np.int32) for row in ROWS]  # as parquet gives them back
     assert vector_cache.fingerprint(make_encoder(), arrays, 100, "fp32") == one
+
+
+@pytest.mark.parametrize(("native", "same"), [(True, "bf16"), (False, "fp32")])
+def test_auto_is_the_precision_that_this_machine_makes_of_it(native, same, tiny_encoder, monkeypatch):
+    monkeypatch.setattr(runtime, "processor_has_bf16", lambda: native)
+    prints = {kind: vector_cache.fingerprint(tiny_encoder, ROWS, 100, kind) for kind in ("auto", "bf16", "fp32")}
+    assert [kind for kind in ("bf16", "fp32") if prints[kind] == prints["auto"]] == [same]
 
 
 def test_the_same_encoder_loaded_from_two_folders_has_one_fingerprint(tiny_encoder, tmp_path):

@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from whyrank.core import io, processes
+from whyrank.core.runtime import product_dtype
 from whyrank.model.encoder import Encoder, TokenIds
 
 KEPT_FILES = 24
@@ -68,11 +69,13 @@ def write(file: Path, vector_ND: np.ndarray) -> None:
 def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, precision: str) -> str:
     """SHA-256 over weights, texts, settings, versions and threads.
 
-    Threads and batches are among them because they change the last bits of a sum.
+    Threads and batches are among them because they change the last bits of a sum. Of the precision it takes what
+    `auto` comes to: machines that share a home need not agree on it.
     """
     digest = hashlib.sha256()
-    settings = [encoder.pooling, batch_tokens, precision, torch.__version__, transformers.__version__]
-    settings += [tokenizers.__version__, torch.get_num_threads(), str(next(encoder.parameters()).device)]
+    device = str(next(encoder.parameters()).device)
+    settings = [encoder.pooling, batch_tokens, str(product_dtype(precision)), torch.get_num_threads(), device]
+    settings += [torch.__version__, transformers.__version__, tokenizers.__version__]
     # A copy of an encoder in another folder is the same encoder: frozen, it is the same in every system.
     config = {key: value for key, value in encoder.transformer.config.to_dict().items() if key != "_name_or_path"}
     digest.update(json.dumps([*settings, config], default=str, sort_keys=True).encode())
