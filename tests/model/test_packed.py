@@ -5,8 +5,9 @@ import pytest
 import torch
 import transformers
 
+from whyrank.model import packed as packed_attention
 from whyrank.model.encoder import PACKED, Encoder
-from whyrank.model.packed import LIKE_LENGTH, Layout
+from whyrank.model.packed import LIKE_LENGTH, Layout, Rearranged
 
 CPU = torch.device("cpu")
 # Of equal, of like and of very unlike lengths, so that groups with and without padding occur.
@@ -81,6 +82,56 @@ def test_every_family_gives_the_vectors_and_gradients_that_transformers_gives_te
             torch.testing.assert_close(mine.grad, theirs.grad, atol=2e-4, rtol=1e-3, msg=key)
             compared += 1
     assert compared > 30
+
+
+@pytest.mark.parametrize("name", sorted(PACKED))
+def test_in_bfloat16_attention_is_trained_in_float32_and_gradients_stay_near_the_exact_ones(
+    name, make_encoder, monkeypatch
+):
+    asked = []
+    attend = packed_attention.scaled_dot_product_attention
+    monkeypatch.setattr(
+        packed_attention,
+        "scaled_dot_product_attention",
+        lambda *given, **named: asked.append({one.dtype for one in given}) or attend(*given, **named),
+    )
+
+    def gradients(precision, training):
+        encoder = Encoder(family(name), make_encoder().tokenizer, "mean").train(training)
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        with encoder.autocast(precision):
+            vector_BD = encoder(rows_of(LENGTHS))
+        vector_BD.float().pow(3).sum().backward()
+        return torch.cat([one.grad.flatten() for one in encoder.parameters() if one.grad is not None])
+
+    exact, half = gradients("fp32", training=True), gradients("bf16", training=True)
+    assert asked and set.union(*asked) == {torch.float32}
+    assert torch.nn.functional.cosine_similarity(half, exact, dim=0) > 0.99
+    assert not torch.equal(half, exact)
+    gradients("bf16", training=False)
+    assert torch.bfloat16 in set.union(*asked)  # encoding is faster in it
+
+
+def test_the_gradient_of_rearranged_rows_is_that_of_index_select():
+    layout = Layout([10, 10, 9], CPU)
+    (one,) = layout.groups
+    there, back = one.token_GL.flatten(), one.place_T
+    random = torch.Generator().manual_seed(0)
+    for spread in (True, False):
+        row_NHF = torch.randn(29 if spread else 30, 2, 3, generator=random, requires_grad=True)
+        twin_NHF = row_NHF.detach().clone().requires_grad_()
+        if spread:
+            found, expected = Rearranged.apply(row_NHF, there, back, None), twin_NHF.index_select(0, there)
+            weight = torch.randn(found.shape, generator=random) * one.real_GL.flatten()[:, None, None]
+        else:
+            padding = ~one.real_GL.flatten()
+            found, expected = Rearranged.apply(row_NHF, back, there, padding), twin_NHF.index_select(0, back)
+            weight = torch.randn(found.shape, generator=random)
+        (found * weight).sum().backward()
+        (expected * weight).sum().backward()
+        assert torch.equal(found, expected) and torch.equal(row_NHF.grad, twin_NHF.grad)
 
 
 def test_a_family_that_is_not_known_to_be_right_packed_works_on_padded_batches(make_encoder):
