@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from whyrank.measure.ratings import column_spearman
+from whyrank.measure.metrics.ratings import column_spearman
 
 ROUNDS = 31
 

@@ -27,9 +27,10 @@ import torch
 from speed_table import grid
 from torch.nn import functional
 
-from whyrank.core.params import Evaluate
+from whyrank.core.options.params import Evaluate
 from whyrank.core.prepared import Prepared
-from whyrank.scoring import embed, rank
+from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.search import embed
 
 KEPT = 100
 # The noise added to an answer to make its query: as many relevant answers are found at once as not.

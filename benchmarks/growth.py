@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from whyrank.core import io
-from whyrank.model import encoder as encoders
-from whyrank.model.encoder import Encoder
-from whyrank.model.source import embedded_folder
+from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.source import embedded_folder
 
 REPEATS = 3
 

@@ -16,13 +16,15 @@ from unittest.mock import patch
 
 import numpy as np
 
-from whyrank.core import io, params, prepared, runtime
-from whyrank.model import source, system
-from whyrank.scoring import rank
-from whyrank.training import run
+from whyrank.core import io, prepared, runtime
+from whyrank.core.options import params
+from whyrank.model import system
+from whyrank.model.encoder import source
+from whyrank.scoring.ranking import score as rank
+from whyrank.training import finetune
 
 
-def finetune(job: dict[str, Any], folder: Path) -> dict[str, float]:
+def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
     """The ranking objective; option `train`: all | last (two blocks) | head.
 
     Seconds: `setup`, before training (kept activations, the table of vectors); `step`, of one step; `whole`, of all.
@@ -34,12 +36,12 @@ def finetune(job: dict[str, Any], folder: Path) -> dict[str, float]:
     encoder = params.section(values, "encoder", params.Encoder)
     options = as_peers(params.section(values, "finetune_rank", params.FinetuneRank), job)
     start = system.load(task / "base")
-    setup = Stopwatch(run.vectors_for)
+    setup = Stopwatch(finetune.vectors_for)
     started = time.perf_counter()
     # A look at the dev set that costs nothing and always likes the later weights: those of the last step are kept, as
     # in the peers.
-    with patch.object(run, "RankingWatch", ever_better), patch.object(run, "vectors_for", setup):
-        trained = run.finetune_rank(start, texts, options, encoder, job["seed"])
+    with patch.object(finetune, "RankingWatch", ever_better), patch.object(finetune, "vectors_for", setup):
+        trained = finetune.finetune_rank(start, texts, options, encoder, job["seed"])
     whole = time.perf_counter() - started
     speed = trained.history.speed.iloc[job["warm_up"] :]
     seconds, steps = speed["seconds"].iloc[-1] - speed["seconds"].iloc[0], len(speed) - 1
@@ -138,7 +140,7 @@ def main() -> None:
     job = io.read_json(folder / "job.json")
     runtime.seed_everything(job["seed"])
     runtime.arrange_memory(keep=True)
-    io.write_json(folder / "result.json", {"finetune": finetune, "encode": encode}[job["work"]](job, folder))
+    io.write_json(folder / "result.json", {"finetune": finetuning, "encode": encode}[job["work"]](job, folder))
 
 
 if __name__ == "__main__":

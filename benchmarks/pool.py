@@ -26,10 +26,10 @@ from speed_table import grid
 from torch.nn import functional
 
 from whyrank.core import runtime
-from whyrank.model import encoder as encoders
-from whyrank.model.source import embedded_folder
-from whyrank.training.losses import ranking_of_products
-from whyrank.training.vectors import LiveVectors
+from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder.source import embedded_folder
+from whyrank.training.engine.vectors import LiveVectors
+from whyrank.training.ranking.losses import ranking_of_products
 
 SHORTEST, LONGEST = 8, 32
 SCALE = 20.0

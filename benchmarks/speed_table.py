@@ -9,7 +9,7 @@ import task as tasks
 from contenders import CONTENDERS, EPOCHS_FROZEN, LEARNING_RATE, TUNED, Left, Results
 from machine import Machine
 
-from whyrank.measure.significance import paired_comparison
+from whyrank.measure.significance.means import paired_comparison
 
 EPOCHS_LAST = 3
 HEAD = ("measured", "beside", "whyrank", "other", "times as fast (range)", "remark")

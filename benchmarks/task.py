@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from whyrank.core import io, params
+from whyrank.core import io
 from whyrank.core.errors import UserError
+from whyrank.core.options import params
 from whyrank.core.prepared import TABLES, Prepared
-from whyrank.data import prepare
-from whyrank.model import source, system
-from whyrank.scoring import rank
+from whyrank.data.ranking import prepare
+from whyrank.model import system
+from whyrank.model.encoder import source
+from whyrank.scoring.ranking import score as rank
 
 ROOT = Path(__file__).parents[1]
 

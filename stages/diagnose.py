@@ -11,13 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from whyrank.core import io, params
+from whyrank.core import io
 from whyrank.core.errors import exit_on_user_error
-from whyrank.diagnosis import preflight, registry, report
-from whyrank.diagnosis.finding import SEVERITIES
-from whyrank.diagnosis.ratings import compare_ratings
+from whyrank.core.options import params
+from whyrank.diagnosis import registry, report
+from whyrank.diagnosis.compare.pairs import compare_similarity
+from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.read import read_records
-from whyrank.diagnosis.similarity import compare_similarity
+from whyrank.findings.finding import SEVERITIES
+from whyrank.preflight import examine as preflight
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
 

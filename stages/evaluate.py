@@ -7,9 +7,13 @@ writes  data/runs/<system>, metrics/evaluate/<system>.json
 import sys
 from pathlib import Path
 
-from whyrank.core import io, params, prepared, runtime
+from whyrank.core import io, prepared, runtime
 from whyrank.core.errors import exit_on_user_error
-from whyrank.scoring import lexical, rank, ratings, similarity
+from whyrank.core.options import params
+from whyrank.lexical import ranking as lexical
+from whyrank.scoring.pairs import score as similarity
+from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.ratings import score as ratings
 
 
 def main() -> None:
@@ -19,21 +23,20 @@ def main() -> None:
     options = params.section(values, "evaluate", params.Evaluate)
     texts = prepared.read("data/prepared")
     test_Q, pairs = rank.judged(texts, "test"), similarity.judged(texts, seed)
-
     if name in lexical.FLOORS:
-        run, geometry = rank.rank(lexical.scorer(name, texts, options.stemmer), texts, test_Q, options), {}
-        vectors = None
+        run = rank.rank(lexical.scorer(name, texts, options.stemmer), texts, test_Q, options)
+        vectors, geometry = None, {}
         predicted = {key: similarity.predict_tfidf(part) for key, part in pairs.items() if name == "tfidf"}
         rated = ratings.lexical(texts) if name == "tfidf" else ratings.NOTHING
     else:
-        # Imported only here: the lexical floors need no torch, whose import takes seconds.
+        # Imported only here: the lexical floors need no torch.
         from whyrank.model import system
-        from whyrank.scoring import embed, representation
+        from whyrank.scoring.ranking import representation
+        from whyrank.scoring.search import embed
 
         encoder = params.section(values, "encoder", params.Encoder)
         runtime.seed_everything(seed)
-        source = Path("models") / name
-        model = system.load(source, trust_remote_code=encoder.trust_remote_code)
+        model = system.load(source := Path("models") / name, trust_remote_code=encoder.trust_remote_code)
         vectors = embed.embed(model, texts, encoder)
         run = rank.rank(embed.scorer(vectors, model.score), texts, test_Q, options)
         longest = options.pair_tokens
@@ -42,7 +45,6 @@ def main() -> None:
         geometry = representation.describe(vectors, texts, run.top, seed)
         geometry["score_kind_cosine"] = int(model.score == "cosine")
     similar = similarity.judge(pairs, predicted)
-
     with io.replacing_folder(f"data/runs/{name}") as folder:
         for file, table in (rank.tables(run) | similar.tables | rated.tables).items():
             io.write_table(folder / file, table)
@@ -50,9 +52,8 @@ def main() -> None:
         if vectors is not None:
             io.write_array(folder / "query_vectors.npy", vectors.query_ND)
             io.write_array(folder / "answer_vectors.npy", vectors.answer_AD)
-    io.write_metrics(
-        f"metrics/evaluate/{name}.json", rank.summary(run.queries) | geometry | similar.metrics | rated.metrics
-    )
+    metrics = rank.summary(run.queries) | geometry | similar.metrics | rated.metrics
+    io.write_metrics(f"metrics/evaluate/{name}.json", metrics)
 
 
 if __name__ == "__main__":

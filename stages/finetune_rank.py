@@ -9,10 +9,14 @@ writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune
 import sys
 from pathlib import Path
 
-from whyrank.core import io, params, prepared, processes, runtime
+from whyrank.core import io, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
+from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import distillation, rating_folds, rating_tables, summary
+from whyrank.training import distillation
+from whyrank.training.engine import summary
+from whyrank.training.ratings import folds as rating_folds
+from whyrank.training.ratings import tables as rating_tables
 
 
 def main() -> None:

@@ -6,14 +6,19 @@ writes  data/prepared, models/base, metrics/prepare.json, metrics/prepare/
 
 import pandas as pd
 
-from whyrank.core import io, params, prepared, runtime
+from whyrank.core import io, prepared, runtime
 from whyrank.core.errors import exit_on_user_error
-from whyrank.data import assembly, pair_sampling, pairs, prepare, ratings
-from whyrank.diagnosis import preflight
-from whyrank.diagnosis.records import DataRecords
-from whyrank.model import rated_texts, source, system, tokenizer
-from whyrank.scoring import label_agreement, pair_cosines, poolings
-from whyrank.training.first_batches import first_batches, first_pair_batches
+from whyrank.core.options import params
+from whyrank.data import assembly
+from whyrank.data.pairs import read as pairs
+from whyrank.data.ranking import prepare
+from whyrank.data.ratings import read as ratings
+from whyrank.data.ratings import texts as rated_texts
+from whyrank.findings.records import DataRecords
+from whyrank.model import system
+from whyrank.model.encoder import source
+from whyrank.preflight import examine as preflight
+from whyrank.preflight.figures import first_batches, untrained
 
 
 def main() -> None:
@@ -23,7 +28,6 @@ def main() -> None:
     encoding = params.section(values, "encoder", params.Encoder)
     barlow = params.section(values, "pretrain_barlow", params.BarlowBatches)
     rank = params.section(values, "finetune_rank", params.RankBatches)
-    stop_on = params.section(values, "preflight", params.Preflight).stop_on
     runtime.seed_everything(seed)
 
     valid = prepare.read(options.hub or options.source, max_rejected=options.max_rejected)
@@ -34,14 +38,11 @@ def main() -> None:
     rated = ratings.read_ratings(options.ratings, rank.objectives.ratings)
     laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
     texts = source.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
-    batches = first_batches(texts, barlow, rank, seed)
-    drawn = pair_sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
+    batches = first_batches.first_batches(texts, barlow, rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
-    tables["tokenizer"] = tokenizer.figures(encoder, texts)
-    tables |= label_agreement.tables(pair_cosines.judged(drawn, texts, encoder, encoding), seed)
-    tables |= first_pair_batches(texts, rank, seed) | poolings.tables(encoder, texts, encoding)
-    records = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
-    findings = preflight.preflight(records)
+    tables |= first_batches.first_pair_batches(texts, rank, seed) | untrained.tables(encoder, texts, encoding, seed)
+    recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
+    findings = preflight.preflight(recorded)
 
     with io.replacing_folder("data/prepared") as folder:
         prepared.write(folder, texts)
@@ -52,8 +53,7 @@ def main() -> None:
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     io.write_metrics("metrics/prepare.json", result.metrics)
     system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
-    if stop_on == "error":
-        preflight.stop_on_error(findings)
+    preflight.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
 
 
 if __name__ == "__main__":

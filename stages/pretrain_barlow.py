@@ -7,10 +7,12 @@ writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/
 
 from pathlib import Path
 
-from whyrank.core import io, params, prepared, processes, runtime
+from whyrank.core import io, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
+from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import run, summary
+from whyrank.training.barlow import pretrain
+from whyrank.training.engine import summary
 
 
 def main() -> None:
@@ -24,7 +26,7 @@ def main() -> None:
 
     base = Path("models/base")
     start = system.load(base, trust_remote_code=encoder.trust_remote_code)
-    trained = run.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
+    trained = pretrain.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
     if not processes.is_first():
         return
     with io.replacing_folder("metrics/pretrain_barlow") as folder:

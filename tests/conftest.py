@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from whyrank.core import params
+from whyrank.core.options import params
 from whyrank.core.prepared import PAIR_COLUMNS, RATING_COLUMNS, Prepared
 
 ROOT = Path(__file__).parents[1]
@@ -123,7 +123,7 @@ def make_encoder() -> Callable[..., Any]:
     import torch
     import transformers
 
-    from whyrank.model.encoder import Encoder
+    from whyrank.model.encoder.encoder import Encoder
 
     words = sorted({word for topic in TOPICS.values() for word in topic} | set(FILLER))
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *(f"##{letter}" for letter in "aeinrst")]

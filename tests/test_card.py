@@ -17,11 +17,11 @@ from markdown_it import MarkdownIt
 from whyrank import __main__, card
 from whyrank.core import io
 from whyrank.core.errors import UserError
-from whyrank.data import statistics
+from whyrank.data.ranking import statistics
 from whyrank.diagnosis import report
-from whyrank.diagnosis.finding import Evidence, Finding, Fix
-from whyrank.diagnosis.text import one_line
-from whyrank.scoring import rank
+from whyrank.diagnosis.compare.text import one_line
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.scoring.ranking import score as rank
 
 from .diagnosis.conftest import make_records
 
@@ -177,7 +177,8 @@ def write_dual(folder, encoder):
     """A system with one head for queries and another for answers, both away from the identity."""
     import torch
 
-    from whyrank.model import heads, system
+    from whyrank.model import system
+    from whyrank.model.heads import heads
 
     shutil.rmtree(folder)
     sides = []
@@ -192,8 +193,9 @@ def write_dual(folder, encoder):
 def test_the_card_says_which_heads_do_not_leave_with_the_modules(workspace, make_encoder):
     from torch import nn
 
-    from whyrank.model import heads, system
-    from whyrank.model.task_heads import TaskHeads
+    from whyrank.model import system
+    from whyrank.model.heads import heads
+    from whyrank.model.heads.task_heads import TaskHeads
 
     folder = workspace.root / "models/base-tuned"
     assert "trained beside" not in workspace.render()

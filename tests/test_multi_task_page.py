@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from whyrank import scenario
-from whyrank.core import params
+from whyrank.core.options import params
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "multi-task.md"
@@ -37,17 +37,18 @@ def applied(command, folder):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, make_encoder, shipped_params, tmp_path):
     from whyrank.model import system
-    from whyrank.training import objectives, optimiser, run, task_heads
+    from whyrank.training import finetune, objectives, task_heads
+    from whyrank.training.engine import optimiser
 
     values = applied(command, tmp_path)
     assert values != shipped_params
     chosen = params.section(values, "finetune_rank", params.FinetuneRank)
     names = list(objectives.weights(chosen))
     assert {"rank", "similarity"} <= set(names)
-    made = run.arrange_heads(system.untrained(make_encoder()), chosen)
+    made = finetune.arrange_heads(system.untrained(make_encoder()), chosen)
     task_heads.add(made, chosen, names)
     tasks = objectives.tasks(paired, chosen, 0)
-    optimiser.parameter_groups(run.trainable(made, chosen.train), chosen, tasks.rate)
+    optimiser.parameter_groups(finetune.trainable(made, chosen.train), chosen, tasks.rate)
 
 
 def test_the_page_has_a_command_for_every_option():

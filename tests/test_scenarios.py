@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from whyrank import __main__, scenario
-from whyrank.core import params
 from whyrank.core.errors import UserError
-from whyrank.diagnosis.preflight import PREFLIGHT
+from whyrank.core.options import params
 from whyrank.diagnosis.registry import PROBES
+from whyrank.preflight.examine import PREFLIGHT
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scenarios"

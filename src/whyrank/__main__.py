@@ -68,7 +68,8 @@ def compare(topic: str, overrides: list[str]) -> None:
     """Run the scenarios of a topic one after the other, and write and print what each change brought."""
     # Imported only here, as for the card.
     from whyrank import post_mortem
-    from whyrank.core import io, params
+    from whyrank.core import io
+    from whyrank.core.options import params
 
     chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS)), POST_MORTEMS / topic
     found = {}

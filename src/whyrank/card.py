@@ -17,11 +17,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from whyrank.core import io
 from whyrank.core.errors import UserError
-from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.compare.ranking import TYPES
+from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import best_cells
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.text import one_line
 
 MODELS, METRICS, LOCK = "models", "metrics", "dvc.lock"
 # The packaged encoder is used only after its checksum proved it to be this one.

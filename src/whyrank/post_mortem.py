@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
-from whyrank.diagnosis.ratings import Rated, wide
+from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.layout import pipe_table
 from whyrank.diagnosis.report.tables import each
-from whyrank.measure.rating_significance import mean_interval, paired_means
-from whyrank.measure.significance import holm
+from whyrank.measure.significance.column_means import mean_interval, paired_means
+from whyrank.measure.significance.means import holm
 
 TUNED = "base-tuned"
 LEXICAL = "tfidf"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from whyrank.core import params
+from whyrank.core.options import params
 
 
 def count_words(texts: list[str]) -> list[int]:

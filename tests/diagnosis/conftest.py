@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.diagnosis.finding import Evidence, Finding, Fix
-from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
-from whyrank.measure import ranking
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.measure.metrics import ranking
 
 ANSWERS, QUERIES, FEATURES = 40, 300, 16
 # How far a system's query vectors lie from their answers, questions and conversations.

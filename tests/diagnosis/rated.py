@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.records import Records, RunRecord, TrainingRecord
+from whyrank.findings.records import Records, RunRecord, TrainingRecord
 
 ROWS, FOLDS, STEPS = 300, 5, 400
 # Two rows of each group, whole groups in a fold.

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from whyrank.core import io
-from whyrank.diagnosis.records import TrainingRecord
 from whyrank.diagnosis.report import write
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.findings.records import TrainingRecord
 
 from . import rated
 from .test_report import CHOICES, Outline

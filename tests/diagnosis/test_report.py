@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
-from whyrank.diagnosis.finding import Evidence, Finding, Fix
-from whyrank.diagnosis.records import TrainingRecord
 from whyrank.diagnosis.report import write
 from whyrank.diagnosis.report.content import best_cells, gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.verdict import verdict
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.records import TrainingRecord
 
 PROVENANCE = {"seed": 3, "params": {"prepare": {"tokens": {"answer": 128}}}, "versions": {"numpy": "2.0"}}
 CHOICES = {"metric": "accuracy@1", "level": 0.95, "resamples": 200, "seed": 0, "provenance": PROVENANCE}

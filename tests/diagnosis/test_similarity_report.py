@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
+from whyrank.diagnosis.compare.pairs import DIFFERENCE_COLUMNS, Similarity, compare_similarity
 from whyrank.diagnosis.report import write
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.diagnosis.similarity import DIFFERENCE_COLUMNS, Similarity, compare_similarity
 
+from .compare.test_pairs import DRAWS, with_pairs
 from .test_report import CHOICES, Outline, row
-from .test_similarity import DRAWS, with_pairs
 
 NAN = float("nan")
 NOISE = {"tfidf": 0.6, "base": 0.3, "barlow": 0.32, "base-tuned": 0.4, "barlow-tuned": 0.42}

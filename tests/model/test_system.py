@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import Head
-from whyrank.model import heads, system
+from whyrank.core.options.params import Head
+from whyrank.model import system
+from whyrank.model.heads import heads
 from whyrank.model.system import System
 
 TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school", "the car"]

@@ -27,7 +27,7 @@ LONG = {
 }
 STAGE = """
 import runpy, sys
-from whyrank.training.checkpoint import Checkpoints
+from whyrank.training.engine.checkpoint import Checkpoints
 Checkpoints.__init__.__defaults__ = (0.0,)
 sys.argv = ["stages/finetune_rank.py", "base"]
 runpy.run_path("stages/finetune_rank.py", run_name="__main__")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from whyrank.measure import ranking
-from whyrank.scoring import blocks
+from whyrank.measure.metrics import ranking
+from whyrank.scoring.search import blocks
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from whyrank.core import params
+from whyrank.core.options import params
 
 ROOT = Path(__file__).parents[2]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))

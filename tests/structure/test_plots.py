@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from whyrank.core import params
+from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import run
+from whyrank.training import finetune
+from whyrank.training.barlow import pretrain
 
 from .stage_files import DVC, STAGES, outs, script
 
@@ -30,14 +31,14 @@ def recorded(request: pytest.FixtureRequest) -> dict[tuple[str, str], set[str]]:
     shipped: dict[str, Any] = request.getfixturevalue("shipped_params")
     barlow = shipped["pretrain_barlow"] | {"steps": 2, "batch_size": 6}
     rank = shipped["finetune_rank"] | {"epochs": 0.1}
-    pretrained = run.pretrain_barlow(
+    pretrained = pretrain.pretrain_barlow(
         system.untrained(start()),
         topics,
         params.section({"pretrain_barlow": barlow}, "pretrain_barlow", params.PretrainBarlow),
         ENCODER,
         7,
     ).history
-    tuned = run.finetune_rank(
+    tuned = finetune.finetune_rank(
         system.untrained(start()),
         topics,
         params.section({"finetune_rank": rank}, "finetune_rank", params.FinetuneRank),

@@ -10,10 +10,11 @@ import torch
 
 from whyrank.core import processes
 from whyrank.model import system
-from whyrank.training import run
-from whyrank.training.loop import Loop
-from whyrank.training.sharding import ShardedVectors
-from whyrank.training.watch import DevWatch
+from whyrank.training import finetune
+from whyrank.training.barlow import pretrain
+from whyrank.training.engine.loop import Loop
+from whyrank.training.engine.sharding import ShardedVectors
+from whyrank.training.engine.watch import DevWatch
 
 folder = Path(sys.argv[1])
 job = pickle.loads((folder / "job.pickle").read_bytes())
@@ -39,7 +40,7 @@ def gather_and_tell(vectors, gather=ShardedVectors.gather):
 
 
 Loop.step, ShardedVectors.gather = step_of_one_that_is_told_to_stop, gather_and_tell
-train = {"pretrain": run.pretrain_barlow, "finetune": run.finetune_rank}[job["what"]]
+train = {"pretrain": pretrain.pretrain_barlow, "finetune": finetune.finetune_rank}[job["what"]]
 start = system.load(folder / "start")
 for module in start.modules():
     if isinstance(module, torch.nn.Dropout):

@@ -3,10 +3,11 @@
 import pytest
 from torch import nn
 
-from whyrank.core import params
 from whyrank.core.errors import UserError
-from whyrank.model import heads, system
-from whyrank.training import checks, run
+from whyrank.core.options import params
+from whyrank.model import system
+from whyrank.model.heads import heads
+from whyrank.training import checks, finetune
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 SIMILARITY = "objectives.similarity"
@@ -101,6 +102,6 @@ def test_halves_of_an_odd_width_are_a_user_error_that_names_the_width(checked, n
 def test_a_fine_tuning_checks_before_it_encodes(paired, make_encoder, options, monkeypatch):
     cut = {f"{SIMILARITY}.matryoshka.dims": [33], f"{SIMILARITY}.matryoshka.weights": [1.0]}
     chosen = options("finetune_rank", params.FinetuneRank, ON | cut)
-    monkeypatch.setattr(run, "vectors_for", lambda *arguments: pytest.fail("encoded"))
+    monkeypatch.setattr(finetune, "vectors_for", lambda *arguments: pytest.fail("encoded"))
     with pytest.raises(UserError, match="has 33"):
-        run.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, seed=0)
+        finetune.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, seed=0)

@@ -7,14 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from whyrank.core import params
 from whyrank.core.errors import UserError
-from whyrank.model import blocks, heads, system
-from whyrank.model.task_heads import TaskHeads
-from whyrank.training import distillation, run
+from whyrank.core.options import params
+from whyrank.model import system
+from whyrank.model.encoder import blocks
+from whyrank.model.heads import heads
+from whyrank.model.heads.task_heads import TaskHeads
+from whyrank.training import distillation, finetune
 from whyrank.training.distillation import Distillation, Teacher
-from whyrank.training.fingerprint import fingerprint
-from whyrank.training.objective import Step
+from whyrank.training.engine.fingerprint import fingerprint
+from whyrank.training.engine.objective import Step
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 ON = {"distillation.weight": 1.0}
@@ -180,7 +182,7 @@ def test_ranking_and_pairs_trained_beside_a_teacher_forget_less_of_it(
     for weight in (0.0, 10.0):
         changes = {"distillation.weight": weight, "distillation.of": of, "distillation.loss": loss}
         options = finetuning(BOTH | changes)
-        trained = run.finetune_rank(
+        trained = finetune.finetune_rank(
             system.untrained(make_encoder()), paired, options, ENCODER, 7, teacher if weight else None
         )
         found.append(distance(trained.system.encoder, teacher.system.encoder, paired))
@@ -194,7 +196,7 @@ def test_a_student_of_half_the_blocks_comes_nearer_to_its_teacher(paired, teache
     blocks.keep(student, 1)
     before = distance(student, teacher.system.encoder, paired)
     options = finetuning(BOTH | {"distillation.weight": 10.0, "objectives.rank.weight": 0.1})
-    trained = run.finetune_rank(system.untrained(student), paired, options, ENCODER, 7, teacher)
+    trained = finetune.finetune_rank(system.untrained(student), paired, options, ENCODER, 7, teacher)
     assert distance(trained.system.encoder, teacher.system.encoder, paired) < 0.5 * before
     assert trained.system.encoder.transformer.config.num_hidden_layers == 1
 
@@ -204,7 +206,7 @@ def test_the_teacher_is_not_trained_and_gives_each_text_of_a_ranking_batch_its_o
 ):
     options = finetuning({"early_stopping.looks": 1, "epochs": 1, "learning_rate": 0.05})
     before = {name: tensor.clone() for name, tensor in teacher.system.state_dict().items()}
-    steps = run.finetune_rank(system.untrained(make_encoder()), topics, options, ENCODER, 7, teacher).history.steps
+    steps = finetune.finetune_rank(system.untrained(make_encoder()), topics, options, ENCODER, 7, teacher).history.steps
     # An untrained residual head is the identity: every text starts at its own vector of the teacher.
     assert steps["rank_distillation"].iloc[0] == pytest.approx(0, abs=1e-6)
     assert steps["rank_distillation"].iloc[-1] > 1e-6

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from whyrank.core import params
+from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import run
+from whyrank.training import finetune
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 NAMES = ["rank", "similarity", "classification"]
@@ -30,7 +30,7 @@ def steps_of(paired, make_encoder, options):
     def steps_of(changes):
         chosen = options("finetune_rank", params.FinetuneRank, THREE | changes)
         torch.manual_seed(0)
-        return run.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).history.steps
+        return finetune.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).history.steps
 
     return steps_of
 
@@ -85,7 +85,7 @@ def test_a_task_that_leaves_the_encoder_frozen_moves_its_head_alone(paired, make
     changes = THREE | {"objectives.rank.weight": 0.0, "objectives.classification.weight": 0.0, "head.kind": "none"}
     changes |= {"objectives.similarity.freeze_encoder": True, "objectives.similarity.head.kind": "residual"}
     chosen = options("finetune_rank", params.FinetuneRank, changes)
-    made = run.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).system
+    made = finetune.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).system
     before = make_encoder().state_dict()
     assert all(torch.equal(before[name], tensor) for name, tensor in made.encoder.state_dict().items())
     assert made.tasks.own["similarity"][0].layers[-1].weight.abs().max() > 0

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from whyrank.core import params, processes
+from whyrank.core import processes
+from whyrank.core.options import params
 from whyrank.model import system
 
 JOB = Path(__file__).with_name("job.py")

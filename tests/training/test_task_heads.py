@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.core import params
 from whyrank.core.errors import UserError
-from whyrank.model import heads, system
-from whyrank.scoring import embed
-from whyrank.scoring import similarity as scoring
-from whyrank.training import run, task_heads
+from whyrank.core.options import params
+from whyrank.model import system
+from whyrank.model.heads import heads
+from whyrank.scoring.pairs import score as scoring
+from whyrank.scoring.search import embed
+from whyrank.training import finetune, task_heads
+from whyrank.training.engine.vectors import FrozenVectors, of_objective
 from whyrank.training.evaluation import SimilarityWatch
-from whyrank.training.vectors import FrozenVectors, of_objective
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 PAIR = {"objectives.similarity.weight": 1.0, "objectives.similarity.cosine.weight": 1.0}
@@ -44,7 +45,7 @@ def finetuning(options):
 def train(paired, make_encoder, finetuning):
     def train(changes):
         torch.manual_seed(0)
-        return run.finetune_rank(system.untrained(make_encoder()), paired, finetuning(SHORT | changes), ENCODER, 0)
+        return finetune.finetune_rank(system.untrained(make_encoder()), paired, finetuning(SHORT | changes), ENCODER, 0)
 
     return train
 
@@ -78,7 +79,7 @@ def test_the_dev_set_and_the_test_pairs_are_scored_by_the_similarity_head_and_ra
     ranked, test = embed.embed(made, paired, ENCODER), paired.pairs_of("test")
 
     def looked():
-        vectors = run.vectors_for(made, paired, ENCODER, replace(finetuning({}), train="all"))
+        vectors = finetune.vectors_for(made, paired, ENCODER, replace(finetuning({}), train="all"))
         predicted = scoring.predict(made, test, ENCODER, longest=16)["prediction"].tolist()
         return SimilarityWatch(paired, made, vectors)(), predicted
 
@@ -133,7 +134,7 @@ def test_the_rate_of_classification_is_that_of_its_linear_layer_where_it_has_no_
 def test_an_encoder_gradient_scales_what_reaches_the_encoder_and_not_the_head(factor, paired, make_encoder, finetuning):
     encoder, head = make_encoder().eval(), nn.Linear(32, 1)
     chosen = finetuning({"objectives.similarity.encoder_gradient": factor, "train": "all"})
-    vectors = run.vectors_for(system.untrained(encoder), paired, ENCODER, chosen)
+    vectors = finetune.vectors_for(system.untrained(encoder), paired, ENCODER, chosen)
     texts = np.array([3, 5, 3])
     given = of_objective(vectors, texts, chosen.objectives.similarity)
     assert torch.equal(given, vectors(texts))  # what the objective sees is the same
@@ -151,7 +152,7 @@ def test_an_encoder_gradient_scales_what_reaches_the_encoder_and_not_the_head(fa
 
 def test_a_frozen_encoder_and_vectors_from_a_table_have_no_gradient_to_scale(paired, make_encoder, finetuning):
     chosen = finetuning({"objectives.rank.freeze_encoder": True, "train": "all"})
-    vectors = run.vectors_for(system.untrained(make_encoder()), paired, ENCODER, chosen)
+    vectors = finetune.vectors_for(system.untrained(make_encoder()), paired, ENCODER, chosen)
     assert not of_objective(vectors, np.array([1]), chosen.objectives.rank).requires_grad
     table = FrozenVectors(np.ones((2, 3), dtype=np.float32), torch.device("cpu"))
     scaled = replace(chosen.objectives.rank, freeze_encoder=False, encoder_gradient=2.0)

@@ -1,1 +1,1 @@
-"""Nouns, typed parameters, atomic files, runtime. Imports nothing else of this package."""
+"""What every layer stands on: errors, files, options, processes, progress. Imports nothing else of this package."""

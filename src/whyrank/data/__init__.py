@@ -1,1 +1,1 @@
-"""Raw files -> prepared tables: read, validate, split, select text, count. Imports `core` only; knows no path."""
+"""Raw files to checked tables."""

@@ -6,8 +6,8 @@ from typing import Protocol
 import pandas as pd
 
 from whyrank.core.prepared import RATING_COLUMNS, Prepared
-from whyrank.data import pair_texts
-from whyrank.data.prepare import Preparation
+from whyrank.data.pairs import texts as pair_texts
+from whyrank.data.ranking.prepare import Preparation
 
 
 class RatedTexts(Protocol):

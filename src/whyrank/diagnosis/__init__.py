@@ -1,1 +1,1 @@
-"""Recorded evidence to findings and a report. Loads no model and no torch."""
+"""Compare the systems, test the differences, and say why one is better or worse than another."""

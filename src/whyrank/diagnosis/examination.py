@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from whyrank.diagnosis.compare import best_system, per_query
-from whyrank.diagnosis.finding import Finding
-from whyrank.diagnosis.ratings import Rated, Ratings
-from whyrank.diagnosis.records import DataRecords, Records
-from whyrank.diagnosis.similarity import Similarity, of_list
-from whyrank.measure.rating_significance import paired_means
-from whyrank.measure.significance import Interval, mean_interval
+from whyrank.diagnosis.compare.pairs import Similarity, of_list
+from whyrank.diagnosis.compare.ranking import best_system, per_query
+from whyrank.diagnosis.compare.ratings import Rated, Ratings
+from whyrank.findings.finding import Finding
+from whyrank.findings.records import DataRecords, Records
+from whyrank.measure.significance.column_means import paired_means
+from whyrank.measure.significance.means import Interval, mean_interval
 
 # An encoder that was trained, with what its training started from.
 UNTUNED = {"base-tuned": "base", "barlow-tuned": "barlow"}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import io
-from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 
 
 def read_records(*, prepared: Path, runs: Path, metrics: Path, inits: Sequence[str], systems: Sequence[str]) -> Records:

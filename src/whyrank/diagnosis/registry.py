@@ -4,31 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
+from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.examination import UNTUNED, Examination
-from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.preflight import PREFLIGHT
-from whyrank.diagnosis.probes import (
-    balance,
-    collapse,
-    forgetting,
-    lexical,
-    lists,
-    objectives,
-    pretraining,
-    ranking,
-    rating_blocks,
-    rating_folds,
-    ratings,
-    representation,
-    schedule,
-    similarity,
-    slices,
-    training,
-)
-from whyrank.diagnosis.probes.lessons import highest_floor
-from whyrank.diagnosis.ratings import Ratings, compare_ratings
-from whyrank.diagnosis.records import Records
-from whyrank.diagnosis.similarity import Similarity, compare_similarity
+from whyrank.diagnosis.probes.pairs import forgetting, similarity
+from whyrank.diagnosis.probes.pretraining import pretraining
+from whyrank.diagnosis.probes.ranking import collapse, lexical, lists, ranking, representation, slices
+from whyrank.diagnosis.probes.ratings import blocks as rating_blocks
+from whyrank.diagnosis.probes.ratings import folds as rating_folds
+from whyrank.diagnosis.probes.ratings import ratings
+from whyrank.diagnosis.probes.ratings.lessons import highest_floor
+from whyrank.diagnosis.probes.training import balance, objectives, schedule, training
+from whyrank.findings.finding import Finding, in_order
+from whyrank.findings.records import Records
+from whyrank.preflight.examine import PREFLIGHT
 
 PROBES: dict[str, Callable[[Examination], Iterator[Finding]]] = {
     "barlow-single-answer-batches": pretraining.barlow_single_answer_batches,

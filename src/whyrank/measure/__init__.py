@@ -1,1 +1,1 @@
-"""Arrays to numbers: ranking metrics, significance, geometry and separation of vectors. numpy and scipy only."""
+"""Arrays to numbers, and how sure they are. Knows neither files nor models."""

@@ -1,1 +1,1 @@
-"""Text to vectors: encoder, pooling, heads, and the folder they are saved in."""
+"""Texts to vectors: encoders, the heads on top of them, and how both are saved."""

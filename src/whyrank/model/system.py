@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from whyrank.core import io
-from whyrank.model import encoder as encoders
-from whyrank.model import export, heads
-from whyrank.model.task_export import ranking_layers
-from whyrank.model.task_heads import TaskHeads, rebuild
+from whyrank.model.encoder import encoder as encoders
+from whyrank.model.heads import export, heads
+from whyrank.model.heads.task_export import ranking_layers
+from whyrank.model.heads.task_heads import TaskHeads, rebuild
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 

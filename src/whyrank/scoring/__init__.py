@@ -1,1 +1,1 @@
-"""Weights, or words, to a run: every query scored against every answer by one code path."""
+"""Systems to scores and metrics on the test set."""

@@ -1,1 +1,1 @@
-"""Objectives, losses and batches to trained weights and their history."""
+"""From a system and prepared data to a trained system."""

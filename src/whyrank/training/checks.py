@@ -6,9 +6,9 @@ Each raises UserError, which names the parameter, its value and a way out.
 from collections.abc import Sequence
 
 from whyrank.core.errors import UserError
-from whyrank.core.objective_params import Matryoshka
-from whyrank.core.params import FinetuneRank
-from whyrank.model import heads
+from whyrank.core.options.objectives import Matryoshka
+from whyrank.core.options.params import FinetuneRank
+from whyrank.model.heads import heads
 from whyrank.model.system import System
 
 RANK, SIMILARITY = "finetune_rank.objectives.rank", "finetune_rank.objectives.similarity"

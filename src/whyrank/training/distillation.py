@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from whyrank.core import params
 from whyrank.core.errors import UserError
-from whyrank.core.objective_params import Distillation as Options
+from whyrank.core.options import params
+from whyrank.core.options.objectives import Distillation as Options
 from whyrank.core.prepared import Prepared
-from whyrank.model import heads, system, vector_cache
-from whyrank.training.auxiliary_losses import distillation_scores, distillation_vectors
-from whyrank.training.objective import Step
-from whyrank.training.terms import Term
+from whyrank.model import system
+from whyrank.model.encoder import vector_cache
+from whyrank.model.heads import heads
+from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors
+from whyrank.training.engine.objective import Step
+from whyrank.training.engine.terms import Term
 
 KEY = "finetune_rank.distillation"
 LOSSES = {"vectors": ("cosine", "mse"), "scores": ("kl", "mse")}

@@ -7,10 +7,10 @@ from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.measure import correlation, ranking, ratings
+from whyrank.measure.metrics import correlation, ranking, ratings
 from whyrank.model.system import System
-from whyrank.training.ratings import RatingsObjective
-from whyrank.training.vectors import Vectors
+from whyrank.training.engine.vectors import Vectors
+from whyrank.training.ratings.objective import RatingsObjective
 
 # Enough training queries to see over- and underfitting; more would cost time and tell no more.
 TRAINING_QUERIES = 200

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import EarlyStopping, FinetuneRank
+from whyrank.core.options.params import EarlyStopping, FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
-from whyrank.training import rating_rows
-from whyrank.training.classification import ClassificationObjective
-from whyrank.training.rank import RankObjective
-from whyrank.training.ratings import RatingsObjective
-from whyrank.training.similarity import SimilarityObjective
-from whyrank.training.tasks import Tasks
-from whyrank.training.vectors import Vectors
+from whyrank.training.engine.tasks import Tasks
+from whyrank.training.engine.vectors import Vectors
+from whyrank.training.pairs.classification import ClassificationObjective
+from whyrank.training.pairs.similarity import SimilarityObjective
+from whyrank.training.ranking.objective import RankObjective
+from whyrank.training.ratings import rows as rating_rows
+from whyrank.training.ratings.objective import RatingsObjective
 
 Make = Callable[
     [Prepared, System, Vectors, FinetuneRank, np.random.Generator],

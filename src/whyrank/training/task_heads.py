@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.params import FinetuneRank
-from whyrank.model import heads
-from whyrank.model.heads import MlpHead, ResidualHead
+from whyrank.core.options.params import FinetuneRank
+from whyrank.model.heads import heads
+from whyrank.model.heads.heads import MlpHead, ResidualHead
+from whyrank.model.heads.task_heads import RANK, TaskHeads
 from whyrank.model.system import System
-from whyrank.model.task_heads import RANK, TaskHeads
 
 Chains = Mapping[str, nn.Sequential]
 

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.data.pair_label_counts import label_table
-from whyrank.diagnosis.finding import Finding
-from whyrank.diagnosis.probes import representation
-from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.data.pairs.label_counts import label_table
+from whyrank.diagnosis.probes.ranking import representation
 from whyrank.diagnosis.registry import examine
-from whyrank.measure import geometry, ranking, separation
-from whyrank.scoring import label_agreement
+from whyrank.findings.finding import Finding
+from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.measure.metrics import geometry, ranking, separation
+from whyrank.preflight.figures import label_agreement
 
 from .rated import rating_tables
 

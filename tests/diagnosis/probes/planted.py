@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.records import Records, TrainingRecord
-from whyrank.measure import geometry
+from whyrank.findings.records import Records, TrainingRecord
+from whyrank.measure.metrics import geometry
 
 from .. import rated
 from .rated import NO_TARGETS, healthy_rows, rating_tables, token_table

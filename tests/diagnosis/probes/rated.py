@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from whyrank.core import params
-from whyrank.data.rating_columns import find_targets
-from whyrank.data.rating_files import RatingFile
-from whyrank.data.rating_folds import fold_table, folds, group_numbers
-from whyrank.data.rating_targets import target_table
-from whyrank.data.raw import Row
+from whyrank.core.options import params
+from whyrank.data.files.raw import Row
+from whyrank.data.ratings.columns import find_targets
+from whyrank.data.ratings.files import RatingFile
+from whyrank.data.ratings.folds import fold_table, folds, group_numbers
+from whyrank.data.ratings.targets import target_table
 
 ROWS, PER_QUESTION = 500, 2
 SHIPPED = yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from whyrank.core import params
-from whyrank.diagnosis.preflight import PREFLIGHT, preflight
-from whyrank.diagnosis.records import Records
+from whyrank.core.options import params
 from whyrank.diagnosis.registry import PROBES
+from whyrank.findings.records import Records
+from whyrank.preflight.examine import PREFLIGHT, preflight
 
 from .planted import PLANTED, collapse, pretraining_hurts, single_answer_batches
 

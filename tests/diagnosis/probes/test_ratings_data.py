@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
-from whyrank.diagnosis.preflight import preflight
+from whyrank.preflight.examine import preflight
 
 from .planted import of, rare_side, tables_anew, wasted_tokens, with_data
 from .rated import NO_TARGETS, healthy_rows, rating_tables

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from whyrank.core import params
+from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
-from whyrank.diagnosis.finding import Finding
-from whyrank.diagnosis.probes import pooling
-from whyrank.diagnosis.records import Records
+from whyrank.findings.finding import Finding
+from whyrank.findings.records import Records
 from whyrank.model import system
-from whyrank.scoring import poolings
+from whyrank.preflight.figures import poolings
+from whyrank.preflight.probes import pooling
 
 from . import trained
 

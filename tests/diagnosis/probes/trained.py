@@ -15,12 +15,15 @@ import pandas as pd
 import torch
 import yaml
 
-from whyrank.core import params
+from whyrank.core.options import params
 from whyrank.core.prepared import PAIR_COLUMNS, Prepared
-from whyrank.diagnosis.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.model import system
-from whyrank.scoring import embed, rank, representation
-from whyrank.training import run, summary
+from whyrank.scoring.ranking import representation
+from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.search import embed
+from whyrank.training import finetune
+from whyrank.training.engine import summary
 
 SHIPPED = yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())
 EVALUATE = params.section(SHIPPED, "evaluate", params.Evaluate)
@@ -120,7 +123,7 @@ def experiment(encoder: Any, prepared: Prepared, options: params.FinetuneRank, s
     torch.manual_seed(seed)
     start = system.untrained(encoder)
     before = evaluated(start, prepared)
-    done = run.finetune_rank(start, prepared, options, ENCODER, seed)
+    done = finetune.finetune_rank(start, prepared, options, ENCODER, seed)
     training = TrainingRecord(summary.ranking(done.history), done.history.steps, done.history.evaluations)
     runs = {"base": before, "base-tuned": evaluated(done.system, prepared)}
     return Records(recorded(prepared), None, {"base": training}, runs)

@@ -1,4 +1,1 @@
-"""Probes, by theme: each reads what was recorded and yields findings, none on healthy records.
-
-`data`, `batches` and `truncation` need no training and import nothing beyond pandas, so that `prepare` stays light.
-"""
+"""Records of trained systems to findings."""

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from whyrank.core import io
-from whyrank.diagnosis.finding import Finding
-from whyrank.diagnosis.ratings import Ratings
-from whyrank.diagnosis.records import Records
+from whyrank.diagnosis.compare.pairs import Similarity
+from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.rating_content import RatingSection
-from whyrank.diagnosis.similarity import Similarity
+from whyrank.findings.finding import Finding
+from whyrank.findings.records import Records
 
 
 def write(

@@ -6,17 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from whyrank.diagnosis import compare
-from whyrank.diagnosis.convergence import convergence
-from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.ratings import Ratings, compare_ratings
-from whyrank.diagnosis.records import Records, objectives_trained
+from whyrank.diagnosis.compare import ranking as compare
+from whyrank.diagnosis.compare.convergence import convergence
+from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
+from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
+from whyrank.diagnosis.compare.slices import slices
+from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
 from whyrank.diagnosis.report import numbers, series
 from whyrank.diagnosis.report.rating_content import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.diagnosis.similarity import Similarity, compare_similarity
-from whyrank.diagnosis.slices import slices
-from whyrank.diagnosis.worst import WorstQuery, worst_queries
+from whyrank.findings.finding import Finding, in_order
+from whyrank.findings.records import Records, objectives_trained
 
 GEOMETRY = {
     "question_conversation_distance": "question to conversation centroid",

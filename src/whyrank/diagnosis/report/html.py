@@ -5,17 +5,17 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.compare.pairs import Similarity, undefined
+from whyrank.diagnosis.compare.ranking import TYPES
+from whyrank.diagnosis.compare.ratings import undefined as undefined_ratings
+from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.examination import START
-from whyrank.diagnosis.ratings import undefined as undefined_ratings
 from whyrank.diagnosis.report import numbers, plots
 from whyrank.diagnosis.report.content import Content, best_cells
 from whyrank.diagnosis.report.rating_content import RatingSection, best_systems
 from whyrank.diagnosis.report.rating_plots import rating_plots
 from whyrank.diagnosis.report.svg import Plot
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.similarity import Similarity, undefined
-from whyrank.diagnosis.text import one_line
 
 TEMPLATE = "report.html.jinja"
 

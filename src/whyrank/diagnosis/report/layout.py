@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from whyrank.diagnosis.text import one_line
+from whyrank.diagnosis.compare.text import one_line
 
 WIDTH = 96
 

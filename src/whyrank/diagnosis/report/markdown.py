@@ -4,17 +4,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.compare.pairs import of_list, undefined
+from whyrank.diagnosis.compare.ranking import TYPES
+from whyrank.diagnosis.compare.text import one_line, shorten
+from whyrank.diagnosis.compare.worst import Hit, WorstQuery
 from whyrank.diagnosis.examination import START
-from whyrank.diagnosis.finding import Finding
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import Content, best_cells
 from whyrank.diagnosis.report.layout import WIDTH, pipe_table, wrapped
 from whyrank.diagnosis.report.rating_markdown import rating_blocks
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.similarity import of_list, undefined
-from whyrank.diagnosis.text import one_line, shorten
-from whyrank.diagnosis.worst import Hit, WorstQuery
+from whyrank.findings.finding import Finding
 
 
 def render_markdown(content: Content) -> str:

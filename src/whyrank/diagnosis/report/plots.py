@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from whyrank.diagnosis.compare import TYPES
+from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.report.numbers import MINUS, per_cent, signed
 from whyrank.diagnosis.report.series import PROJECTED

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from whyrank.diagnosis.compare.ratings import Rated, Ratings, wide
 from whyrank.diagnosis.examination import UNTUNED
-from whyrank.diagnosis.ratings import Rated, Ratings, wide
-from whyrank.diagnosis.records import Records
 from whyrank.diagnosis.report.numbers import DIGITS
+from whyrank.findings.records import Records
 
 BINS = 20
 HISTOGRAM_COLUMNS = ["target", "left", "right", "share"]

@@ -2,12 +2,12 @@
 
 import math
 
-from whyrank.diagnosis.ratings import Ratings, undefined
+from whyrank.diagnosis.compare.ratings import Ratings, undefined
+from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.layout import pipe_table, wrapped
 from whyrank.diagnosis.report.rating_content import RatingSection, best_systems
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.text import shorten
 
 TARGET_LENGTH = 24
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.numbers import per_cent, value
 from whyrank.diagnosis.report.plots import BLUE, LOOKS, dot_of, look_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.text import shorten
 
 ACROSS = 3  # histograms beside each other
 # Points of a scatter; more would be a blot.

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.records import Records
-from whyrank.measure.geometry import project_2d, unit_rows
-from whyrank.measure.separation import centroid_distances
+from whyrank.findings.records import Records
+from whyrank.measure.metrics.geometry import project_2d, unit_rows
+from whyrank.measure.metrics.separation import centroid_distances
 
 PROJECTED = {"base": "before projection", "barlow": "after pretraining", "barlow-tuned": "after tuning"}
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from whyrank.diagnosis.compare import FLOOR
-from whyrank.diagnosis.finding import Finding, in_order
-from whyrank.diagnosis.ratings import Ratings
+from whyrank.diagnosis.compare.pairs import Similarity, of_list
+from whyrank.diagnosis.compare.ranking import FLOOR
+from whyrank.diagnosis.compare.ratings import Ratings
+from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report.numbers import per_cent, value
 from whyrank.diagnosis.report.tables import each
-from whyrank.diagnosis.similarity import Similarity, of_list
-from whyrank.diagnosis.text import one_line
+from whyrank.findings.finding import Finding, in_order
 
 
 def verdict(

@@ -1,0 +1,1 @@
+"""Which texts stand together in a training batch. No torch."""

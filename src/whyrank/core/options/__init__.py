@@ -1,0 +1,1 @@
+"""The sections of params.yaml as typed options, one file a section or task."""

@@ -1,0 +1,1 @@
+"""Pairs of sentences with a class or a score."""

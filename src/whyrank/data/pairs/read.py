@@ -1,0 +1,124 @@
+"""Sentence pairs of several sources -> one table, with an account of every row that is not in it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.options import params
+from whyrank.data.pairs.label_counts import label_table
+from whyrank.data.pairs.leaks import Key, leak_table, pair_keys
+from whyrank.data.pairs.options import check_sources
+from whyrank.data.pairs.rows import PAIR_COLUMNS, SoundPairs, judge
+from whyrank.data.pairs.sampling import draw, strata_of
+from whyrank.data.pairs.sources import read_pair_source
+from whyrank.data.ranking.validate import REJECTED_COLUMNS, check_rejected
+
+COUNT_COLUMNS = ["source", "use", "rows_read", "unlabelled", "unscored", "rejected", "left_out", "kept", "duplicates"]
+STRATUM_COLUMNS = ["source", "stratum", "rows", "left_out"]
+UNPAIRED_COLUMNS = ["source", "file"]
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """All tables are in the order of the sources, and of the rows in them.
+
+    pairs      pair_id (str, `<source>/<subset>/<line>`), source, subset ("" where there is none), use (train | dev |
+               test), text1, text2, class_name ("" for a score), label (float, in [0, 1] unless `labels: raw`)
+    counts     source, use; rows_read = unlabelled + unscored + rejected + left_out (by max_samples) + kept;
+               duplicates (sound pairs whose two texts stood in the source before)
+    strata     source, stratum (class, or level of the label), rows (sound pairs), left_out (by max_samples)
+    unpaired   source, file: STS files left out because texts or scores are missing beside them
+    leaks      pair_id, source, use of a dev or test pair; train_pair_id, train_source, train_pairs with its texts
+    rejected   file, line, column, reason, value
+    """
+
+    pairs: pd.DataFrame
+    counts: pd.DataFrame
+    strata: pd.DataFrame
+    unpaired: pd.DataFrame
+    leaks: pd.DataFrame
+    rejected: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Those for reports; none where no pairs were asked for."""
+        if self.counts.empty:
+            return {}
+        parts = {"counts": self.counts, "strata": self.strata, "unpaired": self.unpaired, "leaks": self.leaks}
+        parts["labels"] = label_table(self.pairs)
+        return {f"pair_{name}": table for name, table in parts.items()}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One source, drawn from."""
+
+    pairs: pd.DataFrame
+    keys: list[Key]
+    counts: dict[str, Any]
+    strata: list[tuple[str, str, int, int]]
+    unpaired: list[tuple[str, str]]
+    rejects: list[tuple[str, int, str, str, str]]
+
+
+def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int) -> PairSet:
+    """Read, label and draw from all sources; the same for the same files, parameters and seed.
+
+    max_rejected   largest share of rejected rows; a row that says it has no label is none of them
+    Raises UserError for whatever the user has to mend in the parameters or the files.
+    """
+    check_sources(options.sources)
+    parts = [_read_source(source, options.folder, seed) for source in options.sources]
+    counts = _frame((part.counts for part in parts), COUNT_COLUMNS)
+    rejected = _frame((reject for part in parts for reject in part.rejects), REJECTED_COLUMNS)
+    check_rejected(rejected, int(counts["rows_read"].sum()), max_rejected)
+    tables = [part.pairs for part in parts] or [pd.DataFrame(columns=PAIR_COLUMNS).astype({"label": float})]
+    pairs = pd.concat(tables, ignore_index=True)
+    return PairSet(
+        pairs=pairs,
+        counts=counts,
+        strata=_frame((stratum for part in parts for stratum in part.strata), STRATUM_COLUMNS),
+        unpaired=_frame((file for part in parts for file in part.unpaired), UNPAIRED_COLUMNS),
+        leaks=leak_table(pairs, [key for part in parts for key in part.keys]),
+        rejected=rejected,
+    )
+
+
+def _read_source(source: params.PairSource, folder: str, seed: int) -> _Part:
+    raw = read_pair_source(folder, source)
+    sound = judge(raw.tables, source)
+    pairs = sound.pairs
+    keys = pair_keys(pairs["text1"], pairs["text2"])
+    strata = strata_of(pairs["class_name"].tolist(), pairs["label"])
+    drawn = draw(strata, source.max_samples, seed=seed, name=source.name)
+    rows, kept = Counter(strata), Counter(strata[i] for i in drawn)
+    return _Part(
+        pairs=pairs.iloc[drawn],
+        keys=[keys[i] for i in drawn],
+        counts=_counts(source, sound, drawn, keys),
+        strata=[(source.name, stratum, rows[stratum], rows[stratum] - kept[stratum]) for stratum in sorted(rows)],
+        unpaired=[(source.name, file) for file in raw.left_out],
+        rejects=sound.rejects,
+    )
+
+
+def _counts(source: params.PairSource, sound: SoundPairs, drawn: np.ndarray, keys: list[Key]) -> dict[str, Any]:
+    scored = source.kind == "scores"
+    return {
+        "source": source.name,
+        "use": source.use,
+        "rows_read": sound.rows_read,
+        "unlabelled": 0 if scored else sound.unlabelled,
+        "unscored": sound.unlabelled if scored else 0,
+        "rejected": len(sound.rejects),
+        "left_out": len(sound.pairs) - len(drawn),
+        "kept": len(drawn),
+        "duplicates": len(keys) - len(set(keys)),
+    }
+
+
+def _frame(rows: Iterable[Any], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=columns)

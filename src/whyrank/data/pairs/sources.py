@@ -1,0 +1,111 @@
+"""A source of sentence pairs as it was read: a file, a folder of the STS tasks, or one split of a hub set."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import PairSource
+from whyrank.data.files.raw import Row
+from whyrank.data.files.readers import read_csv, read_jsonl, read_parquet, read_tsv
+from whyrank.data.pairs import sts_folder
+from whyrank.data.pairs.layouts import STSB_FIELDS, Layout, find_layout, is_stsb
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Rows of one layout. `names` are the class names that the file itself gives to the ids 0, 1, 2, …"""
+
+    file: str
+    label_file: str
+    layout: Layout
+    rows: list[Row]
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RawPairs:
+    """`left_out` are files of a folder that hold texts without scores or scores without texts."""
+
+    tables: list[PairTable]
+    left_out: list[str]
+
+
+def read_pair_source(folder: str | Path, source: PairSource) -> RawPairs:
+    """Read a source, whose `path` stands below `folder`; format and columns are recognised from the file itself.
+
+    Raises UserError when there is nothing to read, or nothing that is recognised.
+    """
+    if source.hub:
+        # `datasets` takes seconds to import, and a file does not need it.
+        from whyrank.data.files.hub import read_hub_split
+
+        file, rows, names = read_hub_split(source.hub, source.config, source.split or source.use)
+        return RawPairs([_table(file, rows, source.kind, names)], [])
+    path = Path(folder) / source.path
+    if path.is_dir():
+        return _read_folder(path, source)
+    if not path.is_file():
+        raise UserError(f"source '{source.name}': {path} does not exist; mend `path`, or name a hub id with `hub`")
+    rows = _read_rows(path)
+    names = _parquet_classes(path) if path.suffix == ".parquet" else {}
+    return RawPairs([_table(source.path, rows, source.kind, names)], [])
+
+
+def _read_folder(folder: Path, source: PairSource) -> RawPairs:
+    subsets, alone = sts_folder.subset_files(folder)
+    if not subsets:
+        raise UserError(f"{folder}: no STS.input.<subset>.txt beside its STS.gs.<subset>.txt; name a file or add them")
+    if source.kind != "scores":
+        raise UserError(f"{folder} holds scores, not {source.kind}; set `kind: scores`")
+    tables = [
+        PairTable(
+            file=f"{source.path}/{texts.name}",
+            label_file=f"{source.path}/{gold.name}",
+            layout=sts_folder.LAYOUT,
+            rows=sts_folder.read_subset(subset, texts, gold),
+        )
+        for subset, (texts, gold) in subsets.items()
+    ]
+    return RawPairs(tables, [f"{source.path}/{file.name}" for file in alone])
+
+
+def _table(file: str, rows: list[Row], kind: str, names: Mapping[str, list[str]]) -> PairTable:
+    if not rows:
+        raise UserError(f"{file} is empty; it needs at least one row")
+    columns = {column: None for row in rows for column in row.cells}
+    if not columns:
+        raise UserError(f"{file}: no readable row; the first, line {rows[0].line}, {rows[0].fault}: {rows[0].shown!r}")
+    layout = find_layout(columns, kind, file)
+    return PairTable(file, file, layout, rows, names.get(layout.label, []))
+
+
+def _read_rows(path: Path) -> list[Row]:
+    if path.suffix == ".jsonl":
+        return list(read_jsonl(path))
+    if path.suffix == ".parquet":
+        return list(read_parquet(path))
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path}: '{path.suffix}' is no format of sentence pairs; use one of {', '.join(SUFFIXES)}")
+    # The name does not tell: the STS benchmark's .csv files and SICK's .txt files are tab separated.
+    fields = _first_line(path).split("\t")
+    if is_stsb(fields):
+        return list(read_tsv(path, STSB_FIELDS))
+    return list(read_tsv(path) if len(fields) > 1 else read_csv(path))
+
+
+def _first_line(path: Path) -> str:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        return next((line for line in file if line.strip()), "")
+
+
+def _parquet_classes(path: Path) -> dict[str, list[str]]:
+    """Column -> class names, where `datasets` wrote the file and left its features in the schema."""
+    described = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+    features = described.get("info", {}).get("features", {})
+    return {column: feature["names"] for column, feature in features.items() if "names" in feature}

@@ -1,0 +1,1 @@
+"""Answers, queries and relevance labels: checked, split, shortened."""

@@ -1,0 +1,140 @@
+"""Exact and near duplicates among texts, found exactly, without comparing all pairs.
+
+Texts are compared as sets of word 3-grams. If a text A shares the share t of its |A| 3-grams with B, then B holds at
+least one of any |A| - ceil(t |A|) + 1 3-grams of A. So only texts that share one of A's *rarest* 3-grams are compared
+(prefix filtering: Chaudhuri et al. 2006; Bayardo et al. 2007), which changes the cost and not the result.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from whyrank.data.files.words import exact_key, words
+
+# A shorter text says too little to be recognised inside another: six 3-grams are eight words.
+MIN_CONTAINED = 6
+# Sums of candidate comparisons per block, about 100 MB of indices.
+_BLOCK = 4_000_000
+# Shares such as 0.7 have no exact binary form: 0.7 * 10 > 7.
+_EPS = 1e-9
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """group   (n,) int64: texts joined by a chain of pairs share one; numbered in the order of first appearance
+    same    (n,) int64: texts equal after normalisation share one; the position of the first of them
+    pairs   left, right (positions, int64), kind (exact | near | contained), similarity in [0, 1].
+            An exact pair joins a text to the first equal one; near and contained pairs join such first ones.
+    """
+
+    group: Ints
+    same: Ints
+    pairs: pd.DataFrame
+
+
+def find_duplicates(texts: Sequence[str], *, threshold: float = 0.8) -> Duplicates:
+    """Duplicates by three rules, the first that holds:
+
+    exact       equal once case, white space and punctuation are gone; similarity 1
+    near        |A and B| / |A or B| >= threshold over sets of word 3-grams (Jaccard)
+    contained   |A and B| / |A| >= threshold, A the smaller, of at least 6 3-grams: a conversation quotes its question
+
+    A text of one or two words has no 3-gram and only exact duplicates.
+    """
+    assert 0 < threshold <= 1, threshold
+    split_texts = [words(text) for text in texts]
+    keys = [exact_key(text, parts) for text, parts in zip(texts, split_texts, strict=True)]
+    codes, _ = pd.factorize(np.array(keys, dtype=object))
+    first = np.full(codes.max(initial=-1) + 1, len(codes), dtype=np.int64)
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    same = first[codes]
+    later = np.flatnonzero(same != np.arange(len(same)))
+    exact = pd.DataFrame({"left": same[later], "right": later, "kind": "exact", "similarity": 1.0})
+    near = _near_pairs(_shingles([split_texts[i] for i in first]), threshold)
+    near[["left", "right"]] = np.sort(first[near[["left", "right"]].to_numpy()], axis=1)
+    pairs = pd.concat([exact, near]).sort_values(["left", "right"], ignore_index=True)
+    return Duplicates(_components(len(texts), pairs), same, pairs)
+
+
+def _components(n: int, pairs: pd.DataFrame) -> Ints:
+    links = sparse.coo_array((np.ones(len(pairs)), (pairs["left"], pairs["right"])), shape=(n, n))
+    _, labels = connected_components(links, directed=False)
+    return pd.factorize(labels)[0].astype(np.int64)
+
+
+def _shingles(texts: Sequence[Sequence[str]]) -> sparse.csr_array:
+    """(texts, distinct 3-grams) incidence, columns numbered from the rarest 3-gram to the most common."""
+    flat, _ = pd.factorize(np.array([word for text in texts for word in text], dtype=object))
+    row = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    inside = np.flatnonzero(row[:-2] == row[2:]) if len(row) > 2 else np.zeros(0, dtype=np.int64)
+    size = np.int64(flat.max(initial=0) + 1)
+    # Two steps keep the code below 2**63 for any vocabulary.
+    _, bigram = np.unique(flat[inside] * size + flat[inside + 1], return_inverse=True)
+    _, trigram = np.unique(bigram * size + flat[inside + 2], return_inverse=True)
+    n_grams = int(trigram.max(initial=-1)) + 1
+    incidence = sparse.csr_array(
+        (np.ones(len(inside), dtype=np.int32), (row[inside], trigram)), shape=(len(texts), n_grams)
+    )
+    incidence.sum_duplicates()
+    incidence.data[:] = 1
+    rarest_first = np.argsort(np.bincount(incidence.indices, minlength=n_grams), kind="stable")
+    rank = np.empty(n_grams, dtype=np.int64)
+    rank[rarest_first] = np.arange(n_grams)
+    incidence.indices = rank[incidence.indices].astype(incidence.indices.dtype)
+    incidence.has_sorted_indices = False
+    incidence.sort_indices()
+    return incidence
+
+
+def _near_pairs(incidence: sparse.csr_array, threshold: float) -> pd.DataFrame:
+    sizes = np.diff(incidence.indptr).astype(np.int64)
+    found = []
+    for small, large in _candidates(incidence, sizes, threshold):
+        shared = np.asarray(incidence[small].multiply(incidence[large]).sum(axis=1)).ravel()
+        jaccard = shared / (sizes[small] + sizes[large] - shared)
+        contained = shared / sizes[small]
+        near = jaccard >= threshold - _EPS
+        keep = near | (contained >= threshold - _EPS) & (sizes[small] >= MIN_CONTAINED)
+        kind = np.where(near, "near", "contained")
+        similarity = np.where(near, jaccard, contained)
+        found.append(pd.DataFrame({"left": small, "right": large, "kind": kind, "similarity": similarity}).loc[keep])
+    empty = pd.DataFrame({"left": np.zeros(0, int), "right": np.zeros(0, int), "kind": "", "similarity": 0.0})
+    return pd.concat(found, ignore_index=True) if found else empty.iloc[:0]
+
+
+def _candidates(incidence: sparse.csr_array, sizes: Ints, threshold: float) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs (smaller set, larger set) that share one of the smaller one's rarest 3-grams."""
+    prefix_length = sizes - np.ceil(threshold * sizes - _EPS).astype(np.int64) + 1
+    position = np.arange(incidence.nnz) - np.repeat(incidence.indptr[:-1], sizes)
+    in_prefix = position < np.repeat(prefix_length, sizes)
+    rows = np.repeat(np.arange(len(sizes)), sizes)[in_prefix]
+    columns = incidence.indices[in_prefix]
+    prefix = sparse.csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=incidence.shape)
+    holders = incidence.T.tocsr()
+    cost = np.zeros(len(sizes), dtype=np.int64)
+    np.add.at(cost, rows, np.diff(holders.indptr)[columns])
+    for start, stop in _blocks(cost):
+        hits = (prefix[start:stop] @ holders).tocoo()
+        small, large = hits.row.astype(np.int64) + start, hits.col.astype(np.int64)
+        larger = (sizes[small] < sizes[large]) | (sizes[small] == sizes[large]) & (small < large)
+        small, large = small[larger], large[larger]
+        for chunk in _blocks(sizes[small] + sizes[large]):
+            yield small[slice(*chunk)], large[slice(*chunk)]
+
+
+def _blocks(cost: Ints) -> Iterator[tuple[int, int]]:
+    """Cut rows into runs of at most `_BLOCK` cost each (a single row may cost more)."""
+    total = np.cumsum(cost)
+    start = 0
+    while start < len(cost):
+        spent = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, spent + _BLOCK, side="right")))
+        yield start, stop
+        start = stop

@@ -1,0 +1,169 @@
+"""Raw source -> prepared tables, in one call: read, validate, type, group, split, select text, count."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from whyrank.core.options import params
+from whyrank.data.files.truncation import CountTokens
+from whyrank.data.ranking import lengths, overlap, statistics
+from whyrank.data.ranking.duplicates import Duplicates, find_duplicates
+from whyrank.data.ranking.leaks import conflict_table, leak_table
+from whyrank.data.ranking.query_types import TYPES, count_as
+from whyrank.data.ranking.selection import SELECTIONS, Document, fit_idf
+from whyrank.data.ranking.source import read_source
+from whyrank.data.ranking.split import split_queries
+from whyrank.data.ranking.validate import Validated, check_rejected, validate
+
+ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
+QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group"]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """answers    `ANSWER_COLUMNS`, sorted by id
+    queries    `QUERY_COLUMNS`, sorted by id
+    qrels      query_id, answer_id, score (> 0 is relevant), sorted
+    rejected   file, line, column, reason, value
+    tables     rows, counts, per_answer, duplicates, leaks, conflicts, lengths, overlap: tidy, for reports
+    metrics    flat and finite
+    """
+
+    answers: pd.DataFrame
+    queries: pd.DataFrame
+    qrels: pd.DataFrame
+    rejected: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    metrics: dict[str, float]
+
+
+def read(source: str | Path, *, max_rejected: float) -> Validated:
+    """The rows of a source that are sound, and those that are not with their reasons.
+
+    source         folder in BEIR layout, or hub id
+    max_rejected   largest share of rejected rows
+    Raises UserError for whatever the user has to mend in the source.
+    """
+    valid = validate(read_source(source))
+    check_rejected(valid.rejected, sum(valid.rows_in.values()), max_rejected)
+    return valid
+
+
+def answer_texts(valid: Validated) -> list[str]:
+    """The whole text of every answer, title first."""
+    return [document.whole for document in _documents(valid.answers)]
+
+
+def prepare(
+    valid: Validated,
+    options: params.Prepare,
+    *,
+    tokens: Mapping[str, int],
+    count_tokens: CountTokens,
+    seed: int,
+) -> Preparation:
+    """Prepare a ranking set; the same for any order of the rows. A source with several qrels files keeps its splits.
+
+    tokens         budget of question, conversation and answer without the special tokens that `options.tokens` counts
+    count_tokens   texts -> tokens of each, without special tokens
+
+    Raises UserError for whatever the user has to mend in the parameters.
+    """
+    relevant = valid.qrels.loc[valid.qrels["score"] > 0, ["query_id", "answer_id"]]
+    queries, duplicates = _grouped_queries(valid, options.short_conversation, options.near_duplicate)
+    shares = options.split
+    queries["split"] = split_queries(
+        queries, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
+    )
+    answers = valid.answers.assign(raw_text=answer_texts(valid))
+    # Held-out queries stay out: what they say must not weigh in what the encoder reads.
+    idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
+    count, selection, head_share = _remembering(count_tokens), asdict(options.selection), options.head_share
+    for kind in TYPES:
+        of_kind = queries["type"] == kind
+        documents = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
+        queries.loc[of_kind, "text"] = _select(documents, selection[kind], tokens[kind], count, idf, head_share)
+    answers["text"] = _select(_documents(answers), selection["answer"], tokens["answer"], count, idf, head_share)
+    for table in (answers, queries):
+        table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
+    metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf)
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, valid.rejected, tables, metrics)
+
+
+def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:
+    texts = valid.queries["raw_text"].tolist()
+    kinds = count_as(valid.queries["declared_type"].tolist(), texts, short_conversation=short_conversation)
+    duplicates = find_duplicates(texts, threshold=threshold)
+    return valid.queries.assign(type=kinds, group=duplicates.group, text=""), duplicates
+
+
+def _documents(answers: pd.DataFrame) -> list[Document]:
+    return [
+        Document(title, body, tuple((section["title"], section["text"]) for section in sections or ()))
+        for title, body, sections in zip(answers["title"], answers["body"], answers["sections"], strict=True)
+    ]
+
+
+def _select(
+    documents: list[Document], name: str, budget: int, count: CountTokens, idf: TfidfVectorizer, head_share: float
+) -> list[str]:
+    return SELECTIONS[name](documents, budget, count_tokens=count, idf=idf, head_share=head_share)
+
+
+def _remembering(count_tokens: CountTokens) -> CountTokens:
+    """Count each distinct text once."""
+    known: dict[str, int] = {}
+
+    def count(texts: list[str]) -> list[int]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, count_tokens(new), strict=True))
+        return [known[text] for text in texts]
+
+    return count
+
+
+def _statistics(
+    valid: Validated,
+    answers: pd.DataFrame,
+    queries: pd.DataFrame,
+    relevant: pd.DataFrame,
+    duplicates: Duplicates,
+    idf: TfidfVectorizer,
+) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
+    ids = queries["query_id"].to_numpy()
+    pairs = duplicates.pairs
+    texts = pd.concat([queries, answers.assign(type="answer")])
+    leaks, conflicts = leak_table(queries, relevant, duplicates), conflict_table(queries, relevant, duplicates)
+    rows_metrics, rows = statistics.count_rows(valid.rows_in, valid.rejected)
+    count_metrics, counts = statistics.count_queries(answers, queries, relevant)
+    answer_metrics, per_answer = statistics.count_per_answer(answers, queries, relevant)
+    length_metrics, token_table = lengths.token_lengths(texts)
+    overlap_metrics, overlaps = overlap.lexical_overlap(answers, queries, relevant)
+    metrics = (
+        rows_metrics
+        | count_metrics
+        | answer_metrics
+        | statistics.type_imbalance(per_answer)
+        | statistics.count_duplicates(duplicates)
+        | statistics.count_leaks(leaks, conflicts, queries)
+        | length_metrics
+        | lengths.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
+        | overlap_metrics
+    )
+    named_pairs = pd.DataFrame({"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}).assign(
+        kind=pairs["kind"], similarity=pairs["similarity"]
+    )
+    return metrics, {
+        "rows": rows,
+        "counts": counts,
+        "per_answer": per_answer,
+        "duplicates": named_pairs,
+        "leaks": leaks,
+        "conflicts": conflicts,
+        "lengths": token_table,
+        "overlap": overlaps,
+    }

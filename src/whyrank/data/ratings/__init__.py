@@ -1,0 +1,1 @@
+"""Texts rated on several targets."""

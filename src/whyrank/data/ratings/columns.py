@@ -1,0 +1,147 @@
+"""Which columns of a file are targets; the others are refused by name, with the reason.
+
+Shapes: N rows · T targets
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.ratings import Ratings
+from whyrank.core.prepared import RATING_COLUMNS
+from whyrank.data.files.cells import listed, printable
+from whyrank.data.ratings.evidence import Verdict, judge, numbers
+from whyrank.data.ratings.files import RatingFile
+
+TABLE_COLUMNS = ["column", "kind", "is_target", "numeric_share", "minimum", "maximum", "outside_share", "distinct"]
+TABLE_COLUMNS += ["line", "value", "why"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """label_NT   (N, T) float64 in [0, 1], in the order of `names`
+    table      `TABLE_COLUMNS` of every column that is neither id, text nor group: kind is target, excluded, unlisted
+               or another of `Verdict`; outside_share: share of the rows with a number outside of 0 to 1; line and
+               value: of the first row that shows what is wrong (0 and empty where there is none)
+    """
+
+    names: list[str]
+    label_NT: np.ndarray
+    table: pd.DataFrame
+
+
+def find_targets(file: RatingFile, options: Ratings) -> Targets:
+    """Judge the columns, and bring the targets to [0, 1].
+
+    What is not listed and is text, an id or a count is left out, and so is what runs outside of [0, 1] without a
+    declared range: the table says so, and preflight. Raises UserError for a listed target that is text, for a cell of a
+    target that is no number or outside the declared range, and where no target is left.
+    """
+    candidates = _candidates(file, options)
+    chosen = [name for name in options.targets or candidates if name not in options.exclude]
+    rows, labels = [], {}
+    for name in candidates:
+        values = [row.cells.get(name) for row in file.rows]
+        number_N = numbers(values)
+        verdict = _not_chosen(name, options)
+        if name in chosen:
+            verdict = _target_or_not(file, name, values, number_N, options)
+            if verdict.kind == "target":
+                labels[name] = _scaled(file, name, number_N, options)
+        rows.append(_described(file, name, values, number_N, verdict))
+    table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    names = [name for name in chosen if name in labels]
+    _refuse_names(file, names, table)
+    return Targets(names, np.column_stack([labels[name] for name in names]), table)
+
+
+def _candidates(file: RatingFile, options: Ratings) -> list[str]:
+    """Columns that may be targets, in the order of the file, after a check of those that are named."""
+    taken = {options.id, options.group, *asdict(options.text).values()}
+    for key, names in (("targets", options.targets), ("exclude", options.exclude), ("rescale", options.rescale)):
+        for name in names:
+            file.check_column(name, f"prepare.ratings.{key}")
+            if name in taken and key != "exclude":
+                raise UserError(f"params.yaml: `prepare.ratings.{key}` names '{name}', an id, text or group column")
+    for name, ends in options.rescale.items():
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise UserError(f"params.yaml: `prepare.ratings.rescale.{name}` is {ends}, expected [lowest, highest]")
+    return [name for name in file.columns if name not in taken]
+
+
+def _not_chosen(name: str, options: Ratings) -> Verdict:
+    return Verdict("excluded", "is excluded") if name in options.exclude else Verdict("unlisted", "is not listed")
+
+
+def _target_or_not(
+    file: RatingFile, name: str, values: Sequence[Any], number_N: np.ndarray, options: Ratings
+) -> Verdict:
+    if not name.strip():
+        return Verdict("unnamed", "has no name, as pandas writes the numbers of rows")
+    verdict, bad_N = judge(values, number_N), ~np.isfinite(number_N)
+    key = next((key for key in ("targets", "rescale") if name in getattr(options, key)), None)
+    if verdict.is_text:
+        if key:
+            row = max(verdict.row, 0)
+            reason = f"is no rating, and the column {verdict.why}"
+            file.refuse(file.rows[row], name, values[row], reason, f"take it out of prepare.ratings.{key}")
+        return verdict
+    if bad_N.any():
+        first = int(np.argmax(bad_N))
+        remedy = "give the row a number, take it out, or name the column in prepare.ratings.exclude"
+        file.refuse(file.rows[first], name, values[first], "is no number", remedy)
+    if verdict.kind == "ratings" or name in options.rescale:
+        return Verdict("target")
+    # Who lists a column says that it is a target: then its numbers are on another scale.
+    return verdict._replace(kind="out_of_range") if key else verdict
+
+
+def _scaled(file: RatingFile, name: str, number_N: np.ndarray, options: Ratings) -> np.ndarray:
+    if name not in options.rescale:
+        return number_N
+    low, high = options.rescale[name]
+    outside_N = (number_N < low) | (number_N > high)
+    if outside_N.any():
+        first = int(np.argmax(outside_N))
+        reason, remedy = f"is outside of {low:g} to {high:g}", f"mend it or prepare.ratings.rescale.{name}"
+        file.refuse(file.rows[first], name, f"{number_N[first]:g}", reason, remedy)
+    return (number_N - low) / (high - low)
+
+
+def _described(
+    file: RatingFile, name: str, values: Sequence[Any], number_N: np.ndarray, verdict: Verdict
+) -> dict[str, Any]:
+    known = number_N[np.isfinite(number_N)]
+    return {
+        "column": name,
+        "kind": verdict.kind,
+        "is_target": verdict.kind == "target",
+        "numeric_share": len(known) / len(values),
+        "minimum": known.min() if len(known) else math.nan,
+        "maximum": known.max() if len(known) else math.nan,
+        "outside_share": float(((known < 0) | (known > 1)).sum() / len(values)),
+        "distinct": len({str(value) for value in values}),
+        "line": file.rows[verdict.row].line if verdict.row >= 0 else 0,
+        "value": printable(str(values[verdict.row]))[:40] if verdict.row >= 0 else "",
+        "why": verdict.why,
+    }
+
+
+def _refuse_names(file: RatingFile, names: list[str], table: pd.DataFrame) -> None:
+    if not names:
+        refused = "; ".join(f"'{name}' {why}" for name, why in zip(table["column"], table["why"], strict=True))
+        raise UserError(
+            f"{file.name}: no target is left: {refused or 'there is no further column'}; name columns of numbers in "
+            "prepare.ratings.targets, with prepare.ratings.rescale where they are not from 0 to 1"
+        )
+    taken = [name for name in names if name in RATING_COLUMNS]
+    if taken:
+        raise UserError(
+            f"{file.name}: target '{taken[0]}' has a name that the prepared table needs ({listed(RATING_COLUMNS)}); "
+            "rename the column, or name it in prepare.ratings.exclude"
+        )

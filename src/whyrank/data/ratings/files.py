@@ -1,0 +1,83 @@
+"""Files of rated rows: which there are, and their rows with the first fault that the user has to mend."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.ratings import Ratings
+from whyrank.data.files.cells import listed, printable
+from whyrank.data.files.raw import Row
+from whyrank.data.files.readers import READERS
+
+USES = ("train", "test", "unlabelled")
+
+
+@dataclass(frozen=True)
+class RatingFile:
+    """`name` is what the user calls it; no row has a fault, and there is at least one."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.rows[0].cells)
+
+    def check_column(self, column: str, key: str) -> None:
+        """Raises UserError where the column that a parameter names is not there."""
+        if column not in self.columns:
+            raise UserError(f"{self.name}: no column '{column}' (found {listed(self.columns)}); mend {key}")
+
+    def refuse(self, row: Row, column: str, value: Any, reason: str, remedy: str) -> NoReturn:
+        """Raises UserError with the place and the value."""
+        raise UserError(
+            f"{self.name} line {row.line}, column '{column}': {printable(value)!r} {reason}; {remedy}"
+        ) from None
+
+
+def read_files(options: Ratings) -> dict[str, RatingFile]:
+    """Use -> file, of train and, where they are named, test and unlabelled. Raises UserError for what is not there."""
+    source = Path(options.source)
+    found = {"train": _read(_labelled(source))}
+    for use in USES[1:]:
+        name = getattr(options, use)
+        if name:
+            found[use] = _read(_beside(source, name, f"prepare.ratings.{use}"))
+    return found
+
+
+def _labelled(source: Path) -> Path:
+    """The file itself, or the one named `train` in a folder."""
+    if not source.is_dir():
+        return source
+    found = [path for path in sorted(source.iterdir()) if path.stem == "train" and path.suffix in READERS]
+    if len(found) != 1:
+        names = listed(path.name for path in found) or "none"
+        raise UserError(f"{source}: a folder of ratings needs one file train.csv or train.parquet (found {names})")
+    return found[0]
+
+
+def _beside(source: Path, name: str, key: str) -> Path:
+    """A file in the source folder: DVC watches that folder, and would not see a file elsewhere change."""
+    path = source / name
+    if not source.is_dir() or source.resolve() not in path.resolve().parents:
+        raise UserError(
+            f"params.yaml: `{key}` is {name!r}, which is not in the folder `prepare.ratings.source` ({source}); make "
+            "that a folder with train.csv and this file in it"
+        )
+    return path
+
+
+def _read(path: Path) -> RatingFile:
+    if path.suffix not in READERS:
+        raise UserError(f"{path}: '{path.suffix}' is no format of ratings; use one of {', '.join(READERS)}")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; mend prepare.ratings.source, or put the file there")
+    rows = list(READERS[path.suffix](path))
+    if not rows:
+        raise UserError(f"{path} is empty; it needs at least one row")
+    for row in rows:
+        if row.fault:
+            raise UserError(f"{path} line {row.line}: {row.fault}: {printable(row.shown)[:80]!r}; mend or remove it")
+    return RatingFile(str(path), rows)

@@ -1,0 +1,113 @@
+"""Faults of the vectors as a cloud, whatever they stand for: one point, or a few directions."""
+
+from collections.abc import Iterator
+
+from whyrank.diagnosis.compare.ranking import LEXICAL
+from whyrank.diagnosis.examination import START, UNTUNED, Examination
+from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_fix
+from whyrank.diagnosis.probes.training.steps import scaled_rates
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.records import RunRecord
+
+# Mean cosine of different texts. Raw BERT, a narrow cone, reaches 0.9 and still ranks (arXiv:1909.00512); so the cosine
+# alone decides nothing. It bounds the feature standard deviation: sqrt(1 - 0.95) = 0.22 at most.
+ALIKE = 0.95
+# Share of the distance to a wrong answer, 1 - permuted cosine, by which the right one is nearer: 0 at collapse, 0.3 for
+# raw BERT. So matched pairs are read against the permuted floor.
+PAIRING = 0.05
+
+# Of the directions that could be used, min(D, answers): a tenth; and a quarter of what the encoder used before.
+# Effective rank compares runs of one method only (arXiv:2210.02885), hence the second; tuning to tell few answers apart
+# lowers it rightly, hence the first.
+RANK_PART = 0.10
+RANK_LEFT = 0.25
+
+
+def is_collapsed(run: RunRecord) -> bool:
+    return run.metrics["mean_off_pair_cosine"] >= ALIKE and pairing(run) <= PAIRING
+
+
+def pairing(run: RunRecord) -> float:
+    """How much nearer a query is to its own answer than to another, as a share of that distance; 0 at collapse."""
+    apart = 1 - run.metrics["permuted_cosine"]
+    return (run.metrics["matched_cosine"] - run.metrics["permuted_cosine"]) / apart if apart > 1e-6 else 0.0
+
+
+def _encoders(case: Examination) -> dict[str, RunRecord]:
+    return {name: run for name, run in case.records.runs.items() if name not in LEXICAL}
+
+
+def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
+    """All texts have nearly the same vector; said of the first system of a chain, whose heirs inherit it."""
+    runs = _encoders(case)
+    for system, run in runs.items():
+        parent = runs.get(START.get(system, ""))
+        if not is_collapsed(run) or (parent is not None and is_collapsed(parent)):
+            continue
+        yield Finding(
+            code="collapsed-embeddings",
+            severity="error",
+            system=system,
+            sentence=f"All texts have nearly the same vector in {system}: the mean cosine of different queries is "
+            f"{run.metrics['mean_off_pair_cosine']:.3f}, and a query is no nearer to its own answer than to another.",
+            evidence=(
+                Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"]),
+                Evidence("mean cosine of a query with its answer", run.metrics["matched_cosine"]),
+                Evidence("the same with another answer", run.metrics["permuted_cosine"]),
+                Evidence("feature standard deviation", run.metrics["feature_std"], "1 spread evenly, 0 at collapse"),
+            ),
+            cause="Steps too long, or without warm-up, drove the vectors into one point; no gradient leads back."
+            if system != "base"
+            else "The encoder's pooled vectors hold little but their common mean; it is not made to be read this way.",
+            fix=_collapse_fix(case, system),
+            reference="ST#2365, #2248, #3469, #71; HF#735",
+            weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START.get(system) in runs else 0.0,
+        )
+
+
+def _collapse_fix(case: Examination, system: str) -> Fix:
+    if system == "base":
+        return Fix({"encoder.pooling": "mean"}, "or choose an encoder that was trained for similarity")
+    if system == "barlow":
+        return pretraining_fix(case)
+    record = case.records.finetune.get(UNTUNED[system])
+    rates = scaled_rates(record, 0.1) if record and len(record.history) else {}
+    return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
+
+
+def dimensional_collapse(case: Examination) -> Iterator[Finding]:
+    """The differences between texts use few of the directions they have; said of the first system of a chain."""
+    runs = _encoders(case)
+    low = {name for name, run in runs.items() if _is_flat(case, run)}
+    for system, run in runs.items():
+        if system not in low or START.get(system) in low:
+            continue
+        rank, features = run.metrics["centred_effective_rank"], run.metrics["features"]
+        base = runs["base"].metrics["centred_effective_rank"]
+        yield Finding(
+            code="dimensional-collapse",
+            severity="warning",
+            system=system,
+            sentence=f"Vectors of {system} differ along {rank:.1f} of {features:.0f} directions; those of base along "
+            f"{base:.1f}.",
+            evidence=(
+                Evidence("centred effective rank", rank, "directions"),
+                Evidence("centred effective rank of base", base, "directions"),
+                Evidence("features", features, "directions"),
+                Evidence("answers to tell apart", len(case.data.answers), "answers"),
+            ),
+            cause="A head that must find its directions from few texts gives up most of them, and answers that differ "
+            "along the others can no longer be told apart.",
+            fix=pretraining_fix(case) if system == "barlow" else Fix({"finetune_rank.head.kind": "residual"}),
+            reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885",
+            weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START[system] in runs else 0.0,
+        )
+
+
+def _is_flat(case: Examination, run: RunRecord) -> bool:
+    base = case.records.runs.get("base")
+    if base is None or run is base or is_collapsed(run):
+        return False
+    rank, features = run.metrics["centred_effective_rank"], run.metrics["features"]
+    before = min(base.metrics["centred_effective_rank"], features)
+    return rank < RANK_PART * min(features, len(case.data.answers)) and rank < RANK_LEFT * before

@@ -1,0 +1,131 @@
+"""Faults that the lists of a system show: their order is that of ties, or one answer crowds them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from whyrank.diagnosis.compare.ranking import LEXICAL, per_query
+from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
+from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE
+from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
+from whyrank.diagnosis.probes.training.steps import is_of_ranking
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.records import RunRecord
+from whyrank.measure.metrics import geometry
+
+# Lists of ten, or of a tenth of the answers where these are few: a random answer then stands in at most a tenth.
+HUB_LIST = 10
+HUB_PART = 0.1
+# Skew of the k-occurrences; above 1.4 counts as high (scikit-hubness).
+HUB_SKEW = 1.4
+# Share of the lists that hold an answer without wanting it: a fifth, and five times what chance gives.
+HUB_SHARE = 0.20
+HUB_OVER_CHANCE = 5.0
+
+
+def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
+    """The order within ties moves accuracy by more than the choice of test queries does."""
+    cutoff = int(case.metric.removeprefix("accuracy@")) if case.metric.startswith("accuracy@") else 1
+    for system, run in case.records.runs.items():
+        above, tied = run.queries["above"], run.queries["tied"]
+        # Of several relevant answers only the best-placed one is recorded: a second in its tie makes this a little low.
+        optimistic, pessimistic = float((above < cutoff).mean()), float((above + tied <= cutoff).mean())
+        interval = case.interval(per_query(run, case.metric), run.queries["cluster"])
+        spread = optimistic - pessimistic
+        if not spread > max(LEAST_EFFECT, (interval.high - interval.low) / 2):
+            continue
+        is_lexical = system in LEXICAL
+        yield Finding(
+            code="ties-decide-the-metric",
+            severity="info" if is_lexical else "warning",
+            system=system,
+            sentence=f"accuracy@{cutoff} of {system} is anything from {pessimistic:.3f} to {optimistic:.3f}, by the "
+            "order of equal scores.",
+            evidence=(
+                Evidence("queries whose right answer is tied", run.metrics["tied_share"], "share"),
+                Evidence(f"accuracy@{cutoff}, right answers first", optimistic),
+                Evidence(f"accuracy@{cutoff}, right answers last", pessimistic),
+                Evidence(f"half width of the interval of {case.metric}", (interval.high - interval.low) / 2),
+            ),
+            cause="Queries without a word of any answer score 0 everywhere."
+            if is_lexical
+            else "Different texts have the same vector, or the same text stands under several ids.",
+            fix=_tie_fix(case, run, is_lexical),
+            reference="ir_measures#18; BEIR#105; mteb#5241; McSherry and Najork 2008",
+            weight=100 * spread / 2,
+        )
+
+
+def _tie_fix(case: Examination, run: RunRecord, is_lexical: bool) -> Fix:
+    if is_lexical:
+        return Fix({}, "none needed here, where ties are averaged; do not compare with tools that order them by chance")
+    answers = case.data.answers
+    twins = answers.loc[answers["text"].duplicated(keep=False), "answer_id"]
+    if run.queries.loc[run.queries["tied"] > 1, "cluster"].isin(twins).mean() > 0.5:
+        return Fix({}, "give answers that read the same one id in corpus.jsonl and in the qrels")
+    return Fix(
+        {"encoder.precision": "fp32"}, "if ties remain, mend what makes the vectors equal (collapsed-embeddings)"
+    )
+
+
+def hub_answers(case: Examination) -> Iterator[Finding]:
+    """One answer crowds the lists of queries that do not want it."""
+    n_answers = len(case.data.answers)
+    size = max(1, min(HUB_LIST, round(HUB_PART * n_answers)))
+    least = max(HUB_SHARE, HUB_OVER_CHANCE * size / n_answers)
+    qrels = case.data.qrels
+    wanted = pd.MultiIndex.from_frame(qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]])
+    for system, run in case.records.runs.items():
+        # Where all vectors coincide the lists are the order of the corpus.
+        if system in LEXICAL or is_collapsed(run):
+            continue
+        near = run.top[run.top["rank"] <= size]
+        unwanted = near[~pd.MultiIndex.from_frame(near[["query_id", "answer_id"]]).isin(wanted)]
+        skew = _skew(near, size, case.data.answers["answer_id"])
+        shares = unwanted["answer_id"].value_counts() / run.queries["query_id"].nunique()
+        if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
+            continue
+        wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
+        is_tuned = system in UNTUNED and is_of_ranking(case, system)
+        yield Finding(
+            code="hub-answers",
+            severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",
+            system=system,
+            sentence=f"Answer {shares.index[0]} is among the {size} best of {shares.iloc[0]:.0%} of the test queries "
+            f"that do not want it, and first for {wrong:.1%}.",
+            evidence=(
+                Evidence(f"lists of {size} that hold it wrongly", float(shares.iloc[0]), "share"),
+                Evidence("the same for a random answer", size / n_answers, "share"),
+                Evidence("test queries that it leads wrongly", wrong, "share"),
+                Evidence(f"skew of the occurrences in lists of {size}", skew),
+            ),
+            cause="Its vector is longer than most, and a dot product grows with the length."
+            if _is_long(case, run, str(shares.index[0]))
+            else "Its vector lies near the centre of all queries, so it is close to every one of them.",
+            fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
+            if is_tuned
+            else Fix({}, "none without training for ranking: see whether that, against all answers, moves it away"),
+            reference="Radovanović et al. 2010; scikit-hubness",
+            weight=100 * wrong,
+        )
+
+
+def _is_long(case: Examination, run: RunRecord, answer_id: str) -> bool:
+    """Whether an answer owes its place to the length of its vector, which only a dot product sees."""
+    if run.answer_vectors is None or run.metrics["score_kind_cosine"] == 1:
+        return False
+    length_A = np.linalg.norm(run.answer_vectors, axis=1)
+    return bool(length_A[(case.data.answers["answer_id"] == answer_id).to_numpy()] > length_A.mean())
+
+
+def _hub_fix(is_long: bool) -> Fix:
+    if is_long:
+        return Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE})
+    return Fix({"finetune_rank.candidates": "all"})
+
+
+def _skew(near: pd.DataFrame, size: int, answer_ids: pd.Series) -> float:
+    column = pd.Index(answer_ids).get_indexer(near["answer_id"])
+    kept = int(near["rank"].max())  # fewer than `size` where evaluate kept shorter lists
+    return geometry.hubness(np.reshape(column, (-1, kept)), len(answer_ids)).skew

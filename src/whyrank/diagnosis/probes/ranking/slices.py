@@ -1,0 +1,88 @@
+"""Faults of the data that the metric of trained systems can weigh: the preflight findings, with their cost."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from whyrank.diagnosis.compare.ranking import per_query
+from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
+from whyrank.findings.finding import CAUSE, Evidence, Finding
+from whyrank.preflight.probes import data, truncation
+
+# Queries on either side of a cut; fewer say nothing about their mean.
+LEAST_GROUP = 10
+
+
+def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
+    """Leaked test queries, and what the metric is without them."""
+    for finding in data.duplicate_across_splits(case.data):
+        system = case.best_tuned()
+        if system is None:
+            yield finding
+            continue
+        queries = case.records.runs[system].queries
+        value = per_query(case.records.runs[system], case.metric)
+        clean = value[~queries["query_id"].isin(data.leaked_queries(case.data))]
+        if len(clean) == 0:
+            yield finding
+            continue
+        gift = 100 * float(value.mean() - clean.mean())
+        yield replace(
+            finding,
+            sentence=f"{finding.sentence} Without them {system} has {clean.mean():.3f} {case.metric} instead of "
+            f"{value.mean():.3f}.",
+            evidence=(
+                *finding.evidence,
+                Evidence(f"{case.metric} of {system}, all test queries", float(value.mean())),
+                Evidence(f"{case.metric} of {system}, without the leaked ones", float(clean.mean())),
+            ),
+            weight=max(gift, 0.0) + (CAUSE if finding.severity == "error" else 0.0),
+        )
+
+
+def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
+    """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
+    system = case.best_tuned()
+    for kind, finding in truncation.losses(case.data):
+        yield finding if system is None else _weighed(case, system, kind, finding)
+
+
+def _weighed(case: Examination, system: str, kind: str, finding: Finding) -> Finding:
+    """A warning where cut texts rank worse, information where they do not; as it was where there is no comparison."""
+    queries = case.records.runs[system].queries
+    queries = queries.assign(
+        value=per_query(case.records.runs[system], case.metric), is_cut=_is_cut(case, queries, kind)
+    )
+    part = queries if kind == "answer" else queries[queries["type"] == kind]
+    if min(part["is_cut"].sum(), (~part["is_cut"]).sum()) < LEAST_GROUP:
+        return finding
+    difference = case.contrast(part["value"], part["is_cut"], part["cluster"])
+    costs = is_lower(difference)
+    affected = float(part["is_cut"].sum() / len(queries))
+    what = "queries whose answer was cut" if kind == "answer" else f"cut {kind}s"
+    found = f"rank {spoken(difference)} of {case.metric} below whole ones" if costs else "rank no worse for it"
+    return replace(
+        finding,
+        severity="warning" if costs else "info",
+        sentence=f"{finding.sentence} In {system}, {what} {found}.",
+        evidence=(
+            *finding.evidence,
+            Evidence(f"{case.metric} of {system}, cut minus whole", 100 * difference.mean, "points"),
+            Evidence("test queries affected", affected, "share"),
+        ),
+        interval=points(difference),
+        weight=affected * -100 * difference.mean if costs else 0.0,
+    )
+
+
+def _is_cut(case: Examination, queries: pd.DataFrame, kind: str) -> np.ndarray:
+    """Of each test query: was its text cut, or for `answer` that of its first relevant answer?"""
+    table, key, wanted = (
+        (case.data.answers, "answer_id", queries["cluster"])
+        if kind == "answer"
+        else (case.data.queries, "query_id", queries["query_id"])
+    )
+    is_cut = (table["tokens"] < table["tokens_raw"]).set_axis(table[key])
+    return is_cut.loc[wanted].to_numpy()

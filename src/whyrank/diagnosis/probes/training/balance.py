@@ -1,0 +1,162 @@
+"""Faults between several objectives on one encoder: one drowns another, or unlearns what another learns."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.probes.training.effects import RANK, Effect, cost, effect, objectives
+from whyrank.diagnosis.probes.training.objectives import DEAD
+from whyrank.diagnosis.probes.training.steps import trained
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.means import Interval
+
+# Of the share that it would have if all pulled alike. On the tiny encoder of the tests, of two objectives, ranking lost
+# what it had with 0.13 of the gradient (0.26 of its share) and less, and learned with 0.37 and more.
+OUTDONE = 0.3
+
+COSINE = "_gradient_cosine"
+# Mean cosine; of unrelated objectives it was -0.02 to 0.17, of contradicting ones -0.40.
+CONFLICT = -0.05
+LEAST_STEPS = 16
+
+
+class Outdone(NamedTuple):
+    """An objective far below its equal share, with that share and what became of it."""
+
+    name: str
+    share: float
+    effect: Effect
+
+
+def task_dominates(case: Examination) -> Iterator[Finding]:
+    """An objective with little of the gradient lost what it had."""
+    for init, record in trained(case).items():
+        for one in outdone(case, record):
+            if one.effect.fell:
+                cause = f"`{largest(record)}` sets the steps, and what helps it unlearns `{one.name}`"
+                yield _finding("task-dominates", init, record, one, cause, cost(case, init, one.effect))
+
+
+def task_starved(case: Examination) -> Iterator[Finding]:
+    """An objective with little of the gradient, or of the batches, learned nothing."""
+    for init, record in trained(case).items():
+        for one in outdone(case, record):
+            if one.effect.hardly_moved and not one.effect.fell:
+                cause = f"`{largest(record)}` sets the steps, and `{one.name}` is hardly heard"
+                yield _finding("task-starved", init, record, one, cause, cost(case, init, one.effect))
+
+
+def _finding(code: str, init: str, record: TrainingRecord, what: Outdone, cause: str, weight: float) -> Finding:
+    name, share, found = what
+    of = "batches" if is_drawn(record) else "gradient"
+    return Finding(
+        code=code,
+        severity="warning",
+        system=f"{init}-tuned",
+        sentence=f"`{name}` has {share:.1%} of the {of}, and {found.metric} went from {found.start:.2f} to "
+        f"{found.end:.2f}.",
+        evidence=(
+            *(Evidence(f"mean share of `{one}` in the {of}", own) for one, own in shares(record).items()),
+            Evidence(f"{found.metric} at the start", found.start),
+            Evidence(f"{found.metric} at the end", found.end),
+        ),
+        cause=f"{cause}: weights of losses say nothing about the size of their gradients, nor rows about that of "
+        "their batches.",
+        fix=Fix(
+            {"finetune_rank.tasks.sampling": "equal"}
+            if is_drawn(record)
+            else {"finetune_rank.tasks.weighting": "equal_gradient"}
+        ),
+        reference="ST#2824, #927, #2440; Chen et al. 2018, arXiv:1711.02257",
+        weight=weight,
+    )
+
+
+def outdone(case: Examination, record: TrainingRecord) -> Iterator[Outdone]:
+    """Those whose effect is known; below `DEAD` of the gradient another probe speaks of them."""
+    own = shares(record)
+    for name, share in own.items():
+        found = effect(case, record, name)
+        least = 0.0 if is_drawn(record) else DEAD
+        if found is not None and least <= share < OUTDONE / len(own):
+            yield Outdone(name, share, found)
+
+
+def shares(record: TrainingRecord) -> dict[str, float]:
+    """Of each objective in the gradient, or where one is drawn for each batch in the batches; none of a single one."""
+    names = objectives(record)
+    column = "batches" if is_drawn(record) else "gradient_share"
+    found = {name: record.history.get(f"{name}_{column}") for name in names}
+    return {name: float(value.mean()) for name, value in found.items() if value is not None} if len(names) > 1 else {}
+
+
+def is_drawn(record: TrainingRecord) -> bool:
+    return any(f"{name}_batches" in record.history for name in objectives(record))
+
+
+def largest(record: TrainingRecord) -> str:
+    own = shares(record)
+    return max(own, key=lambda name: own[name])
+
+
+def gradient_conflict(case: Examination) -> Iterator[Finding]:
+    """The gradients of two objectives point away from each other, step after step."""
+    for init, record in trained(case).items():
+        for one, other, cosine in conflicts(case, record):
+            effects = {name: found for name in (one, other) if (found := effect(case, record, name))}
+            # One that is drowned has another probe, and another remedy.
+            drowned = {each.name for each in outdone(case, record)}
+            harmed = {name: found for name, found in effects.items() if is_harmed(found) and name not in drowned}
+            left_out = other if one == RANK else one
+            yield Finding(
+                code="gradient-conflict",
+                severity="warning" if harmed else "info",
+                system=f"{init}-tuned",
+                sentence=f"The gradients of `{one}` and `{other}` have a mean cosine of {cosine.mean:.2f} "
+                f"[{cosine.low:.2f}, {cosine.high:.2f}]: what one learns the other unlearns.",
+                evidence=(
+                    Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated"),
+                    Evidence("steps", len(record.history), "steps"),
+                    *(Evidence(f"{found.metric} at the start", found.start) for found in effects.values()),
+                    *(Evidence(f"{found.metric} at the end", found.end) for found in effects.values()),
+                ),
+                cause="Both move the same weights and want opposite things: labels that contradict each other, or "
+                "tasks that need different vectors.",
+                fix=Fix(
+                    {f"finetune_rank.objectives.{left_out}.weight": 0.0},
+                    f"leave `{left_out}` out, or train it apart; look at its labels first",
+                ),
+                reference="Yu et al. 2020, arXiv:2001.06782",
+                interval=(cosine.low, cosine.high),
+                weight=max((cost(case, init, found) for found in harmed.values()), default=1.0),
+            )
+
+
+def conflicts(case: Examination, record: TrainingRecord) -> Iterator[tuple[str, str, Interval]]:
+    """Pairs of objectives whose mean gradient cosine lies below zero by more than noise."""
+    for column in [str(name) for name in record.history if str(name).endswith(COSINE)]:
+        cosine_S = record.history[column].dropna().to_numpy()
+        if len(cosine_S) < LEAST_STEPS:
+            continue
+        # Steps that follow each other are alike: whole runs of them are drawn, as long as there are many.
+        run_S = np.arange(len(cosine_S)) // round(np.sqrt(len(cosine_S)))
+        found = case.interval(cosine_S, run_S)
+        if found.high < 0 and found.mean <= CONFLICT:
+            one, other = column.removesuffix(COSINE).split("_")
+            yield one, other, found
+
+
+def is_harmed(found: Effect) -> bool:
+    return found.fell or found.hardly_moved
+
+
+def holds_ranking_back(case: Examination, record: TrainingRecord) -> bool:
+    """Another objective is why ranking learned nothing, or lost what it had."""
+    found = effect(case, record, RANK)
+    if found is None or not is_harmed(found):
+        return False
+    is_drowned = any(one.name == RANK for one in outdone(case, record))
+    return is_drowned or any(RANK in (one, other) for one, other, _ in conflicts(case, record))

@@ -1,0 +1,210 @@
+"""Faults of the learning rate over the steps: a rise that never ends, none at all, a peak that is too high."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
+from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
+from whyrank.diagnosis.probes.training.steps import LEFT, TINY, peak_rates, scaled_rates, trained
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.records import TrainingRecord
+
+WARMUP = "finetune_rank.warmup_ratio"
+USUAL_WARMUP = 0.1
+# Share of the planned steps. From half on it is the warm-up that keeps the rate from its peak; a shorter one that a run
+# does not live to see the end of was cut by patience.
+LONG = 0.5
+# A warm-up that ended below this share of the peak left the weights less than half as far as asked for.
+SHORT_OF_PEAK = 0.5
+
+# Rate of the first step over the peak: without warm-up it is 1.
+AT_ONCE = 0.9
+# The first twentieth of the steps, and at least so many.
+FIRST, LEAST_FIRST = 0.05, 5
+# Largest gradient norm of the first steps over the median of all. On the tiny encoder of the tests healthy runs had 0.6
+# to 2.0 with and without warm-up, those that warm-up healed 2.1 to 110.
+SPIKE = 3.0
+# A loss that rises by less than this share of its start has no spike.
+LEAST_RISE = 0.1
+# A loss that fell by so much of its start came down, however noisy its batches are.
+LEAST_FALL = 0.1
+# Standard deviations of the loss of a batch that a rise of single batches must exceed: the highest of a few.
+RISE_NOISE = 3.0
+
+# Movement of a part, as a share of its length. The shipped run moves blocks by 0.006; those that fell apart 0.5 to 3.
+FAR = 0.02
+
+
+def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
+    """The learning rate was rising at the last step, by a warm-up that fills the run."""
+    for init, record in trained(case).items():
+        if not is_in_warmup(record):
+            continue
+        history = record.history
+        reached, steps = float(history["rate_factor"].iloc[-1]), len(history)
+        yield Finding(
+            code="warmup-longer-than-training",
+            severity="warning",
+            system=f"{init}-tuned",
+            sentence=f"The learning rate was still rising at the last of {steps} steps, and stood at {reached:.0%} of "
+            "its peak.",
+            evidence=(
+                Evidence("rate of the last step over its peak", reached, "share"),
+                Evidence("steps of warm-up", _warmup_steps(record), "steps"),
+                Evidence("steps made", steps, "steps"),
+                *(Evidence(f"{name.replace('_', ' ')} reached", rate) for name, rate in peak_rates(record).items()),
+            ),
+            cause="The warm-up takes more steps than the training: the rate never arrives, and never falls again, when "
+            "a training settles.",
+            fix=Fix({WARMUP: USUAL_WARMUP}),
+            reference="angle_emb 0.6.1 (1,000 steps of warm-up whatever the length of the training)",
+            weight=100 * (1 - reached),
+        )
+
+
+def is_in_warmup(record: TrainingRecord) -> bool:
+    history = record.history
+    if "rate_factor" not in history or len(history) < 2:
+        return False
+    factor_S = history["rate_factor"].to_numpy()
+    planned = len(history) / float(history["progress"].iloc[-1])
+    is_rising = factor_S[-1] < 1 and factor_S[-1] > factor_S[-2] and factor_S[-1] == factor_S.max()
+    return bool(is_rising) and _warmup_steps(record) >= LONG * planned
+
+
+def _warmup_steps(record: TrainingRecord) -> float:
+    """A warm-up of w steps gives the first one 1 / (w + 1) of the peak."""
+    return round(1 / float(record.history["rate_factor"].iloc[0]) - 1)
+
+
+def is_short_of_peak(record: TrainingRecord) -> bool:
+    """By a warm-up that was too long, and by so much that it explains a training that hardly learned."""
+    return is_in_warmup(record) and bool(record.history["rate_factor"].max() < SHORT_OF_PEAK)
+
+
+def no_warmup_spike(case: Examination) -> Iterator[Finding]:
+    """Full steps from the first one on, a spike, and a training that did not get over it."""
+    for init, record in trained(case).items():
+        main = _main(case, record)
+        if main is None or not is_spoilt_at_once(case, record):
+            continue
+        loss_S, gradient = record.history["loss"].to_numpy(), record.history["gradient_norm"]
+        first = _first(len(loss_S))
+        ratio = float(gradient[:first].max() / gradient.median())
+        yield Finding(
+            code="no-warmup-spike",
+            severity="warning",
+            system=f"{init}-tuned",
+            sentence=f"Without warm-up the loss rose from {loss_S[0]:.2f} to {loss_S[:first].max():.2f} within {first} "
+            f"steps, with gradients {ratio:.1f} times the median, and {main.metric} went from {main.start:.2f} to "
+            f"{main.end:.2f}.",
+            evidence=(
+                Evidence("rate of the first step over its peak", float(record.history["rate_factor"].iloc[0]), "share"),
+                Evidence("gradient norm, largest of the first steps over the median", ratio),
+                Evidence("loss of the first step", float(loss_S[0])),
+                Evidence("highest loss of the first steps", float(loss_S[:first].max())),
+                *_change(main),
+            ),
+            cause="AdamW's first steps move every weight by the full rate, before it has seen how large gradients are.",
+            fix=Fix({WARMUP: USUAL_WARMUP}),
+            reference="google-research/bert#649, #175; ST#71",
+            weight=cost(case, init, main),
+        )
+
+
+def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
+    """A spike in the first steps without warm-up that the training did not make good, though its loss came down."""
+    history, main = record.history, _main(case, record)
+    if "rate_factor" not in history or main is None or main.rose or is_thrown_off(case, record):
+        return False
+    loss_S, gradient_S = history["loss"].to_numpy(), history["gradient_norm"].to_numpy()
+    first = _first(len(loss_S))
+    if history["rate_factor"].iloc[0] < AT_ONCE or len(loss_S) < 4 * first:
+        return False
+    rise = float(loss_S[:first].max() - loss_S[0])
+    is_high = rise > max(LEAST_RISE * abs(loss_S[0]), RISE_NOISE * _noise(loss_S))
+    return is_high and bool(gradient_S[:first].max() >= SPIKE * np.median(gradient_S))
+
+
+def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
+    """Training took its own queries away from their answers, and no loss came down for it."""
+    for init, record in trained(case).items():
+        main, system = _main(case, record), f"{init}-tuned"
+        if main is None or not is_thrown_off(case, record):
+            continue
+        run = case.records.runs.get(system)
+        collapsed = run is not None and is_collapsed(run)
+        loss_S = record.history["loss"].to_numpy()
+        # With warm-up the same rates went wrong; without it a tenth of them may still spike.
+        late = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
+        yield Finding(
+            code="learning-rate-too-high",
+            severity="error" if collapsed else "warning",
+            system=system,
+            sentence=f"Training brought {main.metric} from {main.start:.2f} down to {main.end:.2f} while the loss went "
+            f"from {loss_S[0]:.2f} to {_tail(loss_S).mean():.2f}: its steps are too long.",
+            evidence=(
+                *_change(main),
+                Evidence("loss of the first step", float(loss_S[0])),
+                Evidence("mean loss of the last quarter", float(_tail(loss_S).mean())),
+                Evidence("largest movement of a part", _moved(record), "share of its length"),
+                *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
+                *([Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])] if run else []),
+            ),
+            cause="Steps so long leave the region in which their gradient holds; the vectors fall together, and no "
+            "gradient leads back.",
+            fix=Fix(scaled_rates(record, 0.1) | late),
+            reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
+            # Before the collapse, which is how it shows.
+            weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
+        )
+
+
+def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:
+    main = _main(case, record)
+    if main is None or not main.fell or main.end >= LEFT * main.start or _moved(record) < FAR:
+        return False
+    return not any(_came_down(record, name) for name in objectives(record))
+
+
+def _main(case: Examination, record: TrainingRecord) -> Effect | None:
+    """What happened to the objective that the run is about: ranking where that is one of them."""
+    names = objectives(record)
+    return effect(case, record, names[0]) if names else None
+
+
+def _change(main: Effect) -> tuple[Evidence, Evidence]:
+    return Evidence(f"{main.metric} at the start", main.start), Evidence(f"{main.metric} at the end", main.end)
+
+
+def _came_down(record: TrainingRecord, name: str) -> bool:
+    """The loss of an objective, from its first batch to the last quarter of them: by more than noise, or by a tenth.
+
+    In batches of two queries the noise is as large as the loss; a tenth that may be luck clears the learning rate.
+    """
+    loss_S = record.history.get(f"{name}_loss", record.history["loss"]).dropna().to_numpy()
+    if len(loss_S) == 0:
+        return False
+    least = min(NOISE * _noise(loss_S), LEAST_FALL * abs(loss_S[0]))
+    return bool(_tail(loss_S).mean() < loss_S[0] - least)
+
+
+def _moved(record: TrainingRecord) -> float:
+    parts = [name for name in record.history if str(name).startswith("moved_")]
+    return float(record.history[parts].iloc[-1].max()) if parts else 0.0
+
+
+def _first(steps: int) -> int:
+    return max(LEAST_FIRST, int(np.ceil(FIRST * steps)))
+
+
+def _tail(loss_S: np.ndarray) -> np.ndarray:
+    return loss_S[-max(1, len(loss_S) // 4) :]
+
+
+def _noise(loss_S: np.ndarray) -> float:
+    """Standard deviation of the loss of a batch about its course, by neighbouring steps of the second half."""
+    late_S = loss_S[len(loss_S) // 2 :]
+    return float(np.sqrt((np.diff(late_S) ** 2).mean() / 2)) if len(late_S) > 1 else TINY

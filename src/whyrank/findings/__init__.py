@@ -1,0 +1,1 @@
+"""What a finding is, and the records that a probe may read."""

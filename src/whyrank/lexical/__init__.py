@@ -1,0 +1,1 @@
+"""Baselines that only count words: no encoder, no torch."""

@@ -1,0 +1,64 @@
+"""The lexical floors. They read the whole texts: no token budget binds them.
+
+Shapes: Q queries · A answers
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from whyrank.core.errors import UserError
+from whyrank.core.prepared import Prepared
+
+# Row numbers of some queries -> their scores against every answer, (Q, A), higher is better.
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str]) -> np.ndarray:
+    """Cosine of TF-IDF vectors of words and word pairs, fitted on the answers. (Q, A) float32."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this floor should pay
+
+    # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english", dtype=np.float32)
+    answer_AV = vectorizer.fit_transform(answer_texts)
+    return (vectorizer.transform(query_texts) @ answer_AV.T).toarray()
+
+
+def bm25(query_texts: Sequence[str], answer_texts: Sequence[str], *, stemmer: str = "") -> np.ndarray:
+    """BM25 as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32.
+
+    stemmer   Snowball language by which words are cut to their stems, as Lucene's analysers do; empty: not at all
+    """
+    import bm25s
+
+    options = {"stopwords": "en", "stemmer": snowball(stemmer), "show_progress": False}
+    retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+    retriever.index(bm25s.tokenize(list(answer_texts), **options), show_progress=False)
+    words_Q = bm25s.tokenize(list(query_texts), return_ids=False, **options)
+    # An empty list of words has no score of its own; none of its candidates is better than another.
+    score_QA = [retriever.get_scores(words) if words else np.zeros(len(answer_texts)) for words in words_Q]
+    return np.asarray(score_QA, dtype=np.float32).reshape(len(query_texts), len(answer_texts))
+
+
+def snowball(language: str) -> Any:
+    """Raises UserError for a language that Snowball does not have."""
+    import Stemmer
+
+    if language and language not in Stemmer.algorithms():
+        raise UserError(
+            f"params.yaml: `evaluate.stemmer` is {language!r}; known are {', '.join(Stemmer.algorithms())}, "
+            'and "" for words as they stand'
+        )
+    return Stemmer.Stemmer(language) if language else None
+
+
+FLOORS = ("tfidf", "bm25")
+
+
+def scorer(floor: str, prepared: Prepared, stemmer: str) -> Score:
+    """Row numbers of queries -> their scores by the floor `floor`."""
+    score: Callable[..., np.ndarray] = tfidf if floor == "tfidf" else partial(bm25, stemmer=stemmer)
+    query_texts, answer_texts = prepared.queries["raw_text"], prepared.answers["raw_text"].tolist()
+    return lambda query_Q: score(query_texts.iloc[query_Q].tolist(), answer_texts)

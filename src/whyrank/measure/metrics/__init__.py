@@ -1,0 +1,1 @@
+"""Metrics of arrays: ranking, correlation, ratings, geometry, separation."""

@@ -1,0 +1,82 @@
+"""Predicted ratings on several targets against the labels: mean column Spearman, over all rows and fold by fold.
+
+A target whose correlation does not exist is left out of the mean and named with its reason.
+
+Shapes: N rows · M training rows · C targets
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from whyrank.measure.metrics.correlation import (
+    Correlation,
+    Floats,
+    Mean,
+    as_lists,
+    centred_ranks,
+    columns,
+    mean_defined,
+    spearman,
+)
+
+# What snapping has to add to a correlation. Less is noise, by which folds would decide differently, and predictions of
+# which some are snapped and some are not are no longer on one level.
+GAIN = 0.02
+
+
+def column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike) -> list[Correlation]:
+    """Spearman's correlation of each column of predictions with the same column of labels, ties averaged.
+
+    prediction_NC, label_NC   (N, C) real numbers of any dtype, compared in float64
+    Returns C correlations of -1 to 1, 0 at chance, each undefined for its own reason only. Cost C N log N.
+    """
+    return columns(prediction_NC, label_NC, "spearman")
+
+
+def mean_column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, names: Sequence[str]) -> Mean:
+    """Mean of `column_spearman` over the columns where it is defined; the others by name with their reason.
+
+    names   of the C columns
+    The measure of Google QUEST Q&A Labeling (Kaggle 2019), which has no value where a column has none.
+    """
+    return mean_defined(dict(zip(names, column_spearman(prediction_NC, label_NC), strict=True)))
+
+
+def per_fold(
+    prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, fold_N: npt.ArrayLike, names: Sequence[str]
+) -> dict[int, Mean]:
+    """`mean_column_spearman` of the rows of each fold, by its number, ascending.
+
+    A column may be undefined in one fold and not in another: one whose rare value none of the fold's rows has.
+    """
+    prediction, label, fold = np.asarray(prediction_NC), np.asarray(label_NC), np.asarray(fold_N)
+    return {
+        int(number): mean_column_spearman(prediction[fold == number], label[fold == number], names)
+        for number in np.unique(fold)
+    }
+
+
+def snap(prediction_N: npt.ArrayLike, training_label_M: npt.ArrayLike) -> Floats:
+    """(N,) predictions brought to the distribution of the training labels: quantile mapping.
+
+    prediction_N       (N,) finite numbers in any unit: their order among each other is all that counts
+    training_label_M   (M,) finite numbers, M at least 1
+    The prediction of rank r (equal ones share the mean rank) becomes the (r - 1/2) / N quantile of the labels, one of
+    the labels itself. Equal predictions stay equal; of a target on a grid many others become equal too, which is what
+    can raise a rank correlation: labels that are tied, as on a grid, are ranked as ties.
+    """
+    prediction_N, label_M = as_lists(prediction_N, prediction_N)[0], np.sort(np.asarray(training_label_M, np.float64))
+    place_N = (centred_ranks(prediction_N) / max(len(prediction_N), 1) + 0.5) * len(label_M)
+    return label_M[np.minimum(place_N.astype(np.int64), len(label_M) - 1)]
+
+
+def snap_helps(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> bool:
+    """Whether snapping raises Spearman's correlation by more than GAIN; both correlations must exist.
+
+    prediction_N, label_N   (N,) of rows of the training part of a fold, best predicted by a model that has not seen
+                            them; nothing of the held-out rows may be among them
+    """
+    raw, snapped = spearman(prediction_N, label_N).value, spearman(snap(prediction_N, label_N), label_N).value
+    return raw is not None and snapped is not None and snapped > raw + GAIN

@@ -1,0 +1,131 @@
+"""An encoder cut in two: the frozen blocks below, whose output can be kept, and the last blocks, which are trained.
+
+Shapes: B texts · L tokens of one text · T tokens of all texts, end to end · D features
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from whyrank.core import processes
+from whyrank.core.errors import UserError
+from whyrank.core.progress import progress
+from whyrank.model.encoder import activation_cache, first_token, vector_cache
+from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
+from whyrank.model.encoder.packed import Layout
+
+
+class PassThrough(nn.Module):
+    """Stands in for the embeddings: what comes in as `inputs_embeds` is already the output of the blocks below."""
+
+    def forward(self, inputs_embeds: torch.Tensor, **unused: object) -> torch.Tensor:
+        return inputs_embeds
+
+
+def blocks(encoder: Encoder) -> nn.ModuleList:
+    """The transformer blocks, bottom to top; the BERT family keeps them in `encoder.layer`."""
+    layers = getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
+    if not encoder.is_packed or not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"training the last blocks needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
+            "set `train: head` or `train: all`"
+        )
+    return layers
+
+
+def keep(encoder: Encoder, count: int) -> None:
+    """Leave `count` blocks, evenly spread, and drop the others: of 12 with 4 the 2nd, 5th, 8th and 11th; 0: all.
+
+    A start for a smaller student (Sanh et al. 2019, arXiv:1910.01108, section 3, which keeps every other block).
+    """
+    if count == 0:
+        return
+    if not encoder.is_packed:
+        raise UserError(
+            f"params.yaml: `encoder.keep_blocks` is {count}, which needs an encoder of the BERT family, not "
+            f"{type(encoder.transformer).__name__}; use -S encoder.keep_blocks=0"
+        )
+    layers = blocks(encoder)
+    if not 1 <= count <= len(layers):
+        raise UserError(f"params.yaml: `encoder.keep_blocks` is {count}, this encoder has {len(layers)} blocks; 0: all")
+    kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
+    encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
+    # A copy: encoders may share a configuration.
+    encoder.transformer.config = copy.copy(encoder.transformer.config)
+    encoder.transformer.config.num_hidden_layers = count
+
+
+def freeze_below(encoder: Encoder, last: int) -> None:
+    """Leave only the `last` blocks trainable."""
+    layers = blocks(encoder)
+    if not 1 <= last <= len(layers):
+        raise UserError(f"params.yaml: `last_blocks` is {last}, this encoder has {len(layers)} blocks")
+    encoder.requires_grad_(False)
+    for block in layers[-last:]:
+        block.requires_grad_(True)
+
+
+def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
+    """The same encoder with some of its blocks, sharing their weights; without embeddings, vectors go in for ids."""
+    transformer = copy.copy(encoder.transformer)
+    inner = copy.copy(encoder.transformer.get_submodule("encoder"))
+    inner._modules = {**inner._modules, "layer": blocks(encoder)[chosen]}
+    transformer._modules = {**encoder.transformer._modules, "encoder": inner}
+    if not embeddings:
+        transformer._modules["embeddings"] = PassThrough()
+    return Encoder(transformer, encoder.tokenizer, encoder.pooling)
+
+
+def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Vectors (B, D) float32 of texts whose activations go into a part without embeddings."""
+    if upper.pooling == "cls":
+        *below, last = blocks(upper)
+        for block in below:
+            token_TD = block(token_TD[None], layout=layout)[0]
+        return first_token.block(last, token_TD, layout).float()
+    output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
+    return upper.pool(output.last_hidden_state[0], layout)
+
+
+class Activations:
+    """The output of the frozen blocks for every text, computed once.
+
+    T x D float32 in memory: 1.5 kB a token at D = 384.
+    """
+
+    def __init__(
+        self, encoder: Encoder, rows: Sequence[TokenIds], last: int, *, batch_tokens: int, precision: str, folder: Path
+    ) -> None:
+        """folder   where an earlier training may have left it"""
+        self.start_N = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+        encoder.eval()
+        lower = part(encoder, slice(None, -last), embeddings=True)
+        name = vector_cache.fingerprint(lower, rows, batch_tokens, precision)
+        self.token_TD = activation_cache.kept(
+            folder / f"{name}.npy", lambda: outputs(lower, rows, batch_tokens=batch_tokens, precision=precision)
+        )
+
+    def packed(self, index_B: Sequence[int] | np.ndarray) -> torch.Tensor:
+        """Activations (T, D) float32 of some texts, end to end in the order given."""
+        return torch.cat([self.token_TD[self.start_N[i] : self.start_N[i + 1]] for i in index_B])
+
+
+def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
+    """What the blocks of a part give for every token of all texts, (T, D) float32 in main memory."""
+    lengths = [len(row) for row in rows]
+    token_TD = torch.zeros((sum(lengths), lower.width))
+    of_text = token_TD.split(lengths)
+    batches = list(length_batches(lengths, batch_tokens))[processes.number() :: processes.count()]
+    with torch.no_grad(), lower.autocast(precision):
+        for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
+            own = [rows[i] for i in index_B]
+            layout = Layout([len(row) for row in own], lower.device)
+            found_TD = lower.tokens(own, layout).float().cpu()
+            for i, piece_LD in zip(index_B, found_TD.split(layout.lengths), strict=True):
+                of_text[i].copy_(piece_LD)
+    processes.add_up(token_TD)
+    return token_TD

@@ -1,0 +1,88 @@
+"""Vectors of a frozen encoder, kept between stages: several stages need the same ones, and encoding is the dear part.
+
+A file is named by the hash of all that determines its content, so it can never be stale and may be deleted at any time.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+import torch
+import transformers
+
+from whyrank.core import io, processes
+from whyrank.core.runtime import product_dtype
+from whyrank.model.encoder.encoder import Encoder, TokenIds
+
+KEPT_FILES = 24
+
+
+def cache_folder() -> Path:
+    """`$WHYRANK_CACHE`, else `~/.cache/whyrank`."""
+    return Path(os.environ.get("WHYRANK_CACHE", Path.home() / ".cache" / "whyrank"))
+
+
+def encode(
+    encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str, folder: Path
+) -> np.ndarray:
+    """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32.
+
+    Several processes encode together, so all of them read or none does: a file may be there for one and not for
+    another, whose machine has a folder of its own or which looked a moment earlier.
+    """
+    file = folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy"
+    (is_missing,) = processes.agree(int(not file.exists()))
+    if not is_missing:
+        os.utime(file)  # the time of use decides which file is dropped first
+        return io.read_array(file)
+    vector_ND = encoder.encode(rows, batch_tokens=batch_tokens, precision=precision)
+    # One that is there may be being read.
+    if not file.exists():
+        write(file, vector_ND)
+    return vector_ND
+
+
+def remember(
+    vector_ND: np.ndarray,
+    encoder: Encoder,
+    rows: Sequence[TokenIds],
+    *,
+    batch_tokens: int,
+    precision: str,
+    folder: Path,
+) -> None:
+    """Leave for `encode` what it would compute; the caller has it already."""
+    write(folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy", vector_ND)
+
+
+def write(file: Path, vector_ND: np.ndarray) -> None:
+    """Add a file, and drop those that have not been used for longest."""
+    io.write_array(file, vector_ND)
+    for old in [*io.newest_first(file.parent, "*.npy")][KEPT_FILES:]:
+        old.unlink(missing_ok=True)
+
+
+def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, precision: str) -> str:
+    """SHA-256 over weights, texts, settings, versions and threads.
+
+    Threads and batches are among them because they change the last bits of a sum. Of the precision it takes what
+    `auto` comes to: machines that share a home need not agree on it.
+    """
+    digest = hashlib.sha256()
+    device = str(next(encoder.parameters()).device)
+    settings = [encoder.pooling, batch_tokens, str(product_dtype(precision)), torch.get_num_threads(), device]
+    settings += [torch.__version__, transformers.__version__, tokenizers.__version__]
+    # A copy of an encoder in another folder is the same encoder: frozen, it is the same in every system.
+    config = {key: value for key, value in encoder.transformer.config.to_dict().items() if key != "_name_or_path"}
+    digest.update(json.dumps([*settings, config], default=str, sort_keys=True).encode())
+    for name, tensor in encoder.transformer.state_dict().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+    for row in rows:
+        digest.update(np.ascontiguousarray(row, dtype=np.int64).data)
+        digest.update(b"|")
+    return digest.hexdigest()

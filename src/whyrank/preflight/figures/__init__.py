@@ -1,0 +1,1 @@
+"""Figures that prepare measures with the untrained encoder."""

@@ -1,0 +1,75 @@
+"""The composition of the first batches that training would see, drawn without an encoder, so before any training."""
+
+import numpy as np
+import pandas as pd
+
+from whyrank.batches.pairs import ORDER_LOSSES, POSITIVE_LOSSES, PairBatches
+from whyrank.batches.ranking import RankBatches
+from whyrank.batches.views import view_batches
+from whyrank.core.options.params import BarlowBatches
+from whyrank.core.options.params import RankBatches as RankParams
+from whyrank.core.prepared import Prepared
+
+DRAWN = 20
+
+
+def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: RankParams, seed: int) -> pd.DataFrame:
+    """One row per batch: stage, rows, distinct_answers, rows_with_false_negatives (a share; NaN for Barlow Twins)."""
+    records = []
+    for view in barlow.views if barlow.steps else []:
+        batches = view_batches(
+            prepared, view, batches=barlow.batches, size=barlow.batch_size, random=np.random.default_rng(seed)
+        )
+        for _ in range(DRAWN):
+            answer_B = next(batches).answer_B
+            records.append(("pretrain_barlow", len(answer_B), len(np.unique(answer_B)), np.nan))
+    ranking = RankBatches(
+        prepared,
+        candidates=rank.candidates,
+        mask_same_answer=rank.same_answer == "masked",
+        size=rank.batch_size,
+        random=np.random.default_rng(seed),
+    )
+    for _ in range(DRAWN):
+        batch = next(ranking)
+        false_share = float(batch.false_BC.any(1).mean())
+        records.append(("finetune_rank", len(batch.query_B), batch.distinct_answers, false_share))
+    return pd.DataFrame(records, columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"])
+
+
+def first_pair_batches(prepared: Prepared, rank: RankParams, seed: int) -> dict[str, pd.DataFrame]:
+    """`pair_batches`: one row per batch of training pairs; nothing where no pair is trained on.
+
+    rows, distinct_labels   pairs and different labels of the batch
+    compares_labels         1 where a loss is on that compares the labels of a batch
+    takes_positives         1 where a loss is on that takes positives only; `positives` are how many it finds
+    positive_from           label from which a pair is one
+    Raises UserError as training would, for labels that the losses cannot use.
+    """
+    options = rank.objectives.similarity
+    train = prepared.pairs[prepared.pairs["use"] == "train"]
+    if options.weight <= 0 or train.empty:
+        return {}
+    compares, takes = (
+        any(getattr(options, name).weight > 0 for name in names) for names in (ORDER_LOSSES, POSITIVE_LOSSES)
+    )
+    batches = PairBatches(
+        train,
+        size=options.batch_size,
+        distinct_labels=compares,
+        negative_to=options.negative_to,
+        random=np.random.default_rng(seed),
+    )
+    labels = [next(batches).label_B for _ in range(DRAWN)]
+    return {
+        "pair_batches": pd.DataFrame(
+            {
+                "rows": [len(label_B) for label_B in labels],
+                "distinct_labels": [len(np.unique(label_B)) for label_B in labels],
+                "positives": [int((label_B >= options.positive_from).sum()) for label_B in labels],
+                "compares_labels": int(compares),
+                "takes_positives": int(takes),
+                "positive_from": options.positive_from,
+            }
+        )
+    }

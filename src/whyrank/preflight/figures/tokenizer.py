@@ -1,0 +1,71 @@
+"""What a tokenizer makes of the texts, and whether it is the one that the encoder's embeddings were learnt with."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.prepared import Prepared
+from whyrank.model.encoder.encoder import Encoder
+
+# Texts of a kind that are looked at, spread evenly over them.
+TEXTS = 2000
+
+
+def figures(encoder: Encoder, prepared: Prepared) -> pd.DataFrame:
+    """One row per kind of text that there is: question, conversation, answer, pair, rated text.
+
+    texts, pieces     how many were looked at, without the special tokens around them
+    unknown           share of the pieces that are the unknown token
+    pieces_per_word   words are what stands between white space
+    cased             share of the words that have a capital letter
+    The same in all rows: `vocabulary`, pieces that the tokenizer has; `embeddings`, rows of the encoder's table;
+    `lower_cases`, 1 where the tokenizer takes capitals for small letters; `cased_vocabulary`, share of its pieces that
+    have a capital of A to Z.
+    """
+    by_kind = _texts(prepared)
+    rows = [_row(kind, texts, encoder) for kind, texts in by_kind.items()]
+    return pd.DataFrame(rows).assign(**_vocabulary(encoder))
+
+
+def _texts(prepared: Prepared) -> Mapping[str, list[str]]:
+    queries = prepared.queries
+    kinds = {str(kind): part["text"] for kind, part in queries.groupby("type")}
+    kinds |= {"answer": prepared.answers["text"], "pair": prepared.pair_texts["text"]}
+    kinds["rated text"] = prepared.rating_texts["text"]
+    return {kind: _spread(texts.tolist()) for kind, texts in kinds.items() if len(texts)}
+
+
+def _spread(texts: list[str]) -> list[str]:
+    if len(texts) <= TEXTS:
+        return texts
+    return [texts[i] for i in np.linspace(0, len(texts) - 1, TEXTS).astype(int)]
+
+
+def _row(kind: str, texts: Sequence[str], encoder: Encoder) -> dict[str, object]:
+    ids = encoder.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+    piece_P = np.concatenate([np.asarray(row, dtype=np.int64) for row in ids])
+    words = [word for text in texts for word in text.split()]
+    return {
+        "kind": kind,
+        "texts": len(texts),
+        "pieces": len(piece_P),
+        # A tokenizer of bytes knows everything, and has no such token.
+        "unknown": float((piece_P == encoder.tokenizer.unk_token_id).mean()) if len(piece_P) else 0.0,
+        "pieces_per_word": len(piece_P) / max(len(words), 1),
+        "cased": sum(any(letter.isupper() for letter in word) for word in words) / max(len(words), 1),
+    }
+
+
+def _vocabulary(encoder: Encoder) -> dict[str, float]:
+    tokenizer = encoder.tokenizer
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    pieces = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)
+    # Of A to Z only: tokenizers of bytes write some bytes as capitals of other alphabets.
+    cased = sum(any("A" <= letter <= "Z" for letter in piece) for piece in pieces)
+    return {
+        "vocabulary": len(tokenizer),
+        "embeddings": encoder.embeddings,
+        "lower_cases": int(normalizer is not None and normalizer.normalize_str("Abc") == "abc"),
+        "cased_vocabulary": cased / max(len(pieces), 1),
+    }

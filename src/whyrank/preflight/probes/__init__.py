@@ -1,0 +1,1 @@
+"""Recorded tables of prepare to findings. No torch."""

@@ -1,0 +1,127 @@
+"""Columns of a file of ratings that stand among the targets and are none, or are not what a target has to be."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain
+from whyrank.findings.records import DataRecords
+
+# What `prepare` left out by itself; an excluded or unlisted column was left out by the user.
+NO_TARGETS = ("unnamed", "address", "category", "constant_text", "free_text", "empty", "id", "count")
+# Share of rows outside of 0 to 1 up to which they are slips, and not another scale.
+SLIPS = 0.01
+NAMED = 5
+
+
+def non_target_column(data: DataRecords) -> Iterator[Finding]:
+    """Columns that would be counted as targets by what is left over, and are text, ids or counts."""
+    table = columns(data)
+    found = table[table["kind"].isin(NO_TARGETS)]
+    if found.empty:
+        return
+    names, targets = found["column"].tolist(), int(table["is_target"].sum())
+    described = "; ".join(f"'{name}' {why}" for name, why in zip(names[:NAMED], found["why"], strict=False))
+    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    yield Finding(
+        code="non-target-column",
+        severity="warning",
+        system="ratings",
+        sentence=f"{len(names)} of {targets + len(names)} columns taken for targets are none and were left out: "
+        f"{described}{more}.",
+        evidence=(
+            Evidence("columns that are no targets", len(names), "columns"),
+            Evidence("targets that are left", targets, "columns"),
+            *(
+                Evidence(f"numbers in '{name}'", float(share), "share of the rows")
+                for name, share in zip(names[:NAMED], found["numeric_share"], strict=False)
+            ),
+        ),
+        cause="Targets are all columns that are not named otherwise, and names, addresses, ids and counts stand among "
+        "them. Counted in, they change the mean over the targets and the size of what is predicted.",
+        fix=excluding(data, names),
+        reference="Google QUEST has 30 targets; a post-mortem counted 37 columns",
+        weight=len(names) / (targets + len(names)),
+    )
+
+
+def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
+    """Columns of numbers outside of 0 to 1 without a declared range."""
+    table = columns(data)
+    found = table[table["kind"] == "out_of_range"]
+    for row in rows_of(found):
+        cause, fix = _cause_and_fix(data, found, row)
+        yield Finding(
+            code="target-out-of-range",
+            severity="error",
+            system=f"target {row.column}",
+            sentence=f"Target '{row.column}' {row.why}, and no range is declared: {row.outside_share:.1%} of its rows "
+            f"are outside, the first in line {row.line} ({row.value}). It was left out.",
+            evidence=(
+                Evidence("lowest value", row.minimum),
+                Evidence("highest value", row.maximum),
+                Evidence("rows outside of 0 to 1", row.outside_share, "share"),
+                Evidence("different values", row.distinct, "values"),
+            ),
+            cause=cause,
+            fix=fix,
+            reference="docs/data.md, Ratings",
+            weight=CAUSE + 100 * row.outside_share,
+        )
+
+
+def _cause_and_fix(data: DataRecords, found: pd.DataFrame, row: Any) -> tuple[str, Fix]:
+    """Of one target: slips are mended in the file, a scale is declared, and what is one number is left out."""
+    if row.outside_share <= SLIPS:
+        mend = f"mend the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}"
+        return "A few rows hold a slip, or one is in another unit.", Fix({}, mend)
+    if row.minimum < row.maximum:
+        scale = "It was rated on another scale. Losses and predictions of ratings run from 0 to 1."
+        return scale, _rescaled(data, found)
+    return "One number in all rows rates nothing.", excluding(data, [row.column])
+
+
+def _rescaled(data: DataRecords, found: pd.DataFrame) -> Fix:
+    """All columns on another scale at once: a range that is declared for one leaves the others outside.
+
+    One number in all rows is no scale: such columns are excluded by the same command.
+    """
+    off = found[found["outside_share"] > SLIPS]
+    constant = off[off["minimum"] == off["maximum"]]["column"].tolist()
+    ranges = {row.column: _range(row) for row in rows_of(off) if row.column not in constant}
+    note = "these ends are those of the rows; set those of the scale where nobody gave them, or exclude the column"
+    if not all(is_plain(name) for name in ranges):
+        return Fix({}, f"set prepare.ratings.rescale in params.yaml to {ranges}; {note}")
+    beside = excluding(data, constant).params if constant else {}
+    return Fix({"prepare.ratings.rescale": ranges} | beside, note)
+
+
+def _range(row: Any) -> list[float]:
+    """Ends of the scale that holds all values: whole numbers, and 0 or 1 for the lower one where that is near."""
+    low, high = math.floor(row.minimum), math.ceil(row.maximum)
+    return [float(min(low, 0) if row.minimum < 1 else low), float(high)]
+
+
+def excluding(data: DataRecords, names: Sequence[str]) -> Fix:
+    """The columns that are excluded already and some more, as an override where their names can stand in one."""
+    table = columns(data)
+    excluded = [*table.loc[table["kind"] == "excluded", "column"], *names]
+    if all(is_plain(name) for name in excluded):
+        return Fix({"prepare.ratings.exclude": excluded})
+    return Fix({}, f"add {', '.join(map(repr, names))} to prepare.ratings.exclude in params.yaml")
+
+
+def columns(data: DataRecords) -> pd.DataFrame:
+    """`rating_columns`, empty where no ratings were read; texts are texts again, which CSV may have made numbers."""
+    if "rating_columns" not in data.tables:
+        return pd.DataFrame(columns=["column", "kind", "is_target"])
+    table = data.tables["rating_columns"]
+    values = [f"{value:g}" if isinstance(value, float) else str(value) for value in table["value"]]
+    names = table["column"].fillna("")
+    return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    yield from table.itertuples(index=False)

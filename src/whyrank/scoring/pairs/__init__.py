@@ -1,0 +1,1 @@
+"""Cosines of test pairs to correlations."""

@@ -1,0 +1,1 @@
+"""Scores of queries and answers to a run."""

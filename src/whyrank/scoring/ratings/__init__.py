@@ -1,0 +1,1 @@
+"""Predictions of ratings to correlations."""

@@ -1,0 +1,1 @@
+"""Barlow Twins pretraining."""

@@ -1,0 +1,84 @@
+"""As much of an encoder as a training needs: what stands still is computed once, the rest whenever it is asked for."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from whyrank.core import processes
+from whyrank.core.errors import UserError
+from whyrank.core.options import params
+from whyrank.core.prepared import Prepared
+from whyrank.model import system
+from whyrank.model.encoder import lora, vector_cache
+from whyrank.training.engine import sharding
+from whyrank.training.engine.sharding import ShardedVectors
+from whyrank.training.engine.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors, means_below
+
+
+def vectors_for(
+    result: system.System,
+    prepared: Prepared,
+    encoder: params.Encoder,
+    options: params.Optimisation,
+    kept: Vectors | None = None,
+) -> Vectors:
+    """A table of all texts when the encoder is frozen, else as much of the encoder as is trained.
+
+    kept   of another training from the same encoder: what it computed once is not computed again
+    """
+    if options.lora.rank and options.train != "all":
+        raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
+    if options.shard_encoder:
+        sharding.check(options, encoder.precision)
+    ranking, rows = prepared.token_ids, prepared.training_token_ids
+    limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+    if options.train != "head":
+        if options.gradient_checkpointing:
+            result.encoder.transformer.gradient_checkpointing_enable({"use_reentrant": False})
+        if options.train == "last":
+            if kept is not None:
+                return kept.of(result.encoder)
+            return LastBlocksVectors(
+                result.encoder, rows, options.last_blocks, **limits, cache_tokens=options.cache_tokens
+            )
+        lora.add(result.encoder, options.lora)
+        if options.shard_encoder and processes.count() > 1:
+            return ShardedVectors(result.encoder, rows, **limits)
+        return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
+    if kept is not None:
+        return kept
+    # Apart, as pretraining and evaluation ask for the ranking texts alone.
+    parts = [ranking, rows[len(ranking) :]]
+    vectors = [
+        vector_cache.encode(result.encoder, part, **limits, folder=vector_cache.cache_folder()) for part in parts
+    ]
+    means = partial(means_below, result.encoder, rows, 1, **limits)
+    return FrozenVectors(np.concatenate(vectors), result.encoder.device, means)
+
+
+def finish(
+    vectors: Vectors,
+    result: system.System,
+    prepared: Prepared,
+    encoder: params.Encoder,
+    options: params.Optimisation,
+    *,
+    remember: bool = True,
+) -> None:
+    """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
+
+    On kept activations these cost no more than the last blocks.
+    remember   False: nobody will ask for them
+    """
+    if isinstance(vectors, ShardedVectors):
+        vectors.gather()
+    if options.gradient_checkpointing:
+        result.encoder.transformer.gradient_checkpointing_disable()
+    lora.merge(result.encoder)
+    if remember and isinstance(vectors, LastBlocksVectors):
+        rows = prepared.token_ids
+        vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
+        limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+        if processes.is_first():
+            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=vector_cache.cache_folder())

@@ -1,0 +1,268 @@
+"""The training loop: objectives in, trained weights and history out. It can be killed at any moment and go on."""
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import nn
+
+from whyrank.core import processes
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import Optimisation
+from whyrank.core.progress import Note, progress
+from whyrank.core.runtime import product_dtype, seed_step
+from whyrank.training.engine import freezing, gradients, sharding
+from whyrank.training.engine.checkpoint import Checkpoints
+from whyrank.training.engine.interruption import interruption
+from whyrank.training.engine.live import Live
+from whyrank.training.engine.movement import Movement
+from whyrank.training.engine.objective import Objective, Step, merged
+from whyrank.training.engine.optimiser import Optimiser
+from whyrank.training.engine.speed import Speed
+from whyrank.training.engine.tasks import Tasks
+from whyrank.training.engine.watch import DevWatch, changing
+
+FP32 = "use -S encoder.precision=fp32"
+
+
+class Weighted(NamedTuple):
+    weight: float
+    objective: Objective
+
+
+class History(NamedTuple):
+    steps: pd.DataFrame  # one row per step; only the column `step` where there was none
+    evaluations: pd.DataFrame  # one row per look at the dev set; empty without one
+    best_step: int  # the step whose weights were kept; the last one without a dev set
+    speed: pd.DataFrame  # wall-clock figures of the steps of this process; differ from run to run
+
+
+def fit(
+    trained: nn.Module,
+    objectives: Mapping[str, Weighted],
+    optimisation: Optimisation,
+    *,
+    steps: int,
+    what: str,
+    seed: int = 0,
+    watch: DevWatch | None = None,
+    checkpoints: Checkpoints | None = None,
+    precision: str = "fp32",
+    tasks: Tasks | None = None,
+) -> History:
+    """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
+
+    trained       holds every module whose weights change; the encoder is its child `encoder`, if it is among them
+    steps         updates; 0 trains nothing
+    watch         looks at the dev set, and says when to stop; its best weights are left in `trained`
+    checkpoints   where the state is kept now and then; a whole one that is there is gone on from, to the same bytes
+    precision     fp16 scales the loss, so that small gradients do not vanish
+    tasks         which objectives a batch takes and how they are weighed; without it all, by their weights
+    Leaves everything in evaluation mode. Raises UserError, naming the step, when a loss or a gradient is not finite or
+    memory runs out; SystemExit with 128 + the signal after SIGINT or SIGTERM, with the state saved.
+    """
+    tasks = tasks or Tasks({name: weight for name, (weight, _) in objectives.items()})
+    loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision, tasks)
+    loop.resume()
+    left = range(loop.done + 1, 1 + (loop.done if watch and watch.is_over else steps))
+    with interruption() as interrupted:
+        for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
+            loop.step(step)
+            ended = loop.look(step)
+            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due())
+            loop.keep(now=bool(signal or is_due))
+            if signal:
+                raise SystemExit(128 + signal)
+            if ended:
+                break
+    return loop.end()
+
+
+class Loop:
+    """One training: what `fit` is given, how far it is, and what it has recorded."""
+
+    def __init__(
+        self,
+        trained: nn.Module,
+        objectives: Mapping[str, Weighted],
+        optimisation: Optimisation,
+        steps: int,
+        what: str,
+        seed: int,
+        watch: DevWatch | None,
+        checkpoints: Checkpoints | None,
+        precision: str,
+        tasks: Tasks,
+    ) -> None:
+        self.trained, self.optimisation, self.tasks = trained, optimisation, tasks
+        self.objectives = {name: objective for name, (_, objective) in objectives.items()}
+        self.steps, self.what, self.seed = steps, what, seed
+        self.watch, self.checkpoints, self.precision = watch, checkpoints, precision
+        self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
+        self.movement = Movement(trained, self.trainable)
+        self.optimiser = Optimiser(trained, optimisation, steps, tasks.rate)
+        device = next(trained.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+        self.done = 0
+        self.rows: list[dict[str, float]] = []
+        self.note = Note()
+        self.speed = Speed()
+        self.live = Live(what)
+
+    def resume(self) -> None:
+        """Take up the newest whole checkpoint; without one, look at the dev set before the first step."""
+        saved = self.checkpoints.latest() if self.checkpoints else None
+        if saved is None:
+            self.look(0)
+            self.speed = Speed()
+            return
+        self.done = saved.step
+        state = saved.state
+        sharding.load(self.trained, state["trained"])
+        sharding.load_optimiser(self.optimiser.adamw, state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.rows = state["rows"]
+        if self.watch:
+            self.watch.load_state_dict(state["watch"])
+        for name, objective in self.objectives.items():
+            objective.skip(self.tasks.drawn(name, self.done, self.optimisation.accumulate))
+            objective.take_up(state["objectives"][name])
+        self.note(f"goes on after step {self.done}")
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "trained": changing(self.trained, self.trainable),
+            "optimiser": self.optimiser.adamw.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rows": self.rows,
+            "watch": self.watch.state_dict() if self.watch else {},
+            "objectives": {name: objective.kept() for name, objective in self.objectives.items()},
+        }
+
+    def step(self, step: int) -> None:
+        """One update, and its row of the history."""
+        # Drawn from the step alone: neither a resumed run nor another process needs the state of a generator.
+        seed_step(self.seed, step)
+        began = time.monotonic()
+        freezing.apply(self.trained, self.optimisation, step, self.steps, self.trainable)
+        training_mode(self.trained)
+        self.optimiser.adamw.zero_grad(set_to_none=True)
+        try:
+            record = self.accumulated(step)
+            gradient_norm = self.clipped(step, record)
+            rates = self.optimiser.rates(step)
+            self.scaler.step(self.optimiser.adamw)
+            self.scaler.update()
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise UserError(
+                    f"step {step}: out of memory; lower batch_size, set cache_tokens (4096, say) so that any batch "
+                    f"takes the memory of one group of texts, or lower prepare.tokens ({str(error).splitlines()[0]})"
+                ) from error
+            raise
+        first = {"step": step, "loss": record.pop("loss")}
+        self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record | self.movement())
+        self.live(step, self.rows[-1])
+        self.done = step
+        self.speed.count(step, began, record.get("tokens", 0.0))
+        self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
+
+    def accumulated(self, step: int) -> dict[str, float]:
+        """Gradients of the mean over `accumulate` batches of the weighted sum; records are means, too."""
+        times = self.optimisation.accumulate
+        records: list[dict[str, float]] = []
+        for batch in range(times):
+            results = {name: self.objectives[name].step() for name in self.tasks.active(step, batch)}
+            losses = self.tasks.weigh({name: result.loss for name, result in results.items()})
+            total = torch.stack(list(losses.values())).sum()
+            if not torch.isfinite(total):
+                raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
+            scaled = {name: self.scaler.scale(loss / times) for name, loss in losses.items()}
+            shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
+            record = {"loss": total.item()} | shares | self.tasks.record() | self.drawn(results)
+            records.append(record | merged(result.record for result in results.values()))
+        processes.sum_gradients(p for name, p in self.trained.named_parameters() if "encoder" in name.split("."))
+        # With a draw among objectives, a batch has the columns of its own objective alone.
+        return {str(name): float(value) for name, value in pd.DataFrame(records).mean().items()}
+
+    def drawn(self, results: Mapping[str, Step]) -> dict[str, float]:
+        """`<objective>_batches`, 1 for the one that a batch took, where one is drawn: also of those never drawn."""
+        if self.tasks.options.sampling == "all" or len(self.objectives) == 1:
+            return {}
+        return {f"{name}_batches": float(name in results) for name in self.objectives}
+
+    def clipped(self, step: int, record: dict[str, float]) -> float:
+        """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""
+        self.scaler.unscale_(self.optimiser.adamw)
+        norm = sharding.clip(self.trained.parameters(), self.optimisation.clip)
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            raise UserError(
+                f"step {step}: loss {record['loss']} with gradient norm {norm} is not finite; "
+                f"lower the learning rate, or {FP32}"
+            )
+        return norm
+
+    def look(self, step: int) -> bool:
+        """True when the dev set says that training is at its end."""
+        if not self.watch or not self.watch.is_due(step):
+            return False
+        is_over = self.watch.look(step)
+        self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
+        return is_over
+
+    def is_checkpoint_due(self) -> bool:
+        """By the clock of the first process, which writes them."""
+        return bool(self.checkpoints and processes.is_first() and self.checkpoints.is_due())
+
+    def keep(self, *, now: bool) -> None:
+        """The history now and then, and the state if all processes say `now`: each may hold a part of it."""
+        if not self.checkpoints:
+            return
+        is_first = processes.is_first()
+        state = sharding.whole(self.state(), keep=is_first) if now else None
+        if is_first:
+            self.checkpoints.write_history(self.rows)
+            if state:
+                self.checkpoints.save(self.done, state)
+        if now:
+            # A process that ended on a signal would have the launcher stop the first one while it still writes.
+            processes.wait()
+
+    def end(self) -> History:
+        self.live.end()
+        best_step = self.watch.restore() if self.watch else self.done
+        self.trained.eval()
+        steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])
+        self.report_speed(steps)
+        looks = pd.DataFrame(self.watch.rows if self.watch else [])
+        return History(steps, looks, best_step, self.speed.table())
+
+    def report_speed(self, steps: pd.DataFrame) -> None:
+        padding = float(steps["padding_share"].mean()) if "padding_share" in steps else 0.0
+        reached = self.speed.summary(self.trained, padding, product_dtype(self.precision))
+        if reached and processes.is_first():
+            print(f"{self.what}: {reached}", file=sys.stderr)
+
+
+def not_finite(results: Mapping[str, Step]) -> str:
+    """Which term is not a number, and of which texts."""
+    name, result = next(((n, r) for n, r in results.items() if not torch.isfinite(r.loss)), next(iter(results.items())))
+    texts = ", ".join(str(text) for text in result.texts[:5])
+    return f"loss {result.loss.item()} of `{name}` is not finite (texts {texts} … of {len(result.texts)})"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def training_mode(trained: nn.Module) -> None:
+    """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
+    trained.train()
+    for module in trained.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()

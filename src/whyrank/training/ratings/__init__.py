@@ -1,0 +1,1 @@
+"""The ratings objective, trained out of fold."""

@@ -1,0 +1,113 @@
+"""What the folds of a ratings training leave: predictions of rows that a fold has not seen, and looks while it learnt.
+
+Shapes: N held-out rows · T targets
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core import io
+from whyrank.core.prepared import Prepared
+from whyrank.measure.metrics import ratings as measure
+from whyrank.training.engine.loop import History
+from whyrank.training.evaluation import training_draw
+from whyrank.training.ratings.objective import RatingsObjective
+
+LOOKS = ["fold", "step", "ratings_spearman", "train_ratings_spearman", "ratings_undefined", "constant_columns", "loss"]
+
+
+class RatingTables(NamedTuple):
+    """looks         `LOOKS`, a row for each look of each fold; loss is the mean over the steps since the look before
+    out_of_fold   rating_id, fold, target, prediction, snapped, snaps: a row for each labelled row and target
+    test          rating_id and a column for each target, the mean over the folds; empty where there are none
+    """
+
+    looks: pd.DataFrame
+    out_of_fold: pd.DataFrame
+    test: pd.DataFrame
+
+
+def of_fold(prepared: Prepared, objective: RatingsObjective, history: History, seed: int) -> RatingTables:
+    """Of one training, on the fold that `prepared` holds out."""
+    seen = looks(history, prepared.held_out)
+    return RatingTables(seen, out_of_fold(prepared, objective, seed), test(prepared, objective))
+
+
+def together(folds: Sequence[RatingTables]) -> RatingTables:
+    tests = pd.concat([fold.test for fold in folds])
+    return RatingTables(
+        pd.concat([fold.looks for fold in folds], ignore_index=True),
+        pd.concat([fold.out_of_fold for fold in folds], ignore_index=True),
+        tests if tests.empty else tests.groupby("rating_id", sort=False, as_index=False).mean(),
+    )
+
+
+def looks(history: History, fold: int) -> pd.DataFrame:
+    found = history.evaluations.rename(columns={"ratings_constant_columns": "constant_columns"}).assign(fold=fold)
+    steps = history.steps
+    after = [-1, *found["step"][:-1]]
+    if "ratings_loss" in steps:
+        within = [steps["step"].between(one + 1, two) for one, two in zip(after, found["step"], strict=True)]
+        found["loss"] = [steps.loc[chosen, "ratings_loss"].mean() for chosen in within]
+    return found.reindex(columns=LOOKS)
+
+
+def out_of_fold(prepared: Prepared, objective: RatingsObjective, seed: int) -> pd.DataFrame:
+    """Predictions of the held-out rows, and the same snapped to the training labels where that helps.
+
+    Whether it helps a target is asked of training rows, as this very model predicts them: the held-out labels stay
+    unseen.
+    """
+    rows, train, targets = prepared.rated(held_out=True), prepared.rated(held_out=False), objective.targets
+    draw = training_draw(prepared, np.random.default_rng(seed))
+    prediction_NT, draw_prediction = (objective.predict(part).astype(float) for part in (rows, draw))
+    label = {target: train[target].to_numpy(dtype=float) for target in targets}
+    snapped_NT, snaps = prediction_NT.copy(), np.zeros(len(targets), dtype=bool)
+    for place, target in enumerate(targets):
+        snaps[place] = measure.snap_helps(draw_prediction[:, place], draw[target].to_numpy(dtype=float))
+        if snaps[place]:
+            snapped_NT[:, place] = measure.snap(prediction_NT[:, place], label[target])
+    return pd.DataFrame(
+        {
+            "rating_id": np.repeat(rows["rating_id"].to_numpy(), len(targets)),
+            "fold": prepared.held_out,
+            "target": np.tile(targets, len(rows)),
+            "prediction": prediction_NT.ravel(),
+            "snapped": snapped_NT.ravel(),
+            "snaps": np.tile(snaps, len(rows)),
+        }
+    )
+
+
+def test(prepared: Prepared, objective: RatingsObjective) -> pd.DataFrame:
+    rows = prepared.ratings[prepared.ratings["use"] == "test"]
+    predicted = pd.DataFrame(objective.predict(rows).astype(float), columns=objective.targets)
+    predicted.insert(0, "rating_id", rows["rating_id"].to_numpy())
+    return predicted
+
+
+def snapped_test(prepared: Prepared, tables: RatingTables) -> pd.DataFrame:
+    """`test`, snapped to the labels of all rows where more than half of the folds decided so."""
+    decided = tables.out_of_fold.groupby(["target", "fold"])["snaps"].first().groupby("target").mean()
+    labels = prepared.ratings[prepared.ratings["use"] == "train"]
+    found = tables.test.copy()
+    for target in decided.index[decided > 0.5]:
+        found[target] = measure.snap(found[target], labels[target])
+    return found
+
+
+def write(tables: RatingTables, prepared: Prepared, folder: str | Path, *, id_name: str) -> None:
+    """out_of_fold.parquet, and where there are rows to predict test.parquet, submission.csv and the same snapped.
+
+    id_name   of the column of ids in a submission
+    """
+    folder = Path(folder)
+    io.write_table(folder / "out_of_fold.parquet", tables.out_of_fold)
+    if len(tables.test):
+        io.write_table(folder / "test.parquet", tables.test)
+        for name, table in {"submission": tables.test, "submission_snapped": snapped_test(prepared, tables)}.items():
+            io.write_table(folder / f"{name}.csv", table.rename(columns={"rating_id": id_name}))

@@ -1,0 +1,166 @@
+"""Typed parameters: the shipped file is known key by key, and a fault in it is one line that names the key."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from whyrank.core.errors import UserError
+from whyrank.core.options import params
+
+ROOT = Path(__file__).parents[3]
+SECTIONS = {
+    "encoder": params.Encoder,
+    "prepare": params.Prepare,
+    "preflight": params.Preflight,
+    "pretrain_barlow": params.PretrainBarlow,
+    "finetune_rank": params.FinetuneRank,
+    "evaluate": params.Evaluate,
+    "diagnose": params.Diagnose,
+}
+NOT_A_SECTION = {"seed", "launch", "inits", "systems"}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_shipped_key_is_known_and_typed_and_every_field_is_shipped(name, shipped_params):
+    section = params.section(shipped_params, name, SECTIONS[name])
+    # Back to plain values it is the file itself: no key is lost and none is made up (1 == 1.0 in Python).
+    assert dataclasses.asdict(section) == shipped_params[name]
+
+
+def test_there_is_no_section_without_a_dataclass(shipped_params):
+    assert set(shipped_params) == set(SECTIONS) | NOT_A_SECTION
+    assert params.seed(shipped_params) == shipped_params["seed"]
+
+
+def test_what_prepare_reads_of_the_training_sections_is_a_part_of_them(shipped_params):
+    # dvc hands a stage only the keys it declares; `prepare` declares those that decide the composition of batches.
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["prepare"]["params"]
+    for name, kind in (("pretrain_barlow", params.BarlowBatches), ("finetune_rank", params.RankBatches)):
+        keys = [key.split(".")[1] for key in declared if key.startswith(f"{name}.")]
+        values = {name: {key: shipped_params[name][key] for key in keys}}
+        assert sorted(dataclasses.asdict(params.section(values, name, kind))) == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip": None}, "params.yaml: `pretrain_barlow.clip` is None (NoneType), expected float"),
+        ({"steps": "100"}, "params.yaml: `pretrain_barlow.steps` is '100' (str), expected int"),
+        ({"steps": 1.5}, "params.yaml: `pretrain_barlow.steps` is 1.5 (float), expected int"),
+        ({"steps": True}, "params.yaml: `pretrain_barlow.steps` is True (bool), expected int"),
+        ({"clip": True}, "params.yaml: `pretrain_barlow.clip` is True (bool), expected float"),
+        ({"learning_rate": "1e-4"}, "params.yaml: `pretrain_barlow.learning_rate` is '1e-4' (str), expected float"),
+        (
+            {"decay": "cubic"},
+            "params.yaml: `pretrain_barlow.decay` is 'cubic', expected one of cosine, linear, constant",
+        ),
+        ({"views": "query-answer"}, "params.yaml: `pretrain_barlow.views` is 'query-answer', expected a list"),
+        ({"views": ["query-answer", 3]}, "params.yaml: `pretrain_barlow.views[1]` is 3 (int), expected str"),
+        ({"head": "mlp"}, "params.yaml: `pretrain_barlow.head` is 'mlp', expected a section with keys"),
+        ({"head.hiden": 3}, "params.yaml: unknown key `pretrain_barlow.head.hiden`; known keys are kind, hidden"),
+        ({"lambda": 0.1}, "params.yaml: unknown key `pretrain_barlow.lambda`; known keys are "),
+    ],
+)
+def test_a_wrong_value_or_an_unknown_key_is_one_line_that_names_it(shipped_params, changes, message):
+    values = copy.deepcopy(shipped_params)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        at = values["pretrain_barlow"]
+        for part in path:
+            at = at[part]
+        at[last] = value
+    with pytest.raises(UserError) as error:
+        params.section(values, "pretrain_barlow", params.PretrainBarlow)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_is_named_with_its_section(shipped_params):
+    values = copy.deepcopy(shipped_params)
+    del values["prepare"]["tokens"]["answer"]
+    with pytest.raises(UserError, match=r"^params\.yaml: key `prepare\.tokens\.answer` is missing$"):
+        params.section(values, "prepare", params.Prepare)
+
+
+def test_a_missing_section_and_a_missing_seed_are_named():
+    with pytest.raises(UserError, match=r"^params\.yaml: section `evaluate` is missing$"):
+        params.section({}, "evaluate", params.Evaluate)
+    with pytest.raises(UserError, match=r"^params\.yaml: `seed` is None \(NoneType\), expected int$"):
+        params.seed({})
+
+
+def test_a_whole_number_where_a_fraction_is_expected_becomes_one(options):
+    clip = options("pretrain_barlow", params.PretrainBarlow, {"clip": 2}).clip
+    assert clip == 2.0 and isinstance(clip, float)
+
+
+def test_parameters_cannot_be_changed_after_reading(options):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options("evaluate", params.Evaluate).keep = 3
+
+
+def test_load_gives_only_what_the_stage_declares_and_reads_1e_4_as_a_number(tmp_path, monkeypatch):
+    # PyYAML reads `1e-4` (no dot) as text; DVC reads YAML 1.2, where it is a number, and a `-S rate=1e-4` writes it so.
+    from dvc.repo import Repo
+
+    Repo.init(str(tmp_path), no_scm=True).close()
+    (tmp_path / "params.yaml").write_text("rate: 1e-4\nseed: 7\nother: 3\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  train:\n    cmd: echo\n    params: [rate]\n"
+        "  score:\n    foreach: [a, b]\n    do:\n      cmd: echo ${item}\n      params: [seed]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["rate"] == "1e-4"
+    assert params.load("train") == {"rate": 0.0001}
+    assert params.load("score@b") == {"seed": 7}
+
+
+def test_load_agrees_with_dvc_itself_for_every_stage_of_the_pipeline(monkeypatch):
+    import dvc.api
+
+    monkeypatch.chdir(ROOT)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    systems, inits = (yaml.safe_load((ROOT / "params.yaml").read_text())[name] for name in ("systems", "inits"))
+    names = {"evaluate": f"evaluate@{next(iter(systems))}", "finetune_rank": f"finetune_rank@{inits[0]}"}
+    for stage in stages:
+        name = names.get(stage, stage)
+        assert params.load(name) == dvc.api.params_show(stages=name), name
+
+
+SNLI = {"name": "snli", "path": "snli.csv", "use": "train", "kind": "classes", "labels": {"yes": 1, "no": 0.0}}
+
+
+def test_a_list_of_sections_and_a_map_by_name_are_read_and_what_is_left_out_has_its_default():
+    pairs = params.section({"pairs": {"folder": "raw", "sources": [SNLI]}}, "pairs", params.Pairs)
+    (source,) = pairs.sources
+    assert source.labels == {"yes": 1.0, "no": 0.0} and isinstance(source.labels["yes"], float)
+    assert (source.hub, source.classes, source.range, source.max_samples) == ("", [], [], 0)
+    raw = params.section({"source": SNLI | {"labels": "raw"}}, "source", params.PairSource)
+    assert raw.labels == "raw"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": {0: 1.0}}, "`pairs.sources[0].labels` has the key 0 (int), expected a name"),
+        ({"labels": {"yes": "1"}}, "`pairs.sources[0].labels.yes` is '1' (str), expected float"),
+        ({"labels": [1.0]}, "`pairs.sources[0].labels` is [1.0], expected names with values"),
+        ({"labels": "row"}, "`pairs.sources[0].labels` is 'row', expected one of raw"),
+        ({"use": "validation"}, "`pairs.sources[0].use` is 'validation', expected one of train, dev, test"),
+        ({"range": [0, "5"]}, "`pairs.sources[0].range[1]` is '5' (str), expected float"),
+        ({"lables": {}}, "unknown key `pairs.sources[0].lables`; known keys are name, use, kind"),
+    ],
+)
+def test_a_fault_in_a_list_or_a_map_is_named_with_its_place(changes, message):
+    with pytest.raises(UserError) as error:
+        params.section({"pairs": {"folder": "", "sources": [SNLI | changes]}}, "pairs", params.Pairs)
+    assert str(error.value).startswith(f"params.yaml: {message}")
+
+
+def test_a_key_without_a_default_must_be_there():
+    values = {"source": {key: value for key, value in SNLI.items() if key != "use"}}
+    with pytest.raises(UserError, match=r"^params\.yaml: key `source\.use` is missing$"):
+        params.section(values, "source", params.PairSource)

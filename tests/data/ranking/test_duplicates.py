@@ -1,0 +1,95 @@
+"""Duplicates by hand, and the fast search against a plain comparison of all pairs."""
+
+import itertools
+import random
+import time
+
+import pytest
+
+from whyrank.data.files.words import content_words, words
+from whyrank.data.ranking.duplicates import find_duplicates
+
+
+def listed(texts: list[str], threshold: float = 0.8) -> list[tuple[int, int, str, float]]:
+    pairs = find_duplicates(texts, threshold=threshold).pairs
+    return [(a, b, kind, round(share, 6)) for a, b, kind, share in pairs.itertuples(index=False)]
+
+
+def test_words_are_folded_and_unspaced_scripts_give_one_word_a_character() -> None:
+    assert words("Don't  STOP: \uff57\uff49de Straße!") == ["don", "t", "stop", "wide", "strasse"]
+    assert words("請問 BTC") == ["請", "問", "btc"]
+    assert content_words("How do I reset the 請 a 2FA key?") == ["reset", "請", "2fa", "key"]
+
+
+def test_case_white_space_and_punctuation_do_not_tell_texts_apart() -> None:
+    found = find_duplicates(["Reset my PIN?", "other", "reset  my pin", "“Reset my pin”!"])
+    assert found.group.tolist() == [0, 1, 0, 0]
+    assert found.same.tolist() == [0, 1, 0, 0]
+    # Each later text is joined to the first.
+    assert found.pairs.to_numpy().tolist() == [[0, 2, "exact", 1.0], [0, 3, "exact", 1.0]]
+
+
+def test_texts_without_words_are_duplicates_only_when_written_alike() -> None:
+    assert find_duplicates(["???", "!!!", " ???", ""]).group.tolist() == [0, 1, 0, 2]
+
+
+def test_near_duplicates_by_hand() -> None:
+    # a b c d e f g h i j has 8 3-grams; without j, 7, all shared: 7 / 8 = 0.875.
+    assert listed(["a b c d e f g h i j", "a b c d e f g h i"]) == [(0, 1, "near", 0.875)]
+    # Two words changed in the middle: 4 shared of 12.
+    assert listed(["a b c d e f g h i j", "a b c d x y g h i j"]) == []
+    assert listed(["a b c d e f g h i j", "a b c d x y g h i j"], 4 / 12) == [(0, 1, "near", round(4 / 12, 6))]
+    # The last word changed: 7 shared of 9 (0.778) are too few, but 7 of the 8 of one text stand in the other.
+    assert listed(["a b c d e f g h i j", "a b c d e f g h i x"]) == [(0, 1, "contained", 0.875)]
+
+
+def test_a_conversation_that_quotes_its_question_contains_it() -> None:
+    question = "can I claim this when my partner works abroad"  # 9 words, 7 3-grams
+    told = "hello there, we moved last year and have two children now. " + question + "? thank you very much indeed"
+    assert listed([told, question]) == [(0, 1, "contained", 1.0)]
+    assert listed([told, "can I claim this now"]) == []
+    # Three 3-grams are too few to recognise a text by, though all three are quoted.
+    assert listed([told, "can I claim this when"]) == []
+
+
+def test_a_chain_of_pairs_is_one_group() -> None:
+    chain = ["a b c d e f g h i j k l", "b c d e f g h i j k l m", "c d e f g h i j k l m n", "something else"]
+    # Each has 10 3-grams; neighbours share 9 of 11 (0.818), the ends 8 of 12 (0.667) and 8 of 10.
+    assert listed(chain, 0.81) == [(0, 1, "near", 0.818182), (1, 2, "near", 0.818182)]
+    assert find_duplicates(chain, threshold=0.81).group.tolist() == [0, 0, 0, 1]
+
+
+def shares(left: str, right: str) -> tuple[float, float, int] | None:
+    sets = [set(zip(w, w[1:], w[2:], strict=False)) for w in (words(left), words(right))]
+    small, large = sorted(sets, key=len)
+    return (len(small & large) / len(small | large), len(small & large) / len(small), len(small)) if small else None
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 1.0])
+def test_the_search_finds_exactly_the_pairs_of_a_full_comparison(threshold: float) -> None:
+    draw = random.Random(3)
+    texts = []
+    for _ in range(60):
+        text = [draw.choice("abcdef") for _ in range(draw.randrange(1, 25))]
+        edited = [word if draw.random() > 0.1 else draw.choice("abcdef") for word in text]
+        texts += [" ".join(text), " ".join(edited), " ".join(text[: draw.randrange(1, 25)])]
+    texts = list(dict.fromkeys(texts))
+    expected = []
+    for (i, left), (j, right) in itertools.combinations(enumerate(texts), 2):
+        found = shares(left, right)
+        if found and found[0] >= threshold - 1e-9:
+            expected.append((i, j, "near", round(found[0], 6)))
+        elif found and found[1] >= threshold - 1e-9 and found[2] >= 6:
+            expected.append((i, j, "contained", round(found[1], 6)))
+    assert len(expected) > 10
+    assert listed(texts, threshold) == expected
+
+
+def test_five_thousand_queries_take_seconds_even_with_common_phrases() -> None:
+    draw = random.Random(0)
+    start = ["i", "would", "like", "to", "know", "whether"]
+    texts = [" ".join(start + [str(draw.randrange(3000)) for _ in range(60)]) for _ in range(5000)]
+    began = time.perf_counter()
+    found = find_duplicates(texts)
+    assert time.perf_counter() - began < 5
+    assert found.pairs.empty

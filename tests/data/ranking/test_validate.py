@@ -1,0 +1,228 @@
+"""Every fault has its reason and its place, and no row is lost: rows in = rows out + rejected."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from whyrank.core.errors import UserError
+from whyrank.data.files.raw import RawSource, RawTable, Row
+from whyrank.data.ranking.source import read_source
+from whyrank.data.ranking.validate import Validated, check_rejected, validate
+
+GOOD_ANSWERS = [{"_id": f"a{i}", "title": "", "text": f"answer {i}"} for i in range(3)]
+GOOD_QUERIES = [{"_id": f"q{i}", "text": f"query {i}", "metadata": {"type": "question"}} for i in range(3)]
+GOOD_QRELS = [{"query-id": f"q{i}", "corpus-id": f"a{i}", "score": 1} for i in range(3)]
+
+
+def table(file: str, rows: list[Any]) -> RawTable:
+    return RawTable(file, [Row(line, row) for line, row in enumerate(rows, start=1)])
+
+
+def validated(answers: list[Any] = GOOD_ANSWERS, queries: list[Any] = GOOD_QUERIES, **qrels: list[Any]) -> Validated:
+    judged = {split: table(f"qrels/{split}", rows) for split, rows in (qrels or {"all": GOOD_QRELS}).items()}
+    return validate(RawSource(table("corpus", answers), table("queries", queries), judged))
+
+
+def rejects(valid: Validated) -> list[tuple[Any, ...]]:
+    return list(valid.rejected[["file", "line", "column", "reason"]].itertuples(index=False, name=None))
+
+
+def assert_no_row_is_lost(valid: Validated) -> None:
+    lost = valid.rejected["file"].value_counts()
+    for file, kept in (("corpus", valid.answers), ("queries", valid.queries)):
+        n_in = sum(n for name, n in valid.rows_in.items() if name.startswith(file))
+        n_lost = sum(n for name, n in lost.items() if name.startswith(file))
+        assert n_in == len(kept) + n_lost
+    qrels_in = sum(n for name, n in valid.rows_in.items() if name.startswith("qrels"))
+    assert qrels_in == len(valid.qrels) + sum(n for name, n in lost.items() if name.startswith("qrels"))
+    assert set(valid.qrels["query_id"]) == set(valid.queries["query_id"])
+    assert set(valid.qrels["answer_id"]) <= set(valid.answers["answer_id"])
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        ({"title": "", "text": "no id"}, "_id", "missing id"),
+        ({"_id": " ", "text": "blank id"}, "_id", "missing id"),
+        ({"_id": float("nan"), "text": "a gap in a column of numbers"}, "_id", "missing id"),
+        ({"_id": ["x"], "text": "an id that is a list"}, "_id", "not text"),
+        ({"_id": True, "text": "an id that is a truth value"}, "_id", "not text"),
+        ({"_id": "x"}, "text", "empty text"),
+        ({"_id": "x", "text": " \u200b\n"}, "text", "empty text"),
+        ({"_id": "x", "text": 7}, "text", "not text"),
+        ({"_id": "x", "text": "half \ud83d"}, "text", "lone surrogate"),
+        ({"_id": "x", "text": "t", "title": 7}, "title", "not text"),
+        ({"_id": "x", "text": "t", "metadata": {"sections": ["one"]}}, "metadata.sections", "malformed sections"),
+        ({"_id": "x", "text": "t", "metadata": "{"}, "metadata", "not JSON"),
+        ({"_id": "x", "text": "t", "metadata": "[1]"}, "metadata", "not a JSON object"),
+        ({"_id": "a0", "title": "", "text": "answer 0"}, "_id", "duplicate row"),
+        ({"_id": "a0", "title": "", "text": "another text"}, "_id", "duplicate id"),
+    ],
+)
+def test_a_faulty_answer_is_rejected_with_its_reason(row: dict[str, Any], column: str, reason: str) -> None:
+    valid = validated(answers=[*GOOD_ANSWERS, row])
+    assert rejects(valid) == [("corpus", 4, column, reason)]
+    assert_no_row_is_lost(valid)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        ({"_id": "x", "text": "t", "metadata": {"type": "chat"}}, "metadata.type", "unknown type"),
+        ({"_id": "x", "text": "t", "metadata": {"type": 3}}, "metadata.type", "unknown type"),
+        ({"_id": "x", "text": "t"}, "metadata.type", "unknown type"),
+        ({"_id": "x", "text": "asked of no one", "type": "question"}, "_id", "no relevant answer"),
+        ({"_id": "q0", "text": "query 0", "type": "conversation"}, "_id", "duplicate id"),
+    ],
+)
+def test_a_faulty_query_is_rejected_with_its_reason(row: dict[str, Any], column: str, reason: str) -> None:
+    valid = validated(queries=[*GOOD_QUERIES, row])
+    assert rejects(valid) == [("queries", 4, column, reason)]
+    assert_no_row_is_lost(valid)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        (("q9", "a0", 1), "query-id", "unknown query"),
+        (("q0", "a9", 1), "corpus-id", "unknown answer"),
+        (("", "a0", 1), "query-id", "missing id"),
+        (("q0", "a1", "high"), "score", "not a finite number"),
+        (("q0", "a1", float("nan")), "score", "not a finite number"),
+        (("q0", "a1", "inf"), "score", "not a finite number"),
+        (("q0", "a1", True), "score", "not a finite number"),
+        (("q0", "a1", None), "score", "not a finite number"),
+        (("q0", "a1", -1), "score", "negative score"),
+        (("q0", "a0", "1.0"), "query-id", "duplicate row"),
+        (("q0", "a0", 2), "query-id", "duplicate id"),
+    ],
+)
+def test_a_faulty_judgement_is_rejected_with_its_reason(row: tuple[Any, ...], column: str, reason: str) -> None:
+    judged = [*GOOD_QRELS, dict(zip(("query-id", "corpus-id", "score"), row, strict=True))]
+    valid = validated(all=judged)
+    assert rejects(valid) == [("qrels/all", 4, column, reason)]
+    assert_no_row_is_lost(valid)
+
+
+def test_score_zero_is_a_judgement_but_no_relevant_answer() -> None:
+    zero = {"query-id": "q0", "corpus-id": "a1", "score": 0}
+    assert validated(all=[*GOOD_QRELS, zero]).qrels["score"].tolist() == [1, 0, 1, 1]
+    only_zero = validated(all=[*GOOD_QRELS[1:], zero])
+    assert rejects(only_zero) == [
+        ("queries", 1, "_id", "no relevant answer"),
+        ("qrels/all", 3, "query-id", "no relevant answer"),
+    ]
+    assert_no_row_is_lost(only_zero)
+
+
+def test_ids_may_be_whole_numbers_and_answers_without_queries_stay_candidates() -> None:
+    answers = [{"_id": 1, "text": "one"}, {"_id": 2.0, "text": "two"}]
+    valid = validated(
+        answers, [{"_id": 7, "text": "t", "type": "Question "}], all=[GOOD_QRELS[0] | {"query-id": "7", "corpus-id": 1}]
+    )
+    assert valid.answers["answer_id"].tolist() == ["1", "2"]
+    assert valid.queries.to_numpy().tolist() == [["7", "question", "t"]]
+
+
+def test_a_set_that_declares_no_types_is_legal() -> None:
+    valid = validated(queries=[{"_id": row["_id"], "text": row["text"]} for row in GOOD_QUERIES])
+    assert valid.queries["declared_type"].tolist() == ["", "", ""]
+    assert valid.rejected.empty
+
+
+def test_a_query_of_two_splits_stays_where_it_is_evaluated() -> None:
+    valid = validated(train=GOOD_QRELS, test=[GOOD_QRELS[1] | {"corpus-id": "a0"}])
+    assert valid.given == {"q0": "train", "q1": "test", "q2": "train"}
+    assert rejects(valid) == [("qrels/train", 2, "query-id", "query is in test too")]
+    assert_no_row_is_lost(valid)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answers": [{"id": "a", "text": "t"}]}, "corpus: no column '_id' (found id, text)"),
+        ({"queries": [{"_id": "q", "body": "t"}]}, "queries: no column 'text' (found _id, body)"),
+        ({"all": [{"query-id": "q0", "corpus-id": "a0"}]}, "qrels/all: no column 'score'"),
+        ({"answers": [{"_id": "a", "text": ""}]}, "corpus: no valid row; the first, line 1, column text, empty text"),
+        ({"all": [GOOD_QRELS[0] | {"score": 0}]}, "no query has a relevant answer"),
+    ],
+)
+def test_what_makes_the_whole_set_useless_is_one_line(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        validated(**change)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_too_many_rejected_rows_are_one_error_with_count_share_reason_and_first_place() -> None:
+    rejected = pd.DataFrame(
+        [
+            ("corpus.jsonl", 3, "text", "empty text", ""),
+            ("qrels/train.tsv", 5, "corpus-id", "unknown answer", "a3"),
+            ("qrels/train.tsv", 6, "corpus-id", "unknown answer", "a3"),
+        ],
+        columns=["file", "line", "column", "reason", "value"],
+    )
+    check_rejected(rejected, 300, max_rejected=0.01)
+    check_rejected(rejected.iloc[:0], 300, max_rejected=0.0)
+    with pytest.raises(UserError) as error:
+        check_rejected(rejected, 299, max_rejected=0.01)
+    # 3 / 299 = 1.003 %
+    assert "3 of 299 rows are rejected (1.00%, at most 1.00%)" in str(error.value)
+    assert "most often: unknown answer (2); first: corpus.jsonl line 3, column text, empty text" in str(error.value)
+
+
+def test_a_rejected_value_is_shown_printable_and_short() -> None:
+    valid = validated(answers=[*GOOD_ANSWERS, {"_id": "x", "text": "\n\ud800" + "y" * 300}])
+    shown = valid.rejected["value"].iloc[0]
+    assert shown.startswith("\\n\\ud800yyy")
+    assert len(shown) == 200
+    assert shown.isprintable()
+
+
+def broken(line: bytes, draw: random.Random) -> bytes:
+    """One of the ways in which a line goes wrong; never a line feed, so that the number of rows stays known."""
+    cut = draw.randrange(len(line))
+    ways = [
+        line[:cut],
+        line[:cut] + b"\xff\xfe" + line[cut:],
+        line[:cut] + bytes([draw.choice([b for b in range(1, 256) if b not in (10, 13)])]) + line[cut + 1 :],
+        line.replace(b'"text": "', b'"text": "\\ud800'),
+        line.replace(b'"_id"', b'"id"'),
+        line.replace(b"1", b"NaN"),
+        line + b"\textra",
+        b"null",
+        line.replace(b'"', b""),
+    ]
+    return draw.choice(ways) or b"#"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_row_is_lost_under_random_corruption(tmp_path: Path, write_set: Callable[..., Path], seed: int) -> None:
+    draw = random.Random(seed)
+    answers = [(f"a{i}", f"answer number {i}") for i in range(40)]
+    queries = [(f"q{i}", f"what is number {i}?", draw.choice(["question", "conversation"])) for i in range(80)]
+    qrels = [(f"q{i}", f"a{draw.randrange(40)}", draw.choice([0, 1, 1, 2])) for i in range(80) for _ in range(2)]
+    splits = {"train": qrels[:100], "dev": qrels[90:130], "test": qrels[120:]} if seed % 2 else {"train": qrels}
+    folder = write_set(answers, queries, splits)
+    n_lines = {}
+    for path in sorted(folder.rglob("*.*l")) + sorted(folder.rglob("*.tsv")):
+        lines = path.read_bytes().splitlines()
+        header = lines[:1] if path.suffix == ".tsv" else []
+        rows = [broken(line, draw) if draw.random() < 0.3 else line for line in lines[len(header) :]]
+        rows += draw.sample(rows, 5)
+        path.write_bytes(b"\n".join(header + rows))
+        n_lines[str(path.relative_to(folder))] = sum(bool(row.strip()) for row in rows)
+    valid = validate(read_source(folder))
+    assert valid.rows_in == n_lines
+    assert len(valid.rejected) > 20
+    assert_no_row_is_lost(valid)
+    assert not valid.rejected.duplicated(["file", "line"]).any()
+    # What is left can be written: no surrogate, no non-finite number.
+    json.dumps(valid.answers.to_dict("list"), allow_nan=False, ensure_ascii=False).encode()
+    json.dumps(valid.qrels.to_dict("list"), allow_nan=False, ensure_ascii=False).encode()

@@ -1,0 +1,55 @@
+"""Folds hold groups together, and leaks between them are counted by question."""
+
+import numpy as np
+import pytest
+
+from whyrank.core.errors import UserError
+from whyrank.data.ratings.folds import fold_table, folds, group_numbers
+
+TITLES = ["How to brew?", "how  to brew", "HOW TO BREW!", "Which hops?", "Which malt?", "which malt", "Yeast"]
+
+
+def test_titles_that_differ_in_case_space_and_punctuation_are_one_group():
+    group_N = group_numbers(TITLES)
+    assert len(set(group_N)) == 4
+    assert group_N[0] == group_N[1] == group_N[2] and group_N[4] == group_N[5]
+
+
+def test_rows_without_a_group_have_none():
+    assert group_numbers(["", "a", "", "b"]).tolist() == [-1, 0, -1, 1]
+
+
+def test_no_group_is_in_two_folds_and_folds_are_even_for_any_sizes_of_groups():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        group_N = random.integers(0, random.integers(5, 60), 300)
+        fold_N = folds(group_N, 5)
+        assert set(fold_N) == set(range(5))
+        assert all(len(set(fold_N[group_N == group])) == 1 for group in set(group_N))
+        largest = np.bincount(group_N).max()
+        sizes = np.bincount(fold_N)
+        assert sizes.max() - sizes.min() <= largest
+
+
+def test_the_same_rows_in_another_order_get_the_same_folds():
+    texts = [f"question {i % 37} about {i % 37}" for i in range(200)]
+    order = np.random.default_rng(1).permutation(200)
+    fold_N = folds(group_numbers(texts), 5)
+    assert np.array_equal(folds(group_numbers([texts[i] for i in order]), 5), fold_N[order])
+
+
+@pytest.mark.parametrize(("count", "message"), [(1, "expected 2 or more"), (4, "the rows have 3 groups; take fewer")])
+def test_folds_that_cannot_be_made_are_a_user_error(count, message):
+    with pytest.raises(UserError, match=message):
+        folds(np.array([0, 0, 1, 2]), count)
+
+
+def test_questions_that_stand_in_two_folds_are_counted_with_their_rows():
+    fold_N, group_N = np.array([0, 1, 0, 0, 1, 1, 1]), np.arange(7)
+    table = fold_table(fold_N, group_N, TITLES)
+    assert table["rows"].tolist() == [3, 4]
+    assert table["groups"].tolist() == [3, 4]
+    # The three of "how to brew" lie in both folds; the two of "which malt" in one.
+    assert table["shared_groups"].tolist() == [1, 1]
+    assert table["shared_rows"].tolist() == [2, 1]
+    assert fold_table(np.array([0, 0, 0, 1, 1, 1, 1]), group_N, TITLES)["shared_rows"].tolist() == [0, 0]

@@ -1,0 +1,191 @@
+"""Files of ratings as one table: labelled rows with folds, test and unlabelled rows beside them."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whyrank.core.errors import UserError
+from whyrank.core.options import params
+from whyrank.core.prepared import RATING_COLUMNS
+from whyrank.data.ratings.read import read_ratings
+
+
+@pytest.fixture
+def read(write_rows, rating_options, rating_objective):
+    def of(rows, **changes):
+        return read_ratings(rating_options(write_rows(rows), **changes), rating_objective())
+
+    return of
+
+
+def without_targets(rows, start):
+    kept = [{key: value for key, value in row.items() if key not in ("helpful", "has_link")} for row in rows]
+    return [row | {"qa_id": f"{start}{i}"} for i, row in enumerate(kept)]
+
+
+def test_nothing_is_read_where_the_objective_is_off(rating_options, rating_objective, tmp_path):
+    off = read_ratings(rating_options(tmp_path / "nowhere.csv"), rating_objective(weight=0.0))
+    assert off.rows.empty and off.tables == {}
+
+
+def test_rows_have_texts_group_fold_and_targets_in_the_order_of_the_file(read, rated_rows):
+    rows = read(rated_rows).rows
+    assert list(rows.columns) == [*RATING_COLUMNS[:-2], "helpful", "has_link"]
+    assert rows["rating_id"].tolist() == [row["qa_id"] for row in rated_rows]
+    assert rows["answer"].tolist() == [row["answer"] for row in rated_rows]
+    assert rows["helpful"].tolist() == [row["helpful"] for row in rated_rows]
+    assert set(rows["use"]) == {"train"} and set(rows["fold"]) == set(range(5))
+    assert len(rows[["group", "fold"]].drop_duplicates()) == rows["group"].nunique() == 12
+
+
+def test_parquet_gives_what_csv_gives(read, rated_rows, tmp_path, rating_options, rating_objective):
+    pd.DataFrame(rated_rows).to_parquet(tmp_path / "rated.parquet")
+    from_parquet = read_ratings(rating_options(tmp_path / "rated.parquet"), rating_objective())
+    from_csv = read(rated_rows)
+    pd.testing.assert_frame_equal(from_parquet.rows, from_csv.rows)
+    for name, table in from_csv.tables.items():
+        # A row of Parquet has a number of its own, and 1 is written as 1.
+        same = [column for column in table.columns if column not in ("line", "value")]
+        pd.testing.assert_frame_equal(from_parquet.tables[name][same], table[same])
+
+
+def test_rows_without_targets_come_from_the_same_folder_and_share_its_groups(
+    write_rows, rated_rows, rating_options, rating_objective
+):
+    folder = write_rows(rated_rows, "set/train.csv").parent
+    write_rows(without_targets(rated_rows[:3], "t"), "set/test.csv")
+    write_rows([{**row, "question_title": "Another"} for row in without_targets(rated_rows[:2], "u")], "set/more.csv")
+    options = rating_options(folder, test="test.csv", unlabelled="more.csv")
+    rows = read_ratings(options, rating_objective()).rows
+    assert rows["use"].tolist() == ["train"] * 24 + ["test"] * 3 + ["unlabelled"] * 2
+    assert (rows["fold"] == -1).tolist() == [False] * 24 + [True] * 5
+    assert rows["helpful"].isna().tolist() == [False] * 24 + [True] * 5
+    train, test, more = (rows.loc[rows["use"] == use, "group"] for use in ("train", "test", "unlabelled"))
+    assert test.tolist() == train.tolist()[:3]
+    assert not set(more) & set(train)
+    alone = read_ratings(dataclasses.replace(options, test="", unlabelled=""), rating_objective()).rows
+    assert alone["fold"].tolist() == rows["fold"].tolist()[:24]
+
+
+def test_a_test_file_needs_no_group(write_rows, rated_rows, rating_options, rating_objective):
+    folder = write_rows(rated_rows, "set/train.csv").parent
+    for name in ("author", "question_title"):
+        rows = [{**row, "author": row["qa_id"]} for row in rated_rows]
+        write_rows(rows, "set/train.csv")
+        write_rows(without_targets(rated_rows[:2], "t"), "set/test.csv")
+        options = rating_options(folder, test="test.csv", group=name, exclude=[] if name == "author" else ["author"])
+        test = read_ratings(options, rating_objective()).rows.query("use == 'test'")
+        assert (test["group"] == -1).all() == (name == "author")
+
+
+def test_a_field_that_is_not_there_is_empty(read, rated_rows):
+    rows = read(rated_rows, text={"title": "question_title", "body": "", "answer": "answer"}, exclude=["question_body"])
+    assert set(rows.rows["body"]) == {""}
+
+
+def test_a_bad_group_column_shows_in_the_table_of_folds(read, rated_rows):
+    # The answers to one question stand 12 rows apart, so that even folds of single rows part them.
+    apart = rated_rows[::2] + rated_rows[1::2]
+    by_id = read(apart, group="qa_id").tables["rating_folds"]
+    assert by_id["shared_rows"].sum() > 0
+    assert read(apart).tables["rating_folds"]["shared_rows"].sum() == 0
+
+
+def with_row(rows, number, **cells):
+    return [row | cells if i == number else row for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "changes", "message"),
+    [
+        ({"qa_id": ""}, {}, r"rated.csv line 6, column 'qa_id': '' is refused: missing id; mend or remove the row"),
+        ({"qa_id": "r01"}, {}, r"rated.csv line 6: id 'r01' stands in another row too; give each row its own"),
+        ({"question_title": " "}, {}, r"line 6, column 'question_title': .* is refused: missing group; mend"),
+        ({}, {"id": "id"}, r"no column 'id' \(found qa_id, .*; mend prepare.ratings.id"),
+        ({}, {"group": "title"}, r"no column 'title' .*; mend prepare.ratings.group"),
+        ({}, {"text": {"title": "", "body": "", "answer": ""}}, r"`prepare.ratings.text` names no column"),
+        (
+            {},
+            {"text": {"title": "t", "body": "", "answer": "answer"}},
+            r"no column 't' .*; mend prepare.ratings.text.ti",
+        ),
+        (
+            {},
+            {"text": {"title": "question_title", "body": "", "answer": ""}, "layout": "separate"},
+            r"`prepare.ratings.layout` is 'separate', which takes a question and an answer",
+        ),
+        ({}, {"head_share": 1.5}, r"`prepare.ratings.head_share` is 1.5, expected 0 to 1"),
+        ({}, {"test": "test.csv"}, r"`prepare.ratings.test` is 'test.csv', which is not in the folder"),
+    ],
+)
+def test_what_the_user_has_to_mend_is_one_line_with_place_value_and_remedy(read, rated_rows, cells, changes, message):
+    excluded = {"exclude": ["question_body", "answer", "question_title"]} if "text" in changes else {}
+    with pytest.raises(UserError, match=message) as error:
+        read(with_row(rated_rows, 4, **cells), **excluded, **changes)
+    assert "\n" not in str(error.value)
+
+
+def test_a_row_without_any_text_is_refused(read, rated_rows):
+    text = {"title": "", "body": "question_body", "answer": "answer"}
+    with pytest.raises(UserError, match="line 6, column 'question_body and answer': '' is all the text of the row"):
+        read(with_row(rated_rows, 4, question_body=" ", answer=""), text=text)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rated.csv", "", "is empty; it needs at least one row"),
+        ("rated.txt", "x", r"'.txt' is no format of ratings; use one of .*\.csv.*\.parquet"),
+        ("rated.csv", "qa_id,answer\n1,a,b\n", "line 2: wrong column count: '1,a,b'; mend or remove it"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(
+    tmp_path, rating_options, rating_objective, name, content, message
+):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_ratings(rating_options(tmp_path / name), rating_objective())
+
+
+def test_a_file_and_a_folder_that_are_not_there_are_named(tmp_path, rating_options, rating_objective):
+    with pytest.raises(UserError, match=r"nowhere\.csv does not exist; mend prepare\.ratings\.source"):
+        read_ratings(rating_options(tmp_path / "nowhere.csv"), rating_objective())
+    with pytest.raises(
+        UserError, match=r"a folder of ratings needs one file train\.csv or train\.parquet \(found none\)"
+    ):
+        read_ratings(rating_options(tmp_path), rating_objective())
+
+
+def test_a_file_outside_of_the_source_folder_is_refused_for_dvc_would_not_see_it_change(
+    write_rows, rated_rows, rating_options, rating_objective
+):
+    folder = write_rows(rated_rows, "set/train.csv").parent
+    write_rows(without_targets(rated_rows, "t"), "test.csv")
+    with pytest.raises(UserError, match=r"`prepare\.ratings\.test` is '\.\./test\.csv', which is not in the folder"):
+        read_ratings(rating_options(folder, test="../test.csv"), rating_objective())
+
+
+def test_the_bundled_sample_has_a_grid_a_rare_target_and_no_fault(options, rating_objective):
+    read = read_ratings(options("prepare", params.Prepare).ratings, rating_objective())
+    targets = read.tables["rating_targets"].set_index("target")
+    assert len(read.rows) == 240 and len(targets) == 5
+    assert targets.loc["answer_relevant", "distinct"] == 4
+    assert targets.loc["answer_refund", "rare_share"] == pytest.approx(0.05)
+    assert targets["constant_folds"].sum() == 0
+    assert read.tables["rating_folds"]["rows"].tolist() == [48] * 5
+    assert read.tables["rating_columns"]["is_target"].all()
+
+
+def test_the_real_set_has_12_targets_and_a_category_that_is_none(real_data, rating_options, rating_objective):
+    source = real_data / "ratings" / "stackexchange_ratings.csv"
+    if not source.exists():
+        pytest.skip(f"{source} is not there")
+    read = read_ratings(rating_options(source), rating_objective())
+    columns = read.tables["rating_columns"].set_index("column")
+    assert columns["is_target"].sum() == 12 and columns.loc["category", "kind"] == "category"
+    assert read.tables["rating_folds"]["shared_rows"].sum() == 0
+    assert read.tables["rating_folds"]["rows"].tolist() == [791] * 4 + [790]
+    labels = read.rows[read.tables["rating_targets"]["target"]].to_numpy()
+    assert np.isfinite(labels).all() and labels.min() == 0 and labels.max() == 1

@@ -1,0 +1,57 @@
+"""Objectives: where their probes begin to speak, and what they propose."""
+
+import numpy as np
+import pytest
+
+from ..planted import of, with_history
+
+
+@pytest.mark.parametrize(("moved", "speaks"), [(9e-7, True), (1.1e-6, False)])
+def test_nothing_moves_speaks_below_what_rounding_can_hide(moved, speaks, healthy, findings):
+    spoken = findings(with_history(healthy, moved_block_5=moved))
+    assert (("nothing-moves", "base-tuned") in spoken) == speaks
+
+
+def test_one_part_that_moves_is_enough(healthy, findings):
+    assert findings(with_history(healthy, moved_embeddings=0.0)) == {}
+
+
+def test_rates_of_zero_are_raised_and_a_frozen_encoder_is_thawed(healthy, findings):
+    still = {"moved_block_5": 0.0}
+    key = ("nothing-moves", "base-tuned")
+    without_rate = findings(with_history(healthy, **still, learning_rate=0.0))[key]
+    assert without_rate.fix.params == {
+        "finetune_rank.learning_rate": 1e-3, "finetune_rank.encoder_learning_rate": 1e-4,
+    }  # fmt: skip
+    frozen = findings(with_history(healthy, **still))[key]
+    assert frozen.fix.params["finetune_rank.objectives.rank.freeze_encoder"] is False
+
+
+@pytest.mark.parametrize(("share", "speaks"), [(0.0099, True), (0.0101, False)])
+def test_a_loss_is_dead_below_a_hundredth_of_the_gradient(share, speaks, healthy, findings):
+    spoken = findings(with_history(healthy, similarity_gradient_share=share))
+    assert (("dead-loss-term", "base-tuned") in spoken) == speaks
+
+
+def test_a_dead_loss_of_the_similarity_objective_gets_a_weight_and_steps_without_it_do_not_count(healthy, findings):
+    steps = len(healthy.finetune["base"].history)
+    share = np.where(np.arange(steps) < steps // 2, np.nan, 0.001)  # it begins half way
+    (found,) = [
+        finding
+        for (code, system), finding in findings(with_history(healthy, similarity_angle_gradient_share=share)).items()
+        if system == "base-tuned"
+    ]
+    assert found.code == "dead-loss-term" and "0.10%" in found.sentence
+    assert found.fix.params == {"finetune_rank.objectives.similarity.angle.weight": 1.0}
+
+
+@pytest.mark.parametrize(("candidates", "speaks"), [(16, True), (17, False), (40, False)])
+def test_few_negatives_are_sixteen_and_below(candidates, speaks, healthy, findings):
+    spoken = findings(with_history(healthy, candidates=candidates))
+    assert set(spoken) == (of("few-negatives", "base-tuned", "barlow-tuned") if speaks else set())
+
+
+def test_all_answers_of_a_small_corpus_are_not_few(healthy, findings):
+    # 40 answers, all of them candidates; a batch of pairs has its own size.
+    spoken = findings(with_history(healthy, candidates=40, similarity_rows=16))
+    assert spoken["few-negatives", "base-tuned"].fix.params == {"finetune_rank.objectives.similarity.batch_size": 64}

@@ -1,0 +1,127 @@
+"""The lexical floors against their formulas, computed by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import Evaluate
+from whyrank.lexical import ranking as lexical
+from whyrank.scoring.ranking import score as rank
+
+ANSWERS = ["red apple pie apple", "green apple tart", "blue sky"]
+
+
+def test_tfidf_is_the_cosine_by_hand():
+    # Answers: {cat}, {cat, dog, "cat dog"}. scikit-learn's idf = ln((1 + n) / (1 + df)) + 1 with n = 2:
+    # cat in 2: ln(3/3) + 1 = 1; dog and "cat dog" in 1: g = ln(3/2) + 1.
+    # Query "dog": only dog. With answer 0: 0. With answer 1: g / sqrt(1 + g^2 + g^2).
+    g = math.log(3 / 2) + 1
+    scores = lexical.tfidf(["dog", "cat"], ["cat", "cat dog"])
+    norm = math.sqrt(1 + 2 * g * g)
+    np.testing.assert_allclose(scores, [[0.0, g / norm], [1.0, 1 / norm]], rtol=1e-6)
+    assert scores.dtype == np.float32
+
+
+def test_tfidf_counts_repeats_sublinearly_by_hand():
+    # "cat cat dog": cat counts 1 + ln 2, dog 1, "cat cat" and "cat dog" 1; one answer, so every idf is ln(2/2) + 1 = 1.
+    # Query "cat": (1 + ln 2) / sqrt((1 + ln 2)^2 + 3).
+    cat = 1 + math.log(2)
+    assert lexical.tfidf(["cat"], ["cat cat dog"]).item() == pytest.approx(cat / math.sqrt(cat**2 + 3), rel=1e-6)
+
+
+def test_tfidf_equals_the_pairwise_cosine_of_scikit_learn():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    queries = ["apple tart", "the blue apple apple", "nothing known"]
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english").fit(ANSWERS)
+    theirs = cosine_similarity(vectorizer.transform(queries), vectorizer.transform(ANSWERS))
+    np.testing.assert_allclose(lexical.tfidf(queries, ANSWERS), theirs, atol=1e-6)
+
+
+def lucene_bm25(query, answers, k1=1.5, b=0.75):
+    """Sum over the words of the query of idf * tf / (tf + k1 (1 - b + b length / mean length)), Lucene's form,
+    with idf = ln(1 + (N - df + 0.5) / (df + 0.5)); a word of the query counts as often as it stands there."""
+    documents = [answer.split() for answer in answers]
+    mean = sum(map(len, documents)) / len(documents)
+    scores = []
+    for document in documents:
+        score = 0.0
+        for word in query.split():
+            df = sum(word in other for other in documents)
+            tf = document.count(word)
+            idf = math.log(1 + (len(documents) - df + 0.5) / (df + 0.5))
+            score += idf * tf / (tf + k1 * (1 - b + b * len(document) / mean))
+        scores.append(score)
+    return scores
+
+
+def test_bm25_by_hand():
+    # Lengths 4, 3, 2: mean 3. "pie": df 1, idf ln(1 + 2.5/1.5) = ln(8/3); tf 1, length 4:
+    # 1 / (1 + 1.5 (1/4 + 3/4 * 4/3)) = 1 / 2.875.
+    scores = lexical.bm25(["pie"], ANSWERS)
+    np.testing.assert_allclose(scores, [[math.log(8 / 3) / 2.875, 0.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("query", ["apple", "apple pie", "blue apple", "sky sky tart", "green zebra"])
+def test_bm25_equals_the_formula_of_lucene(query):
+    scores = lexical.bm25([query], ANSWERS)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores[0], lucene_bm25(query, ANSWERS), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("floor", lexical.FLOORS)
+@pytest.mark.parametrize("query", ["", "   ", "the of and", "zebra", "!?"])
+def test_a_query_without_a_known_word_leaves_all_answers_tied(floor, query):
+    assert getattr(lexical, floor)([query, "apple"], ANSWERS)[0].tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("floor", lexical.FLOORS)
+def test_a_query_scores_the_same_alone_and_among_others(floor):
+    queries = ["apple pie", "", "blue sky", "green apple tart"]
+    together = getattr(lexical, floor)(queries, ANSWERS)
+    assert together.shape == (4, 3)
+    for query, row in zip(queries, together, strict=True):
+        assert np.array_equal(getattr(lexical, floor)([query], ANSWERS)[0], row)
+    assert together[[0, 2, 3]].argmax(1).tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize("floor", lexical.FLOORS)
+def test_the_scorer_reads_the_whole_texts_not_those_cut_to_the_budget(floor, make_prepared):
+    prepared = make_prepared(
+        [("a0", "x y apple"), ("a1", "x y pear")],
+        [("q0", "question", "test", "x y pear"), ("q1", "question", "test", "x y apple")],
+        [("q0", "a1", 1.0), ("q1", "a0", 1.0)],
+    )
+    for table in (prepared.answers, prepared.queries):
+        table["text"] = "x y"
+    run = rank.rank(
+        lexical.scorer(floor, prepared, ""),
+        prepared,
+        rank.judged(prepared, "test"),
+        Evaluate([1], [3], [3], "", keep=2, pair_tokens=128),
+    )
+    assert run.queries["accuracy@1"].tolist() == [1.0, 1.0]
+
+
+def test_a_stemmer_lets_bm25_see_one_word_in_its_forms_on_both_sides():
+    answers = ["paying a refund", "payments and refunds", "blue sky"]
+    plain, stemmed = (lexical.bm25(["payment refunded"], answers, stemmer=language)[0] for language in ("", "english"))
+    assert plain.tolist() == [0.0, 0.0, 0.0]
+    # Snowball's English stems: pay, refund | payment, refund. "refund" is in two answers, "payment" in one.
+    np.testing.assert_allclose(
+        stemmed, lucene_bm25("payment refund", ["pay refund", "payment refund", "blue sky"]), rtol=1e-5
+    )
+
+
+def test_the_scorer_of_bm25_takes_the_stemmer_and_that_of_tfidf_leaves_words_as_they_stand(make_prepared):
+    prepared = make_prepared([("a", "refunds"), ("b", "sky")], [("q", "question", "test", "refund")], [("q", "a", 1)])
+    assert lexical.scorer("bm25", prepared, "english")(np.array([0]))[0, 0] > 0
+    assert lexical.scorer("tfidf", prepared, "english")(np.array([0]))[0, 0] == 0
+
+
+def test_a_language_that_snowball_does_not_have_is_a_user_error_that_lists_those_it_has():
+    with pytest.raises(UserError, match=r"^params\.yaml: `evaluate\.stemmer` is 'klingon'; known are .*english"):
+        lexical.bm25(["pie"], ANSWERS, stemmer="klingon")

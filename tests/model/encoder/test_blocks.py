@@ -1,0 +1,84 @@
+"""An encoder cut in two; that both halves give what the whole gives is proved in tests/training/test_vectors.py."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from whyrank.core.errors import UserError
+from whyrank.model import system
+from whyrank.model.encoder import blocks
+
+
+def test_only_the_last_blocks_are_left_trainable(tiny_encoder):
+    blocks.freeze_below(tiny_encoder, 1)
+    for name, parameter in tiny_encoder.named_parameters():
+        assert parameter.requires_grad == ("layer.1." in name), name
+
+
+@pytest.mark.parametrize("last", [0, 3, -1])
+def test_more_blocks_than_there_are_or_none_is_a_user_error_that_says_how_many_there_are(tiny_encoder, last):
+    with pytest.raises(UserError, match=rf"^params\.yaml: `last_blocks` is {last}, this encoder has 2 blocks"):
+        blocks.freeze_below(tiny_encoder, last)
+
+
+def test_an_encoder_of_another_family_is_a_user_error_with_a_way_out(tiny_encoder):
+    tiny_encoder.transformer.encoder = nn.Identity()
+    with pytest.raises(UserError, match=r"not BertModel; set `train: head` or `train: all`"):
+        blocks.blocks(tiny_encoder)
+
+
+def test_a_part_shares_its_weights_with_the_whole_and_leaves_it_as_it_was(tiny_encoder):
+    upper = blocks.part(tiny_encoder, slice(-1, None), embeddings=False).transformer
+    assert upper.encoder.layer[0] is tiny_encoder.transformer.encoder.layer[1]
+    assert len(upper.encoder.layer) == 1
+    assert len(tiny_encoder.transformer.encoder.layer) == 2
+    assert not isinstance(tiny_encoder.transformer.embeddings, blocks.PassThrough)
+
+
+def test_activations_are_those_of_the_frozen_blocks_end_to_end_in_the_order_asked_for(tiny_encoder, tmp_path):
+    rows = [[2, 7, 8, 3], [2, 9, 3], [2, 7, 10, 11, 3]]
+    kept = blocks.Activations(tiny_encoder, rows, 1, batch_tokens=8, precision="fp32", folder=tmp_path)
+    token_TD = kept.packed(np.array([1, 0]))
+    assert token_TD.shape == (7, 32) and token_TD.dtype == torch.float32
+    tiny_encoder.transformer.set_attn_implementation("sdpa")
+    for row, found in ((rows[1], token_TD[:3]), (rows[0], token_TD[3:])):
+        with torch.no_grad():
+            states = tiny_encoder.transformer(torch.tensor([row]), output_hidden_states=True).hidden_states
+        torch.testing.assert_close(found, states[1][0], atol=1e-5, rtol=0)  # states[0] are the embeddings
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "kept"),
+    [(4, 12, [1, 4, 7, 10]), (3, 6, [1, 3, 5]), (2, 6, [1, 4]), (1, 6, [3]), (5, 6, [0, 1, 3, 4, 5])],
+)
+def test_blocks_are_kept_evenly_spread(tiny_encoder, count, of, kept):
+    layers = [nn.Linear(1, 1) for _ in range(of)]
+    tiny_encoder.transformer.encoder.layer = nn.ModuleList(layers)
+    blocks.keep(tiny_encoder, count)
+    left = tiny_encoder.transformer.encoder.layer
+    assert [layers.index(block) for block in left] == kept
+    assert tiny_encoder.transformer.config.num_hidden_layers == count
+
+
+def test_an_encoder_of_fewer_blocks_is_saved_and_loaded_as_one(make_encoder, tmp_path):
+    whole, smaller = make_encoder(), make_encoder()
+    blocks.keep(whole, 0)
+    blocks.keep(smaller, 1)
+    system.save(system.untrained(smaller), tmp_path / "small", longest=16)
+    loaded = system.load(tmp_path / "small").encoder
+    rows = [[2, 7, 8, 3], [2, 9, 3]]
+    of_each = [encoder.encode(rows, batch_tokens=64, precision="fp32") for encoder in (whole, smaller, loaded)]
+    assert np.array_equal(of_each[1], of_each[2]) and not np.allclose(of_each[0], of_each[1], atol=1e-2)
+
+
+@pytest.mark.parametrize("count", [3, -1])
+def test_more_blocks_kept_than_there_are_is_a_user_error(tiny_encoder, count):
+    with pytest.raises(UserError, match=rf"`encoder\.keep_blocks` is {count}, this encoder has 2 blocks"):
+        blocks.keep(tiny_encoder, count)
+
+
+def test_blocks_of_another_family_are_not_dropped_but_a_user_error(tiny_encoder):
+    tiny_encoder.is_packed = False
+    with pytest.raises(UserError, match=r"needs an encoder of the BERT family, not BertModel"):
+        blocks.keep(tiny_encoder, 1)

@@ -1,0 +1,148 @@
+"""The encoder: texts in, vectors out, the same whatever company a text keeps."""
+
+import json
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.core import runtime
+from whyrank.core.errors import UserError
+from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder.encoder import length_batches
+
+TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school", "the car"]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("batch_tokens", [1, 20, 10_000])
+def test_encode_equals_one_text_at_a_time_in_the_order_given(make_encoder, pooling, batch_tokens):
+    encoder = make_encoder(pooling=pooling)
+    rows = encoder.tokenise(TEXTS, 16)
+    vectors = encoder.encode(rows, batch_tokens=batch_tokens, precision="fp32")
+    with torch.inference_mode():
+        one_by_one = np.concatenate([encoder([row]).numpy() for row in rows])
+    assert vectors.dtype == np.float32 and vectors.shape == (5, 32)
+    np.testing.assert_allclose(vectors, one_by_one, atol=1e-6, rtol=0)
+    # The texts lie apart, so a wrong order would have been seen.
+    assert np.abs(vectors[:, None] - vectors[None, :]).max(2)[~np.eye(5, dtype=bool)].min() > 1e-2
+
+
+def test_encode_leaves_dropout_off_while_it_works_and_the_mode_as_it_was(tiny_encoder):
+    rows = tiny_encoder.tokenise(TEXTS, 16)
+    quiet = tiny_encoder.encode(rows, batch_tokens=100, precision="fp32")
+    tiny_encoder.train()
+    assert np.array_equal(tiny_encoder.encode(rows, batch_tokens=100, precision="fp32"), quiet)
+    assert tiny_encoder.training and tiny_encoder.transformer.training
+    # In training mode dropout is at work, so the equality above says something.
+    assert not np.allclose(tiny_encoder(rows).detach().numpy(), quiet, atol=1e-3)
+
+
+def test_bfloat16_gives_float32_vectors_close_to_those_of_float32(tiny_encoder):
+    rows = tiny_encoder.tokenise(TEXTS, 16)
+    exact = tiny_encoder.encode(rows, batch_tokens=100, precision="fp32")
+    half = tiny_encoder.encode(rows, batch_tokens=100, precision="bf16")
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - exact).max() < 0.1  # bfloat16 has 8 bits: 2^-8 of values of about 3, through 2 layers
+
+
+def test_auto_precision_asks_the_processor(tiny_encoder, monkeypatch):
+    rows = tiny_encoder.tokenise(TEXTS, 16)
+    for has_bf16, precision in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(runtime, "processor_has_bf16", lambda answer=has_bf16: answer)
+        auto = tiny_encoder.encode(rows, batch_tokens=100, precision="auto")
+        assert np.array_equal(auto, tiny_encoder.encode(rows, batch_tokens=100, precision=precision))
+
+
+def test_encode_of_no_texts_has_the_width_of_the_encoder(tiny_encoder):
+    assert tiny_encoder.encode([], batch_tokens=10, precision="fp32").shape == (0, 32)
+
+
+def test_tokenise_keeps_the_limit_with_special_tokens_and_count_leaves_them_out(tiny_encoder):
+    words = "pension age payment retire"
+    assert tiny_encoder.tokenizer.convert_ids_to_tokens(tiny_encoder.tokenise([words], 4)[0]) == [
+        "[CLS]", "pension", "age", "[SEP]",
+    ]  # fmt: skip
+    assert tiny_encoder.count_tokens([words, "", " ".join([words] * 30)]) == [4, 0, 120]
+    assert tiny_encoder.count_tokens([]) == []
+
+
+def test_pad_takes_the_read_only_arrays_that_parquet_gives_without_a_warning(tiny_encoder):
+    row = np.array([2, 7, 3])
+    row.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ids, _ = tiny_encoder.pad([row])
+    assert ids.tolist() == [[2, 7, 3]]
+
+
+def test_pad_fills_on_the_right_with_the_padding_token_and_masks_it(tiny_encoder):
+    ids, mask = tiny_encoder.pad([[2, 7, 3], [2, 3]])
+    assert ids.tolist() == [[2, 7, 3], [2, 3, 0]]
+    assert mask.tolist() == [[1, 1, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 10, 37, 100, 10_000])
+def test_length_batches_cover_each_text_once_longest_first_within_the_budget(batch_tokens):
+    lengths = np.random.default_rng(0).integers(1, 40, 60).tolist()
+    batches = list(length_batches(lengths, batch_tokens))
+    assert sorted(i for batch in batches for i in batch) == list(range(60))
+    in_turn = [lengths[i] for batch in batches for i in batch]
+    assert in_turn == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= batch_tokens
+    # Greedy: the first text of a batch would not have fitted into the one before.
+    for one, two in pairwise(batches):
+        assert lengths[one[0]] * (len(one) + 1) > batch_tokens, two
+
+
+def test_length_batches_of_nothing_are_none():
+    assert list(length_batches([], 10)) == []
+
+
+def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encoder, tmp_path):
+    for pooling in ("mean", "cls", "max"):
+        encoder = make_encoder(pooling=pooling)
+        folder = tmp_path / pooling
+        folder.mkdir()
+        encoder.save(folder, longest=16)
+        back = encoders.load(folder)
+        rows = encoder.tokenise(TEXTS, 16)
+        assert back.pooling == pooling and not back.training
+        assert back.tokenise(TEXTS, 16) == rows
+        assert np.array_equal(
+            back.encode(rows, batch_tokens=100, precision="fp32"),
+            encoder.encode(rows, batch_tokens=100, precision="fp32"),
+        )
+
+
+def test_a_pooling_named_in_the_parameters_goes_before_the_declared_one(tiny_folder):
+    assert encoders.load(tiny_folder).pooling == "mean"
+    other = encoders.load(tiny_folder, pooling="cls")
+    assert (other.pooling, other.declared) == ("cls", "mean")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"pooling_mode": "cls"}, "cls"),
+        ({"pooling_mode": "weightedmean"}, None),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}, "mean"),
+        ({"pooling_mode_max_tokens": True}, "max"),
+        ({"pooling_mode_lasttoken": True}, None),
+    ],
+)
+def test_the_declared_pooling_is_read_in_the_new_and_the_old_spelling(tmp_path, config, expected):
+    assert encoders.declared_pooling(tmp_path) is None  # nothing declared
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    assert encoders.declared_pooling(tmp_path) == expected
+
+
+def test_a_folder_without_an_encoder_is_a_user_error_of_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"`encoder\.source` .* cannot be loaded") as error:
+        encoders.load(tmp_path)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,50 @@
+"""An encoder under all poolings, from one pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from whyrank.core.options import params
+from whyrank.measure.metrics import ranking
+from whyrank.model.encoder.pooling import POOLINGS
+from whyrank.preflight.figures import poolings
+
+OPTIONS = params.Encoder(
+    "tiny", pooling="auto", precision="fp32", attention_dropout=0.0, batch_tokens=100, trust_remote_code=False
+)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_the_vectors_of_each_pooling_are_those_of_an_encoder_that_has_it(name, topics, make_encoder):
+    rows = topics.token_ids[:20]
+    expected = make_encoder(pooling=name).encode(rows, batch_tokens=100, precision="fp32")
+    found = poolings.pooled(make_encoder(pooling="mean"), rows, OPTIONS)[name]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_each_query_has_its_reciprocal_rank_among_the_answers_of_the_sample(topics, tiny_encoder):
+    table = poolings.compare(tiny_encoder, topics, OPTIONS)
+    train = topics.queries[topics.queries["split"] == "train"]
+    assert table["query_id"].tolist() == train["query_id"].tolist()  # 48, fewer than the sample may have
+    vector_ND = tiny_encoder.encode(topics.token_ids, batch_tokens=100, precision="fp32")
+    unit_ND = vector_ND / np.linalg.norm(vector_ND, axis=1, keepdims=True)
+    score_SA = unit_ND[len(topics.answers) + train.index] @ unit_ND[: len(topics.answers)].T
+    own_S = topics.answers["answer_id"].searchsorted(table["answer_id"], sorter=np.argsort(topics.answers["answer_id"]))
+    own_S = np.argsort(topics.answers["answer_id"].to_numpy())[own_S]
+    above_S, _ = ranking.locate(score_SA, np.arange(len(table)), own_S)
+    np.testing.assert_allclose(table["mean"], 1 / (1 + above_S))
+    assert set(table["used"]) == {"mean"} and set(table["declared"]) == {""}
+
+
+def test_a_large_set_is_sampled_evenly(topics, tiny_encoder, monkeypatch):
+    monkeypatch.setattr(poolings, "QUERIES", 7)
+    table = poolings.compare(tiny_encoder, topics, OPTIONS)
+    train = topics.queries.loc[topics.queries["split"] == "train", "query_id"].tolist()
+    assert len(table) == 7
+    assert table["query_id"].iloc[[0, -1]].tolist() == [train[0], train[-1]]
+
+
+def test_an_encoder_that_is_read_as_it_declares_costs_nothing(topics, tiny_encoder):
+    tiny_encoder.declared = tiny_encoder.pooling
+    assert poolings.tables(tiny_encoder, replace(topics, queries=topics.queries[:0]), OPTIONS) == {}

@@ -1,0 +1,77 @@
+"""Prepared data: where its probes begin to speak, and what they propose."""
+
+from dataclasses import replace
+
+import pytest
+
+from whyrank.preflight.examine import preflight
+
+from ...diagnosis.probes.planted import conflict, few_questions, leak, of, truncation, unasked, with_data
+
+
+def test_truncation_is_a_warning_where_cut_texts_rank_worse_and_information_where_they_do_not(lab, healthy, findings):
+    key = ("truncation-loses-evidence", "data")
+    costly, harmless = findings(truncation(lab, healthy))[key], findings(truncation(lab, healthy, noise=0.22))[key]
+    assert (costly.severity, harmless.severity) == ("warning", "info")
+    # Half of the conversations have 280 tokens, with [CLS] and [SEP] 282: up to the next multiple of 32.
+    assert costly.fix.params == {"prepare.tokens.conversation": 288}
+    assert costly.weight > harmless.weight == 0
+
+
+def test_a_full_budget_that_cuts_from_the_start_asks_for_selection(lab, healthy, findings):
+    spoilt = truncation(lab, healthy)
+    queries = spoilt.data.queries.copy()
+    is_cut = queries["tokens"] < queries["tokens_raw"]
+    queries.loc[is_cut, ["tokens_raw", "tokens"]] = 900, 510
+    queries.loc[is_cut, "text"] = queries.loc[is_cut, "raw_text"].str[:40]
+    found = findings(with_data(spoilt, queries=queries))["truncation-loses-evidence", "data"]
+    assert found.fix.params == {"prepare.selection.conversation": "tfidf"}
+
+
+@pytest.mark.parametrize("lost, spoken", [(0.24, set()), (0.26, of("truncation-loses-evidence", "data"))])
+def test_truncation_speaks_from_a_quarter_of_the_tfidf_mass(lost, spoken, healthy, findings):
+    metrics = healthy.data.metrics | {"tfidf_lost_share_answer": lost}
+    assert set(findings(with_data(healthy, metrics=metrics))) == spoken
+
+
+@pytest.mark.parametrize("n, severity", [(1, "info"), (2, "warning"), (11, "warning"), (12, "error")])
+def test_leaks_weigh_by_their_share_of_the_120_test_queries(n, severity, lab, healthy, findings):
+    found = findings(leak(lab, healthy, n))["duplicate-across-splits", "data"]
+    assert found.severity == severity
+    evidence = {evidence.name: evidence.value for evidence in found.evidence}
+    assert evidence["share of the test queries"] == n / 120
+
+
+def test_a_leak_names_the_metric_without_the_leaked_queries(lab, healthy, findings):
+    spoilt = leak(lab, healthy)
+    run = spoilt.runs["base-tuned"].queries
+    # The first 15 test queries are the leaked ones.
+    clean = run["accuracy@1"].iloc[15:].mean()
+    assert f"{clean:.3f}" in findings(spoilt)["duplicate-across-splits", "data"].sentence
+
+
+@pytest.mark.parametrize("n, severity", [(1, "info"), (2, "warning")])
+def test_conflicts_weigh_by_their_share_of_the_queries(n, severity, lab, healthy, findings):
+    # n pairs touch 2 n of 400 queries.
+    assert findings(conflict(lab, healthy, n))["conflicting-duplicates", "data"].severity == severity
+
+
+@pytest.mark.parametrize("n, spoken", [(3, False), (4, True)])
+def test_unasked_answers_speak_from_a_tenth_of_the_40(n, spoken, lab, healthy, findings):
+    assert bool(findings(unasked(lab, healthy, n))) is spoken
+
+
+@pytest.mark.parametrize("every, spoken", [(5, False), (7, True)])
+def test_imbalance_speaks_from_five_to_one(every, spoken, lab, healthy, findings):
+    assert bool(findings(few_questions(lab, healthy, every))) is spoken
+
+
+def test_counting_the_shortest_conversations_as_questions_balances_the_types(lab, healthy):
+    data = few_questions(lab, healthy).data
+    limit = preflight(data)[0].fix.params["prepare.short_conversation"]
+    is_question = (data.queries["type"] == "question") | (data.queries["raw_text"].str.len() < limit)
+    assert 1.5 < (~is_question).sum() / is_question.sum() <= 2.0
+
+
+def test_one_type_alone_is_not_an_imbalance(healthy):
+    assert preflight(replace(healthy.data, queries=healthy.data.queries.assign(type="question"))) == []

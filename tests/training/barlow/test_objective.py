@@ -1,0 +1,164 @@
+"""The Barlow Twins objective, and the key fact of the project: with views that share only the answer, batches of one
+answer hold nothing to learn, because standardising over the batch removes what all its rows share."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from whyrank.batches.views import view_batches
+from whyrank.core.options.params import PretrainBarlow
+from whyrank.measure.metrics import geometry
+from whyrank.model.heads import heads
+from whyrank.training.barlow import losses
+from whyrank.training.barlow.objective import BarlowObjective
+from whyrank.training.engine.loop import Weighted, fit
+from whyrank.training.engine.vectors import FrozenVectors
+
+ANSWERS, EACH, FEATURES = 24, 8, 12
+
+
+@pytest.fixture
+def clusters(make_prepared):
+    """Questions and conversations whose vectors are their answer's centre (variance 4) plus noise of their own (1)."""
+    random = np.random.default_rng(0)
+    queries, qrels = [], []
+    for answer in range(ANSWERS):
+        for kind in ("question", "conversation"):
+            for i in range(EACH):
+                queries.append((f"{kind}{answer}-{i}", kind, "train", "x"))
+                qrels.append((queries[-1][0], f"a{answer}", 1.0))
+    prepared = make_prepared([(f"a{answer}", str(answer)) for answer in range(ANSWERS)], queries, qrels)
+    centre = 2 * random.standard_normal((ANSWERS, FEATURES))
+    answer_of = np.concatenate([np.arange(ANSWERS), prepared.relevant["answer"]])
+    vectors = centre[answer_of] + random.standard_normal((len(answer_of), FEATURES))
+    return prepared, FrozenVectors(vectors.astype(np.float32), torch.device("cpu"))
+
+
+def mean_diagonal(clusters, batches, draws=60):
+    prepared, vectors = clusters
+    views = view_batches(
+        prepared, "question-conversation", batches=batches, size=ANSWERS, random=np.random.default_rng(1)
+    )
+    found = []
+    for _ in range(draws):
+        batch = next(views)
+        terms = losses.barlow_twins(vectors(batch.first_B), vectors(batch.second_B), redundancy_weight=0.0)
+        found.append(terms.correlation_DD.diagonal().mean().item())
+    return float(np.mean(found))
+
+
+def test_batches_across_answers_show_the_shared_answer_and_batches_of_one_answer_show_nothing(clusters):
+    # Across answers the correlation of two texts of an answer is 4 / (4 + 1) = 0.8. Within one answer the centre is the
+    # batch mean and is taken off; what is left, paired at random, has correlation 0 (standard error of the mean over
+    # 60 batches of 8 rows and 12 features: 1 / sqrt(60 * 8 * 12) = 0.013).
+    assert mean_diagonal(clusters, "across_answers") == pytest.approx(0.8, abs=0.06)
+    assert mean_diagonal(clusters, "single_answer") == pytest.approx(0.0, abs=4 * 0.013)
+
+
+def trained(clusters, options, batches, steps=80):
+    prepared, vectors = clusters
+    torch.manual_seed(0)
+    chosen = options(
+        "pretrain_barlow",
+        PretrainBarlow,
+        {
+            "steps": steps,
+            "batches": batches,
+            "batch_size": ANSWERS,
+            "views": ["question-conversation"],
+            "decay": "constant",
+        },
+    )
+    head = nn.Sequential(heads.MlpHead(FEATURES, 16, FEATURES, 0.0))
+    objective = BarlowObjective(prepared, vectors, head, chosen, np.random.default_rng(0))
+    parts = {"barlow": Weighted(1.0, objective)}
+    return fit(nn.ModuleDict({"head": head}), parts, chosen, steps=steps, what="test").steps
+
+
+def test_training_on_batches_of_one_answer_leaves_the_diagonal_at_chance_and_across_answers_raises_it(
+    clusters, options
+):
+    across, single = trained(clusters, options, "across_answers"), trained(clusters, options, "single_answer")
+    assert across["mean_diagonal"].tail(20).mean() > 0.7
+    assert across["invariance"].tail(20).mean() < 0.5 * across["invariance"].head(5).mean()
+    assert abs(single["mean_diagonal"].tail(40).mean()) < 0.1
+    assert single["invariance"].tail(40).mean() > 1.0  # chance is 1 + 1/rows
+    assert set(single["distinct_answers"]) == {1} and set(across["distinct_answers"]) == {ANSWERS}
+
+
+def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
+    prepared, vectors = clusters
+    chosen = options("pretrain_barlow", PretrainBarlow, {"batch_size": 10, "views": ["question-conversation"]})
+    objective = BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(5))
+    step = objective.step()
+    views = next(
+        view_batches(
+            prepared, "question-conversation", batches="across_answers", size=10, random=np.random.default_rng(5)
+        )
+    )
+    first, second = vectors(views.first_B), vectors(views.second_B)
+    terms = losses.barlow_twins(first, second, redundancy_weight=chosen.redundancy_weight)
+    assert step.loss.item() == terms.loss.item()
+    both = torch.cat([first, second])
+    off = terms.correlation_DD[~torch.eye(FEATURES, dtype=torch.bool)]
+    # Lengths of the gradients of both terms at the cross-correlation C: -2 (1 - C_ii), and 2 weight C_ij.
+    correlation_DD = terms.correlation_DD.clone().requires_grad_()
+    eye_DD = torch.eye(FEATURES)
+    invariance = torch.autograd.grad((((1 - correlation_DD) * eye_DD) ** 2).sum(), correlation_DD)[0].norm().item()
+    off_DD = correlation_DD * (1 - eye_DD)
+    redundancy = torch.autograd.grad(chosen.redundancy_weight * off_DD.square().sum(), correlation_DD)[0].norm().item()
+    expected = {
+        "invariance": terms.invariance.item() / FEATURES,
+        "redundancy": terms.redundancy.item() / FEATURES,
+        "redundancy_gradient_share": redundancy / (redundancy + invariance),
+        "mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
+        "off_diagonal_rms": off.square().mean().sqrt().item(),
+        "noise_floor": 1 / np.sqrt(10),
+        "rows": 10,
+        "distinct_answers": 10,
+        "embedding_norm": both.norm(dim=1).mean().item(),
+        "feature_std": both.std(0).mean().item(),
+        "effective_rank": geometry.effective_rank(both.numpy()),
+        "tokens": 0,
+        "padding_share": 0.0,
+    }
+    assert step.record == pytest.approx(expected, rel=1e-5)
+    assert list(step.record) == list(expected)
+
+
+class Asked:
+    """Vectors that note which texts they are asked for."""
+
+    def __init__(self, vectors, asked):
+        self.vectors, self.asked = vectors, asked
+
+    def __call__(self, index):
+        self.asked.append(index)
+        return self.vectors(index)
+
+    def cost(self, index):
+        return {}
+
+
+def test_views_are_taken_in_turn(clusters, options):
+    prepared, vectors = clusters
+    chosen = options("pretrain_barlow", PretrainBarlow, {"views": ["question-conversation", "query-answer"]})
+    objective = BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(0))
+    asked = []
+    objective.vectors = Asked(vectors, asked)
+    for _ in range(4):
+        objective.step()
+    is_answer_side = [(index[len(index) // 2 :] < ANSWERS).all() for index in asked]
+    assert is_answer_side == [False, True, False, True]
+
+
+def test_batches_that_were_skipped_leave_the_next_one_as_it_would_have_been(clusters, options):
+    prepared, vectors = clusters
+    chosen = options("pretrain_barlow", PretrainBarlow, {"views": ["question-conversation", "query-answer"]})
+    whole, resumed = (
+        BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(0)) for _ in range(2)
+    )
+    steps = [whole.step() for _ in range(4)]
+    resumed.skip(3)
+    assert resumed.step().texts == steps[3].texts
