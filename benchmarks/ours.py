@@ -65,7 +65,7 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
     return dataclasses.replace(
         options,
         train=train,
-        last_blocks=2,
+        last_layers=2,
         # A new head is what a frozen encoder has to train.
         head=dataclasses.replace(options.head, kind="residual" if train == "head" else "none"),
         candidates="batch",
@@ -73,13 +73,15 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
         similarity=dataclasses.replace(options.similarity, kind="cosine", scale=20.0, learn_scale=False),
         epochs=1e6,  # as many as `max_steps` takes
         max_steps=job["steps"],
-        early_stopping=dataclasses.replace(options.early_stopping, metric="look", looks=1, every=0, patience=1),
+        early_stopping=dataclasses.replace(
+            options.early_stopping, metric="look", evaluations=1, eval_steps=0, patience=1
+        ),
         learning_rate=job["learning_rate"],
         encoder_learning_rate=job["learning_rate"],
         weight_decay=0.0,
         warmup_ratio=0.0,
-        decay="linear",
-        clip=1.0,
+        lr_scheduler="linear",
+        max_grad_norm=1.0,
     )
 
 

@@ -55,5 +55,5 @@ def test_the_page_has_a_command_for_every_option():
     assert len(COMMANDS) == 13
     said = " ".join(COMMANDS)
     for key in ("head.kind", "embeddings", "cross_attention", "weighting", "sampling", "start_step", "freeze_encoder",
-                "encoder_gradient", "learning_rate"):  # fmt: skip
+                "encoder_gradient_scale", "learning_rate"):  # fmt: skip
         assert f"{key}=" in said, key

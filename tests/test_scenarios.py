@@ -106,9 +106,9 @@ def test_the_seed_scenarios_differ_in_nothing_but_what_they_ask_about(name, aske
         ("joint", {"prepare.ratings.layout", "finetune_rank.objectives.ratings.encoders"}),
         ("adaptive", {"prepare.ratings.allocation", "prepare.ratings.head_share"}),
         ("warmup", {"finetune_rank.warmup_ratio"}),
-        ("unfreezing", {"finetune_rank.frozen_steps"}),
+        ("unfreezing", {"finetune_rank.freeze_steps"}),
         ("rate", {"finetune_rank.learning_rate", "finetune_rank.encoder_learning_rate"}),
-        ("blocks", {"finetune_rank.objectives.ratings.block_means"}),
+        ("blocks", {"finetune_rank.objectives.ratings.layer_means"}),
         (
             "class-aware",
             {f"finetune_rank.objectives.ratings.{loss}.weight" for loss in ("mse", "weighted_bce")},

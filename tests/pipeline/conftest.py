@@ -46,8 +46,8 @@ SMALL = {
     "finetune_rank.epochs": 3,
     "finetune_rank.batch_size": 12,
     "finetune_rank.train": "last",
-    "finetune_rank.last_blocks": 1,
-    "finetune_rank.early_stopping.looks": 3,
+    "finetune_rank.last_layers": 1,
+    "finetune_rank.early_stopping.evaluations": 3,
     "finetune_rank.early_stopping.patience": 3,
     "diagnose.resamples": 200,
 }

@@ -46,7 +46,7 @@ HEADS_ONLY = {
     "finetune_rank.head.kind": "residual",
     "finetune_rank.epochs": 3,
     "finetune_rank.learning_rate": 1e-3,
-    "finetune_rank.early_stopping.looks": 3,
+    "finetune_rank.early_stopping.evaluations": 3,
     "finetune_rank.early_stopping.patience": 3,
     "diagnose.resamples": 1000,
 }
@@ -75,7 +75,7 @@ FAULTS: dict[str, dict[str, Any]] = {
         "finetune_rank.learning_rate": 1e-2,
         "finetune_rank.epochs": 30,
         "finetune_rank.early_stopping.metric": "train_accuracy@1",
-        "finetune_rank.early_stopping.looks": 30,
+        "finetune_rank.early_stopping.evaluations": 30,
         "finetune_rank.early_stopping.patience": 30,
     },
     "conversations of 24 tokens": {"prepare.tokens.conversation": 24},

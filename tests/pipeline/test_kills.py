@@ -20,9 +20,9 @@ KILLS = 20
 LONG = {
     "finetune_rank.train": "all",
     "finetune_rank.epochs": 100,
-    "finetune_rank.accumulate": 2,
+    "finetune_rank.gradient_accumulation_steps": 2,
     "finetune_rank.head.kind": "mlp",
-    "finetune_rank.early_stopping.every": 7,
+    "finetune_rank.early_stopping.eval_steps": 7,
     "finetune_rank.early_stopping.patience": 1000,
 }
 STAGE = """

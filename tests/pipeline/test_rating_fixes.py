@@ -34,17 +34,17 @@ HEALTHY = {
     "pretrain_barlow.steps": 0,
     "finetune_rank.objectives.rank.weight": 0.0,
     f"{RATINGS}.weight": 1.0,
-    f"{RATINGS}.block_means": True,
+    f"{RATINGS}.layer_means": True,
     "finetune_rank.train": "head",
     "finetune_rank.learning_rate": 1e-2,
     "finetune_rank.epochs": 10,
     "finetune_rank.early_stopping.metric": '""',
-    "finetune_rank.early_stopping.looks": 4,
+    "finetune_rank.early_stopping.evaluations": 4,
     "finetune_rank.early_stopping.patience": 4,
     "diagnose.resamples": 1000,
 }
-ALONE = {f"{RATINGS}.block_means": False}
-TRAINED = {"finetune_rank.train": "last", "finetune_rank.last_blocks": 1, "finetune_rank.learning_rate": 1e-3}
+ALONE = {f"{RATINGS}.layer_means": False}
+TRAINED = {"finetune_rank.train": "last", "finetune_rank.last_layers": 1, "finetune_rank.learning_rate": 1e-3}
 FAULTS: dict[str, dict[str, Any]] = {
     "tiny steps": {"finetune_rank.learning_rate": 1e-5},
     "a few short steps": {"finetune_rank.learning_rate": 5e-4, "finetune_rank.epochs": 1},

@@ -163,7 +163,7 @@ BOTH = {
     "epochs": 3,
     "encoder_learning_rate": 1e-3,
     "early_stopping.metric": "",
-    "early_stopping.looks": 1,
+    "early_stopping.evaluations": 1,
 }
 
 
@@ -204,7 +204,7 @@ def test_a_student_of_half_the_blocks_comes_nearer_to_its_teacher(paired, teache
 def test_the_teacher_is_not_trained_and_gives_each_text_of_a_ranking_batch_its_own_vector(
     topics, teacher, make_encoder, finetuning
 ):
-    options = finetuning({"early_stopping.looks": 1, "epochs": 1, "learning_rate": 0.05})
+    options = finetuning({"early_stopping.evaluations": 1, "epochs": 1, "learning_rate": 0.05})
     before = {name: tensor.clone() for name, tensor in teacher.system.state_dict().items()}
     steps = finetune.finetune_rank(system.untrained(make_encoder()), topics, options, ENCODER, 7, teacher).history.steps
     # An untrained residual head is the identity: every text starts at its own vector of the teacher.

@@ -204,10 +204,10 @@ def test_as_much_of_the_encoder_moves_as_is_trained(topics, make_encoder, finetu
     chosen = finetuning(
         epochs=1 / 3,  # of 48 pairs in batches of 8: 2 steps
         train=train,
-        last_blocks=1,
+        last_layers=1,
         encoder_learning_rate=0.01,
         early_stopping__metric="train_mrr",
-        decay="constant",
+        lr_scheduler="constant",
     )
     # Look at every step, and let the last one win, so that its weights are those that are kept.
     looks = iter(range(10))

@@ -21,7 +21,7 @@ THREE = {
     "epochs": 1,
     "encoder_learning_rate": 1e-3,
     "early_stopping.metric": "",
-    "early_stopping.looks": 1,
+    "early_stopping.evaluations": 1,
 }
 
 

@@ -59,7 +59,7 @@ CASES = {
     "sharded encoder with clipping, hard negatives and recomputed activations": (
         "finetune",
         {
-            "train": "all", "shard_encoder": True, "clip": 0.1, "candidates": "batch", "batch_size": 9,
+            "train": "all", "shard_encoder": True, "max_grad_norm": 0.1, "candidates": "batch", "batch_size": 9,
             "head.kind": "residual", "hard_negatives.count": 2, "gradient_checkpointing": True,
         },
     ),
@@ -67,7 +67,7 @@ CASES = {
         "pretrain",
         {
             "train": "all", "shard_encoder": True, "batch_size": 6, "head.kind": "mlp", "steps": 6,
-            "frozen_steps": 1, "thaw_every": 2, "accumulate": 2,
+            "freeze_steps": 1, "unfreeze_every": 2, "gradient_accumulation_steps": 2,
         },
     ),
     "three tasks with heads, rates, embeddings and attention of their own, that pull alike": (
@@ -76,7 +76,7 @@ CASES = {
             "train": "all", "candidates": "batch", "batch_size": 9, "head.kind": "residual",
             "objectives.rank.learning_rate": 2e-4, "objectives.similarity.weight": 1.0,
             "objectives.similarity.cosine.weight": 1.0, "objectives.similarity.head.kind": "residual",
-            "objectives.similarity.encoder_gradient": 0.5, "objectives.similarity.start_step": 2,
+            "objectives.similarity.encoder_gradient_scale": 0.5, "objectives.similarity.start_step": 2,
             "objectives.classification.weight": 1.0, "objectives.classification.head.kind": "residual",
             "tasks.embeddings": True, "tasks.cross_attention": True, "tasks.weighting": "equal_gradient",
         },
@@ -179,7 +179,7 @@ def test_a_signal_to_one_process_ends_all_after_one_step_and_a_new_run_ends_as_a
     shard_encoder, topics, make_encoder, options, tmp_path
 ):
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 2}
-    changes |= {"encoder_learning_rate": 1e-3, "early_stopping.every": 3, "shard_encoder": shard_encoder}
+    changes |= {"encoder_learning_rate": 1e-3, "early_stopping.eval_steps": 3, "shard_encoder": shard_encoder}
     chosen = options("finetune_rank", params.FinetuneRank, changes)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     start(whole, topics, make_encoder, "finetune", chosen, dropout=0.2, keeps_last=False)

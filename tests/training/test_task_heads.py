@@ -28,10 +28,10 @@ SHORT = {
     "candidates": "batch",
     "batch_size": 8,
     "epochs": 0.5,
-    "decay": "constant",
+    "lr_scheduler": "constant",
     "warmup_ratio": 0.0,
     "encoder_learning_rate": 1e-3,
-    "early_stopping.looks": 1,
+    "early_stopping.evaluations": 1,
     "early_stopping.metric": "",
 }
 
@@ -131,9 +131,11 @@ def test_the_rate_of_classification_is_that_of_its_linear_layer_where_it_has_no_
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 3.0])
-def test_an_encoder_gradient_scales_what_reaches_the_encoder_and_not_the_head(factor, paired, make_encoder, finetuning):
+def test_an_encoder_gradient_scale_scales_what_reaches_the_encoder_and_not_the_head(
+    factor, paired, make_encoder, finetuning
+):
     encoder, head = make_encoder().eval(), nn.Linear(32, 1)
-    chosen = finetuning({"objectives.similarity.encoder_gradient": factor, "train": "all"})
+    chosen = finetuning({"objectives.similarity.encoder_gradient_scale": factor, "train": "all"})
     vectors = finetune.vectors_for(system.untrained(encoder), paired, ENCODER, chosen)
     texts = np.array([3, 5, 3])
     given = of_objective(vectors, texts, chosen.objectives.similarity)
@@ -155,13 +157,13 @@ def test_a_frozen_encoder_and_vectors_from_a_table_have_no_gradient_to_scale(pai
     vectors = finetune.vectors_for(system.untrained(make_encoder()), paired, ENCODER, chosen)
     assert not of_objective(vectors, np.array([1]), chosen.objectives.rank).requires_grad
     table = FrozenVectors(np.ones((2, 3), dtype=np.float32), torch.device("cpu"))
-    scaled = replace(chosen.objectives.rank, freeze_encoder=False, encoder_gradient=2.0)
+    scaled = replace(chosen.objectives.rank, freeze_encoder=False, encoder_gradient_scale=2.0)
     assert not of_objective(table, np.array([1]), scaled).requires_grad
 
 
-def test_an_encoder_gradient_moves_the_shares_of_the_tasks(train):
+def test_an_encoder_gradient_scale_moves_the_shares_of_the_tasks(train):
     def share(factor):
-        changes = {"objectives.similarity.encoder_gradient": factor, "epochs": 0.1}
+        changes = {"objectives.similarity.encoder_gradient_scale": factor, "epochs": 0.1}
         return train(PAIR | OWN | changes).history.steps["similarity_gradient_share"].iloc[0]
 
     plain, tenfold = share(1.0), share(10.0)
@@ -188,7 +190,7 @@ def test_an_encoder_gradient_moves_the_shares_of_the_tasks(train):
             PAIR | OWN | {"objectives.rank.weight": 0.0, "head.kind": "mlp"},
             r"an mlp that no objective trains: .* similarity have heads .* use -S finetune_rank\.head\.kind=none",
         ),
-        (PAIR | {"objectives.similarity.encoder_gradient": -1.0}, r"encoder_gradient` is -1\.0; it takes 0 or more"),
+        (PAIR | {"objectives.similarity.encoder_gradient_scale": -1.0}, r"gradient_scale` is -1\.0; it takes 0 or more"),
         (PAIR | {"objectives.rank.learning_rate": -1.0}, r"rank\.learning_rate` is -1\.0; it takes 0 or more"),
         (PAIR | {"objectives.similarity.learning_rate": 1.0}, "similarity has no weight of its own"),
         (

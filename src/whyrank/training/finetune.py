@@ -116,7 +116,7 @@ def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
     first = next(iter(objectives.weights(options)))
     rows = objectives.rows(prepared, options, first)
     batches = options.epochs * rows / max(1, min(objectives.batch_size(options, first), rows))
-    return min(max(1, round(batches / options.accumulate)), options.max_steps or sys.maxsize)
+    return min(max(1, round(batches / options.gradient_accumulation_steps)), options.max_steps or sys.maxsize)
 
 
 def arranged(start: system.System, options: params.FinetuneRank) -> system.System:

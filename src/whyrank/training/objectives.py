@@ -62,7 +62,7 @@ def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
     on = weights(options)
     chosen = {name: getattr(options.objectives, name) for name in on}
     for name, objective in chosen.items():
-        for key in ("learning_rate", "encoder_gradient"):
+        for key in ("learning_rate", "encoder_gradient_scale"):
             value = getattr(objective, key)
             if value < 0:
                 raise UserError(f"params.yaml: `finetune_rank.objectives.{name}.{key}` is {value}; it takes 0 or more")

@@ -47,15 +47,15 @@ def test_what_prepare_reads_of_the_training_sections_is_a_part_of_them(shipped_p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clip": None}, "params.yaml: `pretrain_barlow.clip` is None (NoneType), expected float"),
+        ({"max_grad_norm": None}, "params.yaml: `pretrain_barlow.max_grad_norm` is None (NoneType), expected float"),
         ({"steps": "100"}, "params.yaml: `pretrain_barlow.steps` is '100' (str), expected int"),
         ({"steps": 1.5}, "params.yaml: `pretrain_barlow.steps` is 1.5 (float), expected int"),
         ({"steps": True}, "params.yaml: `pretrain_barlow.steps` is True (bool), expected int"),
-        ({"clip": True}, "params.yaml: `pretrain_barlow.clip` is True (bool), expected float"),
+        ({"max_grad_norm": True}, "params.yaml: `pretrain_barlow.max_grad_norm` is True (bool), expected float"),
         ({"learning_rate": "1e-4"}, "params.yaml: `pretrain_barlow.learning_rate` is '1e-4' (str), expected float"),
         (
-            {"decay": "cubic"},
-            "params.yaml: `pretrain_barlow.decay` is 'cubic', expected one of cosine, linear, constant",
+            {"lr_scheduler": "cubic"},
+            "params.yaml: `pretrain_barlow.lr_scheduler` is 'cubic', expected one of cosine, linear, constant",
         ),
         ({"views": "query-answer"}, "params.yaml: `pretrain_barlow.views` is 'query-answer', expected a list"),
         ({"views": ["query-answer", 3]}, "params.yaml: `pretrain_barlow.views[1]` is 3 (int), expected str"),
@@ -93,8 +93,8 @@ def test_a_missing_section_and_a_missing_seed_are_named():
 
 
 def test_a_whole_number_where_a_fraction_is_expected_becomes_one(options):
-    clip = options("pretrain_barlow", params.PretrainBarlow, {"clip": 2}).clip
-    assert clip == 2.0 and isinstance(clip, float)
+    norm = options("pretrain_barlow", params.PretrainBarlow, {"max_grad_norm": 2}).max_grad_norm
+    assert norm == 2.0 and isinstance(norm, float)
 
 
 def test_parameters_cannot_be_changed_after_reading(options):

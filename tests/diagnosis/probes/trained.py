@@ -47,7 +47,7 @@ HEALTHY = {
     "batch_size": 24,
     "candidates": "batch",
     "early_stopping.metric": "",
-    "early_stopping.looks": 3,
+    "early_stopping.evaluations": 3,
     "early_stopping.patience": 3,
 }
 

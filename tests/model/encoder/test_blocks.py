@@ -10,7 +10,7 @@ from whyrank.model import system
 from whyrank.model.encoder import blocks
 
 
-def test_only_the_last_blocks_are_left_trainable(tiny_encoder):
+def test_only_the_last_layers_are_left_trainable(tiny_encoder):
     blocks.freeze_below(tiny_encoder, 1)
     for name, parameter in tiny_encoder.named_parameters():
         assert parameter.requires_grad == ("layer.1." in name), name
@@ -18,7 +18,7 @@ def test_only_the_last_blocks_are_left_trainable(tiny_encoder):
 
 @pytest.mark.parametrize("last", [0, 3, -1])
 def test_more_blocks_than_there_are_or_none_is_a_user_error_that_says_how_many_there_are(tiny_encoder, last):
-    with pytest.raises(UserError, match=rf"^params\.yaml: `last_blocks` is {last}, this encoder has 2 blocks"):
+    with pytest.raises(UserError, match=rf"^params\.yaml: `last_layers` is {last}, this encoder has 2 blocks"):
         blocks.freeze_below(tiny_encoder, last)
 
 
@@ -74,7 +74,7 @@ def test_an_encoder_of_fewer_blocks_is_saved_and_loaded_as_one(make_encoder, tmp
 
 @pytest.mark.parametrize("count", [3, -1])
 def test_more_blocks_kept_than_there_are_is_a_user_error(tiny_encoder, count):
-    with pytest.raises(UserError, match=rf"`encoder\.keep_blocks` is {count}, this encoder has 2 blocks"):
+    with pytest.raises(UserError, match=rf"`encoder\.keep_layers` is {count}, this encoder has 2 blocks"):
         blocks.keep(tiny_encoder, count)
 
 

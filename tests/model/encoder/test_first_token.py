@@ -41,7 +41,7 @@ def test_vectors_and_gradients_are_those_of_the_whole_block(whole):
 
 
 @pytest.mark.parametrize("last", [1, 2])
-def test_the_last_blocks_on_activations_give_the_vectors_of_the_encoder(whole, last):
+def test_the_last_layers_on_activations_give_the_vectors_of_the_encoder(whole, last):
     layout = Layout([len(row) for row in ROWS], whole.device)
     lower = blocks.part(whole, slice(None, -last), embeddings=True)
     with torch.no_grad():

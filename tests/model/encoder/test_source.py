@@ -109,7 +109,7 @@ def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):
 
 
 def test_a_base_encoder_is_brought_with_as_many_blocks_as_are_to_be_kept(tiny_folder):
-    kept = source.bring(dataclasses.replace(options(str(tiny_folder)), keep_blocks=1), [])
+    kept = source.bring(dataclasses.replace(options(str(tiny_folder)), keep_layers=1), [])
     (block,) = kept.transformer.encoder.layer
     whole = source.bring(options(str(tiny_folder)), []).transformer.encoder.layer
     assert len(whole) == 2

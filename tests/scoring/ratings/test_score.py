@@ -15,7 +15,7 @@ from whyrank.model.heads import heads
 from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.ratings import vectors as rating_vectors
 
-ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_blocks=0)
+ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
 TARGETS = ["about_visa", "long", "rare", "same"]
 WORDS = ["permit", "garden", "fence", "visa", "travel", "pension", "tax"]
 COLUMNS = ["rating_id", "fold", "group", "target", "label", "prediction"]

@@ -67,7 +67,7 @@ def trained(clusters, options, batches, steps=80):
             "batches": batches,
             "batch_size": ANSWERS,
             "views": ["question-conversation"],
-            "decay": "constant",
+            "lr_scheduler": "constant",
         },
     )
     head = nn.Sequential(heads.MlpHead(FEATURES, 16, FEATURES, 0.0))

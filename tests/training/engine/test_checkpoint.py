@@ -90,7 +90,7 @@ TASKS = {
     "objectives.similarity.weight": 1.0,
     "objectives.similarity.cosine.weight": 1.0,
     "objectives.similarity.head.kind": "residual",
-    "objectives.similarity.encoder_gradient": 0.5,
+    "objectives.similarity.encoder_gradient_scale": 0.5,
     "objectives.similarity.start_step": 3,
     "objectives.classification.weight": 0.5,
     "objectives.classification.head.kind": "residual",
@@ -121,7 +121,8 @@ def finetuned(topics, make_encoder, options, changes, monkeypatch, kill_after=No
     "changes",
     [
         {"train": "all", "head.kind": "mlp", "candidates": "batch", "batch_size": 8, "epochs": 2.5},
-        {"train": "last", "head.kind": "none", "candidates": "batch", "batch_size": 8, "accumulate": 2, "epochs": 4},
+        {"train": "last", "head.kind": "none", "candidates": "batch", "batch_size": 8, "epochs": 4}
+        | {"gradient_accumulation_steps": 2},
         {
             "train": "all",
             "head.kind": "none",
@@ -130,14 +131,15 @@ def finetuned(topics, make_encoder, options, changes, monkeypatch, kill_after=No
             "hard_negatives.count": 2,
             "hard_negatives.refresh": 0.5,
         },
-        {"train": "all", "head.kind": "residual", "batch_size": 12, "cache_tokens": 40, "frozen_steps": 3},
+        {"train": "all", "head.kind": "residual", "batch_size": 12, "cache_tokens": 40, "freeze_steps": 3},
         TASKS | {"tasks.weighting": "equal_gradient", "tasks.embeddings": True, "tasks.cross_attention": True},
-        TASKS | {"tasks.sampling": "equal", "tasks.weighting": "uncertainty", "accumulate": 2, "epochs": 5}
+        TASKS | {"tasks.sampling": "equal", "tasks.weighting": "uncertainty", "epochs": 5}
+        | {"gradient_accumulation_steps": 2}
         | {"objectives.similarity.head.kind": "mlp", "objectives.similarity.start_step": 0},
     ],
 )  # fmt: skip
 def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(paired, make_encoder, options, changes, monkeypatch):
-    changes = {"early_stopping.every": 3, "encoder_learning_rate": 1e-3, "epochs": 3} | changes
+    changes = {"early_stopping.eval_steps": 3, "encoder_learning_rate": 1e-3, "epochs": 3} | changes
     given = (paired, make_encoder, options, changes, monkeypatch)
     whole = finetuned(*given)
     assert len(whole.history.steps) >= 8
@@ -156,7 +158,7 @@ def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(paired, make_encoder
 def test_a_run_killed_after_its_last_look_does_not_train_on(topics, make_encoder, options, monkeypatch):
     # So long steps that no look is better than the one before training: patience ends the run at its second look.
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "epochs": 4, "encoder_learning_rate": 0.5}
-    changes |= {"early_stopping.every": 3, "early_stopping.patience": 2}
+    changes |= {"early_stopping.eval_steps": 3, "early_stopping.patience": 2}
     given = (topics, make_encoder, options, changes, monkeypatch)
     whole = finetuned(*given)
     assert len(whole.history.steps) == 6 < 24
@@ -184,7 +186,7 @@ def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, rated, ma
 
     queries = topics.queries.assign(split=np.roll(topics.queries["split"], 1))
     names = [
-        name(), name({"clip": 2.0}), name(seed=8), name(encoder=make_encoder(seed=1)),
+        name(), name({"max_grad_norm": 2.0}), name(seed=8), name(encoder=make_encoder(seed=1)),
         name(prepared=type(topics)(topics.answers, queries, topics.qrels)),
         name(prepared=rated), name(prepared=replace(rated, held_out=0)),
         name(prepared=replace(rated, ratings=rated.ratings.assign(visa=0.5))),

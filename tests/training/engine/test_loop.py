@@ -25,8 +25,10 @@ from whyrank.training.engine.watch import DevWatch, due_steps
 def optimisation(**changes):
     values = {
         "learning_rate": 0.1, "encoder_learning_rate": 0.01, "weight_decay": 0.0,
-        "warmup_ratio": 0.0, "decay": "cosine", "clip": 1e9, "train": "head", "last_blocks": 1, "layer_decay": 1.0,
-        "frozen_steps": 0, "thaw_every": 0, "thaw": "top_down", "accumulate": 1, "cache_tokens": 0,
+        "warmup_ratio": 0.0, "lr_scheduler": "cosine", "max_grad_norm": 1e9, "train": "head",
+        "last_layers": 1, "layer_decay": 1.0,
+        "freeze_steps": 0, "unfreeze_every": 0, "unfreeze": "top_down", "gradient_accumulation_steps": 1,
+        "cache_tokens": 0,
         "gradient_checkpointing": False, "shard_encoder": False, "lora": Lora(0, 16, 0.0),
     }  # fmt: skip
     return Optimisation(**(values | changes))
@@ -55,7 +57,7 @@ def scripted(values, trained=None):
     return evaluate
 
 
-STOPPING = EarlyStopping(metric="mrr", looks=5, every=0, patience=2)
+STOPPING = EarlyStopping(metric="mrr", evaluations=5, eval_steps=0, patience=2)
 
 
 def test_it_finds_the_known_optimum_of_a_regression():
@@ -85,7 +87,7 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
             "one": objective(lambda: head.weight.square().sum(), rows=3),
             "two": objective(lambda: head.bias.square().sum() + 4, weight=0.5, other=1.0),
         },
-        optimisation(warmup_ratio=0.25, decay="linear"),
+        optimisation(warmup_ratio=0.25, lr_scheduler="linear"),
         steps=4,
         what="test",
     ).steps
@@ -104,7 +106,7 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
     ]
     assert steps["step"].tolist() == [1, 2, 3, 4]
     assert steps["learning_rate"].tolist() == pytest.approx(
-        [0.1 * factor(step, steps=4, warmup_ratio=0.25, decay="linear") for step in range(4)]
+        [0.1 * factor(step, steps=4, warmup_ratio=0.25, lr_scheduler="linear") for step in range(4)]
     )
 
 
@@ -115,7 +117,7 @@ def test_the_loss_is_the_weighted_sum_and_the_gradient_norm_is_taken_before_clip
         "square": objective(lambda: weight["w"].square().sum()),
         "line": objective(lambda: 6 * weight["w"].sum(), weight=0.5),
     }
-    row = fit(weight, parts, optimisation(clip=0.5), steps=1, what="test").steps.iloc[0]
+    row = fit(weight, parts, optimisation(max_grad_norm=0.5), steps=1, what="test").steps.iloc[0]
     assert row["loss"] == pytest.approx(10.0)
     assert row["gradient_norm"] == pytest.approx(7.0)
     assert weight["w"].item() == pytest.approx(1.9, abs=1e-4)
@@ -130,7 +132,7 @@ def moving():
 def test_the_earliest_best_look_is_kept_with_its_weights():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.5, 0.3, 0.5, 0.4, 0.2], trained)
-    stopping = EarlyStopping("mrr", looks=5, every=0, patience=9)
+    stopping = EarlyStopping("mrr", evaluations=5, eval_steps=0, patience=9)
     history = fit(trained, parts, optimisation(), steps=10, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 8, 10]
     assert history.best_step == 2
@@ -153,7 +155,7 @@ def test_the_weights_before_the_first_step_are_kept_where_training_only_harms():
 def test_without_a_metric_the_weights_of_the_last_step_are_kept():
     trained, parts = moving()
     evaluate = scripted([0.9, 0.1, 0.1, 0.1, 0.1, 0.1], trained)
-    stopping = EarlyStopping(metric="", looks=5, every=0, patience=1)
+    stopping = EarlyStopping(metric="", evaluations=5, eval_steps=0, patience=1)
     history = fit(trained, parts, optimisation(), steps=5, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.best_step == 5 and len(history.steps) == 5
     assert torch.equal(trained.weight, evaluate.looks[-1]["weight"])
@@ -171,7 +173,7 @@ def test_without_a_metric_the_weights_of_the_last_step_are_kept():
     ],
 )
 def test_looks_are_spread_evenly_and_the_last_step_is_seen_once(every, looks, steps, due):
-    assert sorted(due_steps(EarlyStopping(metric="", looks=looks, every=every, patience=1), steps)) == due
+    assert sorted(due_steps(EarlyStopping(metric="", evaluations=looks, eval_steps=every, patience=1), steps)) == due
 
 
 def test_patience_ends_training_after_that_many_looks_without_a_better_value():
@@ -186,7 +188,7 @@ def test_patience_ends_training_after_that_many_looks_without_a_better_value():
 def test_the_last_step_is_looked_at_even_between_two_looks():
     trained, parts = moving()
     evaluate = scripted([0.1, 0.2, 0.3, 0.4, 0.5])
-    stopping = EarlyStopping("mrr", looks=9, every=2, patience=2)
+    stopping = EarlyStopping("mrr", evaluations=9, eval_steps=2, patience=2)
     history = fit(trained, parts, optimisation(), steps=7, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.evaluations["step"].tolist() == [0, 2, 4, 6, 7] and history.best_step == 7
 
@@ -203,7 +205,7 @@ def test_no_looks_at_all_are_a_user_error_that_names_the_key():
     with pytest.raises(UserError, match=r"early_stopping\.looks` is 0; it takes 1 or more"):
         fit(
             trained, parts, optimisation(), steps=2, what="test",
-            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", looks=0, every=0, patience=2),
+            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", evaluations=0, eval_steps=0, patience=2),
         )  # fmt: skip
 
 
@@ -322,7 +324,7 @@ def test_the_history_holds_the_rate_of_everything_that_is_trained(parts, rates):
 
 def test_the_history_says_how_far_the_rate_is_from_its_peak_and_the_run_from_its_end():
     trained, parts = moving()
-    rows = fit(trained, parts, optimisation(warmup_ratio=0.5, decay="constant"), steps=4, what="test").steps
+    rows = fit(trained, parts, optimisation(warmup_ratio=0.5, lr_scheduler="constant"), steps=4, what="test").steps
     assert rows["rate_factor"].tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1])
     assert rows["progress"].tolist() == [0.25, 0.5, 0.75, 1.0]
 
@@ -357,7 +359,7 @@ def test_decay_shrinks_matrices_by_hand_and_leaves_biases_and_norms_alone():
     head = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     before = {name: parameter.detach().clone() for name, parameter in head.named_parameters()}
     nothing = objective(lambda: sum(parameter.sum() for parameter in head.parameters()) * 0.0)
-    fit(head, {"x": nothing}, optimisation(decay="constant", weight_decay=0.5), steps=2, what="test")
+    fit(head, {"x": nothing}, optimisation(lr_scheduler="constant", weight_decay=0.5), steps=2, what="test")
     for name, parameter in head.named_parameters():
         share = 0.9025 if name == "0.weight" else 1.0
         torch.testing.assert_close(parameter.detach(), before[name] * share)
@@ -374,7 +376,7 @@ def test_accumulated_batches_give_the_update_of_one_large_batch():
     torch.manual_seed(0)
     x, y = torch.randn(12, 3), torch.randn(12, 1)
     results = []
-    for accumulate, size in ((1, 12), (4, 3)):
+    for times, size in ((1, 12), (4, 3)):
         head = nn.Linear(3, 1)
         nn.init.constant_(head.weight, 0.5)
         nn.init.zeros_(head.bias)
@@ -384,7 +386,9 @@ def test_accumulated_batches_give_the_update_of_one_large_batch():
             own_x, own_y = next(batches)
             return (head(own_x) - own_y).square().mean()
 
-        history = loop.fit(head, {"x": objective(loss)}, optimisation(accumulate=accumulate), steps=5, what="test")
+        history = loop.fit(
+            head, {"x": objective(loss)}, optimisation(gradient_accumulation_steps=times), steps=5, what="test"
+        )
         results.append((head.weight.detach().clone(), history.steps["loss"]))
     torch.testing.assert_close(results[0][0], results[1][0], atol=1e-5, rtol=0)
     assert results[0][1].tolist() == pytest.approx(results[1][1].tolist(), abs=1e-5)
@@ -412,7 +416,7 @@ def test_the_history_tells_how_far_each_part_has_moved_from_where_it_started():
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1, bias=False), "frozen": nn.Linear(1, 1).requires_grad_(False)})
     nn.init.ones_(trained["heads"].weight)
     loss = objective(lambda: trained["heads"].weight.sum())
-    steps = fit(trained, {"x": loss}, optimisation(decay="constant"), steps=2, what="test").steps
+    steps = fit(trained, {"x": loss}, optimisation(lr_scheduler="constant"), steps=2, what="test").steps
     assert steps["moved_heads"].tolist() == pytest.approx([0.1, 0.2], abs=1e-6)
     assert [name for name in steps if name.startswith("moved_")] == ["moved_heads"]
 
@@ -426,7 +430,7 @@ def test_the_share_of_each_loss_in_the_gradient_is_that_of_its_own_norm():
         name: objective(lambda slope=slope: (trained.weight * slope).sum(), weights[name])
         for name, slope in slopes.items()
     }
-    steps = fit(trained, losses, optimisation(accumulate=2), steps=1, what="test").steps
+    steps = fit(trained, losses, optimisation(gradient_accumulation_steps=2), steps=1, what="test").steps
     shares = [steps[f"{name}_gradient_share"].item() for name in slopes]
     assert shares == pytest.approx([0.25, 0.75, 0.0])
     assert steps["gradient_norm"].item() == pytest.approx((6**2 + 38**2) ** 0.5)
@@ -458,19 +462,19 @@ def test_blocks_are_thawed_one_by_one(thaw, learning, make_encoder):
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
     for step, expected in learning.items():
-        freezing.apply(trained, optimisation(frozen_steps=2, thaw_every=3, thaw=thaw), step, 20, names)
+        freezing.apply(trained, optimisation(freeze_steps=2, unfreeze_every=3, unfreeze=thaw), step, 20, names)
         for name, parameter in trained.named_parameters():
             block = 1 if ".layer.1." in name else 0
             assert parameter.requires_grad == (name.startswith("heads") or block in expected), (step, name)
 
 
 @pytest.mark.parametrize(("frozen", "first"), [(0.25, 6), (5, 6), (0, 1), (0.9, 19)])
-def test_below_one_frozen_steps_are_a_share_of_all(frozen, first, make_encoder):
+def test_below_one_freeze_steps_are_a_share_of_all(frozen, first, make_encoder):
     trained = nn.ModuleDict({"encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
     learns = []
     for step in range(1, 21):
-        freezing.apply(trained, optimisation(frozen_steps=frozen), step, 20, names)
+        freezing.apply(trained, optimisation(freeze_steps=frozen), step, 20, names)
         learns.append(next(trained.parameters()).requires_grad)
     assert learns == [step >= first for step in range(1, 21)]
 
@@ -479,9 +483,9 @@ def test_below_one_frozen_steps_are_a_share_of_all(frozen, first, make_encoder):
 def test_an_encoder_that_would_never_learn_is_a_user_error(frozen, make_encoder):
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
-    with pytest.raises(UserError, match=rf"`frozen_steps` is {frozen}, and training has 20 steps: the encoder would"):
-        freezing.apply(trained, optimisation(frozen_steps=frozen), 1, 20, names)
-    freezing.apply(trained, optimisation(frozen_steps=frozen), 1, 20, names[:2])
+    with pytest.raises(UserError, match=rf"`freeze_steps` is {frozen}, and training has 20 steps: the encoder would"):
+        freezing.apply(trained, optimisation(freeze_steps=frozen), 1, 20, names)
+    freezing.apply(trained, optimisation(freeze_steps=frozen), 1, 20, names[:2])
 
 
 def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):

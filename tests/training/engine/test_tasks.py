@@ -107,7 +107,7 @@ def test_shares_and_cosine_of_the_gradients_are_recorded():
 
 
 def test_equal_gradients_have_the_same_share_and_leave_the_directions():
-    row = trained_on(tasks(weighting="equal_gradient"), accumulate=2)[0].iloc[0]
+    row = trained_on(tasks(weighting="equal_gradient"), gradient_accumulation_steps=2)[0].iloc[0]
     assert row["small_gradient_share"] == pytest.approx(row["large_gradient_share"], rel=1e-5)
     # Both at the mean length 27.5: 5.5 times (3, 4, 0) and .55 times (0, -30, 40).
     assert row["gradient_norm"] == pytest.approx((16.5**2 + (22 - 16.5) ** 2 + 22**2) ** 0.5, rel=1e-5)

@@ -100,7 +100,7 @@ def largest_gate(trained, prepared):
 
 def test_training_with_the_balance_evens_the_gates_of_the_experts_and_without_it_does_not(topics, one_sided, options):
     changes = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01, "head.kind": "experts"}
-    changes |= {"early_stopping.metric": "", "early_stopping.looks": 1}
+    changes |= {"early_stopping.metric": "", "early_stopping.evaluations": 1}
     found = {}
     for weight in (0.0, 1.0):
         chosen = options("finetune_rank", params.FinetuneRank, changes | {"head.balance": weight})

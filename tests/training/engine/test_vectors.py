@@ -57,7 +57,7 @@ def test_inference_gives_no_gradients_and_training_calls_do(tiny_encoder, rows):
 
 
 @pytest.mark.parametrize("last", [1, 2])
-def test_the_last_blocks_on_kept_activations_give_the_vectors_of_the_whole_encoder(tiny_encoder, rows, table, last):
+def test_the_last_layers_on_kept_activations_give_the_vectors_of_the_whole_encoder(tiny_encoder, rows, table, last):
     vectors = LastBlocksVectors(tiny_encoder, rows, last, **LIMITS)
     tiny_encoder.eval()
     for ask in ("__call__", "inference"):
@@ -76,7 +76,7 @@ def test_gradients_of_the_last_block_are_those_of_the_whole_encoder_and_no_other
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 8, 64])
-def test_the_last_blocks_give_vectors_in_the_order_asked_for_whatever_the_lengths(tiny_encoder, batch_tokens):
+def test_the_last_layers_give_vectors_in_the_order_asked_for_whatever_the_lengths(tiny_encoder, batch_tokens):
     # Longest first, the lengths 4, 6, 5 come as 1, 2, 0: a turn of three, which is not its own inverse.
     rows = [[2, 7, 8, 3], [2, 9, 10, 11, 12, 3], [2, 13, 14, 15, 3]]
     whole = tiny_encoder.encode(rows, **LIMITS)

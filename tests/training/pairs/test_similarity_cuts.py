@@ -30,9 +30,9 @@ PAIRS_ALONE = {f"{OF}.{name}.weight": 0.0 for name in TERMS} | {
     "head.kind": "none",
     "train": "all",
     "encoder_learning_rate": 1e-3,
-    "decay": "constant",
+    "lr_scheduler": "constant",
     "early_stopping.metric": "",
-    "early_stopping.looks": 1,
+    "early_stopping.evaluations": 1,
 }
 
 
@@ -120,7 +120,7 @@ def test_ranking_on_cuts_records_the_whole_beside_the_sum_and_ranks_better_by_th
     topics, make_encoder, options
 ):
     changes = {"train": "all", "head.kind": "none", "encoder_learning_rate": 3e-3, "epochs": 5, "batch_size": 16}
-    changes |= {"early_stopping.metric": "", "early_stopping.looks": 1, "decay": "constant"}
+    changes |= {"early_stopping.metric": "", "early_stopping.evaluations": 1, "lr_scheduler": "constant"}
     cut = {"objectives.rank.matryoshka.dims": [4, 32], "objectives.rank.matryoshka.weights": [1.0, 1.0]}
     found, histories = [], []
     for more in ({}, cut):
@@ -244,7 +244,10 @@ def test_a_head_of_its_own_and_a_part_of_the_gradient_hold_for_every_block(paire
     torch.nn.init.normal_(own[0].layers[-1].weight)
     gradients = []
     for factor in (1.0, 0.25):
-        chosen, encoder = finetuning({f"{OF}.espresso.dims": [8], f"{OF}.encoder_gradient": factor}), make_encoder()
+        chosen, encoder = (
+            finetuning({f"{OF}.espresso.dims": [8], f"{OF}.encoder_gradient_scale": factor}),
+            make_encoder(),
+        )
         vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32")
         apart = system.System(encoder, chain, chain, "cosine", TaskHeads(["rank", "similarity"], {"similarity": own}))
         own.zero_grad()

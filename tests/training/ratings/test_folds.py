@@ -34,7 +34,7 @@ def finetuning(options):
         "epochs": 1.0,
         "learning_rate": 0.01,
         "encoder_learning_rate": 1e-3,
-        "early_stopping.looks": 1,
+        "early_stopping.evaluations": 1,
         "train": "last",
     }
     return lambda **changes: options(

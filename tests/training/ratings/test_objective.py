@@ -104,7 +104,7 @@ def test_the_layer_reads_the_frozen_blocks_beside_the_vectors(
     train, blocks, layout, make_rated, make_encoder, finetuning
 ):
     prepared, encoder = replace(make_rated(layout), held_out=0), make_encoder()
-    objective = made(prepared, encoder, finetuning(train=train, last_blocks=1, r_block_means=True))
+    objective = made(prepared, encoder, finetuning(train=train, last_layers=1, r_layer_means=True))
     rows = prepared.rated(held_out=True)
     # Two blocks, of which the last one is not read: the embeddings and the first.
     sides = 1 if layout == "joint" else 4
@@ -121,18 +121,18 @@ def test_the_layer_reads_the_frozen_blocks_beside_the_vectors(
 
 def test_a_training_with_the_frozen_blocks_learns_what_one_without_them_does_not(rated, make_encoder, finetuning):
     prepared = replace(rated, held_out=0)
-    changes = {"train": "head", "epochs": 60.0, "learning_rate": 0.01, "early_stopping__looks": 1}
+    changes = {"train": "head", "epochs": 60.0, "learning_rate": 0.01, "early_stopping__evaluations": 1}
     losses = []
     for reads in (False, True):
-        chosen = finetuning(r_block_means=reads, **changes)
+        chosen = finetuning(r_layer_means=reads, **changes)
         trained = finetune.finetune_rank(system.untrained(make_encoder()), prepared, chosen, ENCODER, 7)
         losses.append(trained.history.steps["ratings_loss"].tail(10).mean())
     assert losses[1] < losses[0]
 
 
 def test_where_all_blocks_are_trained_there_are_no_frozen_ones_to_read(rated, make_encoder, finetuning):
-    chosen = finetuning(train="all", r_block_means=True)
-    with pytest.raises(UserError, match=r"block_means` reads frozen blocks, and all are trained; use -S finetune_rank"):
+    chosen = finetuning(train="all", r_layer_means=True)
+    with pytest.raises(UserError, match=r"layer_means` reads frozen blocks, and all are trained; use -S finetune_rank"):
         made(replace(rated, held_out=0), make_encoder(), chosen)
 
 
@@ -144,7 +144,7 @@ def test_answers_get_an_encoder_of_their_own_that_starts_alike_and_learns_apart(
     train, rated_apart, make_encoder, finetuning
 ):
     prepared = replace(rated_apart, held_out=0)
-    chosen = finetuning(r_encoders="two", train=train, encoder_learning_rate=0.01, early_stopping__looks=1)
+    chosen = finetuning(r_encoders="two", train=train, encoder_learning_rate=0.01, early_stopping__evaluations=1)
     start = system.untrained(make_encoder())
     torch.manual_seed(0)
     one = made(prepared, make_encoder(), finetuning(train=train))
@@ -165,7 +165,7 @@ def test_answers_get_an_encoder_of_their_own_that_starts_alike_and_learns_apart(
 
 
 def test_both_encoders_are_in_the_groups_of_the_encoder_and_thaw_block_by_block(rated_apart, make_encoder, finetuning):
-    chosen = finetuning(r_encoders="two", train="all", layer_decay=0.5, encoder_learning_rate=1e-3, thaw_every=1)
+    chosen = finetuning(r_encoders="two", train="all", layer_decay=0.5, encoder_learning_rate=1e-3, unfreeze_every=1)
     objective = made(replace(rated_apart, held_out=0), make_encoder(), chosen)
     parts = {"heads": objective.system[0].heads(), "encoder": objective.system[0].encoder}
     trained = torch.nn.ModuleDict(parts | {"objectives": torch.nn.ModuleDict({"ratings": objective})})
@@ -212,7 +212,7 @@ def test_a_look_gives_the_mean_column_spearman_of_the_held_out_fold_and_counts_w
 def test_a_look_that_has_no_value_is_no_better_and_no_fault(rated, make_encoder, finetuning, monkeypatch):
     looks = iter([{"train_ratings_spearman": 0.1}, {}, {"train_ratings_spearman": 0.3}, {}])
     monkeypatch.setattr(RatingsWatch, "__call__", lambda self: next(looks))
-    chosen = finetuning(early_stopping__metric="train_ratings_spearman", early_stopping__every=1)
+    chosen = finetuning(early_stopping__metric="train_ratings_spearman", early_stopping__eval_steps=1)
     trained = finetune.finetune_rank(system.untrained(make_encoder()), replace(rated, held_out=0), chosen, ENCODER, 7)
     assert trained.history.best_step == 2 and len(trained.history.evaluations) == 4
 
@@ -249,8 +249,8 @@ def test_options_that_cannot_be_had_are_user_errors_before_anything_is_encoded(
 @pytest.mark.parametrize("train", ["head", "last", "all"])
 def test_blocks_of_an_encoder_that_is_not_of_the_bert_family_are_refused(train, rated, tiny_encoder, finetuning):
     tiny_encoder.is_packed = False
-    options = finetuning(r_block_means=True, train=train)
-    with pytest.raises(UserError, match=r"block_means` reads the blocks .*not of BertModel; use .*block_means=false"):
+    options = finetuning(r_layer_means=True, train=train)
+    with pytest.raises(UserError, match=r"layer_means` reads the blocks .*not of BertModel; use .*layer_means=false"):
         rating_checks.check(replace(rated, held_out=0), tiny_encoder, options)
 
 

@@ -14,7 +14,7 @@ MEAN_NKD = torch.randn(TEXTS, BLOCKS, WIDTH, generator=torch.Generator().manual_
 
 def surface(texts_R2, mean_NKD=MEAN_NKD):
     prepared = SimpleNamespace(first_rating_text=START, first_pair_text=START + TEXTS)
-    vectors = SimpleNamespace(block_means=lambda index_N: mean_NKD[torch.as_tensor(index_N - START)])
+    vectors = SimpleNamespace(layer_means=lambda index_N: mean_NKD[torch.as_tensor(index_N - START)])
     return Surface(prepared, vectors, texts_R2)
 
 

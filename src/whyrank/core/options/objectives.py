@@ -19,8 +19,8 @@ class Objective:
     """What a task may set for itself on an encoder that it shares.
 
     A weight of the encoder gets one update from the sum of the tasks' gradients, so it has no learning rate of a task.
-    `learning_rate` is therefore that of the weights which a task has for itself, and `encoder_gradient` says how much
-    it has in that sum: twice the factor moves the encoder as twice the rate would, as far as the task is the one that
+    `learning_rate` is therefore that of the weights which a task has for itself, and `encoder_gradient_scale` says how
+    much it has in that sum: twice the factor moves the encoder as twice the rate would, as far as the task is the one that
     moves it. Unlike `weight`, the factor leaves the head alone. AdamW divides a gradient by its usual size, so one
     factor on all tasks does nothing; `finetune_rank.encoder_learning_rate` is what sets the pace of the encoder.
     """
@@ -29,7 +29,7 @@ class Objective:
     freeze_encoder: bool  # this objective moves the heads alone
     start_step: int  # steps of the training that it lets pass
     learning_rate: float  # of what it has for itself, peak; 0: that of all heads
-    encoder_gradient: float  # factor on the gradient that it sends into the encoder; at least 0
+    encoder_gradient_scale: float  # factor on the gradient that it sends into the encoder; at least 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class RatingsObjective(Objective):
     head: TaskHead  # below its linear layer
     batch_size: int  # rows
     encoders: Literal["one", "two"]  # two: answers of the separate layout have an encoder of their own
-    block_means: bool  # the layer also reads the mean over the tokens after each frozen block
+    layer_means: bool  # the layer also reads the mean over the tokens after each frozen block
     bce: WeightedLoss
     weighted_bce: WeightedLoss
     focal: Focal

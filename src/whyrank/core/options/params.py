@@ -23,7 +23,7 @@ class Encoder:
     attention_dropout: float  # of trained blocks, 0 to 1; any other than 0 rules out torch's fast attention on CPUs
     batch_tokens: int  # padded tokens per encoder batch; bounds memory, not results
     trust_remote_code: bool  # run Python code that comes with the encoder
-    keep_blocks: int = 0  # transformer blocks that `prepare` leaves, evenly spread; 0: all
+    keep_layers: int = 0  # transformer blocks that `prepare` leaves, evenly spread; 0: all
 
 
 @dataclass(frozen=True)
@@ -129,16 +129,16 @@ class Optimisation:
     layer_decay: float  # learning rate of a block as a share of that of the block above it, above 0 to 1
     weight_decay: float
     warmup_ratio: float  # share of the steps, 0 to 1
-    decay: Literal["cosine", "linear", "constant"]
-    clip: float  # largest gradient norm
+    lr_scheduler: Literal["cosine", "linear", "constant"]
+    max_grad_norm: float  # largest gradient norm
     # head: the encoder is frozen and every text is encoded once | last: its last blocks are trained, on kept
     # activations of those below | all
     train: Literal["head", "last", "all"]
-    last_blocks: int  # how many, for `train: last`
-    frozen_steps: float  # first steps (below 1: share of all), in which the encoder stands still, only the heads learn
-    thaw_every: int  # after them, steps until one more block learns; 0: all at once
-    thaw: Literal["top_down", "bottom_up"]  # which block learns first
-    accumulate: int  # batches whose gradients are summed before an update
+    last_layers: int  # how many, for `train: last`
+    freeze_steps: float  # first steps (below 1: share of all), in which the encoder stands still, only the heads learn
+    unfreeze_every: int  # after them, steps until one more block learns; 0: all at once
+    unfreeze: Literal["top_down", "bottom_up"]  # which block learns first
+    gradient_accumulation_steps: int  # batches whose gradients are summed before an update
     # Above 0: texts are encoded in groups of so many tokens, whose activations are computed anew for the gradient.
     cache_tokens: int
     gradient_checkpointing: bool  # blocks compute their activations anew for the gradient: less memory, a third slower
@@ -165,8 +165,8 @@ class PretrainBarlow(BarlowBatches, Optimisation):
 @dataclass(frozen=True)
 class EarlyStopping:
     metric: str  # of the dev set, larger is better, for instance map@10_all; empty: the last weights are kept
-    looks: int  # at the dev set, evenly spread over the training, besides the one before it
-    every: int  # steps between two looks; 0: as `looks` says
+    evaluations: int  # at the dev set, evenly spread over the training, besides the one before it
+    eval_steps: int  # steps between two looks; 0: as `looks` says
     patience: int  # looks without a better value before training stops
 
 

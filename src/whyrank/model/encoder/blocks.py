@@ -46,12 +46,12 @@ def keep(encoder: Encoder, count: int) -> None:
         return
     if not encoder.is_packed:
         raise UserError(
-            f"params.yaml: `encoder.keep_blocks` is {count}, which needs an encoder of the BERT family, not "
-            f"{type(encoder.transformer).__name__}; use -S encoder.keep_blocks=0"
+            f"params.yaml: `encoder.keep_layers` is {count}, which needs an encoder of the BERT family, not "
+            f"{type(encoder.transformer).__name__}; use -S encoder.keep_layers=0"
         )
     layers = blocks(encoder)
     if not 1 <= count <= len(layers):
-        raise UserError(f"params.yaml: `encoder.keep_blocks` is {count}, this encoder has {len(layers)} blocks; 0: all")
+        raise UserError(f"params.yaml: `encoder.keep_layers` is {count}, this encoder has {len(layers)} blocks; 0: all")
     kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
     encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
     # A copy: encoders may share a configuration.
@@ -63,7 +63,7 @@ def freeze_below(encoder: Encoder, last: int) -> None:
     """Leave only the `last` blocks trainable."""
     layers = blocks(encoder)
     if not 1 <= last <= len(layers):
-        raise UserError(f"params.yaml: `last_blocks` is {last}, this encoder has {len(layers)} blocks")
+        raise UserError(f"params.yaml: `last_layers` is {last}, this encoder has {len(layers)} blocks")
     encoder.requires_grad_(False)
     for block in layers[-last:]:
         block.requires_grad_(True)

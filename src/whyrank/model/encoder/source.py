@@ -25,13 +25,13 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
-    """The base encoder that `options.source` names, with as many of its blocks as `options.keep_blocks` says.
+    """The base encoder that `options.source` names, with as many of its blocks as `options.keep_layers` says.
 
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
     WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
     """
     encoder = whole(options, texts)
-    blocks.keep(encoder, options.keep_blocks)
+    blocks.keep(encoder, options.keep_layers)
     return encoder
 
 

@@ -52,17 +52,17 @@ def block_features(system: "System", texts: Prepared, rows: pd.DataFrame, encode
     Of all texts of the ratings at once, as a training computes them, so that either finds what the other left.
     None of an encoder whose blocks are not known (not of the BERT family).
     """
-    from whyrank.model.encoder import block_means, vector_cache
+    from whyrank.model.encoder import layer_means, vector_cache
 
     if not system.encoder.is_packed:
         return None
-    mean_MKD = block_means.table(
+    mean_MKD = layer_means.table(
         system.encoder,
         list(texts.rating_texts["input_ids"]),
         1,
         batch_tokens=encoder.batch_tokens,
         precision=encoder.precision,
-        folder=vector_cache.cache_folder() / block_means.FOLDER,
+        folder=vector_cache.cache_folder() / layer_means.FOLDER,
     ).numpy()
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
     places = [[number - texts.first_rating_text for number in row if number >= 0] for row in numbers_N2]

@@ -40,7 +40,7 @@ def vectors_for(
             if kept is not None:
                 return kept.of(result.encoder)
             return LastBlocksVectors(
-                result.encoder, rows, options.last_blocks, **limits, cache_tokens=options.cache_tokens
+                result.encoder, rows, options.last_layers, **limits, cache_tokens=options.cache_tokens
             )
         lora.add(result.encoder, options.lora)
         if options.shard_encoder and processes.count() > 1:

@@ -129,7 +129,7 @@ class Loop:
         if self.watch:
             self.watch.load_state_dict(state["watch"])
         for name, objective in self.objectives.items():
-            objective.skip(self.tasks.drawn(name, self.done, self.optimisation.accumulate))
+            objective.skip(self.tasks.drawn(name, self.done, self.optimisation.gradient_accumulation_steps))
             objective.take_up(state["objectives"][name])
         self.note(f"goes on after step {self.done}")
 
@@ -173,7 +173,7 @@ class Loop:
 
     def accumulated(self, step: int) -> dict[str, float]:
         """Gradients of the mean over `accumulate` batches of the weighted sum; records are means, too."""
-        times = self.optimisation.accumulate
+        times = self.optimisation.gradient_accumulation_steps
         records: list[dict[str, float]] = []
         for batch in range(times):
             results = {name: self.objectives[name].step() for name in self.tasks.active(step, batch)}
@@ -198,7 +198,7 @@ class Loop:
     def clipped(self, step: int, record: dict[str, float]) -> float:
         """The gradient norm before clipping. In fp16 an overflow is the scaler's business: it leaves the step out."""
         self.scaler.unscale_(self.optimiser.adamw)
-        norm = sharding.clip(self.trained.parameters(), self.optimisation.clip)
+        norm = sharding.clip(self.trained.parameters(), self.optimisation.max_grad_norm)
         if not math.isfinite(norm) and not self.scaler.is_enabled():
             raise UserError(
                 f"step {step}: loss {record['loss']} with gradient norm {norm} is not finite; "

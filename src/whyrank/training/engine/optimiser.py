@@ -37,7 +37,7 @@ class Optimiser:
         that are made with this one: a run that is stopped ends below 1.
         """
         options = self.optimisation
-        share = factor(step - 1, steps=self.steps, warmup_ratio=options.warmup_ratio, decay=options.decay)
+        share = factor(step - 1, steps=self.steps, warmup_ratio=options.warmup_ratio, lr_scheduler=options.lr_scheduler)
         for group, peak in zip(self.adamw.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
         return learning_rates(self.adamw) | {"rate_factor": share, "progress": step / self.steps}

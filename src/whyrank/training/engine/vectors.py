@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Objective
-from whyrank.model.encoder import block_means, blocks, vector_cache
+from whyrank.model.encoder import blocks, layer_means, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.encoder.packed import Layout, like_lengths
 
@@ -38,8 +38,8 @@ class Vectors(Protocol):
         """The same texts through a copy of the encoder; what stands still is shared."""
         ...
 
-    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
-        """(B, K, D) float32 in main memory: what `model.block_means` gives below the blocks that are trained."""
+    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
+        """(B, K, D) float32 in main memory: what `model.layer_means` gives below the blocks that are trained."""
         ...
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
@@ -57,7 +57,7 @@ class FrozenVectors:
     def __init__(
         self, vector_ND: np.ndarray, device: torch.device, means: Callable[[np.ndarray], torch.Tensor] | None = None
     ) -> None:
-        """means   gives `block_means`, below the last block"""
+        """means   gives `layer_means`, below the last block"""
         self.vector_ND = torch.as_tensor(vector_ND, device=device)
         self.means = means
 
@@ -69,7 +69,7 @@ class FrozenVectors:
     def of(self, encoder: Encoder) -> "FrozenVectors":
         return self
 
-    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
         assert self.means is not None, "a table that was made without its encoder"
         return self.means(index_B)
 
@@ -154,10 +154,10 @@ class LiveVectors:
         other.encoder = encoder
         return other
 
-    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
         raise UserError(
-            "params.yaml: `finetune_rank.objectives.ratings.block_means` reads frozen blocks, and all are trained; use "
-            "-S finetune_rank.train=last, or -S finetune_rank.objectives.ratings.block_means=false"
+            "params.yaml: `finetune_rank.objectives.ratings.layer_means` reads frozen blocks, and all are trained; use "
+            "-S finetune_rank.train=last, or -S finetune_rank.objectives.ratings.layer_means=false"
         )
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
@@ -201,7 +201,7 @@ class LastBlocksVectors(LiveVectors):
         other.take(encoder)
         return other
 
-    def block_means(self, index_B: np.ndarray) -> torch.Tensor:
+    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
         return means_below(self.encoder, self.rows, self.last, index_B, self.batch_tokens, self.precision)
 
     def encode(self, index_G: np.ndarray) -> torch.Tensor:
@@ -218,22 +218,22 @@ def means_below(
     encoder: Encoder, rows: Sequence[TokenIds], above: int, index_B: np.ndarray, batch_tokens: int, precision: str
 ) -> torch.Tensor:
     """(B, K, D) float32 of some texts by number, kept between trainings beside the activations."""
-    folder = vector_cache.cache_folder() / block_means.FOLDER
+    folder = vector_cache.cache_folder() / layer_means.FOLDER
     own = [rows[i] for i in index_B]
-    return block_means.table(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
+    return layer_means.table(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
 
 
 def of_objective(vectors: Vectors, index_B: np.ndarray, objective: Objective) -> torch.Tensor:
-    """Vectors (B, D) for one objective, which sends `encoder_gradient` times its gradient into the encoder."""
+    """Vectors (B, D) for one objective, which sends `encoder_gradient_scale` times its gradient into the encoder."""
     if objective.freeze_encoder:
         return vectors.inference(index_B)
     return sent_by(objective, vectors(index_B))
 
 
 def sent_by(objective: Objective, vector: torch.Tensor) -> torch.Tensor:
-    """The same vectors, with `encoder_gradient` times the gradient that comes back to them."""
-    if objective.encoder_gradient != 1 and vector.requires_grad:
-        vector.register_hook(lambda gradient: objective.encoder_gradient * gradient)
+    """The same vectors, with `encoder_gradient_scale` times the gradient that comes back to them."""
+    if objective.encoder_gradient_scale != 1 and vector.requires_grad:
+        vector.register_hook(lambda gradient: objective.encoder_gradient_scale * gradient)
     return vector
 
 

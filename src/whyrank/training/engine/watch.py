@@ -23,10 +23,10 @@ class DevWatch:
     ) -> None:
         """evaluate   dev metrics, larger is better; looked at before the first step, as often as `stopping` says, and
         after the last of `steps`"""
-        if stopping.looks < 1:
+        if stopping.evaluations < 1:
             raise UserError(
-                f"params.yaml: `finetune_rank.early_stopping.looks` is {stopping.looks}; it takes 1 or more, "
-                "as in -S finetune_rank.early_stopping.looks=4"
+                f"params.yaml: `finetune_rank.early_stopping.evaluations` is {stopping.evaluations}; it takes 1 "
+                "or more, as in -S finetune_rank.early_stopping.evaluations=4"
             )
         self.trained, self.evaluate, self.steps = trained, evaluate, steps
         self.metric, self.patience = stopping.metric, stopping.patience
@@ -80,9 +80,9 @@ class DevWatch:
 
 def due_steps(stopping: EarlyStopping, steps: int) -> set[int]:
     """After which steps to look: before the first, after so many or evenly spread, and after the last."""
-    if stopping.every:
-        return {*range(0, steps + 1, stopping.every), steps}
-    return {round(i * steps / stopping.looks) for i in range(stopping.looks + 1)}
+    if stopping.eval_steps:
+        return {*range(0, steps + 1, stopping.eval_steps), steps}
+    return {round(i * steps / stopping.evaluations) for i in range(stopping.evaluations + 1)}
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:

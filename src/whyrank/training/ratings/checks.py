@@ -72,8 +72,8 @@ def check_encoders(prepared: Prepared, options: FinetuneRank) -> None:
 
 
 def check_blocks(encoder: Encoder, options: FinetuneRank) -> None:
-    if options.objectives.ratings.block_means and not encoder.is_packed:
+    if options.objectives.ratings.layer_means and not encoder.is_packed:
         raise UserError(
-            f"params.yaml: `{SECTION}.block_means` reads the blocks of an encoder of the BERT family, not of "
-            f"{type(encoder.transformer).__name__}; use -S {SECTION}.block_means=false"
+            f"params.yaml: `{SECTION}.layer_means` reads the blocks of an encoder of the BERT family, not of "
+            f"{type(encoder.transformer).__name__}; use -S {SECTION}.layer_means=false"
         )

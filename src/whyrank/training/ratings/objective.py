@@ -47,7 +47,7 @@ class RatingsObjective(nn.Module):
             self.add_encoder()
         width = heads.output_width(system.head_of("ratings"), system.encoder.width)
         device = system.encoder.device
-        self.surface = Surface(prepared, vectors, self.rows.texts_R2) if self.options.block_means else None
+        self.surface = Surface(prepared, vectors, self.rows.texts_R2) if self.options.layer_means else None
         read = width * (4 if self.is_separate else 1) + (self.surface.width if self.surface else 0)
         self.rate = nn.Linear(read, len(self.targets)).to(device)
         self.mean_T = torch.as_tensor(self.rows.mean_T, device=device)
@@ -84,7 +84,7 @@ class RatingsObjective(nn.Module):
             "ratings_rows": len(row_B),
         }
         if self.surface:
-            record["ratings_block_means"] = self.surface.blocks
+            record["ratings_layer_means"] = self.surface.blocks
         if self.rows.pseudo:
             labelled = len(self.rows.label_RT) - self.rows.pseudo
             record["ratings_pseudo_rows"] = int((row_B >= labelled).sum())

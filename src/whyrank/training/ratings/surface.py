@@ -29,7 +29,7 @@ class Surface:
     def __init__(self, prepared: Prepared, vectors: Vectors, texts_R2: np.ndarray) -> None:
         """texts_R2   of the rows that are trained on: from them alone come mean and spread"""
         self.start = prepared.first_rating_text
-        mean_NKD = vectors.block_means(np.arange(self.start, prepared.first_pair_text))
+        mean_NKD = vectors.layer_means(np.arange(self.start, prepared.first_pair_text))
         self.blocks = mean_NKD.shape[1]
         self.scale = mean_NKD.shape[2] ** -0.5
         self.mean_NF = mean_NKD.flatten(1)

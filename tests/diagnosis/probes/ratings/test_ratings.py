@@ -150,7 +150,7 @@ def test_the_gain_of_reading_as_one_text_is_the_difference_of_the_means_with_its
 
 def test_all_blocks_are_to_be_read_where_they_rate_better_than_the_last_and_than_what_was_tuned(lab, healthy, findings):
     one = findings(surface_dropped(lab, healthy))["last-block-drops-surface", "base-tuned"]
-    assert one.fix.params == {"finetune_rank.objectives.ratings.block_means": True}
+    assert one.fix.params == {"finetune_rank.objectives.ratings.layer_means": True}
     assert one.weight == pytest.approx(one.evidence[-1].value) and one.interval[0] > 0
 
 
@@ -162,7 +162,7 @@ def test_where_all_blocks_were_trained_the_last_ones_are_to_be_trained_alone(lab
 @pytest.mark.parametrize(
     ("blocks", "columns"),
     # Better than the last block, but not than what was tuned on it; and what the layer reads already.
-    [(2.0, {}), (1.0, {"ratings_block_means": 6})],
+    [(2.0, {}), (1.0, {"ratings_layer_means": 6})],
 )
 def test_blocks_that_tuning_has_overtaken_or_reads_are_passed_in_silence(blocks, columns, lab, healthy, findings):
     assert findings(surface_dropped(lab, healthy, blocks, **columns)) == {}

@@ -8,7 +8,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics.ratings import mean_column_spearman
 
-READ = "ratings_block_means"
+READ = "ratings_layer_means"
 
 
 def last_block_drops_surface(case: Examination) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ def last_block_drops_surface(case: Examination) -> Iterator[Finding]:
             ),
             cause="Links, lists and single words decide such ratings, and they stand in the lower blocks; the last one "
             "has made a meaning of the text, for which they do not count.",
-            fix=Fix({"finetune_rank.objectives.ratings.block_means": True} | frozen_below(record)),
+            fix=Fix({"finetune_rank.objectives.ratings.layer_means": True} | frozen_below(record)),
             reference="Tenney et al. 2019, arXiv:1905.05950; Peters et al. 2018, arXiv:1802.05365",
             interval=points(gain),
             weight=100 * gain.mean,

@@ -53,8 +53,8 @@ def nothing_moves(case: Examination) -> Iterator[Finding]:
                 {f"finetune_rank.{name}": value for name, value in USUAL.items()}
                 if rate < NO_RATE
                 else {
-                    "finetune_rank.frozen_steps": 0,
-                    "finetune_rank.thaw_every": 0,
+                    "finetune_rank.freeze_steps": 0,
+                    "finetune_rank.unfreeze_every": 0,
                     **{f"finetune_rank.objectives.{name}.freeze_encoder": False for name in sorted(record.objectives)},
                 }
             ),
