@@ -190,7 +190,7 @@ def test_an_encoder_gradient_scale_moves_the_shares_of_the_tasks(train):
             PAIR | OWN | {"objectives.rank.weight": 0.0, "head.kind": "mlp"},
             r"an mlp that no objective trains: .* similarity have heads .* use -S finetune_rank\.head\.kind=none",
         ),
-        (PAIR | {"objectives.similarity.encoder_gradient_scale": -1.0}, r"gradient_scale` is -1\.0; it takes 0 or more"),
+        (PAIR | {"objectives.similarity.encoder_gradient_scale": -1.0}, r"scale` is -1\.0; it takes 0 or more"),
         (PAIR | {"objectives.rank.learning_rate": -1.0}, r"rank\.learning_rate` is -1\.0; it takes 0 or more"),
         (PAIR | {"objectives.similarity.learning_rate": 1.0}, "similarity has no weight of its own"),
         (

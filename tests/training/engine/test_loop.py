@@ -202,7 +202,7 @@ def test_fewer_steps_than_looks_are_each_looked_at():
 
 def test_no_looks_at_all_are_a_user_error_that_names_the_key():
     trained, parts = moving()
-    with pytest.raises(UserError, match=r"early_stopping\.looks` is 0; it takes 1 or more"):
+    with pytest.raises(UserError, match=r"early_stopping\.evaluations` is 0; it takes 1 or more"):
         fit(
             trained, parts, optimisation(), steps=2, what="test",
             evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", evaluations=0, eval_steps=0, patience=2),

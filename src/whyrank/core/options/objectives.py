@@ -20,8 +20,8 @@ class Objective:
 
     A weight of the encoder gets one update from the sum of the tasks' gradients, so it has no learning rate of a task.
     `learning_rate` is therefore that of the weights which a task has for itself, and `encoder_gradient_scale` says how
-    much it has in that sum: twice the factor moves the encoder as twice the rate would, as far as the task is the one that
-    moves it. Unlike `weight`, the factor leaves the head alone. AdamW divides a gradient by its usual size, so one
+    much it has in that sum: twice the factor moves the encoder as twice the rate would, as far as the task is the one
+    that moves it. Unlike `weight`, the factor leaves the head alone. AdamW divides a gradient by its usual size, so one
     factor on all tasks does nothing; `finetune_rank.encoder_learning_rate` is what sets the pace of the encoder.
     """
 
