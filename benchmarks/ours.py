@@ -25,7 +25,7 @@ from whyrank.training import finetune
 
 
 def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
-    """The ranking objective; option `train`: all | last (two blocks) | head.
+    """The ranking objective; option `train`: all | last (two layers) | head.
 
     Seconds: `setup`, before training (kept activations, the table of vectors); `step`, of one step; `whole`, of all.
     The last two with the tokenising of the pairs, which whyrank does in an earlier stage and the peers in every step.
@@ -38,8 +38,8 @@ def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
     start = system.load(task / "base")
     setup = Stopwatch(finetune.vectors_for)
     started = time.perf_counter()
-    # A look at the dev set that costs nothing and always likes the later weights: those of the last step are kept, as
-    # in the peers.
+    # An evaluation that costs nothing and always prefers the later weights: those of the last step are kept, as by the
+    # other libraries.
     with patch.object(finetune, "RankingWatch", ever_better), patch.object(finetune, "vectors_for", setup):
         trained = finetune.finetune_rank(start, texts, options, encoder, job["seed"])
     whole = time.perf_counter() - started
@@ -74,7 +74,7 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
         epochs=1e6,  # as many as `max_steps` takes
         max_steps=job["steps"],
         early_stopping=dataclasses.replace(
-            options.early_stopping, metric="look", evaluations=1, eval_steps=0, patience=1
+            options.early_stopping, metric="step", evaluations=1, eval_steps=0, patience=1
         ),
         learning_rate=job["learning_rate"],
         encoder_learning_rate=job["learning_rate"],
@@ -86,13 +86,13 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
 
 
 def ever_better(*_: Any) -> Callable[[], dict[str, float]]:
-    looks: list[float] = []
+    evaluations: list[float] = []
 
-    def look() -> dict[str, float]:
-        looks.append(len(looks))
-        return {"look": looks[-1]}
+    def evaluate() -> dict[str, float]:
+        evaluations.append(len(evaluations))
+        return {"step": evaluations[-1]}
 
-    return look
+    return evaluate
 
 
 class Stopwatch:

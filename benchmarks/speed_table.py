@@ -25,8 +25,8 @@ is timed with the making of its batch; whyrank tokenises in an earlier stage, an
 - angle_emb starts with 1,000 steps of warm-up and drops pairs with a text that the batch has already; both are off.
 - whyrank encodes a text that stands in a batch twice once.
 - Seconds of a whole training are those of its set-up and, for each step, the mean of {steps} timed ones; only whyrank
-  with the frozen encoder is timed from beginning to end. Looks at the dev set are in none of the figures.
-- Operations of a training step, for each token: 6 for each weight of the blocks, and in each block 12 D for each token
+  with the frozen encoder is timed from start to end. No figure includes evaluations on the dev set.
+- Operations of a training step, for each token: 6 for each weight of the layers, and in each layer 12 D for each token
   attended to (D features). Embeddings, softmax and the optimiser are left out.
 """
 
@@ -51,7 +51,7 @@ def rows(pairs: int, corpus: int, batch: int) -> Iterator[Row]:
     what = f"frozen encoder, {EPOCHS_FROZEN} epochs, s"
     yield Row(what, "ours, frozen", "theirs, frozen", whole, steps(EPOCHS_FROZEN * pairs / batch))
     count = EPOCHS_LAST * pairs / batch
-    what = f"last two blocks, {EPOCHS_LAST} epochs, s"
+    what = f"last two layers, {EPOCHS_LAST} epochs, s"
     yield Row(what, "ours, last", "ours", lambda result: result["setup"] + steps(count)(result), steps(count))
     for name in ("theirs, encode", "theirs, encode bf16"):
         yield Row("encoding, texts/s", "ours, encode", name, whole, whole, corpus, compares_vectors=True)

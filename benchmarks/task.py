@@ -32,20 +32,20 @@ class Task(NamedTuple):
     evaluate: params.Evaluate
     attention_dropout: float  # of whyrank's training
     tokens_a_token_attends_to: float  # mean over the tokens of the training pairs
-    weights_of_blocks: int
-    blocks: int
+    weights_of_layers: int
+    layers: int
     width: int
 
     @property
     def operations_per_token(self) -> float:
-        """Floating-point operations of a training step per token that goes through the blocks.
+        """Floating-point operations of a training step per token that goes through the layers.
 
-        Forward 2 for each weight of the blocks, and in each block 4 D for each token attended to (scores, and the mix
+        Forward 2 for each weight of the layers, and in each layer 4 D for each token attended to (scores, and the mix
         of the values); the gradients of inputs and of weights cost as much again each, so three times that.
         Embeddings, softmax, normalisation and the optimiser are left out.
         """
-        attention = 4 * self.blocks * self.width * self.tokens_a_token_attends_to
-        return 3 * (2 * self.weights_of_blocks + attention)
+        attention = 4 * self.layers * self.width * self.tokens_a_token_attends_to
+        return 3 * (2 * self.weights_of_layers + attention)
 
 
 def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed: int) -> Task:
