@@ -9,7 +9,7 @@ import task as tasks
 from contenders import CONTENDERS, EPOCHS_FROZEN, LEARNING_RATE, TUNED, Left, Results
 from machine import Machine
 
-from whyrank.measure.significance.means import paired_comparison
+from whyrank.measure.significance.statistics import resample_means
 
 EPOCHS_LAST = 3
 HEAD = ("measured", "beside", "whyrank", "other", "times as fast (range)", "remark")
@@ -98,9 +98,10 @@ def learnt(task: tasks.Task, results: Results, name: str, seed: int) -> list[str
     """Means over the rounds, and their difference with its 95 % interval, clustered by answer."""
     sides = [[tasks.accuracy(task, result["vectors"]) for result in results[one]] for one in ("ours", name)]
     ours_Q, theirs_Q = (np.mean([each.correct_Q for each in side], axis=0) for side in sides)
-    compared = paired_comparison(ours_Q, theirs_Q, sides[0][0].cluster_Q, seed=seed)
-    verdict = "equal within noise" if compared.low <= 0 <= compared.high else "not equal"
-    interval = f"{compared.difference:+.3f} [{compared.low:+.3f}, {compared.high:+.3f}] on {compared.n_queries} queries"
+    resampled = resample_means({"ours": ours_Q, "theirs": theirs_Q}, sides[0][0].cluster_Q, seed=seed)
+    difference, low, high = resampled.difference("ours", "theirs", 0.95)
+    verdict = "equal within noise" if low <= 0 <= high else "not equal"
+    interval = f"{difference:+.3f} [{low:+.3f}, {high:+.3f}] on {len(ours_Q)} queries"
     return [f"{ours_Q.mean():.3f}", f"{theirs_Q.mean():.3f}", "", f"{interval}: {verdict}"]
 
 

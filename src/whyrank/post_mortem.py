@@ -19,8 +19,8 @@ from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.layout import pipe_table
 from whyrank.diagnosis.report.tables import each
-from whyrank.measure.significance.column_means import mean_interval, paired_means
-from whyrank.measure.significance.means import holm
+from whyrank.measure.significance.resampling import holm
+from whyrank.measure.significance.statistics import Resampled, resample_spearman
 
 TUNED = "base-tuned"
 LEXICAL = "tfidf"
@@ -85,11 +85,14 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     over    value less that of TF-IDF
     Intervals resample groups. Raises UserError where two runs rated other rows.
     """
-    draws = {"resamples": resamples, "seed": seed}
     rated = {floor: wide(pd.read_parquet(folder / chosen.seed / f"{floor}.parquet")) for floor in FLOORS}
     rated |= {name: wide(pd.read_parquet(folder / name / f"{TUNED}.parquet")) for name in chosen.all}
     check(rated, chosen)
-    rows = [row(name, rated, chosen.seed, level, draws) for name in rated]
+    first = rated[chosen.seed]
+    pairs = [(name, other) for name in rated for other in (chosen.seed, LEXICAL) if name != other]
+    predictions = {name: one.prediction_NT for name, one in rated.items()}
+    resampled = resample_spearman(predictions, first.label_NT, first.group_N, pairs, resamples=resamples, seed=seed)
+    rows = [row(name, resampled, chosen.seed, level) for name in rated]
     found = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
     found.insert(COLUMNS.index("p_holm"), "p_holm", np.nan)
     is_change = found["run"].isin([*chosen.ablations, chosen.mended])
@@ -105,20 +108,12 @@ def check(rated: Mapping[str, Rated], chosen: Parts) -> None:
             raise UserError(f"{name} rated other rows than {chosen.seed}: prepare.ratings.source has changed")
 
 
-def row(name: str, rated: Mapping[str, Rated], seed: str, level: float, draws: Mapping[str, int]) -> list[object]:
-    one = rated[name]
-    own = mean_interval(one.prediction_NT, one.label_NT, one.group_N, level=level, **draws)
-    to_seed, to_words = (against(one, rated[other], level, draws) for other in (seed, LEXICAL))
-    return [name, own.value, own.low, own.high, *to_seed, *to_words[:3]]
-
-
-def against(one: Rated, other: Rated, level: float, draws: Mapping[str, int]) -> tuple[float | None, ...]:
-    """Difference with its interval and p; nothing of a system with itself."""
-    if one is other:
-        return (None,) * 4
-    both = (one.prediction_NT, other.prediction_NT)
-    found = paired_means(*both, one.label_NT, one.group_N, level=level, **draws)
-    return found.difference, found.low, found.high, found.p_value
+def row(name: str, resampled: Resampled, seed: str, level: float) -> list[object]:
+    """Differences of a system with itself stay empty."""
+    to_seed, to_words = (
+        (np.nan,) * 4 if name == other else resampled.comparison(name, other, level) for other in (seed, LEXICAL)
+    )
+    return [name, *resampled.interval(name, level), *to_seed, *to_words[:3]]
 
 
 def rendered(found: pd.DataFrame, codes: Mapping[str, list[str]], level: float) -> str:

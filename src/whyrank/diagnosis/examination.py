@@ -10,8 +10,8 @@ from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records
-from whyrank.measure.significance.column_means import paired_means
-from whyrank.measure.significance.means import Interval, mean_interval
+from whyrank.measure.significance.resampling import Interval
+from whyrank.measure.significance.statistics import mean_interval, resample_spearman
 
 # An encoder that was trained, with what its training started from.
 UNTUNED = {"base-tuned": "base", "barlow-tuned": "barlow"}
@@ -65,13 +65,10 @@ class Examination:
 
     def rating_gain(self, one: Rated, other: Rated) -> Interval | None:
         """Mean column Spearman of one minus the other, of the same rows; None where it is undefined."""
-        found = paired_means(
-            one.prediction_NT, other.prediction_NT, one.label_NT, one.group_N,
-            resamples=self.resamples, seed=self.seed, level=self.level,
-        )  # fmt: skip
-        if found.difference is None or found.low is None or found.high is None:
-            return None
-        return Interval(found.difference, found.low, found.high)
+        both = {"one": one.prediction_NT, "other": other.prediction_NT}
+        draw = {"resamples": self.resamples, "seed": self.seed}
+        found = resample_spearman(both, one.label_NT, one.group_N, **draw).difference("one", "other", self.level)
+        return None if np.isnan(found.low) else found
 
     def mean(self, system: str) -> float:
         return float(per_query(self.records.runs[system], self.metric).mean())

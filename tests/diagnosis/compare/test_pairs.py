@@ -9,7 +9,7 @@ import pytest
 from whyrank.core.prepared import STS_SETS
 from whyrank.diagnosis.compare.pairs import compare_similarity, of_list, undefined
 from whyrank.measure.metrics.correlation import spearman
-from whyrank.measure.significance.reranked import paired_correlations
+from whyrank.measure.significance.statistics import resample_spearman
 
 DRAWS = {"level": 0.95, "resamples": 200, "seed": 0}
 NOISE = {"tfidf": 0.6, "base": 0.3, "base-tuned": 0.4}
@@ -74,13 +74,12 @@ def test_differences_are_those_of_the_paired_test_and_holm_corrects_over_the_pai
     rows = {
         name: run.pairs[run.pairs["source"] == "stsb"] for name, run in several.runs.items() if run.pairs is not None
     }
-    slow = paired_correlations(
-        rows["base-tuned"]["prediction"], rows["base"]["prediction"], rows["base"]["label"], np.arange(60), "spearman",
-        resamples=200, seed=0,
-    )  # fmt: skip
-    row = table.loc["base-tuned", "base"]
-    assert row["difference"] == slow.difference and row["low"] == pytest.approx(slow.low, abs=0.03)
-    assert row["p"] == pytest.approx(slow.p_value, abs=0.1)  # other draws: each list has its own
+    both = {name: rows[name]["prediction"] for name in ("base-tuned", "base")}
+    pair = ("base-tuned", "base")
+    alone = resample_spearman(both, rows["base"]["label"], np.arange(60), [pair], resamples=200, seed=0)
+    expected, row = alone.comparison(*pair, 0.95), table.loc[pair]
+    assert row["difference"] == expected.difference and row["low"] == pytest.approx(expected.low, abs=0.03)
+    assert row["p"] == pytest.approx(expected.p_value, abs=0.1)  # other draws: each list has its own
     assert table["p_holm"].min() == pytest.approx(3 * table["p"].min())
 
 

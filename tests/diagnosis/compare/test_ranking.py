@@ -9,7 +9,7 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare.ranking import best_system, comparisons, system_table
 from whyrank.findings.records import RunRecord
-from whyrank.measure.significance.means import mean_interval, paired_comparison
+from whyrank.measure.significance.statistics import mean_interval, resample_means
 
 DRAWS = {"level": 0.95, "resamples": 200, "seed": 0}
 
@@ -102,9 +102,10 @@ def test_systems_with_different_queries_cannot_be_compared(small):
 def test_p_and_interval_are_those_of_the_paired_test(recorded):
     row = comparisons(recorded, "mrr", **DRAWS).iloc[0]
     tuned, base = recorded.runs["base-tuned"].queries, recorded.runs["base"].queries
-    test = paired_comparison(tuned["mrr"], base["mrr"], tuned["cluster"], resamples=200, seed=0)
-    assert (row["difference"], row["low"], row["high"], row["p"]) == pytest.approx(test[:4])
-    assert (row["n_queries"], row["n_clusters"]) == (test.n_queries, test.n_clusters)
+    both = {"a": tuned["mrr"], "b": base["mrr"]}
+    test = resample_means(both, tuned["cluster"], [("a", "b")], resamples=200, seed=0).comparison("a", "b", 0.95)
+    assert (row["difference"], row["low"], row["high"], row["p"]) == pytest.approx(test)
+    assert (row["n_queries"], row["n_clusters"]) == (len(tuned), tuned["cluster"].nunique())
 
 
 def test_lower_level_gives_a_narrower_interval_around_the_same_difference(recorded):

@@ -11,7 +11,7 @@ from whyrank.diagnosis.compare.ratings import by_fold, compare_ratings, undefine
 from whyrank.diagnosis.read import read_run, read_training
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics.correlation import spearman
-from whyrank.measure.significance.means import holm
+from whyrank.measure.significance.resampling import holm
 
 from .. import rated
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import STS_SETS
 from whyrank.diagnosis.compare.ranking import FLOOR, LEXICAL, PAIRS
 from whyrank.findings.records import Records, RunRecord
-from whyrank.measure.significance.lists import Resampled, mean_of, resampled_list
-from whyrank.measure.significance.means import holm
+from whyrank.measure.significance.resampling import holm
+from whyrank.measure.significance.statistics import Resampled, mean_of, resample_spearman
 
 SYSTEM_COLUMNS = ["list", "sets", "system", "n_pairs", "value", "low", "high", "reason"]
 DIFFERENCE_COLUMNS = [
@@ -108,7 +109,9 @@ def _lists(pairs: pd.DataFrame, compared: list[tuple[str, str]], draw: dict[str,
 
 def _resampled(rows: pd.DataFrame, compared: list[tuple[str, str]], draw: dict[str, int], stratum: int) -> _List:
     cosines = {system: rows[system].to_numpy() for system in rows.columns if not system.startswith("of ")}
-    return _List(1, len(rows), resampled_list(cosines, rows["of label"].to_numpy(), compared, stratum=stratum, **draw))
+    label_N = rows["of label"].to_numpy()
+    resampled = resample_spearman(cosines, label_N, np.arange(len(rows)), compared, stratum=stratum, **draw)
+    return _List(1, len(rows), resampled)
 
 
 def _mean(parts: Mapping[str, _List], n_pairs: int) -> _List:
@@ -116,16 +119,13 @@ def _mean(parts: Mapping[str, _List], n_pairs: int) -> _List:
 
 
 def _system_rows(name: str, part: _List, level: float) -> Iterator[tuple[object, ...]]:
-    for system, one in part.resampled.found.items():
-        interval = part.resampled.interval(system, level) or (None, None, None)
-        yield name, part.sets, system, part.n_pairs, *interval, one.reason
+    for system, reason in part.resampled.reason.items():
+        yield name, part.sets, system, part.n_pairs, *part.resampled.interval(system, level), reason[0]
 
 
 def _difference_rows(
     name: str, part: _List, roles: dict[tuple[str, str], str], level: float
 ) -> Iterator[tuple[object, ...]]:
     for (a, b), role in roles.items():
-        found = part.resampled.comparison(a, b, level) or (None, None, None, None)
-        reasons = (f"{system}: {part.resampled.found[system].reason}" for system in (a, b))
-        reason = next((reason for reason in reasons if not reason.endswith(": ")), "")
-        yield name, part.sets, a, b, role, *found, part.n_pairs, reason
+        found = part.resampled.comparison(a, b, level)
+        yield name, part.sets, a, b, role, *found, part.n_pairs, part.resampled.why(a, b)

@@ -5,7 +5,8 @@ import pandas as pd
 from whyrank.core.errors import UserError
 from whyrank.findings.records import Records, RunRecord
 from whyrank.measure.metrics.ranking import METRICS
-from whyrank.measure.significance.means import holm, mean_interval, paired_comparison
+from whyrank.measure.significance.resampling import holm
+from whyrank.measure.significance.statistics import Comparison, mean_interval, resample_means
 
 TYPES = ("all", "question", "conversation")
 LEXICAL = ("tfidf", "bm25")
@@ -84,7 +85,9 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
             for kind in TYPES:
                 paired = _paired(records.runs[a], records.runs[b], metric, kind)
                 if len(paired):
-                    rows.append((a, b, role, kind, metric, *_difference(paired, level, resamples, seed)))
+                    rows.append(
+                        (a, b, role, kind, metric, *_difference(paired, level, resamples, seed), *_size(paired))
+                    )
     columns = ["a", "b", "role", "type", "metric", "difference", "low", "high", "p", "n_queries", "n_clusters"]
     table = pd.DataFrame(rows, columns=columns)
     adjusted = table.groupby("type")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
@@ -100,8 +103,13 @@ def _paired(a: RunRecord, b: RunRecord, metric: str, kind: str) -> pd.DataFrame:
     return of_type(values, kind)[["a", "b", "cluster"]]
 
 
-def _difference(paired: pd.DataFrame, level: float, resamples: int, seed: int) -> tuple[float, ...]:
-    test = paired_comparison(paired["a"], paired["b"], paired["cluster"], resamples=resamples, seed=seed)
-    # The comparison's own bounds are always 95 %; the same draws give those of any level.
-    bounds = mean_interval(paired["a"] - paired["b"], paired["cluster"], resamples=resamples, seed=seed, level=level)
-    return test.difference, bounds.low, bounds.high, test.p_value, test.n_queries, test.n_clusters
+def _size(paired: pd.DataFrame) -> tuple[int, int]:
+    """Queries and answers that both systems have a value of."""
+    known = paired.dropna()
+    return len(known), known["cluster"].nunique()
+
+
+def _difference(paired: pd.DataFrame, level: float, resamples: int, seed: int) -> Comparison:
+    both = {"a": paired["a"], "b": paired["b"]}
+    resampled = resample_means(both, paired["cluster"], [("a", "b")], resamples=resamples, seed=seed)
+    return resampled.comparison("a", "b", level)

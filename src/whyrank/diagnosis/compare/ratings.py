@@ -12,10 +12,9 @@ import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import FLOOR, LEXICAL, PAIRS
 from whyrank.findings.records import Records
-from whyrank.measure.metrics.ratings import column_spearman, mean_column_spearman
-from whyrank.measure.significance.column_means import mean_interval, paired_means
-from whyrank.measure.significance.columns import column_intervals
-from whyrank.measure.significance.means import holm
+from whyrank.measure.metrics.ratings import mean_column_spearman
+from whyrank.measure.significance.resampling import holm
+from whyrank.measure.significance.statistics import Resampled, resample_spearman
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,21 +61,25 @@ class Rated(NamedTuple):
 
 def compare_ratings(records: Records, *, level: float, resamples: int, seed: int) -> Ratings | None:
     """All tables; None where no ratings were recorded."""
-    draws = {"resamples": resamples, "seed": seed}
     systems = {name: wide(run.ratings) for name, run in records.runs.items() if run.ratings is not None}
     if not systems:
         return None
     first = next(iter(systems.values()))
     assert all(np.array_equal(one.label_NT, first.label_NT) for one in systems.values()), "systems rated other rows"
-    columns = [row for name, one in systems.items() for row in _column_rows(name, one, level, draws)]
+    roles = _roles(records)
+    predictions = {name: one.prediction_NT for name, one in systems.items()}
+    resampled = resample_spearman(
+        predictions, first.label_NT, first.group_N, list(roles), resamples=resamples, seed=seed
+    )
+    columns = [row for name in systems for row in _column_rows(name, first.targets, resampled, level)]
     return Ratings(
         n_rows=len(first.fold_N),
         n_groups=len(np.unique(first.group_N)),
         folds=len(np.unique(first.fold_N)),
         targets=pd.DataFrame(_target_rows(first), columns=TARGET_COLUMNS),
-        systems=_table([_system_row(name, one, level, draws) for name, one in systems.items()], SYSTEM_COLUMNS),
+        systems=_table([_system_row(name, one, resampled, level) for name, one in systems.items()], SYSTEM_COLUMNS),
         columns=_table(columns, COLUMN_COLUMNS),
-        comparisons=_comparisons(systems, _roles(records), level, draws),
+        comparisons=_comparisons(len(first.fold_N), roles, resampled, level),
         is_first=any(record.is_for_ratings for record in records.finetune.values()),
     )
 
@@ -128,43 +131,27 @@ def _target_rows(one: Rated) -> Iterator[tuple[object, ...]]:
         yield name, len(label_N), float(label_N.mean()), float(label_N.std()), *shares, len(np.unique(label_N))
 
 
-def _system_row(name: str, one: Rated, level: float, draws: Mapping[str, int]) -> tuple[object, ...]:
-    found = mean_interval(one.prediction_NT, one.label_NT, one.group_N, level=level, **draws)
+def _system_row(name: str, one: Rated, resampled: Resampled, level: float) -> tuple[object, ...]:
     snapped = mean_column_spearman(one.snapped_NT, one.label_NT, one.targets)
     folds = [mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value for _, part in by_fold(one)]
     known = [value for value in folds if value is not None]
     over_folds = (np.mean(known), min(known), max(known)) if known else (None, None, None)
-    undefined = sum(one.value is None for one in column_spearman(one.prediction_NT, one.label_NT))
-    return name, found.value, found.low, found.high, snapped.value, *over_folds, undefined
+    undefined = int(np.isnan(resampled.value[name]).sum())
+    return name, *resampled.interval(name, level), snapped.value, *over_folds, undefined
 
 
-def _column_rows(name: str, one: Rated, level: float, draws: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
-    found = column_spearman(one.prediction_NT, one.label_NT)
-    bounds = column_intervals(one.prediction_NT, one.label_NT, one.group_N, level=level, **draws)
-    for target, value, interval in zip(one.targets, found, bounds, strict=True):
-        yield name, target, value.value, *(interval or (None, None)), value.reason
+def _column_rows(name: str, targets: list[str], resampled: Resampled, level: float) -> Iterator[tuple[object, ...]]:
+    for i, (target, reason) in enumerate(zip(targets, resampled.reason[name], strict=True)):
+        yield name, target, *resampled.interval(name, level, i), reason
 
 
-def _comparisons(
-    systems: Mapping[str, Rated], roles: Mapping[tuple[str, str], str], level: float, draws: Mapping[str, int]
-) -> pd.DataFrame:
-    rows: list[tuple[object, ...]] = []
-    for (a, b), role in roles.items():
-        one, other = systems[a], systems[b]
-        both = (one.prediction_NT, other.prediction_NT)
-        found = paired_means(*both, one.label_NT, one.group_N, level=level, **draws)
-        bounds = (found.difference, found.low, found.high, found.p_value)
-        rows.append((a, b, role, *bounds, len(one.fold_N), _named(found.reason, a, b)))
+def _comparisons(n_rows: int, roles: Mapping[tuple[str, str], str], resampled: Resampled, level: float) -> pd.DataFrame:
+    rows: list[tuple[object, ...]] = [
+        (a, b, role, *resampled.comparison(a, b, level), n_rows, resampled.why(a, b)) for (a, b), role in roles.items()
+    ]
     table = _table(rows, [name for name in DIFFERENCE_COLUMNS if name != "p_holm"])
     table.insert(DIFFERENCE_COLUMNS.index("p_holm"), "p_holm", holm(table["p"].to_numpy(dtype=float)))
     return table
-
-
-def _named(reason: str, a: str, b: str) -> str:
-    """A reason that begins with the letter of a system begins with its name."""
-    letter, colon, rest = reason.partition(": ")
-    names = {"a": a, "b": b}
-    return f"{names.get(letter, letter)}: {rest}" if colon else reason
 
 
 def _table(rows: list[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.findings.records import DataRecords, Records
-from whyrank.measure.significance.means import mean_interval
+from whyrank.measure.significance.statistics import mean_interval
 
 Bins = pd.Series  # a label per query id, of an ordered categorical
 

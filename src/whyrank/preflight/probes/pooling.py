@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import DataRecords
-from whyrank.measure.significance.means import mean_interval
+from whyrank.measure.significance.statistics import mean_interval
 
 # Reciprocal rank. Another pooling always changes some ranks; a point is nobody's reason to change anything.
 LEAST_EFFECT = 0.01

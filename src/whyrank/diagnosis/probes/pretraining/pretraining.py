@@ -7,7 +7,7 @@ from whyrank.diagnosis.examination import Examination, is_higher, is_lower, poin
 from whyrank.diagnosis.probes.pretraining.agreement import VIEWS, agreement
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
-from whyrank.measure.significance.means import Interval
+from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes import batches
 from whyrank.preflight.probes.batches import SAFE_PRETRAINING
 

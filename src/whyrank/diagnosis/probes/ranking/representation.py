@@ -11,7 +11,7 @@ from whyrank.diagnosis.probes.ranking.ranking import tuning_fix
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.measure.metrics.geometry import unit_rows
 from whyrank.measure.metrics.separation import answer_mixes
-from whyrank.measure.significance.means import Interval
+from whyrank.measure.significance.resampling import Interval
 
 # A linear probe tells questions from conversations almost always (they differ in length and tone), so it must come with
 # neighbours by type beyond chance (0 none, 1 all) and centroids at least as far apart as an answer's queries spread.

@@ -12,7 +12,8 @@ from whyrank.diagnosis.probes.ratings.ratings import steadier
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics.ratings import mean_column_spearman
-from whyrank.measure.significance.column_means import mean_interval
+from whyrank.measure.significance.resampling import Interval
+from whyrank.measure.significance.statistics import resample_spearman
 
 # A fold below this share of the middle of the others; with nothing to lose below so much, nothing is said.
 FAR = 0.5
@@ -69,20 +70,21 @@ def far_folds(case: Examination, one: Rated) -> list[Fold]:
     """Those below the middle of the others by more than half of it and more than the luck of the worst of F folds."""
     parts = dict(by_fold(one))
     level = 1 - (1 - case.level) / len(parts)
-    found = {
-        fold: mean_interval(
-            part.prediction_NT, part.label_NT, part.group_N, resamples=case.resamples, seed=case.seed, level=level
-        )
-        for fold, part in parts.items()
-    }
-    value = {fold: 0.0 if one.value is None else one.value for fold, one in found.items()}
+    found = {fold: _interval(case, part, level) for fold, part in parts.items()}
+    value = {fold: one.mean for fold, one in found.items()}
     far = []
-    for fold, interval in found.items():
+    for fold, (_, low, high) in found.items():
         middle = float(np.median([value[other] for other in value if other != fold])) if len(value) > 2 else 0.0
-        low, high = interval.low or 0.0, interval.high or 0.0
         if middle >= LEAST_MIDDLE and value[fold] < FAR * middle and high < middle:
             far.append(Fold(fold, value[fold], low, high, middle))
     return far
+
+
+def _interval(case: Examination, part: Rated, level: float) -> Interval:
+    """Of the mean column Spearman, which is at chance where no column has a correlation."""
+    draw = {"resamples": case.resamples, "seed": case.seed}
+    found = resample_spearman({"": part.prediction_NT}, part.label_NT, part.group_N, **draw).interval("", level)
+    return Interval(*(float(number) for number in np.nan_to_num(found)))
 
 
 def _is_hard(case: Examination, number: int) -> bool:

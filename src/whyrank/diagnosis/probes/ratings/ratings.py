@@ -15,7 +15,7 @@ from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usua
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics.ratings import mean_column_spearman
-from whyrank.measure.significance.means import Interval
+from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes.rating_columns import excluding
 from whyrank.preflight.probes.rating_labels import CLASS_AWARE
 

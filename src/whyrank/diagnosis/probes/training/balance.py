@@ -11,7 +11,7 @@ from whyrank.diagnosis.probes.training.objectives import DEAD
 from whyrank.diagnosis.probes.training.steps import trained
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
-from whyrank.measure.significance.means import Interval
+from whyrank.measure.significance.resampling import Interval
 
 # Of the share that it would have if all pulled alike. On the tiny encoder of the tests, of two objectives, ranking lost
 # what it had with 0.13 of the gradient (0.26 of its share) and less, and learned with 0.37 and more.

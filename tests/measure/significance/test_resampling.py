@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from whyrank.measure.significance import means as significance
-from whyrank.measure.significance.means import holm, mean_interval, paired_comparison
+from whyrank.measure.significance import resampling
+from whyrank.measure.significance.resampling import holm
+from whyrank.measure.significance.statistics import mean_interval, resample_means
+
+
+def compared(a_Q, b_Q, cluster_Q, **draw):
+    return resample_means({"a": a_Q, "b": b_Q}, cluster_Q, [("a", "b")], **draw).comparison("a", "b", 0.95)
 
 
 def test_the_unclustered_interval_is_the_normal_approximation_of_the_mean():
@@ -66,11 +71,10 @@ def test_the_p_value_matches_all_sign_flips_of_few_clusters():
     sum_C = np.bincount(cluster_Q, weights=a_Q - b_Q)
     flipped = [abs(np.dot(signs, sum_C)) for signs in product([-1, 1], repeat=7)]
     exact = np.mean(np.array(flipped) >= abs(sum_C.sum()) - 1e-9)
-    comparison = paired_comparison(a_Q, b_Q, cluster_Q, resamples=20_000, seed=0)
+    comparison = compared(a_Q, b_Q, cluster_Q, resamples=20_000, seed=0)
     assert 0.02 < exact < 0.5
     assert comparison.p_value == pytest.approx(exact, abs=4 * np.sqrt(exact / 20_000))
     assert comparison.difference == pytest.approx((a_Q - b_Q).mean())
-    assert (comparison.n_queries, comparison.n_clusters) == (21, 7)
 
 
 def test_the_unclustered_p_value_agrees_with_scipy_permutation_test():
@@ -84,7 +88,7 @@ def test_the_unclustered_p_value_agrees_with_scipy_permutation_test():
         n_resamples=9_999,
         rng=np.random.default_rng(0),
     )
-    ours = paired_comparison(a_Q, b_Q, np.arange(80), resamples=9_999, seed=0)
+    ours = compared(a_Q, b_Q, np.arange(80), resamples=9_999, seed=0)
     assert 0.01 < theirs.pvalue < 0.5
     assert ours.p_value == pytest.approx(theirs.pvalue, abs=0.015)
 
@@ -93,7 +97,7 @@ def test_p_is_uniform_when_the_systems_do_not_differ():
     rng = np.random.default_rng(0)
     cluster_Q = np.repeat(np.arange(30), 3)
     p_values = [
-        paired_comparison(rng.normal(size=30)[cluster_Q], np.zeros(90), cluster_Q, resamples=200, seed=s).p_value
+        compared(rng.normal(size=30)[cluster_Q], np.zeros(90), cluster_Q, resamples=200, seed=s).p_value
         for s in range(300)
     ]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
@@ -101,33 +105,31 @@ def test_p_is_uniform_when_the_systems_do_not_differ():
 
 def test_equal_systems_have_p_one_and_the_best_p_is_one_over_resamples_plus_one():
     a_Q = np.random.default_rng(0).random(100)
-    same = paired_comparison(a_Q, a_Q, np.arange(100), resamples=999, seed=0)
-    assert same == (0.0, 0.0, 0.0, 1.0, 100, 100)
-    better = paired_comparison(a_Q + 1.0, a_Q, np.arange(100), resamples=999, seed=0)
+    same = compared(a_Q, a_Q, np.arange(100), resamples=999, seed=0)
+    assert same == (0.0, 0.0, 0.0, 1.0)
+    better = compared(a_Q + 1.0, a_Q, np.arange(100), resamples=999, seed=0)
     assert better.p_value == 1 / 1000
     assert better.low == pytest.approx(1.0)
 
 
 def test_flips_equal_to_the_observed_difference_count_despite_rounding():
     # All clusters differ by 0.1: with 3 clusters 2 of the 8 flips are as extreme, p = 1/4.
-    comparison = paired_comparison([0.1] * 3, [0.0, 0.0, 0.0], np.arange(3), resamples=20_000, seed=0)
+    comparison = compared([0.1] * 3, [0.0, 0.0, 0.0], np.arange(3), resamples=20_000, seed=0)
     assert comparison.p_value == pytest.approx(0.25, abs=0.015)
 
 
 def test_the_unit_of_the_values_does_not_move_the_p_value():
     whole_Q = np.random.default_rng(0).integers(-3, 5, 12).astype(float)  # whole numbers add without rounding
     for unit in (0.1, 0.3, 1e-7):
-        p_values = [
-            paired_comparison(v, np.zeros(12), np.arange(12), seed=0).p_value for v in (whole_Q, unit * whole_Q)
-        ]
+        p_values = [compared(v, np.zeros(12), np.arange(12), seed=0).p_value for v in (whole_Q, unit * whole_Q)]
         assert p_values[0] == p_values[1]
 
 
 def test_swapping_the_systems_mirrors_the_comparison():
     rng = np.random.default_rng(0)
     a_Q, b_Q, cluster_Q = rng.random(60), rng.random(60), np.arange(60) // 2
-    forth = paired_comparison(a_Q, b_Q, cluster_Q, seed=5)
-    back = paired_comparison(b_Q, a_Q, cluster_Q, seed=5)
+    forth = compared(a_Q, b_Q, cluster_Q, seed=5)
+    back = compared(b_Q, a_Q, cluster_Q, seed=5)
     np.testing.assert_allclose(
         [back.difference, back.low, back.high], [-forth.difference, -forth.high, -forth.low], atol=1e-12
     )
@@ -136,18 +138,16 @@ def test_swapping_the_systems_mirrors_the_comparison():
 
 def test_a_query_that_is_nan_in_either_system_is_left_out_of_both():
     a_Q, b_Q = np.array([1.0, np.nan, 3, 4, 5]), np.array([0.0, 1, np.nan, 1, 1])
-    comparison = paired_comparison(a_Q, b_Q, np.array(["u", "v", "w", "x", "x"]), seed=0)
-    assert (comparison.n_queries, comparison.n_clusters) == (3, 2)
+    comparison = compared(a_Q, b_Q, np.array(["u", "v", "w", "x", "x"]), seed=0)
     assert comparison.difference == pytest.approx((1 + 3 + 4) / 3)
 
 
 def test_with_fewer_than_two_clusters_the_bounds_are_nan():
-    one = paired_comparison([1.0, 2.0], [0.0, 0.0], [7, 7], seed=0)
+    one = compared([1.0, 2.0], [0.0, 0.0], [7, 7], seed=0)
     assert one.difference == 1.5 and one.p_value == 1.0
     assert np.isnan([one.low, one.high]).all()
-    none = paired_comparison([np.nan], [0.0], [7], seed=0)
+    none = compared([np.nan], [0.0], [7], seed=0)
     assert np.isnan([none.difference, none.low, none.high, none.p_value]).all()
-    assert (none.n_queries, none.n_clusters) == (0, 0)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
@@ -156,13 +156,25 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
     assert first == again != other
 
 
-def test_resampling_in_blocks_draws_every_resample(monkeypatch):
-    monkeypatch.setattr(significance, "BLOCK_DRAWS", 1000)  # 20 resamples of 50 clusters at a time
-    values_Q = np.random.default_rng(0).random(50)
-    blocked = significance._in_blocks(lambda n: np.full(n, 1.0), 333, 50)
-    assert blocked.shape == (333,)
-    half = 1.96 * values_Q.std() / np.sqrt(50)
-    assert mean_interval(values_Q, np.arange(50), seed=0).low == pytest.approx(values_Q.mean() - half, abs=0.1 * half)
+@pytest.mark.parametrize("metrics", [1, 3])
+def test_the_size_of_a_block_changes_no_resample(monkeypatch, metrics):
+    random = np.random.default_rng(0)
+    values, cluster_Q = {name: random.random((90, metrics)) for name in "ab"}, np.arange(90) // 2
+    whole = resample_means(values, cluster_Q, resamples=333, seed=0)
+    monkeypatch.setattr(resampling, "BLOCK_DRAWS", 1000)
+    blocked = resample_means(values, cluster_Q, resamples=333, seed=0)
+    assert blocked.sample["b"].shape == (333, metrics)
+    np.testing.assert_allclose(blocked.sample["b"], whole.sample["b"], rtol=1e-12)
+
+
+def test_several_systems_and_metrics_share_the_resamples_of_each_alone():
+    random = np.random.default_rng(0)
+    values, cluster_Q = {name: random.random((90, 3)) for name in "ab"}, np.arange(90) // 2
+    both = resample_means(values, cluster_Q, resamples=500, seed=0)
+    for name in "ab":
+        for i in range(3):
+            alone = mean_interval(values[name][:, i], cluster_Q, resamples=500, seed=0)
+            assert both.interval(name, 0.95, i) == pytest.approx(alone, abs=1e-12)
 
 
 def test_holm_worked_by_hand():
