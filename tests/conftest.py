@@ -147,7 +147,7 @@ def make_encoder() -> Callable[..., Any]:
                 if parameter.ndim > 1:
                     parameter.data *= 5
         tokenizer = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=wordpiece._tokenizer, model_max_length=64, **special
+            tokenizer_object=tokenizers.Tokenizer.from_str(wordpiece.to_str()), model_max_length=64, **special
         )
         return Encoder(transformer, tokenizer, pooling).eval()
 

@@ -10,37 +10,30 @@ import pytest
 from whyrank import scenario
 from whyrank.core.options import params
 
+from . import overrides
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "multi-task.md"
 COMMANDS = re.findall(r"^python -m whyrank scenario .*$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
-def applied(command, folder):
-    """params.yaml after DVC itself applied what the command says."""
-    from dvc.utils.cli_parse import to_path_overrides
-    from dvc.utils.hydra import apply_overrides
-    from dvc.utils.serialize import load_yaml
-
+def applied(command, values):
+    """Parameters after what the command says, as DVC applies it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("-S", dest="overrides", action="append", default=[])
     asked = parser.parse_args(shlex.split(command, comments=True)[4:])
     words = scenario.command(scenario.read(asked.name, ROOT / "scenarios"), asked.overrides)
-    file = folder / "params.yaml"
-    file.write_text((ROOT / "params.yaml").read_text())
-    apply_overrides(
-        file, to_path_overrides([words[i + 1] for i, word in enumerate(words) if word == "-S"])["params.yaml"]
-    )
-    return load_yaml(file)
+    return overrides.applied(values, [words[i + 1] for i, word in enumerate(words) if word == "-S"])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, make_encoder, shipped_params, tmp_path):
+def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, make_encoder, shipped_params):
     from whyrank.model import system
     from whyrank.training import finetune, objectives, task_heads
     from whyrank.training.engine import optimiser
 
-    values = applied(command, tmp_path)
+    values = applied(command, shipped_params)
     assert values != shipped_params
     chosen = params.section(values, "finetune_rank", params.FinetuneRank)
     names = list(objectives.weights(chosen))

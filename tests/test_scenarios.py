@@ -15,6 +15,8 @@ from whyrank.core.options import params
 from whyrank.diagnosis.registry import PROBES
 from whyrank.preflight.examine import PREFLIGHT
 
+from . import overrides
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scenarios"
 SECTIONS = {
@@ -121,26 +123,16 @@ def test_each_ablation_of_the_ratings_changes_what_one_claim_names_and_nothing_e
     assert {key for key, value in variant.items() if value != seed[key]} == asked
 
 
-def applied_by_dvc(command, folder):
-    """params.yaml after DVC itself applied the -S settings of a command to the shipped file."""
-    from dvc.utils.cli_parse import to_path_overrides
-    from dvc.utils.hydra import apply_overrides
-    from dvc.utils.serialize import load_yaml
-
-    file = folder / "params.yaml"
-    file.write_text((ROOT / "params.yaml").read_text())
-    ((target, overrides),) = to_path_overrides(settings(command)).items()
-    assert target == "params.yaml"
-    apply_overrides(file, overrides)
-    # DVC's own reader: PyYAML takes the 2e-05 that DVC writes for a text.
-    return load_yaml(file)
+def applied_by_dvc(command, values):
+    """Parameters after the -S settings of a command, as DVC applies them."""
+    return overrides.applied(values, settings(command))
 
 
 @pytest.mark.parametrize("name", scenario.names(FOLDER))
-def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params, tmp_path):
+def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params):
     shipped = scenario.read(name, FOLDER)
     command = scenario.command(shipped)
-    assert applied_by_dvc(command, tmp_path) == overridden(shipped_params, shipped.overrides)
+    assert applied_by_dvc(command, shipped_params) == overridden(shipped_params, shipped.overrides)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +165,9 @@ def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params
         ),
     ],
 )
-def test_dvc_reads_any_value_back_as_it_was_written(key, value, shipped_params, tmp_path):
+def test_dvc_reads_any_value_back_as_it_was_written(key, value, shipped_params):
     asked = scenario.Scenario("one", "?", {key: value}, [], [])
-    assert applied_by_dvc(scenario.command(asked), tmp_path) == overridden(shipped_params, {key: value})
+    assert applied_by_dvc(scenario.command(asked), shipped_params) == overridden(shipped_params, {key: value})
 
 
 def test_the_command_names_the_experiment_asks_its_question_and_lets_further_overrides_win(folder):

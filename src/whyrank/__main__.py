@@ -1,16 +1,11 @@
-"""`python -m whyrank scenario NAME`: run a named experiment and say whether what it expected came.
-
-`python -m whyrank post-mortem TOPIC`: a named experiment, each change of it by itself, and all of them: what did each
-bring?
-
-`python -m whyrank export SYSTEM FOLDER`: a trained system with its model card, ready for a hub.
-"""
+"""The command `whyrank`, also `python -m whyrank`: what a user asks beside `dvc repro` and `dvc exp run`."""
 
 import argparse
 import json
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from whyrank import scenario
@@ -21,21 +16,16 @@ FINDINGS = Path("metrics/diagnose/findings.json")
 POST_MORTEMS = Path("logs/post-mortem")
 
 
+SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
+
+
+def command() -> None:
+    """Entry of the console command: a user's mistake is one line and exit code 1."""
+    exit_on_user_error(main)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m whyrank", description="What is asked of a whole repository.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("scenario", help="run a named experiment, or list them when no name is given")
-    run.add_argument("name", nargs="?")
-    run.add_argument("-S", dest="overrides", action="append", default=[], help="further overrides, as for dvc exp run")
-    why = commands.add_parser(
-        "post-mortem", help="run TOPIC-seed, each TOPIC-seed-* and TOPIC-mended, and compare them"
-    )
-    why.add_argument("topic", help="for instance ratings")
-    why.add_argument("-S", dest="overrides", action="append", default=[], help="further overrides of every run")
-    out = commands.add_parser("export", help="copy a trained system, with its model card, into a folder for a hub")
-    out.add_argument("system", help="for instance base-tuned")
-    out.add_argument("folder", type=Path, help="new or empty")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     if arguments.command == "export":
         export(arguments.system, arguments.folder)
     elif arguments.command == "post-mortem":
@@ -45,6 +35,43 @@ def main() -> None:
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
     else:
         ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="whyrank",
+        description="Run named experiments, compare them, export trained systems; `dvc repro` runs the pipeline.",
+        epilog="Run it in the folder that holds dvc.yaml. `whyrank COMMAND --help` says more of a command.",
+    )
+    made.add_argument("--version", action="version", version=f"whyrank {version('whyrank')}")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, what: str, more: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}")
+
+    run = add(
+        "scenario",
+        "run a named experiment, or list them when no name is given",
+        "A scenario is a question, overrides of params.yaml and the findings expected of them. "
+        "Ends with exit code 0 if all came as expected, else 1.",
+    )
+    run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
+    run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    why = add(
+        "post-mortem",
+        "run TOPIC-seed, each TOPIC-seed-* and TOPIC-mended, and compare them",
+        f"Says what each change of the seed scenario brings by itself, and what all bring, in {POST_MORTEMS}/TOPIC.",
+    )
+    why.add_argument("topic", help="for instance ratings")
+    why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    out = add(
+        "export",
+        "copy a trained system, with its model card, into a folder for a hub",
+        "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings.",
+    )
+    out.add_argument("system", help="a system of params.yaml that is trained, for instance base-tuned")
+    out.add_argument("folder", type=Path, help="new or empty")
+    return made
 
 
 def export(system: str, folder: Path) -> None:
@@ -114,4 +141,4 @@ def codes(chosen: scenario.Scenario, overrides: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command()

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from .. import overrides
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +28,10 @@ STAGES = (
     *(f"evaluate.py {system}" for system in SYSTEMS),
     "diagnose.py",
 )
-# Overrides as `dvc exp run -S` applies them, then the stages in one process: each would import torch for seconds.
+# The stages in one process: each would import torch for seconds.
 ONE_AFTER_ANOTHER = """
-import json, runpy, sys
-from dvc.utils.hydra import apply_overrides
-apply_overrides("params.yaml", json.loads(sys.argv[1]))
-for stage in sys.argv[2:]:
+import runpy, sys
+for stage in sys.argv[1:]:
     sys.argv = stage.split()
     runpy.run_path(f"stages/{sys.argv[0]}", run_name="__main__")
 """
@@ -171,9 +171,10 @@ def outcome(clone, overrides: list[str]) -> Outcome:
     return read_outcome(clone)
 
 
-def run_stages(clone, overrides: list[str], *stages: str) -> None:
+def run_stages(clone, settings: list[str], *stages: str) -> None:
     clone.done("git", "checkout", "--quiet", "params.yaml")
-    clone.done("python", "-c", ONE_AFTER_ANOTHER, json.dumps(overrides), *stages, WHYRANK_CACHE=vectors_beside(clone))
+    overrides.apply(clone.folder / "params.yaml", settings)
+    clone.done("python", "-c", ONE_AFTER_ANOTHER, *stages, WHYRANK_CACHE=vectors_beside(clone))
 
 
 def settings(overrides: dict[str, Any]) -> list[str]:

@@ -9,10 +9,10 @@ import runpy
 from typing import Any
 
 import pytest
-from dvc.utils.hydra import apply_overrides
 
 from whyrank.core import prepared
 
+from .. import overrides
 from .test_fixes import settings, settings_in
 
 pytestmark = pytest.mark.slow
@@ -59,12 +59,12 @@ def clone(fresh, tmp_path_factory):
     return clone
 
 
-def run_prepare(clone, overrides: list[str]) -> None:
+def run_prepare(clone, settings: list[str]) -> None:
     """The stage with overrides of the committed parameters, applied as DVC applies them."""
     clone.done("git", "checkout", "--quiet", "params.yaml")
+    overrides.apply(clone.folder / "params.yaml", settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(clone.folder)
-        apply_overrides("params.yaml", overrides)
         runpy.run_path("stages/prepare.py", run_name="__main__")
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .test_fixes import ONE_AFTER_ANOTHER, settings_in, vectors_beside
+from .test_fixes import run_stages, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -88,8 +88,7 @@ def clone(fresh, tmp_path_factory):
 
 def outcome(clone, overrides: list[str]) -> Outcome:
     """What all stages find about base-tuned, and how well it rates."""
-    clone.done("git", "checkout", "--quiet", "params.yaml")
-    clone.done("python", "-c", ONE_AFTER_ANOTHER, json.dumps(overrides), *STAGES, WHYRANK_CACHE=vectors_beside(clone))
+    run_stages(clone, overrides, *STAGES)
     found = json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())
     return Outcome(
         {finding["code"]: finding for finding in found if finding["system"] == "base-tuned"},

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +39,17 @@ def imported(file: Path) -> Iterator[Path]:
             yield from files_of(name)
 
 
-def named(file: Path) -> Iterator[str]:
+@cache
+def named(file: Path) -> list[str]:
     """Dotted names of all that a file imports; `from a import b` as `a.b`, whether b is a module or not."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    found: list[str] = []
+    for node in nodes(file):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{file}: relative import, line {node.lineno}"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+    return found
 
 
 def files_of(name: str) -> Iterator[Path]:
@@ -59,6 +63,13 @@ def files_of(name: str) -> Iterator[Path]:
             yield path / "__init__.py"
 
 
+@cache
+def nodes(file: Path) -> list[ast.AST]:
+    """Every node of a file's syntax, read once in a run of the tests."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@cache
 def holds_code(file: Path) -> bool:
     body = ast.parse(file.read_text(encoding="utf-8")).body
     return not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)

@@ -1,8 +1,8 @@
-"""The processes of one run: several under `torchrun` or `accelerate launch`, else one.
+"""The processes of one run: several under `torchrun`, or another launcher that sets its variables, else one.
 
-The dear part is the encoder, so the texts of a batch are dealt out to the processes; their vectors are shared, and
-heads and losses are computed on all of them by every process. So negatives and batch statistics are those of the whole
-batch, and a run of several processes takes the same steps as a run of one.
+Encoding costs most, so the texts of a batch are split across the processes; their vectors are shared, and heads and
+losses are computed on all of them by every process. So negatives and batch statistics are those of the whole batch,
+and a run of several processes takes the same steps as a run of one.
 """
 
 import os
@@ -18,7 +18,7 @@ def count() -> int:
 
 
 def number() -> int:
-    """Of this process, from 0."""
+    """The number of this process, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -28,13 +28,14 @@ def is_first() -> bool:
 
 
 def start() -> None:
-    """Join the other processes of the run, if there are any: NCCL on GPUs, else gloo."""
+    """Join the other processes of the run, if there are any: NCCL with a GPU for each process, else gloo."""
     if count() > 1:
         # Imported only here: it takes a second that a single process need not pay.
         import torch
-        from accelerate import PartialState
 
-        PartialState(cpu=not torch.cuda.is_available())
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def add_up(tensor: "torch.Tensor") -> None:

@@ -2,9 +2,9 @@
 
 import ctypes
 import os
-import platform
 import random
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,9 +64,11 @@ def processor_has_bf16() -> bool:
 
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    if platform.machine() in ("arm64", "aarch64"):
+    try:
+        features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:  # not Linux
         return False
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "avx512_bf16" in features or "amx_bf16" in features
 
 
 def product_dtype(precision: str) -> "torch.dtype":

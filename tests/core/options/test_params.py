@@ -104,9 +104,6 @@ def test_parameters_cannot_be_changed_after_reading(options):
 
 def test_load_gives_only_what_the_stage_declares_and_reads_1e_4_as_a_number(tmp_path, monkeypatch):
     # PyYAML reads `1e-4` (no dot) as text; DVC reads YAML 1.2, where it is a number, and a `-S rate=1e-4` writes it so.
-    from dvc.repo import Repo
-
-    Repo.init(str(tmp_path), no_scm=True).close()
     (tmp_path / "params.yaml").write_text("rate: 1e-4\nseed: 7\nother: 3\n")
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n  train:\n    cmd: echo\n    params: [rate]\n"

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from whyrank.core.options import params
 from whyrank.diagnosis.registry import PROBES
 from whyrank.findings.records import Records
 from whyrank.preflight.examine import PREFLIGHT, preflight
 
+from ... import overrides
 from .planted import PLANTED, collapse, pretraining_hurts, single_answer_batches
 
 
@@ -54,8 +54,7 @@ def test_the_fix_of_every_finding_is_a_set_of_valid_parameters_or_an_action(code
         apply_to_parameters(finding.fix.params)
         # As DVC reads the command that the report shows.
         settings = [word for word in shlex.split(finding.fix.command)[3:] if word != "-S"]
-        parsed = OverridesParser.create().parse_overrides(settings)
-        assert {override.key_or_group: override.value() for override in parsed} == finding.fix.params
+        assert overrides.parsed(settings) == finding.fix.params
         assert all(np.isfinite(evidence.value) for evidence in finding.evidence)
 
 

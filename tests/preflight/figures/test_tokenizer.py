@@ -33,7 +33,7 @@ def with_tokenizer(encoder, file, *, lowercase):
     wordpiece = tokenizers.BertWordPieceTokenizer(pieces, lowercase=lowercase)
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     encoder.tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece._tokenizer, model_max_length=64, **special
+        tokenizer_object=tokenizers.Tokenizer.from_str(wordpiece.to_str()), model_max_length=64, **special
     )
     return encoder
 

@@ -91,7 +91,7 @@ def test_texts_that_differ_only_by_case_are_one_to_an_uncased_model_and_two_to_a
     uncased, cased = make_encoder(), make_encoder()
     wordpiece = tokenizers.BertWordPieceTokenizer(cased.tokenizer.get_vocab(), lowercase=False)
     cased.tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece._tokenizer, **cased.tokenizer.special_tokens_map
+        tokenizer_object=tokenizers.Tokenizer.from_str(wordpiece.to_str()), **cased.tokenizer.special_tokens_map
     )
     pairs = pairs_of([("visa travel", "VISA travel"), ("visa travel", "visa travel")])
     assert predicted(system.untrained(uncased), pairs).tolist() == [1.0, 1.0]

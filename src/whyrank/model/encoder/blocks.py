@@ -71,12 +71,13 @@ def freeze_below(encoder: Encoder, last: int) -> None:
 
 def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
     """The same encoder with some of its blocks, sharing their weights; without embeddings, vectors go in for ids."""
-    transformer = copy.copy(encoder.transformer)
-    inner = copy.copy(encoder.transformer.get_submodule("encoder"))
-    inner._modules = {**inner._modules, "layer": blocks(encoder)[chosen]}
-    transformer._modules = {**encoder.transformer._modules, "encoder": inner}
+    whole, inner = encoder.transformer, encoder.transformer.get_submodule("encoder")
+    # What the memo holds is shared: copied are the two modules around the blocks, and what they hold beside modules.
+    shared = [*(child for child in whole.children() if child is not inner), *inner.children(), whole.config]
+    transformer = copy.deepcopy(whole, {id(one): one for one in shared})
+    transformer.get_submodule("encoder").layer = blocks(encoder)[chosen]
     if not embeddings:
-        transformer._modules["embeddings"] = PassThrough()
+        transformer.embeddings = PassThrough()
     return Encoder(transformer, encoder.tokenizer, encoder.pooling)
 
 

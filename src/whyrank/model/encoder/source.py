@@ -123,7 +123,7 @@ def scratch(texts: Iterable[str], *, pooling: str, attention_dropout: float, voc
     """
     wordpiece = tokenizers.BertWordPieceTokenizer(learnt_vocabulary(list(texts), vocabulary))
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece._tokenizer,
+        tokenizer_object=tokenizers.Tokenizer.from_str(wordpiece.to_str()),
         model_max_length=512,
         **dict(zip(["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"], SPECIAL_TOKENS, strict=True)),
     )
