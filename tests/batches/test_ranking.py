@@ -215,11 +215,6 @@ def test_mined_negatives_of_training_queries_are_neither_relevant_nor_false_for_
             assert not (batch.ignored_BC[row] | batch.false_BC[row])[own].any()
 
 
-def test_against_all_answers_mined_negatives_are_a_user_error_that_names_the_parameter(small):
-    with pytest.raises(UserError, match=r"finetune_rank\.hard_negatives\.count is 2.*candidates=batch"):
-        batches(small).use(MINED)
-
-
 # Going on where another run stopped --------------------------------------------------------------------------
 
 

@@ -150,11 +150,7 @@ def test_batches_of_a_prepared_set_hold_training_texts_only(topics, view, batche
         assert set(views.second_B) <= (train if view == "question-conversation" else set(range(answers)))
 
 
-def test_what_cannot_be_batched_is_a_user_error_that_says_what_to_set(small, make_prepared):
-    with pytest.raises(UserError, match="has 'question-question'; known views are question-conversation, query-answer"):
-        view_batches.view_batches(small, "question-question", batches="across_answers", size=2, random=rng())
-    with pytest.raises(UserError, match=r"views=\[question-conversation\]"):
-        view_batches.view_batches(small, "query-answer", batches="single_answer", size=2, random=rng())
+def test_a_view_without_answers_that_have_both_sides_is_a_user_error_that_says_what_to_set(make_prepared):
     questions_only = make_prepared(
         [("a0", "zero"), ("a1", "one")],
         [("q0", "question", "train", "x"), ("q1", "question", "train", "y")],

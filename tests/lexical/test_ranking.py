@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.params import Evaluate
 from whyrank.lexical import ranking as lexical
 from whyrank.scoring.ranking import score as rank
@@ -120,8 +119,3 @@ def test_the_scorer_of_bm25_takes_the_stemmer_and_that_of_tfidf_leaves_words_as_
     prepared = make_prepared([("a", "refunds"), ("b", "sky")], [("q", "question", "test", "refund")], [("q", "a", 1)])
     assert lexical.scorer("bm25", prepared, "english")(np.array([0]))[0, 0] > 0
     assert lexical.scorer("tfidf", prepared, "english")(np.array([0]))[0, 0] == 0
-
-
-def test_a_language_that_snowball_does_not_have_is_a_user_error_that_lists_those_it_has():
-    with pytest.raises(UserError, match=r"^params\.yaml: `evaluate\.stemmer` is 'klingon'; known are .*english"):
-        lexical.bm25(["pie"], ANSWERS, stemmer="klingon")

@@ -60,14 +60,8 @@ class RankBatches:
         """From the next batch on, these mined negatives: (P, N) int rows of answers, -1 for none.
 
         Rows in the order of `query_P` and `answer_P`. The order in which pairs are drawn stays as it is.
-        Raises UserError with candidates `all`, where every answer is a candidate already.
         """
-        if self.candidates == "all":
-            raise UserError(
-                f"finetune_rank.hard_negatives.count is {negative_PN.shape[1]}, but with candidates=all every answer "
-                "is a candidate already; use -S finetune_rank.hard_negatives.count=0 or "
-                "-S finetune_rank.candidates=batch"
-            )
+        assert self.candidates == "batch", "with all candidates every answer is one already"
         assert len(negative_PN) == len(self.query_P), "one row of negatives per training pair"
         self.negative_PN = negative_PN
 

@@ -39,13 +39,9 @@ def sides(prepared: Prepared, view: str) -> tuple[dict[int, np.ndarray], dict[in
     """The texts that may stand on either side of a view, by answer; only answers that have both."""
     if view == "question-conversation":
         first, second = texts_by_answer(prepared, "question"), texts_by_answer(prepared, "conversation")
-    elif view == "query-answer":
+    else:
         first = texts_by_answer(prepared)
         second = {answer: np.array([answer]) for answer in first}
-    else:
-        raise UserError(
-            f"params.yaml: `pretrain_barlow.views` has {view!r}; known views are question-conversation, query-answer"
-        )
     both = sorted(first.keys() & second.keys())
     if len(both) < 2:
         raise UserError(
@@ -62,11 +58,6 @@ def view_batches(
     first, second = sides(prepared, view)
     if batches == "across_answers":
         return across_answers(first, second, size, random)
-    if view == "query-answer":
-        raise UserError(
-            "params.yaml: single_answer batches of the view query-answer would hold one text on the answer side; "
-            "use -S pretrain_barlow.views=[question-conversation]"
-        )
     return single_answer(first, second, random)
 
 

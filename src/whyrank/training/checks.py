@@ -6,7 +6,6 @@ Each raises UserError, which names the parameter, its value and a way out.
 from collections.abc import Sequence
 
 from whyrank.core.errors import UserError
-from whyrank.core.options.objectives import Matryoshka
 from whyrank.core.options.params import FinetuneRank
 from whyrank.model.heads import heads
 from whyrank.model.system import System
@@ -18,26 +17,14 @@ def check(system: System, options: FinetuneRank) -> None:
     """`system` with the heads that will be trained."""
     rank, similarity = options.objectives.rank, options.objectives.similarity
     if rank.weight > 0:
-        check_matryoshka(rank.matryoshka, heads.output_width(system.query_head, system.encoder.width), RANK)
+        check_dims(
+            rank.matryoshka.dims, heads.output_width(system.query_head, system.encoder.width), f"{RANK}.matryoshka.dims"
+        )
     if similarity.weight > 0:
         width = heads.output_width(system.head_of("similarity"), system.encoder.width)
-        check_matryoshka(similarity.matryoshka, width, SIMILARITY)
+        check_dims(similarity.matryoshka.dims, width, f"{SIMILARITY}.matryoshka.dims")
         check_espresso(system, options, width)
         check_angle(options, width)
-
-
-def check_matryoshka(matryoshka: Matryoshka, width: int, of: str) -> None:
-    dims, weights = matryoshka.dims, matryoshka.weights
-    if len(dims) != len(weights):
-        raise UserError(
-            f"params.yaml: `{of}.matryoshka` has {len(dims)} dims and {len(weights)} weights; give one weight for each"
-        )
-    check_dims(dims, width, f"{of}.matryoshka.dims")
-    if dims and min(weights) <= 0:
-        raise UserError(
-            f"params.yaml: `{of}.matryoshka.weights` has {min(weights)}; a weight is above 0: leave out what should "
-            "not count"
-        )
 
 
 def check_dims(dims: Sequence[int], most: int, key: str) -> None:
@@ -51,8 +38,6 @@ def check_espresso(system: System, options: FinetuneRank, width: int) -> None:
     if not espresso.dims:
         return
     check_dims(espresso.dims, width - 1, f"{key}.dims")
-    if options.objectives.similarity.matryoshka.dims:
-        raise UserError(f"params.yaml: `{key}` and `matryoshka` both cut vectors; set `dims: []` of one of them")
     if not system.encoder.is_packed:
         raise UserError(
             f"params.yaml: `{key}` needs an encoder of the BERT family, not "
@@ -62,42 +47,20 @@ def check_espresso(system: System, options: FinetuneRank, width: int) -> None:
     for number in espresso.layers if espresso.layers != "all" else ():
         if not 1 <= number <= blocks:
             raise UserError(f"params.yaml: `{key}.layers` has {number}; this encoder has the blocks 1 to {blocks}")
-    for is_met, fault, remedy in (
-        (options.train != "all", f"a frozen encoder (`train: {options.train}`)", "finetune_rank.train=all"),
-        (
-            options.objectives.similarity.freeze_encoder,
-            "`freeze_encoder` of the same objective",
-            f"{SIMILARITY}.freeze_encoder=false",
-        ),
-        (
-            options.shard_encoder,
-            "a sharded encoder, whose blocks give nothing out",
-            "finetune_rank.shard_encoder=false",
-        ),
-        (
-            any(isinstance(head, heads.MlpHead) for head in system.head_of("similarity")),
-            "an mlp head, whose BatchNorm would learn the statistics of every block",
-            "finetune_rank.head.kind=residual and finetune_rank.barlow_head=drop",
-        ),
-    ):
-        if is_met:
-            raise UserError(f"params.yaml: `{key}` does not go with {fault}; use -S {remedy}, or set its `dims: []`")
+    if any(isinstance(head, heads.MlpHead) for head in system.head_of("similarity")):
+        raise UserError(
+            f"params.yaml: `{key}` does not go with an mlp head, whose BatchNorm would learn the statistics of every "
+            "layer; use -S finetune_rank.head.kind=residual and finetune_rank.barlow_head=drop, or set its `dims: []`"
+        )
 
 
 def check_angle(options: FinetuneRank, width: int) -> None:
     """AnglE takes the halves of a vector for its real and its imaginary part."""
     similarity = options.objectives.similarity
     on = [name for name in ("angle", "angle_signed") if getattr(similarity, name).weight > 0]
-    cuts = [*similarity.matryoshka.dims, *similarity.espresso.dims]
-    odd_cuts = [dim for dim in cuts if dim % 2]
     # With matryoshka the whole vector counts only where its width is among the cuts.
     if on and width % 2 and not similarity.matryoshka.dims:
         raise UserError(
             f"params.yaml: `{SIMILARITY}.{on[0]}` halves a vector, and vectors have {width} features here; drop the "
             f"loss with -S {SIMILARITY}.{on[0]}.weight=0, or take an even finetune_rank.head.output with head.kind=mlp"
-        )
-    if on and odd_cuts:
-        raise UserError(
-            f"params.yaml: `{SIMILARITY}.{on[0]}` halves a vector, and one is cut to {odd_cuts[0]} features; take even "
-            f"`dims`, or -S {SIMILARITY}.{on[0]}.weight=0"
         )

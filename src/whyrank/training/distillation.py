@@ -59,11 +59,6 @@ def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict
 
 def check(student: system.System, teacher: Teacher, options: Options) -> None:
     """Raises UserError where the two cannot be compared as the options ask."""
-    if options.loss not in LOSSES[options.of]:
-        raise UserError(
-            f"params.yaml: `{KEY}.loss` is {options.loss}, and of {options.of} it is one of "
-            f"{', '.join(LOSSES[options.of])}; use -S {KEY}.loss={LOSSES[options.of][0]}"
-        )
     other = heads.output_width(teacher.system.query_head, teacher.system.encoder.width)
     tasks = student.tasks.names if student.tasks else ("rank",)
     widths = [heads.output_width(student.head_of(name), student.encoder.width) for name in tasks]

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.params import EarlyStopping, FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
@@ -32,12 +31,8 @@ OF_RANKING = ("_all", "_question", "_conversation")
 
 
 def weights(options: FinetuneRank) -> dict[str, float]:
-    """Of those that are on. Raises UserError where none is."""
+    """Of those that are on."""
     found = {name: getattr(options.objectives, name).weight for name in OBJECTIVES}
-    if not any(found.values()):
-        raise UserError(
-            "params.yaml: every objective has weight 0; raise one, as in -S finetune_rank.objectives.rank.weight=1"
-        )
     return {name: weight for name, weight in found.items() if weight > 0}
 
 
@@ -61,11 +56,6 @@ def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
     """How those that are on share the training."""
     on = weights(options)
     chosen = {name: getattr(options.objectives, name) for name in on}
-    for name, objective in chosen.items():
-        for key in ("learning_rate", "encoder_gradient_scale"):
-            value = getattr(objective, key)
-            if value < 0:
-                raise UserError(f"params.yaml: `finetune_rank.objectives.{name}.{key}` is {value}; it takes 0 or more")
     return Tasks(
         on,
         options.tasks,
@@ -77,19 +67,10 @@ def tasks(prepared: Prepared, options: FinetuneRank, seed: int) -> Tasks:
 
 
 def early_stopping(options: FinetuneRank) -> EarlyStopping:
-    """As the parameters say; where ratings are trained and ranking is not, its metrics choose no weights.
-
-    Raises UserError for a metric of the held-out ratings: the fold would choose the weights that it is scored with.
-    """
+    """As the parameters say; where ratings are trained and ranking is not, its metrics choose no weights."""
     on, stopping = weights(options), options.early_stopping
     if "ratings" not in on:
         return stopping
-    if stopping.metric.startswith("ratings_"):
-        raise UserError(
-            f"params.yaml: `finetune_rank.early_stopping.metric` is {stopping.metric!r}, by which the held-out rows "
-            "would choose the weights that predict them; use -S 'finetune_rank.early_stopping.metric=\"\"' or "
-            "train_ratings_spearman"
-        )
     if "rank" not in on and stopping.metric.endswith(OF_RANKING):
         return replace(stopping, metric="")
     return stopping

@@ -47,21 +47,18 @@ def test_what_prepare_reads_of_the_training_sections_is_a_part_of_them(shipped_p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"max_grad_norm": None}, "params.yaml: `pretrain_barlow.max_grad_norm` is None (NoneType), expected float"),
-        ({"steps": "100"}, "params.yaml: `pretrain_barlow.steps` is '100' (str), expected int"),
-        ({"steps": 1.5}, "params.yaml: `pretrain_barlow.steps` is 1.5 (float), expected int"),
-        ({"steps": True}, "params.yaml: `pretrain_barlow.steps` is True (bool), expected int"),
-        ({"max_grad_norm": True}, "params.yaml: `pretrain_barlow.max_grad_norm` is True (bool), expected float"),
-        ({"learning_rate": "1e-4"}, "params.yaml: `pretrain_barlow.learning_rate` is '1e-4' (str), expected float"),
-        (
-            {"lr_scheduler": "cubic"},
-            "params.yaml: `pretrain_barlow.lr_scheduler` is 'cubic', expected one of cosine, linear, constant",
-        ),
-        ({"views": "query-answer"}, "params.yaml: `pretrain_barlow.views` is 'query-answer', expected a list"),
-        ({"views": ["query-answer", 3]}, "params.yaml: `pretrain_barlow.views[1]` is 3 (int), expected str"),
-        ({"head": "mlp"}, "params.yaml: `pretrain_barlow.head` is 'mlp', expected a section with keys"),
-        ({"head.hiden": 3}, "params.yaml: unknown key `pretrain_barlow.head.hiden`; known keys are kind, hidden"),
-        ({"lambda": 0.1}, "params.yaml: unknown key `pretrain_barlow.lambda`; known keys are "),
+        ({"max_grad_norm": None}, "max_grad_norm` is None; it takes a number above 0 to 1,000,000,000; use -S "),
+        ({"steps": "100"}, "steps` is '100'; it takes a whole number from 0 to 10,000,000; use -S "),
+        ({"steps": 1.5}, "steps` is 1.5; it takes a whole number from 0 to 10,000,000; use -S "),
+        ({"steps": True}, "steps` is True; it takes a whole number from 0 to 10,000,000; use -S "),
+        ({"max_grad_norm": True}, "max_grad_norm` is True; it takes a number above 0 to 1,000,000,000; use -S "),
+        ({"learning_rate": "1e-4"}, "learning_rate` is '1e-4'; it takes a number from 0 to 1; use -S "),
+        ({"lr_scheduler": "cubic"}, "lr_scheduler` is 'cubic'; it takes one of cosine, linear, constant; use -S "),
+        ({"views": "query-answer"}, "views` is 'query-answer'; it takes a list of 1 to 2 entries, each one of "),
+        ({"views": ["query-answer", 3]}, "views[1]` is 3; it takes one of question-conversation, query-answer"),
+        ({"head": "mlp"}, "head` is 'mlp'; it takes a section with the keys kind, hidden, output, dropout, "),
+        ({"head.hiden": 3}, "head.hiden` is unknown; did you mean `pretrain_barlow.head.hidden`?"),
+        ({"lambda": 0.1}, "lambda` is unknown; known here are "),
     ],
 )
 def test_a_wrong_value_or_an_unknown_key_is_one_line_that_names_it(shipped_params, changes, message):
@@ -74,21 +71,21 @@ def test_a_wrong_value_or_an_unknown_key_is_one_line_that_names_it(shipped_param
         at[last] = value
     with pytest.raises(UserError) as error:
         params.section(values, "pretrain_barlow", params.PretrainBarlow)
-    assert str(error.value).startswith(message)
+    assert str(error.value).startswith(f"params.yaml: `pretrain_barlow.{message}")
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_key_is_named_with_its_section(shipped_params):
     values = copy.deepcopy(shipped_params)
     del values["prepare"]["tokens"]["answer"]
-    with pytest.raises(UserError, match=r"^params\.yaml: key `prepare\.tokens\.answer` is missing$"):
+    with pytest.raises(UserError, match=r"^params\.yaml: `prepare\.tokens\.answer` is missing; it takes a whole "):
         params.section(values, "prepare", params.Prepare)
 
 
 def test_a_missing_section_and_a_missing_seed_are_named():
     with pytest.raises(UserError, match=r"^params\.yaml: section `evaluate` is missing$"):
         params.section({}, "evaluate", params.Evaluate)
-    with pytest.raises(UserError, match=r"^params\.yaml: `seed` is None \(NoneType\), expected int$"):
+    with pytest.raises(UserError, match=r"^params\.yaml: `seed` is None; it takes a whole number from 0 to 4,"):
         params.seed({})
 
 
@@ -102,7 +99,7 @@ def test_parameters_cannot_be_changed_after_reading(options):
         options("evaluate", params.Evaluate).keep = 3
 
 
-def test_load_gives_only_what_the_stage_declares_and_reads_1e_4_as_a_number(tmp_path, monkeypatch):
+def test_a_stage_gets_only_what_it_declares_and_reads_1e_4_as_a_number(tmp_path, monkeypatch):
     # PyYAML reads `1e-4` (no dot) as text; DVC reads YAML 1.2, where it is a number, and a `-S rate=1e-4` writes it so.
     (tmp_path / "params.yaml").write_text("rate: 1e-4\nseed: 7\nother: 3\n")
     (tmp_path / "dvc.yaml").write_text(
@@ -111,8 +108,9 @@ def test_load_gives_only_what_the_stage_declares_and_reads_1e_4_as_a_number(tmp_
     )
     monkeypatch.chdir(tmp_path)
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["rate"] == "1e-4"
-    assert params.load("train") == {"rate": 0.0001}
-    assert params.load("score@b") == {"seed": 7}
+    values, pipeline = params.read_yaml("params.yaml"), params.read_yaml("dvc.yaml")
+    assert params.declared(values, pipeline, "train") == {"rate": 0.0001}
+    assert params.declared(values, pipeline, "score@b") == {"seed": 7}
 
 
 def test_load_agrees_with_dvc_itself_for_every_stage_of_the_pipeline(monkeypatch):
@@ -142,22 +140,24 @@ def test_a_list_of_sections_and_a_map_by_name_are_read_and_what_is_left_out_has_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": {0: 1.0}}, "`pairs.sources[0].labels` has the key 0 (int), expected a name"),
-        ({"labels": {"yes": "1"}}, "`pairs.sources[0].labels.yes` is '1' (str), expected float"),
-        ({"labels": [1.0]}, "`pairs.sources[0].labels` is [1.0], expected names with values"),
-        ({"labels": "row"}, "`pairs.sources[0].labels` is 'row', expected one of raw"),
-        ({"use": "validation"}, "`pairs.sources[0].use` is 'validation', expected one of train, dev, test"),
-        ({"range": [0, "5"]}, "`pairs.sources[0].range[1]` is '5' (str), expected float"),
-        ({"lables": {}}, "unknown key `pairs.sources[0].lables`; known keys are name, use, kind"),
+        ({"labels": {0: 1.0}}, "labels` has the key 0; it takes names"),
+        ({"labels": {"yes": "1"}}, "labels.yes` is '1'; it takes a number from 0 to 1"),
+        ({"labels": [1.0]}, "labels` is [1.0]; it takes names, each with a number from 0 to 1"),
+        ({"labels": "row"}, "labels` is 'row'; it takes raw"),
+        ({"use": "validation"}, "use` is 'validation'; it takes one of train, dev, test"),
+        ({"kind": "scores", "labels": {}, "range": [0, "5"]}, "range[1]` is '5'; it takes a number from "),
+        ({"lables": {}}, "lables` is unknown; did you mean `pairs.sources[0].labels`?"),
+        ({"labels": {}}, "labels` is empty; give each class a number from 0 to 1"),
+        ({"hub": "owner/set"}, "path` is 'snli.csv' and `hub` 'owner/set'; give one of the two"),
     ],
 )
 def test_a_fault_in_a_list_or_a_map_is_named_with_its_place(changes, message):
     with pytest.raises(UserError) as error:
         params.section({"pairs": {"folder": "", "sources": [SNLI | changes]}}, "pairs", params.Pairs)
-    assert str(error.value).startswith(f"params.yaml: {message}")
+    assert str(error.value).startswith(f"params.yaml: `pairs.sources[0].{message}")
 
 
 def test_a_key_without_a_default_must_be_there():
     values = {"source": {key: value for key, value in SNLI.items() if key != "use"}}
-    with pytest.raises(UserError, match=r"^params\.yaml: key `source\.use` is missing$"):
+    with pytest.raises(UserError, match=r"^params\.yaml: `source\.use` is missing; it takes one of train, dev, test$"):
         params.section(values, "source", params.PairSource)

@@ -380,34 +380,6 @@ def test_a_class_cell_that_is_neither_id_nor_name_is_a_rejected_row(tmp_path: Pa
 # Sources
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"path": "", "hub": ""}, "has path '' and hub ''; give one of the two"),
-        ({"hub": "org/set"}, "has path 'nli.csv' and hub 'org/set'; give one of the two"),
-        ({"name": ""}, "the name is empty or taken"),
-        ({"max_samples": -1}, "max_samples is -1; it must be 0 (all) or more"),
-        ({"labels": {}}, "`labels` is missing; give each class a number from 0 to 1"),
-        ({"labels": LABELS | {"neutral": 2}}, "label 2 of class 'neutral' is outside [0, 1]; mend `labels`"),
-        ({"range": [0, 5]}, "range is [0.0, 5.0], but only scores have one"),
-        (
-            {"classes": ["entailment", "entailment"]},
-            "`classes` is ['entailment', 'entailment'], which names a class tw",
-        ),
-        ({"kind": "scores", "labels": "raw"}, "has `labels` or `classes`, which scores do not have"),
-        ({"kind": "scores", "range": []}, "range is []; give the lowest and the highest score, such as [0, 5]"),
-        ({"kind": "scores", "range": [5, 0]}, "range is [5.0, 0.0]; give the lowest"),
-        ({"kind": "scores", "range": [0, float("nan")]}, "range is [0.0, nan]; give the lowest"),
-    ],
-)
-def test_keys_that_do_not_go_together_are_refused_before_anything_is_read(
-    read: Read, keys: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(UserError) as error:
-        read(**({"path": "nli.csv"} | keys))
-    assert str(error.value).startswith("params.yaml: pair source '") and message in str(error.value)
-
-
 def test_a_path_that_leads_to_no_pairs_is_named(tmp_path: Path, read: Read) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "pairs.xlsx").touch()
@@ -544,10 +516,7 @@ def test_a_training_pair_that_was_not_drawn_is_no_leak(tmp_path: Path) -> None:
     assert texts[found.leaks["pair_id"]].tolist() == texts[found.leaks["train_pair_id"]].tolist()
 
 
-def test_two_sources_of_one_name_are_refused_and_none_at_all_gives_empty_tables(tmp_path: Path) -> None:
-    options = write_sources(tmp_path, {"set": ("dev", [("a", "b", 1)])})
-    with pytest.raises(UserError, match="pair source 'set': the name is empty or taken; each needs its own"):
-        read_pairs(params.Pairs(options.folder, options.sources * 2), max_rejected=0, seed=7)
+def test_no_source_at_all_gives_empty_tables() -> None:
     none = read_pairs(params.Pairs("", []), max_rejected=0, seed=7)
     assert none.pairs.empty and none.leaks.empty and none.pairs["label"].dtype == np.float64
 

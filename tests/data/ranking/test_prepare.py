@@ -18,12 +18,12 @@ from whyrank.core.options.ratings import Fields, FieldTokens, Ratings
 from whyrank.data.ranking.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
 NO_RATINGS = Ratings(
-    source="",
+    source="ratings.csv",
     test="",
     unlabelled="",
-    id="",
+    id="id",
     text=Fields("", "", ""),
-    group="",
+    group="group",
     targets=[],
     exclude=[],
     rescale={},
@@ -35,7 +35,7 @@ NO_RATINGS = Ratings(
 )
 Count = Callable[[list[str]], list[int]]
 OPTIONS = params.Prepare(
-    source="",
+    source="data",
     hub="",
     short_conversation=100,
     split=params.Split("query", dev=0.1, test=0.2),

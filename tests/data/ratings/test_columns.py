@@ -103,9 +103,6 @@ def test_a_column_without_a_name_is_no_target_whatever_it_holds(found, rated_row
         ),
         ({}, {"targets": ["helpfull"]}, r"no column 'helpfull' \(found qa_id, .*; mend prepare.ratings.targets"),
         ({}, {"exclude": ["category"]}, r"no column 'category' .*; mend prepare.ratings.exclude"),
-        ({}, {"targets": ["answer"]}, r"`prepare.ratings.targets` names 'answer', an id, text or group column"),
-        ({}, {"rescale": {"helpful": [1.0]}}, r"`prepare.ratings.rescale.helpful` is \[1.0\], expected \[lowest, hi"),
-        ({}, {"rescale": {"helpful": [5, 1]}}, r"`prepare.ratings.rescale.helpful` is \[5.0, 1.0\], expected"),
         (
             {"stars": lambda i: 9 if i == 2 else 3},
             {"rescale": {"stars": [1, 5]}},

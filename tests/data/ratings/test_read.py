@@ -105,18 +105,11 @@ def with_row(rows, number, **cells):
         ({"question_title": " "}, {}, r"line 6, column 'question_title': .* is refused: missing group; mend"),
         ({}, {"id": "id"}, r"no column 'id' \(found qa_id, .*; mend prepare.ratings.id"),
         ({}, {"group": "title"}, r"no column 'title' .*; mend prepare.ratings.group"),
-        ({}, {"text": {"title": "", "body": "", "answer": ""}}, r"`prepare.ratings.text` names no column"),
         (
             {},
             {"text": {"title": "t", "body": "", "answer": "answer"}},
             r"no column 't' .*; mend prepare.ratings.text.ti",
         ),
-        (
-            {},
-            {"text": {"title": "question_title", "body": "", "answer": ""}, "layout": "separate"},
-            r"`prepare.ratings.layout` is 'separate', which takes a question and an answer",
-        ),
-        ({}, {"head_share": 1.5}, r"`prepare.ratings.head_share` is 1.5, expected 0 to 1"),
         ({}, {"test": "test.csv"}, r"`prepare.ratings.test` is 'test.csv', which is not in the folder"),
     ],
 )

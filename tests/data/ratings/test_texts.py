@@ -171,7 +171,6 @@ def test_no_rows_are_no_texts_and_no_table(tiny_encoder, make):
         ((2, 60, 62), "separate", "adaptive", 64),
         ((3, 60, 20), "separate", "adaptive", None),
         ((3, 60, 20), "separate", "fixed", None),
-        ((-1, 40, 20), "joint", "fixed", None),
         ((0, 0, 0), "joint", "fixed", None),
     ],
 )

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.params import Head
 from whyrank.model.heads import heads
 
@@ -79,12 +78,3 @@ def test_a_chain_is_rebuilt_from_its_description_through_json_so_that_its_weight
 def test_every_registered_head_maps_its_width_to_its_output(kind):
     (head,) = heads.build(some(kind, 8, 4, 0.0), 6)
     assert head(VECTORS).shape == (9, head.output)
-
-
-@pytest.mark.parametrize(("experts", "top"), [(1, 1), (4, 0), (4, 5)])
-def test_a_mixture_of_impossible_sizes_is_a_user_error_that_names_both(experts, top):
-    with pytest.raises(
-        UserError, match=rf"`head\.experts` is {experts} with `head\.top` {top}; .* head\.kind=residual"
-    ):
-        heads.build(some("experts", 8, 4, 0.0, experts, top), 6)
-    heads.build(some("residual", 8, 4, 0.0, experts, top), 6)  # another head does not mind

@@ -200,15 +200,6 @@ def test_fewer_steps_than_looks_are_each_looked_at():
     assert history.evaluations["step"].tolist() == [0, 1, 2]
 
 
-def test_no_looks_at_all_are_a_user_error_that_names_the_key():
-    trained, parts = moving()
-    with pytest.raises(UserError, match=r"early_stopping\.evaluations` is 0; it takes 1 or more"):
-        fit(
-            trained, parts, optimisation(), steps=2, what="test",
-            evaluate=scripted([0.1]), early_stopping=EarlyStopping("mrr", evaluations=0, eval_steps=0, patience=2),
-        )  # fmt: skip
-
-
 def test_looks_are_taken_in_evaluation_mode_and_steps_in_training_mode():
     trained = nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5))
     modes = []

@@ -12,11 +12,9 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from whyrank.core import processes
-from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.training import finetune
-from whyrank.training.barlow import pretrain
 from whyrank.training.engine import sharding
 from whyrank.training.engine.optimiser import Optimiser
 from whyrank.training.engine.sharding import ShardedVectors
@@ -133,27 +131,6 @@ def test_a_process_short_of_texts_runs_as_many_passes_as_the_others_and_adds_not
     assert len(gradients) > 30 and not any(gradient.any() for gradient in gradients)
     # One batch of texts: the first process has it.
     assert not vectors.inference(np.array([3, 5])).any() and len(passes) == 2
-
-
-WRONG = {
-    r"needs `train: all`, not `last`; or set shard_encoder=false": {"train": "last"},
-    r"does not go with LoRA; set lora\.rank=0": {"lora.rank": 4},
-    r"does not go with gradient caching, .*; set cache_tokens=0": {"cache_tokens": 64},
-}
-
-
-@pytest.mark.parametrize("message", WRONG)
-def test_what_it_does_not_go_with_is_a_user_error_with_the_remedy(message, topics, make_encoder, options):
-    chosen = options("finetune_rank", params.FinetuneRank, {"train": "all", "shard_encoder": True} | WRONG[message])
-    with pytest.raises(UserError, match=message):
-        finetune.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
-
-
-def test_fp16_is_a_user_error_too(topics, make_encoder, options):
-    chosen = options("pretrain_barlow", params.PretrainBarlow, {"train": "all", "shard_encoder": True})
-    half = params.Encoder("folder", "auto", "fp16", 0.0, batch_tokens=256, trust_remote_code=False)
-    with pytest.raises(UserError, match=r"does not go with fp16; use -S encoder\.precision=bf16"):
-        pretrain.pretrain_barlow(system.untrained(make_encoder()), topics, chosen, half, 7)
 
 
 def test_one_process_has_nothing_to_share_and_trains_as_without_it(topics, make_encoder, options):

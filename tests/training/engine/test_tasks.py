@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Tasks as Options
 from whyrank.training.engine import loop
 from whyrank.training.engine.loop import Weighted
@@ -52,11 +51,6 @@ def test_the_batches_of_an_objective_so_far_are_counted_for_a_run_that_goes_on()
     made = tasks("equal", start={"large": 10})
     counts = {name: made.drawn(name, 30, 2) for name in SIZE}
     assert sum(counts.values()) == 60 and counts["small"] >= 20 and counts["large"] > 10
-
-
-def test_one_objective_has_to_begin_at_once():
-    with pytest.raises(UserError, match="let one begin at 0"):
-        tasks(start={"small": 1, "large": 2})
 
 
 def test_learnt_weights_settle_at_one_over_the_loss():

@@ -13,7 +13,6 @@ import scipy.sparse
 import torch
 from sentence_transformers.util import mine_hard_negatives
 
-from whyrank.core.errors import UserError
 from whyrank.training.ranking.hard_negatives import mine
 
 
@@ -168,12 +167,3 @@ def test_the_lowest_scoring_pair_of_each_query_has_the_negatives_of_sentence_tra
     assert min(lowest.values())[0] < 0 < max(lowest.values())[0]  # both signs of the own answer's score
     for query, (_, answer) in lowest.items():
         assert [negative for negative in ours[query, answer] if negative >= 0] == theirs[query, answer]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [({"count": 0}, "count is 0"), ({"margin": -0.1}, "margin is -0.1"), ({"margin": 1.5}, "margin is 1.5")],
-)
-def test_a_count_or_a_margin_that_means_nothing_is_a_user_error(wrong, sentence):
-    with pytest.raises(UserError, match=rf"finetune_rank\.hard_negatives\.{sentence}"):
-        mined([[0.5, 0.25]], [(0, 0)], **wrong)

@@ -130,12 +130,6 @@ def test_a_training_with_the_frozen_blocks_learns_what_one_without_them_does_not
     assert losses[1] < losses[0]
 
 
-def test_where_all_blocks_are_trained_there_are_no_frozen_ones_to_read(rated, make_encoder, finetuning):
-    chosen = finetuning(train="all", r_layer_means=True)
-    with pytest.raises(UserError, match=r"layer_means` reads frozen blocks, and all are trained; use -S finetune_rank"):
-        made(replace(rated, held_out=0), make_encoder(), chosen)
-
-
 # Two encoders ---------------------------------------------------------------------------------------------------
 
 
@@ -217,36 +211,24 @@ def test_a_look_that_has_no_value_is_no_better_and_no_fault(rated, make_encoder,
     assert trained.history.best_step == 2 and len(trained.history.evaluations) == 4
 
 
-def test_the_held_out_fold_must_not_choose_its_weights_and_ranking_that_is_off_does_not_either(finetuning):
-    with pytest.raises(UserError, match=r"held-out rows would choose .* train_ratings_spearman"):
-        objectives.early_stopping(finetuning(early_stopping__metric="ratings_spearman"))
+def test_ranking_that_is_off_chooses_no_weights(finetuning):
     assert objectives.early_stopping(finetuning()).metric == ""
     both = finetuning(objectives__rank__weight=1.0)
     assert objectives.early_stopping(both) == both.early_stopping and both.early_stopping.metric == "map@10_all"
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"r_bce__weight": 0.0}, "each of its losses has none"),
-        ({"r_smoothing": 1.5}, r"ratings\.smoothing` is 1\.5; it takes 0 to 1"),
-        ({"r_rank_correlation__temperature": 0.0}, r"temperature` is 0\.0; it takes more than 0"),
-        ({"r_focal__gamma": -1.0}, r"gamma` is -1\.0"),
-        ({"r_focal__gamma": 0.5}, r"gamma` is 0\.5; it takes 0, or 1 or more"),
-        ({"r_encoders": "two"}, r"needs question and answer as two texts; use -S prepare\.ratings\.layout=separate"),
-    ],
-)
-def test_options_that_cannot_be_had_are_user_errors_before_anything_is_encoded(
-    changes, said, rated, make_encoder, finetuning, monkeypatch
+def test_two_encoders_of_joint_texts_are_a_user_error_before_anything_is_encoded(
+    rated, make_encoder, finetuning, monkeypatch
 ):
     monkeypatch.setattr(finetune, "vectors_for", lambda *arguments: pytest.fail("encoded"))
+    said = r"needs question and answer as two texts; use -S prepare\.ratings\.layout=separate"
     with pytest.raises(UserError, match=said):
         finetune.finetune_rank(
-            system.untrained(make_encoder()), replace(rated, held_out=0), finetuning(**changes), ENCODER, 7
+            system.untrained(make_encoder()), replace(rated, held_out=0), finetuning(r_encoders="two"), ENCODER, 7
         )
 
 
-@pytest.mark.parametrize("train", ["head", "last", "all"])
+@pytest.mark.parametrize("train", ["head", "last"])
 def test_blocks_of_an_encoder_that_is_not_of_the_bert_family_are_refused(train, rated, tiny_encoder, finetuning):
     tiny_encoder.is_packed = False
     options = finetuning(r_layer_means=True, train=train)

@@ -1,20 +1,38 @@
-"""The objectives of a fine-tuning, as typed sections of `params.yaml`."""
+"""What the objectives of a fine-tuning have in common, and how several of them share it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass
+
+from whyrank.core.options.sections import (
+    CHECKED,
+    MOST_ENTRIES,
+    MOST_FEATURES,
+    MOST_STEPS,
+    MOST_WEIGHT,
+    Fault,
+    repeated,
+)
+
+# Features that are kept of a vector.
+Dims = Annotated[
+    list[Annotated[StrictInt, Field(ge=1, le=MOST_FEATURES)]], Field(max_length=MOST_ENTRIES, examples=[[]])
+]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class TaskHead:
     """Of an objective other than ranking, on the encoder's vectors; ranking's is `finetune_rank.head`."""
 
-    kind: Literal["shared", "none", "mlp", "residual"]  # shared: with ranking, its head for queries
-    hidden: int  # width of the middle layer
-    output: int  # width of the result, for `mlp`
-    dropout: float  # 0 to 1
+    kind: Literal["shared", "none", "mlp", "residual"] = Field(description="shared: ranking's head for queries")
+    hidden: StrictInt = Field(ge=1, le=MOST_FEATURES, examples=[384], description="features of the middle layer")
+    output: StrictInt = Field(ge=1, le=MOST_FEATURES, examples=[384], description="features of the result of an mlp")
+    dropout: StrictFloat = Field(ge=0, lt=1, examples=[0.1], description="share of features left out in training")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class Objective:
     """What a task may set for itself on an encoder that it shares.
 
@@ -25,124 +43,113 @@ class Objective:
     factor on all tasks does nothing; `finetune_rank.encoder_learning_rate` is what sets the pace of the encoder.
     """
 
-    weight: float  # in the sum of losses; 0: not computed
-    freeze_encoder: bool  # this objective moves the heads alone
-    start_step: int  # steps of the training that it lets pass
-    learning_rate: float  # of what it has for itself, peak; 0: that of all heads
-    encoder_gradient_scale: float  # factor on the gradient that it sends into the encoder; at least 0
+    weight: StrictFloat = Field(ge=0, le=MOST_WEIGHT, examples=[1.0], description="in the sum of losses; 0: off")
+    freeze_encoder: StrictBool = Field(description="the objective moves the heads alone")
+    start_step: StrictInt = Field(
+        ge=0, le=MOST_STEPS, examples=[0], description="steps that it lets pass while other objectives train"
+    )
+    learning_rate: StrictFloat = Field(
+        ge=0, le=1, examples=[0.0], description="of the weights that it has for itself, at its peak; 0: as of all heads"
+    )
+    encoder_gradient_scale: StrictFloat = Field(
+        ge=0, le=MOST_WEIGHT, examples=[1.0], description="factor on the gradient that it sends into the encoder"
+    )
+
+    def without_loss(self, names: tuple[str, ...]) -> Iterator[Fault]:
+        """A fault where the objective is on and each of its losses is off."""
+        if self.weight and not any(getattr(self, name).weight for name in names):
+            yield Fault(
+                "weight",
+                f"is {self.weight:g}, but each of its losses has weight 0",
+                [f"{names[0]}.weight=1", "weight=0"],
+            )
 
 
-@dataclass(frozen=True)
-class Loss:
-    weight: float  # in the sum of the losses of an objective; 0: not called
-    temperature: float  # scores are divided by it
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class WeightedLoss:
-    weight: float
+    weight: StrictFloat = Field(
+        ge=0, le=MOST_WEIGHT, examples=[1.0], description="in the sum of the losses of the objective; 0: off"
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
+class Loss(WeightedLoss):
+    temperature: StrictFloat = Field(gt=0, le=1_000, examples=[0.05], description="scores are divided by it")
+
+
+@dataclass(frozen=True, config=CHECKED)
 class Matryoshka:
     """Every loss of an objective also, or only, on vectors cut to their first features."""
 
-    dims: list[int]  # features kept; the whole vector only where its width is among them; empty: off
-    weights: list[float]  # of each in the sum, above 0
+    dims: Dims = Field(description="features kept; the whole vector only where its width is among them; []: off")
+    weights: Annotated[
+        list[Annotated[StrictFloat, Field(gt=0, le=MOST_WEIGHT)]], Field(max_length=MOST_ENTRIES, examples=[[]])
+    ] = Field(description="of each cut in the sum")
+
+    def faults(self) -> Iterator[Fault]:
+        if len(self.dims) != len(self.weights):
+            yield Fault(
+                "weights",
+                f"has {len(self.weights)} entries and `dims` {len(self.dims)}; give one weight for each",
+                [f"weights=[{','.join(['1.0'] * len(self.dims))}]"],
+            )
+        yield from increasing("dims", self.dims)
 
 
-@dataclass(frozen=True)
-class Espresso:
-    """Every loss also on the vectors of several blocks of the encoder, and on cuts of them."""
-
-    layers: list[int] | Literal["all"]  # numbers of transformer blocks from 1, beside the last one
-    dims: list[int]  # features kept of a cut, below the width of a vector; empty: off
-    align_weight: float  # of drawing a cut to the principal features of its vector
+def increasing(key: str, values: list[int]) -> Iterator[Fault]:
+    if sorted(values) != values and len(set(values)) == len(values):
+        yield Fault(key, f"is {values}; name cuts from the smallest to the largest", [f"{key}={sorted(values)}"])
+    yield from repeated(key, values)
 
 
-@dataclass(frozen=True)
-class RankObjective(Objective):
-    matryoshka: Matryoshka
-
-
-@dataclass(frozen=True)
-class SimilarityObjective(Objective):
-    batch_size: int  # pairs
-    cosine: Loss  # CoSENT: the order of cosines
-    angle: Loss  # the order of AnglE's absolute angle difference
-    angle_signed: Loss  # the same without the absolute value
-    in_batch: Loss  # positives against the other texts of the batch
-    contrastive: Loss  # positives against the other positives and opposites of the same first text
-    mse: WeightedLoss  # the cosine as an estimate of the label
-    positive_from: float  # label from which a pair is a positive of `in_batch` and `contrastive`
-    negative_to: float  # label up to which a pair gives its second text as an opposite of its first
-    head: TaskHead
-    matryoshka: Matryoshka
-    espresso: Espresso
-
-
-@dataclass(frozen=True)
-class ClassificationObjective(Objective):
-    of: Literal["pairs", "query_type"]  # what has the classes
-    batch_size: int  # rows
-    head: TaskHead  # below its linear layer
-
-
-@dataclass(frozen=True)
-class Focal:
-    weight: float
-    gamma: float  # 0: binary cross-entropy; larger: rows that are right already count less
-
-
-@dataclass(frozen=True)
-class PseudoLabels:
-    rounds: int  # of labelling and retraining; 0: off
-    weight: float  # of a pseudo-labelled row at full confidence, a labelled one having 1
-
-
-@dataclass(frozen=True)
-class RatingsObjective(Objective):
-    head: TaskHead  # below its linear layer
-    batch_size: int  # rows
-    encoders: Literal["one", "two"]  # two: answers of the separate layout have an encoder of their own
-    layer_means: bool  # the layer also reads the mean over the tokens after each frozen block
-    bce: WeightedLoss
-    weighted_bce: WeightedLoss
-    focal: Focal
-    mse: WeightedLoss
-    rank_correlation: Loss
-    smoothing: float  # 0 to 1
-    pseudo_labels: PseudoLabels
-
-
-@dataclass(frozen=True)
-class Objectives:
-    rank: RankObjective
-    similarity: SimilarityObjective
-    classification: ClassificationObjective
-    ratings: RatingsObjective
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class Distillation:
     """A term that every objective gets beside its loss: agreement with a teacher on the texts of the batch."""
 
-    weight: float  # 0: off
-    teacher: str  # folder of a system or of an encoder; a dependency of the stage
-    of: Literal["vectors", "scores"]  # scores: of the batch's texts with each other; the widths may differ
-    loss: Literal["cosine", "mse", "kl"]  # of vectors: cosine, mse; of scores: kl, mse
-    temperature: float  # of `kl`; scores are multiplied by similarity.scale and divided by it
+    weight: StrictFloat = Field(ge=0, le=MOST_WEIGHT, examples=[0.0], description="in the sum of losses; 0: off")
+    teacher: str = Field(
+        min_length=1, examples=["models/base"], description="folder of a system or an encoder; encodes each text once"
+    )
+    of: Literal["vectors", "scores"] = Field(
+        description="vectors: of each text; scores: of the texts of a batch with each other, widths may differ"
+    )
+    loss: Literal["cosine", "mse", "kl"] = Field(description="of vectors: cosine, mse; of scores: kl, mse")
+    temperature: StrictFloat = Field(
+        gt=0, le=1_000, examples=[1.0], description="of kl: scores times similarity.scale are divided by it"
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        known = {"vectors": ("cosine", "mse"), "scores": ("kl", "mse")}[self.of]
+        if self.weight and self.loss not in known:
+            yield Fault(
+                "loss", f"is {self.loss}, and of {self.of} it is one of {', '.join(known)}", [f"loss={known[0]}"]
+            )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class Tasks:
     """How several objectives share the training."""
 
-    # all: every batch takes all of them | one is drawn for each batch: proportional to its rows | all alike | by
-    # rows^(1/temperature)
-    sampling: Literal["all", "proportional", "equal", "temperature"]
-    temperature: float  # above 1 lifts small objectives
-    # fixed: as given | uncertainty: learnt beside (Kendall et al. 2018) | equal_gradient: scaled until all pull alike
-    weighting: Literal["fixed", "uncertainty", "equal_gradient"]
-    embeddings: bool  # a learnt vector of each task, added to the encoder's
-    cross_attention: bool  # the vectors of the tasks' heads attend to each other
+    sampling: Literal["all", "proportional", "equal", "temperature"] = Field(
+        description="all: each batch takes all objectives; else one is drawn: proportional to its rows, all alike, by "
+        "rows^(1/temperature)"
+    )
+    temperature: StrictFloat = Field(
+        gt=0, le=1_000, examples=[2.0], description="of the sampling; above 1 lifts small objectives"
+    )
+    weighting: Literal["fixed", "uncertainty", "equal_gradient"] = Field(
+        description="fixed: as given; uncertainty: learnt (Kendall et al. 2018); equal_gradient: all pull alike"
+    )
+    embeddings: StrictBool = Field(description="a learnt vector of each task, added to the encoder's; starts at zero")
+    cross_attention: StrictBool = Field(
+        description="the vectors of the tasks' residual heads attend to each other; starts without effect"
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        if self.weighting == "equal_gradient" and self.sampling != "all":
+            yield Fault(
+                "weighting",
+                f"is equal_gradient, which compares the objectives of a batch, and `sampling: {self.sampling}` gives "
+                "each batch one",
+                ["sampling=all", "weighting=fixed"],
+            )

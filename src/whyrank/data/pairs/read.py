@@ -11,7 +11,6 @@ import pandas as pd
 from whyrank.core.options import params
 from whyrank.data.pairs.label_counts import label_table
 from whyrank.data.pairs.leaks import Key, leak_table, pair_keys
-from whyrank.data.pairs.options import check_sources
 from whyrank.data.pairs.rows import PAIR_COLUMNS, SoundPairs, judge
 from whyrank.data.pairs.sampling import draw, strata_of
 from whyrank.data.pairs.sources import read_pair_source
@@ -70,7 +69,6 @@ def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int) -> Pair
     max_rejected   largest share of rejected rows; a row that says it has no label is none of them
     Raises UserError for whatever the user has to mend in the parameters or the files.
     """
-    check_sources(options.sources)
     parts = [_read_source(source, options.folder, seed) for source in options.sources]
     counts = _frame((part.counts for part in parts), COUNT_COLUMNS)
     rejected = _frame((reject for part in parts for reject in part.rejects), REJECTED_COLUMNS)

@@ -66,11 +66,6 @@ def _candidates(file: RatingFile, options: Ratings) -> list[str]:
     for key, names in (("targets", options.targets), ("exclude", options.exclude), ("rescale", options.rescale)):
         for name in names:
             file.check_column(name, f"prepare.ratings.{key}")
-            if name in taken and key != "exclude":
-                raise UserError(f"params.yaml: `prepare.ratings.{key}` names '{name}', an id, text or group column")
-    for name, ends in options.rescale.items():
-        if len(ends) != 2 or not ends[0] < ends[1]:
-            raise UserError(f"params.yaml: `prepare.ratings.rescale.{name}` is {ends}, expected [lowest, highest]")
     return [name for name in file.columns if name not in taken]
 
 

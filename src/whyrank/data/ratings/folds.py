@@ -30,8 +30,6 @@ def group_numbers(keys: Sequence[str]) -> np.ndarray:
 
 def folds(group_N: np.ndarray, count: int) -> np.ndarray:
     """(N,) int64 in [0, count): scikit-learn's GroupKFold, which draws nothing and evens out the rows of the folds."""
-    if count < 2:
-        raise UserError(f"params.yaml: `prepare.ratings.folds` is {count}, expected 2 or more")
     groups = len(np.unique(group_N))
     if groups < count:
         raise UserError(

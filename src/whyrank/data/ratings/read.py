@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
-from whyrank.core.options.objectives import RatingsObjective
-from whyrank.core.options.ratings import Ratings
+from whyrank.core.options.ratings import Ratings, RatingsObjective
 from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.data.files.cells import CellError, read_id, read_title
 from whyrank.data.files.raw import Row
@@ -39,7 +38,6 @@ def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
     """
     if objective.weight <= 0:
         return RatingSet(pd.DataFrame(columns=RATING_COLUMNS[:-2]))
-    _check_fields(options)
     files = read_files(options)
     targets = find_targets(files["train"], options)
     read = [row for use, file in files.items() for row in _read_rows(file, use, options)]
@@ -60,19 +58,6 @@ def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
             "rating_columns": targets.table,
         },
     )
-
-
-def _check_fields(options: Ratings) -> None:
-    text = options.text
-    if not any(asdict(text).values()):
-        raise UserError("params.yaml: `prepare.ratings.text` names no column; name one for title, body or answer")
-    if options.layout == "separate" and not (text.answer and (text.title or text.body)):
-        raise UserError(
-            "params.yaml: `prepare.ratings.layout` is 'separate', which takes a question and an answer; name columns "
-            "for both in prepare.ratings.text, or set layout to joint"
-        )
-    if not 0 <= options.head_share <= 1:
-        raise UserError(f"params.yaml: `prepare.ratings.head_share` is {options.head_share:g}, expected 0 to 1")
 
 
 def _read_rows(file: RatingFile, use: str, options: Ratings) -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from whyrank.core.options.objectives import RatingsObjective
+from whyrank.core.options.ratings import RatingsObjective
 
 NEAR = 0.1
 

@@ -76,7 +76,7 @@ def longest_text(encoder: Encoder, options: Ratings) -> int:
     special = encoder.tokenizer.num_special_tokens_to_add(pair=is_joint and len(parts) > 1)
     # The RoBERTa family keeps the first places of its table for padding.
     most, longest = encoder.longest - encoder.first_position, (sum(own) if is_joint else max(own)) + special
-    if min(astuple(options.tokens)) < 0 or not special < longest <= most:
+    if not special < longest <= most:
         raise UserError(
             f"params.yaml: `prepare.ratings.tokens` makes texts of {longest} tokens, {special} special ones included, "
             f"but this encoder takes {special + 1} to {most}; give title, body and answer a sum that fits"

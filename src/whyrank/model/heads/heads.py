@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import TaskHead
 from whyrank.core.options.params import Head as HeadParams
 from whyrank.model.heads.experts import ExpertsHead
@@ -67,11 +66,6 @@ def build(params: HeadParams | TaskHead, width: int) -> nn.Sequential:
     """A chain of one new head, or of none for `kind: none`. Raises UserError for a mixture of impossible sizes."""
     if params.kind == "none":
         return nn.Sequential()
-    if isinstance(params, HeadParams) and params.kind == "experts" and not 1 <= params.top <= params.experts >= 2:
-        raise UserError(
-            f"params.yaml: `head.experts` is {params.experts} with `head.top` {params.top}; a mixture takes 2 experts "
-            "or more, and top from 1 to as many; or set head.kind=residual"
-        )
     kind = HEADS[params.kind]
     return nn.Sequential(kind(width=width, **{name: getattr(params, name) for name in kind.SIZES if name != "width"}))
 

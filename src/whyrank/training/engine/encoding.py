@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 
 from whyrank.core import processes
-from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.encoder import lora, vector_cache
-from whyrank.training.engine import sharding
 from whyrank.training.engine.sharding import ShardedVectors
 from whyrank.training.engine.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors, means_below
 
@@ -27,10 +25,6 @@ def vectors_for(
 
     kept   of another training from the same encoder: what it computed once is not computed again
     """
-    if options.lora.rank and options.train != "all":
-        raise UserError(f"params.yaml: LoRA needs `train: all`, not `{options.train}`; or set lora.rank=0")
-    if options.shard_encoder:
-        sharding.check(options, encoder.precision)
     ranking, rows = prepared.token_ids, prepared.training_token_ids
     limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
     if options.train != "head":

@@ -13,29 +13,8 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from whyrank.core.errors import UserError
-from whyrank.core.options.params import Optimisation
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.training.engine.vectors import LiveVectors
-
-
-def check(options: Optimisation, precision: str) -> None:
-    """Raises UserError where `shard_encoder` meets what it does not go with, also in a run of one process."""
-    if options.train != "all":
-        raise UserError(
-            f"params.yaml: `shard_encoder: true` needs `train: all`, not `{options.train}`; or set shard_encoder=false"
-        )
-    if options.lora.rank:
-        raise UserError("params.yaml: `shard_encoder: true` does not go with LoRA; set lora.rank=0")
-    if options.cache_tokens:
-        raise UserError(
-            "params.yaml: `shard_encoder: true` does not go with gradient caching, whose forward passes differ in "
-            "number from process to process; set cache_tokens=0, and gradient_checkpointing=true to save memory"
-        )
-    if precision == "fp16":
-        raise UserError(
-            "params.yaml: `shard_encoder: true` does not go with fp16; use -S encoder.precision=bf16, or fp32"
-        )
 
 
 class ShardedVectors(LiveVectors):

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Tasks as Options
 
 DEFAULTS = Options(sampling="all", temperature=1.0, weighting="fixed", embeddings=False, cross_attention=False)
@@ -39,17 +38,6 @@ class Tasks(nn.Module):
         self.size = {name: (size or {}).get(name, 1) for name in weight}
         self.seed = seed
         self.learns_weights = self.options.weighting == "uncertainty" and len(self.weight) > 1
-        if min(self.start.values()) > 0:
-            raise UserError(f"params.yaml: every objective has a start_step above 0 ({self.start}); let one begin at 0")
-        if self.is_equal and self.options.sampling != "all":
-            raise UserError(
-                f"params.yaml: `finetune_rank.tasks.weighting: equal_gradient` compares the objectives of a batch, and "
-                f"`sampling: {self.options.sampling}` gives each batch one; use -S finetune_rank.tasks.sampling=all"
-            )
-        if self.options.temperature <= 0:
-            raise UserError(
-                f"params.yaml: `finetune_rank.tasks.temperature` is {self.options.temperature}; it takes more than 0"
-            )
         if self.learns_weights:
             self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in weight})
 

@@ -23,11 +23,6 @@ class DevWatch:
     ) -> None:
         """evaluate   dev metrics, larger is better; looked at before the first step, as often as `stopping` says, and
         after the last of `steps`"""
-        if stopping.evaluations < 1:
-            raise UserError(
-                f"params.yaml: `finetune_rank.early_stopping.evaluations` is {stopping.evaluations}; it takes 1 "
-                "or more, as in -S finetune_rank.early_stopping.evaluations=4"
-            )
         self.trained, self.evaluate, self.steps = trained, evaluate, steps
         self.metric, self.patience = stopping.metric, stopping.patience
         self.due = due_steps(stopping, steps)

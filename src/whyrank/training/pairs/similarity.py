@@ -13,8 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from whyrank.batches.pairs import ORDER_LOSSES, PairBatch, PairBatches
-from whyrank.core.errors import UserError
-from whyrank.core.options.objectives import SimilarityObjective as SimilarityOptions
+from whyrank.core.options.pairs import SimilarityObjective as SimilarityOptions
 from whyrank.core.options.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
@@ -40,11 +39,6 @@ class SimilarityObjective(nn.Module):
         self.vectors, self.options = vectors, options
         self.blocks = espresso_blocks(system, options) if options.espresso.dims else []
         self.weights = {name: getattr(options, name).weight for name in TERMS if getattr(options, name).weight > 0}
-        if not self.weights:
-            raise UserError(
-                "params.yaml: `finetune_rank.objectives.similarity` has a weight, but each of its losses has none; "
-                "use -S finetune_rank.objectives.similarity.cosine.weight=1"
-            )
         self.batches = PairBatches(
             prepared.pairs[prepared.pairs["use"] == "train"],
             size=options.batch_size,

@@ -8,8 +8,6 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from whyrank.core.errors import UserError
-
 # Pairs scored at a time: 512 against 50,000 answers are 130 MB, with float32 scores and the mask beside them.
 BLOCK = 512
 
@@ -40,19 +38,11 @@ def mine(
     text_A                (A,) int, equal where the texts are: no answer with the text of a relevant one is a negative
     Returns (P, N) int64 rows of answers, best first, -1 where fewer remain. Equal scores come in no stated order, but
     the same one every time. Temporaries take about 5 * block * A bytes in float32.
-    Raises UserError on a count below 1 or a margin outside [0, 1].
     Moreira et al. 2024, arXiv:2407.15831, TopK-PercPos (best at a margin of 0.05); the bound of a negative score as in
     sentence-transformers' `mine_hard_negatives(relative_margin=...)` since its issue 3819. From that one it differs in
     two points: that one keeps scores equal to the bound, and holds every pair of a query to the bound of its
     lowest-scoring relevant answer.
     """
-    if count < 1:
-        raise UserError(f"finetune_rank.hard_negatives.count is {count}; mining takes 1 or more")
-    if not 0 <= margin <= 1:
-        raise UserError(
-            f"finetune_rank.hard_negatives.margin is {margin}, outside 0 to 1; "
-            "use -S finetune_rank.hard_negatives.margin=0.05"
-        )
     query_QD, answer_AD = torch.as_tensor(query_QD), torch.as_tensor(answer_AD)
     device, answers = answer_AD.device, len(answer_AD)
     text_AT = scipy.sparse.csr_matrix((np.ones(answers, dtype=bool), (np.arange(answers), text_A)))

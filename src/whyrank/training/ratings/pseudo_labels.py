@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from whyrank.core.options.objectives import PseudoLabels
+from whyrank.core.options.ratings import PseudoLabels
 from whyrank.core.prepared import Prepared
 
 # `use` of a row whose targets are predictions.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from whyrank.core.options.objectives import RatingsObjective as Options
+from whyrank.core.options.ratings import RatingsObjective as Options
 from whyrank.core.prepared import Prepared
 from whyrank.training.ratings import pseudo_labels
 

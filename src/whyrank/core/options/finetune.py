@@ -1,0 +1,151 @@
+"""`finetune_rank`: train a system by the weighted sum of the objectives that are on."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass
+
+from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Tasks
+from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
+from whyrank.core.options.pairs import ClassificationObjective, SimilarityObjective
+from whyrank.core.options.ratings import RatingsObjective
+from whyrank.core.options.sections import CHECKED, MOST_ROUNDS, MOST_ROWS, MOST_STEPS, Fault
+
+
+@dataclass(frozen=True, config=CHECKED)
+class RankObjective(Objective):
+    """Ranking of the answers of a query."""
+
+    matryoshka: Matryoshka = Field(description="the loss on vectors cut to so many features; the sum is trained")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class Objectives:
+    """The tasks, each with its weight in the sum of losses."""
+
+    rank: RankObjective = Field(description="ranking of the answers of a query")
+    similarity: SimilarityObjective = Field(description="similarity of pairs of sentences (prepare.pairs)")
+    classification: ClassificationObjective = Field(description="the class of a text or of a pair")
+    ratings: RatingsObjective = Field(description="ratings of texts on several targets (prepare.ratings), out of fold")
+
+    @property
+    def on(self) -> dict[str, Objective]:
+        """Those that are trained, by name."""
+        return {name: objective for name, objective in vars(self).items() if getattr(objective, "weight", 0) > 0}
+
+    def faults(self) -> Iterator[Fault]:
+        if not self.on:
+            yield Fault("rank.weight", "is 0, and so is the weight of every other objective", ["rank.weight=1"])
+        elif all(objective.start_step for objective in self.on.values()):
+            first = next(iter(self.on))
+            yield Fault(
+                f"{first}.start_step",
+                f"is {self.on[first].start_step}, and every objective begins later than step 0",
+                [f"{first}.start_step=0"],
+            )
+
+
+@dataclass(frozen=True, config=CHECKED)
+class Similarity:
+    """How a query and an answer are compared."""
+
+    kind: Literal["cosine", "dot"] = Field(description="of two vectors")
+    scale: StrictFloat = Field(gt=0, le=10_000, examples=[20.0], description="inverse temperature, factor on a score")
+    learn_scale: StrictBool = Field(description="the scale is trained, too")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class RankBatches:
+    """What decides the composition of the batches of fine-tuning; `prepare` draws some to look at them."""
+
+    batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="queries")
+    candidates: Literal["all", "batch"] = Field(
+        description="answers that a query is scored against: those of the batch, or all of the corpus"
+    )
+    same_answer: Literal["masked", "negative"] = Field(
+        description="other relevant answers of a query; negative: they serve as negatives, a known fault"
+    )
+    objectives: Objectives = Field(description="the tasks, each with its weight in the sum of losses")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class HardNegatives:
+    """Mined answers that score high and are wrong, beside those of the batch."""
+
+    count: StrictInt = Field(ge=0, le=1_000, examples=[0], description="per training pair; 0: none")
+    margin: StrictFloat = Field(
+        ge=0,
+        le=1,
+        examples=[0.05],
+        description="they score below the pair's own answer by this share of its score, lest they be right",
+    )
+    refresh: StrictFloat = Field(
+        ge=0, le=MOST_ROUNDS, examples=[1.0], description="epochs until they are re-mined; 0: once, before training"
+    )
+
+
+@dataclass(frozen=True, config=CHECKED)
+class FinetuneRank(RankBatches, Optimisation):
+    """Fine-tuning of the base encoder and of the pretrained one."""
+
+    epochs: StrictFloat = Field(
+        ge=0, le=MOST_ROUNDS, examples=[2.0], description="rounds through the training pairs, at most; 0 trains nothing"
+    )
+    max_steps: StrictInt = Field(ge=0, le=MOST_STEPS, examples=[0], description="updates; 0: as many as `epochs` gives")
+    tasks: Tasks = Field(description="how several objectives share the training")
+    distillation: Distillation = Field(description="agreement with a teacher, beside the loss of each objective")
+    hard_negatives: HardNegatives = Field(description="answers that score high and are wrong")
+    max_candidates: StrictInt = Field(
+        ge=2, le=100_000_000, examples=[5_000], description="answers of the largest corpus for `candidates: all`"
+    )
+    similarity: Similarity = Field(description="how a query and an answer are compared")
+    encoders: Literal["shared", "dual"] = Field(description="dual: one head for queries, another for answers")
+    barlow_head: Literal["inherit", "freeze", "drop"] = Field(
+        description="the head of pretraining: go on training it, keep it under a new head, or leave it out"
+    )
+    head: Head = Field(description="a new head")
+    early_stopping: EarlyStopping = Field(description="when the dev set is evaluated, and when training stops")
+
+    def faults(self) -> Iterator[Fault]:
+        yield from Optimisation.faults(self)
+        if self.candidates == "all" and self.hard_negatives.count:
+            yield Fault(
+                "hard_negatives.count",
+                f"is {self.hard_negatives.count}, but with `candidates: all` every answer is a candidate already",
+                ["hard_negatives.count=0", "candidates=batch"],
+            )
+        yield from self._faults_of_pairs()
+        yield from self._faults_of_ratings()
+
+    def _faults_of_pairs(self) -> Iterator[Fault]:
+        if not self.objectives.similarity.weight or not self.objectives.similarity.espresso.dims:
+            return
+        key, off = "objectives.similarity.espresso.dims", "objectives.similarity.espresso.dims=[]"
+        if self.train != "all":
+            yield Fault(key, f"does not go with a frozen encoder (`train: {self.train}`)", ["train=all", off])
+        if self.shard_encoder:
+            yield Fault(key, "does not go with a sharded encoder", ["shard_encoder=false", off])
+
+    def _faults_of_ratings(self) -> Iterator[Fault]:
+        ratings, key = self.objectives.ratings, "objectives.ratings"
+        if not ratings.weight:
+            return
+        if ratings.encoders == "two" and self.shard_encoder:
+            yield Fault(
+                f"{key}.encoders",
+                "is two, which does not go with a sharded encoder",
+                ["shard_encoder=false", f"{key}.encoders=one"],
+            )
+        if ratings.layer_means and self.train == "all":
+            yield Fault(
+                f"{key}.layer_means",
+                "is true, which reads frozen layers, and `train: all` leaves none",
+                [f"{key}.layer_means=false", "train=last"],
+            )
+        if self.early_stopping.metric.startswith("ratings_"):
+            yield Fault(
+                "early_stopping.metric",
+                f"is {self.early_stopping.metric}: the held-out rows would choose the weights that predict them",
+                ["early_stopping.metric=train_ratings_spearman", 'early_stopping.metric=""'],
+            )
