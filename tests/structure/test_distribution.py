@@ -23,6 +23,7 @@ DISTRIBUTION = {
     "hydra": "hydra-core",
     "markdown_it": "markdown-it-py",
     "pytrec_eval": "pytrec-eval-terrier",
+    "ruamel": "ruamel.yaml",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
@@ -41,7 +42,7 @@ IMPORTING = ("import_module", "importorskip", "find_spec")
 INTERNAL, PUBLIC = "dvc", "dvc.api"
 # Private, and yet the documented way: torch's notes on extending it import the first, Python's documentation of
 # namedtuple has the others.
-ALLOWED = {"torch.utils._python_dispatch.TorchDispatchMode", "dvc.utils.serialize.load_yaml"}
+ALLOWED = {"torch.utils._python_dispatch.TorchDispatchMode"}
 OF_NAMED_TUPLES = {"_fields", "_replace"}
 
 
