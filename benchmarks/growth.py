@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from whyrank.core import io
-from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder import source
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.encoder.source import embedded_folder
 
@@ -77,7 +77,7 @@ def main() -> None:
     def sizes(*full: int) -> list[int]:
         return [size // options.divide for size in full]
 
-    encoder = encoders.load(embedded_folder(), attention_dropout=0.0)
+    encoder = source.load(embedded_folder(), attention_dropout=0.0)
     curves = [
         curve("encoding, texts of 64 tokens", sizes(64, 128, 256, 512), lambda n: encode(encoder, texts(n, 64))),
         curve(

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from whyrank.measure.metrics import ranking
-from whyrank.scoring.search import blocks
+from whyrank.scoring.search import tiles
 
 
 @pytest.fixture(scope="session")
-def by_definition() -> Callable[..., blocks.Found]:
-    def found(score_QA: np.ndarray, pairs: blocks.Pairs, keep: int) -> blocks.Found:
+def by_definition() -> Callable[..., tiles.Found]:
+    def found(score_QA: np.ndarray, pairs: tiles.Pairs, keep: int) -> tiles.Found:
         largest_Q1 = np.abs(score_QA).max(axis=1, keepdims=True).astype(np.float64)
         step_Q1 = 2.0**-20 * np.maximum(largest_Q1, np.finfo(np.float32).tiny)
         rounded_QA = np.round(score_QA / step_Q1) * step_Q1
         order_QK = np.argsort(-rounded_QA, axis=1, kind="stable")[:, :keep]
-        return blocks.Found(
+        return tiles.Found(
             *ranking.locate(rounded_QA, *pairs),
             rounded_QA[pairs.query_P, pairs.answer_P],
             order_QK,
@@ -27,21 +27,21 @@ def by_definition() -> Callable[..., blocks.Found]:
 
 
 @pytest.fixture(scope="session")
-def same() -> Callable[[blocks.Found, blocks.Found], None]:
-    def check(one: blocks.Found, two: blocks.Found) -> None:
-        for name, of_one, of_two in zip(blocks.Found._fields, one, two, strict=True):
+def same() -> Callable[[tiles.Found, tiles.Found], None]:
+    def check(one: tiles.Found, two: tiles.Found) -> None:
+        for name, of_one, of_two in zip(tiles.Found._fields, one, two, strict=True):
             np.testing.assert_array_equal(of_one, of_two, err_msg=name)
 
     return check
 
 
 @pytest.fixture(scope="session")
-def make_pairs() -> Callable[[int, int, int], blocks.Pairs]:
+def make_pairs() -> Callable[[int, int, int], tiles.Pairs]:
     """1 to `most` relevant answers of each query."""
 
-    def make(queries: int, answers: int, most: int) -> blocks.Pairs:
+    def make(queries: int, answers: int, most: int) -> tiles.Pairs:
         random = np.random.default_rng(5)
         answer_of = [np.sort(random.choice(answers, 1 + query % most, replace=False)) for query in range(queries)]
-        return blocks.Pairs(np.repeat(np.arange(queries), [len(of) for of in answer_of]), np.concatenate(answer_of))
+        return tiles.Pairs(np.repeat(np.arange(queries), [len(of) for of in answer_of]), np.concatenate(answer_of))
 
     return make

@@ -14,8 +14,9 @@ from torch import nn
 
 from whyrank.core import io
 from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder import source
 from whyrank.model.heads import export, heads
-from whyrank.model.heads.task_export import ranking_layers
+from whyrank.model.heads.export import ranking_layers
 from whyrank.model.heads.task_heads import TaskHeads, rebuild
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
@@ -125,7 +126,7 @@ def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     """A system as `save` wrote it, on the encoder's device, dropout off."""
     folder = Path(folder)
     description = io.read_json(folder / DESCRIPTION)
-    encoder = encoders.load(folder, trust_remote_code=trust_remote_code)
+    encoder = source.load(folder, trust_remote_code=trust_remote_code)
     query_head = heads.rebuild(description["query"])
     answer_head = heads.rebuild(description["answer"]) if "answer" in description else query_head
     tasks = rebuild(description["tasks"]) if "tasks" in description else None
@@ -138,7 +139,7 @@ def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     """A system as `save` wrote it, or of another folder the encoder by itself."""
     if (Path(folder) / DESCRIPTION).exists():
         return load(folder, trust_remote_code=trust_remote_code)
-    return untrained(encoders.load(folder, trust_remote_code=trust_remote_code))
+    return untrained(source.load(folder, trust_remote_code=trust_remote_code))
 
 
 def longest(folder: str | Path) -> int:

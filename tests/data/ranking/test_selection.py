@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from whyrank.data.files.truncation import cut
+from whyrank.data.files.text import cut
 from whyrank.data.ranking.selection import SELECTIONS, Document, Selection, fit_idf, sentences
 
 Count = Callable[[list[str]], list[int]]

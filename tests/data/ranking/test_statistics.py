@@ -5,11 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from whyrank.data.ranking.duplicates import find_duplicates
-from whyrank.data.ranking.leaks import CONFLICT_COLUMNS, LEAK_COLUMNS
-from whyrank.data.ranking.lengths import tfidf_mass_lost, token_lengths
-from whyrank.data.ranking.overlap import lexical_overlap
-from whyrank.data.ranking.query_types import count_as
+from whyrank.data.files.cells import count_as
+from whyrank.data.ranking.duplicates import CONFLICT_COLUMNS, LEAK_COLUMNS, find_duplicates
 from whyrank.data.ranking.selection import fit_idf
 from whyrank.data.ranking.statistics import (
     count_duplicates,
@@ -17,6 +14,9 @@ from whyrank.data.ranking.statistics import (
     count_per_answer,
     count_queries,
     count_rows,
+    lexical_overlap,
+    tfidf_mass_lost,
+    token_lengths,
     type_imbalance,
 )
 

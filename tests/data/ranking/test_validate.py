@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.raw import RawSource, RawTable, Row
+from whyrank.data.files.readers import RawSource, RawTable, Row
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.validate import Validated, check_rejected, validate
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.data.pairs.label_counts import label_table
+from whyrank.data.pairs.statistics import label_table
 from whyrank.diagnosis.probes.ranking import representation
 from whyrank.diagnosis.registry import examine
 from whyrank.findings.finding import Finding

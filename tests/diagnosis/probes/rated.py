@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from whyrank.core.options import params
-from whyrank.data.files.raw import Row
+from whyrank.data.files.readers import Row
 from whyrank.data.ratings.columns import find_targets
 from whyrank.data.ratings.files import RatingFile
 from whyrank.data.ratings.folds import fold_table, folds, group_numbers

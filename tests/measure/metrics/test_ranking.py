@@ -59,7 +59,6 @@ def by_hand():
 def test_places_of_the_table_worked_by_hand(by_hand):
     assert by_hand.above_P.tolist() == [1, 3, 0, 0]
     assert by_hand.tied_P.tolist() == [2, 1, 3, 3]
-    assert by_hand.n_without_relevant == 1
 
 
 def test_accuracy_worked_by_hand(by_hand):

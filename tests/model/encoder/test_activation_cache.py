@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from whyrank.core import io
-from whyrank.model.encoder import activation_cache, blocks
+from whyrank.model.encoder import blocks, vector_cache
 
 ROWS = [[2, 7, 8, 3], [2, 9, 3]]
 
@@ -48,14 +48,14 @@ def test_what_is_above_the_kept_blocks_does_not_matter_and_all_below_does(make_e
 
 def test_the_files_least_lately_used_go_and_one_that_is_too_large_is_not_written(tmp_path, monkeypatch):
     tokens = {name: torch.full((4, 8), float(value)) for value, name in enumerate("abc")}
-    monkeypatch.setattr(activation_cache, "KEPT_BYTES", 2 * 256 + 150)  # two files with their headers
+    monkeypatch.setattr(vector_cache, "KEPT_BYTES", 2 * 256 + 150)  # two files with their headers
     for age, name in enumerate("abc"):
-        activation_cache.kept(tmp_path / f"{name}.npy", lambda name=name: tokens[name])
+        vector_cache.kept(tmp_path / f"{name}.npy", lambda name=name: tokens[name])
         os.utime(tmp_path / f"{name}.npy", (age, age))
         if name == "b":
             os.utime(tmp_path / "a.npy", (9, 9))
     assert {file.stem for file in tmp_path.iterdir()} == {"a", "c"}
-    activation_cache.kept(tmp_path / "d.npy", lambda: torch.zeros(40, 8))
+    vector_cache.kept(tmp_path / "d.npy", lambda: torch.zeros(40, 8))
     assert not (tmp_path / "d.npy").exists()
 
 
@@ -64,5 +64,5 @@ def test_a_full_disk_costs_a_warning(tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(io, "write_array", full)
-    found = activation_cache.kept(tmp_path / "a.npy", lambda: torch.ones(2, 3))
+    found = vector_cache.kept(tmp_path / "a.npy", lambda: torch.ones(2, 3))
     assert torch.equal(found, torch.ones(2, 3)) and "No space left" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import torch
 
 from whyrank.core import runtime
 from whyrank.core.errors import UserError
-from whyrank.model.encoder import encoder as encoders
+from whyrank.model.encoder import source
 from whyrank.model.encoder.encoder import length_batches
 
 TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school", "the car"]
@@ -108,7 +108,7 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
         folder = tmp_path / pooling
         folder.mkdir()
         encoder.save(folder, longest=16)
-        back = encoders.load(folder)
+        back = source.load(folder)
         rows = encoder.tokenise(TEXTS, 16)
         assert back.pooling == pooling and not back.training
         assert back.tokenise(TEXTS, 16) == rows
@@ -119,8 +119,8 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
 
 
 def test_a_pooling_named_in_the_parameters_goes_before_the_declared_one(tiny_folder):
-    assert encoders.load(tiny_folder).pooling == "mean"
-    other = encoders.load(tiny_folder, pooling="cls")
+    assert source.load(tiny_folder).pooling == "mean"
+    other = source.load(tiny_folder, pooling="cls")
     assert (other.pooling, other.declared) == ("cls", "mean")
 
 
@@ -136,13 +136,13 @@ def test_a_pooling_named_in_the_parameters_goes_before_the_declared_one(tiny_fol
     ],
 )
 def test_the_declared_pooling_is_read_in_the_new_and_the_old_spelling(tmp_path, config, expected):
-    assert encoders.declared_pooling(tmp_path) is None  # nothing declared
+    assert source.declared_pooling(tmp_path) is None  # nothing declared
     (tmp_path / "1_Pooling").mkdir()
     (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(config))
-    assert encoders.declared_pooling(tmp_path) == expected
+    assert source.declared_pooling(tmp_path) == expected
 
 
 def test_a_folder_without_an_encoder_is_a_user_error_of_one_line(tmp_path):
     with pytest.raises(UserError, match=r"`encoder\.source` .* cannot be loaded") as error:
-        encoders.load(tmp_path)
+        source.load(tmp_path)
     assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.model.heads.experts import ExpertsHead
+from whyrank.model.heads.heads import ExpertsHead
 
 VECTORS = torch.randn(9, 6, generator=torch.Generator().manual_seed(0)) * 3 + 1
 

@@ -16,7 +16,6 @@ from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, Prepared
 from whyrank.lexical import pairs as pair_words
 from whyrank.model import system
-from whyrank.model.encoder import encoder as encoders
 from whyrank.model.encoder import source
 from whyrank.model.heads import heads
 from whyrank.scoring.pairs import score as similarity
@@ -234,7 +233,7 @@ def lines(file):
 
 @pytest.mark.slow
 def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
-    encoder = encoders.load(source.embedded_folder(), pooling="mean")
+    encoder = source.load(source.embedded_folder(), pooling="mean")
     options = Encoder("embedded", "mean", "fp32", 0.0, batch_tokens=4096, trust_remote_code=False)
     predictions = similarity.predict(system.untrained(encoder), graded_sets, options, longest=128)
     metrics = similarity.summary(graded_sets, predictions).metrics

@@ -9,7 +9,7 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Evaluate
 from whyrank.scoring.ranking import score as rank
-from whyrank.scoring.search import blocks, embed
+from whyrank.scoring.search import embed, tiles
 from whyrank.scoring.search.embed import Vectors
 
 OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4, pair_tokens=128)
@@ -184,7 +184,7 @@ def test_scores_in_tiles_give_the_run_of_whole_rows(make_prepared, monkeypatch, 
         [(f"q{i}", f"a{a}", 1.0 + a % 3) for i in range(60) for a in random.choice(500, 1 + i % 4, replace=False)],
     )
     monkeypatch.setattr(rank, "STREAM", stream)
-    monkeypatch.setattr(blocks, "COLUMNS", 90)
+    monkeypatch.setattr(tiles, "COLUMNS", 90)
     score, test_Q = embed.scorer(vectors, "dot"), rank.judged(prepared, "test")
     options = Evaluate([1, 3], [3, 10], [10], "", keep=20, pair_tokens=128)
     tiled, whole = (rank.rank(of, prepared, test_Q, options) for of in (score, lambda query_Q: score(query_Q)))

@@ -11,7 +11,7 @@ from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.scoring.ranking import score as rank
-from whyrank.scoring.search import blocks, embed, survey
+from whyrank.scoring.search import embed, one_pass_topk, tiles
 from whyrank.scoring.search.embed import Vectors
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -72,8 +72,8 @@ def some_vectors(random):
 
 @pytest.mark.parametrize("kind", ["cosine", "dot"])
 def test_tiles_pairs_and_bounds_are_those_of_the_whole_rows(kind, monkeypatch):
-    monkeypatch.setattr(blocks, "ROWS", 8)
-    monkeypatch.setattr(blocks, "COLUMNS", 60)
+    monkeypatch.setattr(tiles, "ROWS", 8)
+    monkeypatch.setattr(tiles, "COLUMNS", 60)
     score, query_Q = embed.scorer(some_vectors(np.random.default_rng(0)), kind), np.arange(3, 30, 2)
     score_QA, tiled_QA = score(query_Q), np.full((14, 500), np.nan)
     firsts = []
@@ -104,14 +104,14 @@ class Shelf:
 
 
 def test_answers_are_read_once_in_order_a_block_at_a_time(monkeypatch):
-    monkeypatch.setattr(blocks, "ROWS", 4)
-    monkeypatch.setattr(blocks, "COLUMNS", 60)
+    monkeypatch.setattr(tiles, "ROWS", 4)
+    monkeypatch.setattr(tiles, "COLUMNS", 60)
     vectors = some_vectors(np.random.default_rng(0))
     shelf = Shelf(vectors.answer_AD)
-    found = survey.find_in_tiles(
+    found = one_pass_topk.find_in_tiles(
         embed.scorer(Vectors(vectors.query_ND, shelf), "cosine"),
         np.arange(30),
-        blocks.Pairs(np.arange(30), np.arange(30)),
+        tiles.Pairs(np.arange(30), np.arange(30)),
         keep=5,
     )
     own, *swept = shelf.taken

@@ -10,7 +10,7 @@ from torch import nn
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.model.heads.experts import ExpertsHead
+from whyrank.model.heads.heads import ExpertsHead
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine import terms

@@ -3,10 +3,24 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from whyrank.data.ranking.query_types import TYPES
+QUESTION = "question"
+CONVERSATION = "conversation"
+TYPES = (QUESTION, CONVERSATION)
+
+
+def count_as(declared: Sequence[str], texts: Sequence[str], *, short_conversation: int) -> list[str]:
+    """A conversation of fewer than `short_conversation` characters counts as a question; a question stays one.
+
+    declared   "question", "conversation", or "" where the set declares no types: then the length alone decides
+    """
+    return [
+        QUESTION if kind == QUESTION or len(text) < short_conversation else CONVERSATION
+        for kind, text in zip(declared, texts, strict=True)
+    ]
+
 
 Section = dict[str, str]
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -8,7 +8,7 @@ import datasets
 from datasets.exceptions import DatasetsError
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.raw import SPLIT_NAMES, RawSource, RawTable, Row, name_splits
+from whyrank.data.files.readers import SPLIT_NAMES, RawSource, RawTable, Row, name_splits
 
 
 def read_hub(name: str) -> RawSource:

@@ -1,15 +1,64 @@
-"""One reader per file format: path -> rows. A broken line becomes a row with a fault, counted where it stands."""
+"""Rows as they were read, not yet judged, and one reader per file format: path -> rows.
+
+A broken line becomes a row with a fault, counted where it stands.
+"""
 
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.raw import Row
+
+Content = TypeVar("Content")
+SPLITS = ("train", "dev", "test")
+# The hub says "validation" where BEIR says "dev".
+SPLIT_NAMES = {"train": "train", "dev": "dev", "validation": "dev", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: its 1-based line (row number in Parquet and on the hub), its cells, or why it has none."""
+
+    line: int
+    cells: dict[str, Any] = field(default_factory=dict)
+    fault: str | None = None
+    shown: str = ""
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """`file` is the name to show to the user, relative to the source."""
+
+    file: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """`qrels` is keyed by split; its one key is `all` when there is one file, which is then ours to split."""
+
+    corpus: RawTable
+    queries: RawTable
+    qrels: dict[str, RawTable]
+
+
+def name_splits(found: dict[str, Content], place: str) -> dict[str, Content]:
+    """Key qrels by split: `all` when there is one, else train, dev, test in this order, `train` among them."""
+    if len(found) == 1:
+        return {"all": next(iter(found.values()))}
+    unknown = sorted(set(found) - set(SPLIT_NAMES))
+    if unknown:
+        raise UserError(f"{place}: '{unknown[0]}' is no split; keep one file, or files named train, dev and test")
+    named = {SPLIT_NAMES[name]: value for name, value in found.items()}
+    if len(named) < len(found) or "train" not in named:
+        raise UserError(f"{place}: found {', '.join(sorted(found))}; keep one train, at most one dev and one test")
+    return {split: named[split] for split in SPLITS if split in named}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from whyrank.data.pairs.label_counts import is_unlabelled
+from whyrank.data.pairs.statistics import is_unlabelled
 
 _LEVELS = 5
 

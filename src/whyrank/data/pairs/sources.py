@@ -1,4 +1,7 @@
-"""A source of sentence pairs as it was read: a file, a folder of the STS tasks, or one split of a hub set."""
+"""Read a source of sentence pairs: a file, a folder of the STS tasks, or one split of a hub set.
+
+A year of the STS tasks has SentEval's layout: `STS.input.<subset>.txt` beside `STS.gs.<subset>.txt`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +12,48 @@ import pyarrow.parquet as pq
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import PairSource
-from whyrank.data.files.raw import Row
-from whyrank.data.files.readers import read_csv, read_jsonl, read_parquet, read_tsv
-from whyrank.data.pairs import sts_folder
+from whyrank.data.files.readers import Row, read_csv, read_jsonl, read_parquet, read_tsv
 from whyrank.data.pairs.layouts import STSB_FIELDS, Layout, find_layout, is_stsb
+
+STS_LAYOUT = Layout("sentence1", "sentence2", "score", "scores", subset="subset")
+
+
+def subset_files(folder: Path) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
+    """Subset -> its input file and its gold file, and the files whose counterpart is not there."""
+    inputs, gold = (_by_subset(folder, f"STS.{kind}.") for kind in ("input", "gs"))
+    both = {subset: (inputs[subset], gold[subset]) for subset in inputs if subset in gold}
+    alone = [files[subset] for files in (inputs, gold) for subset in files if subset not in both]
+    return both, alone
+
+
+def read_subset(subset: str, texts: Path, gold: Path) -> list[Row]:
+    """The pairs in the order of the lines; an empty gold line leaves an empty score.
+
+    Raises UserError where the two files differ in length: scores would stand beside other pairs' texts.
+    """
+    lengths = [_line_count(texts), _line_count(gold)]
+    if lengths[0] != lengths[1]:
+        raise UserError(f"{gold} has {lengths[1]} lines, {texts.name} has {lengths[0]}; a pair needs one in each")
+    pairs = {row.line: row for row in read_tsv(texts, [STS_LAYOUT.text1, STS_LAYOUT.text2])}
+    # A gold line that is no UTF-8 is no number either, and is rejected as that.
+    scores = {row.line: row.cells.get(STS_LAYOUT.label, row.shown) for row in read_tsv(gold, [STS_LAYOUT.label])}
+    rows = []
+    for line in sorted(pairs.keys() | scores.keys()):
+        pair = pairs.get(line, Row(line))
+        cells = pair.cells | {STS_LAYOUT.label: scores.get(line, ""), STS_LAYOUT.subset: subset}
+        rows.append(Row(line, cells, pair.fault, pair.shown))
+    return rows
+
+
+def _by_subset(folder: Path, prefix: str) -> dict[str, Path]:
+    files = sorted(folder.glob(f"{prefix}*.txt"))
+    return {file.name.removeprefix(prefix).removesuffix(".txt"): file for file in files}
+
+
+def _line_count(path: Path) -> int:
+    content = path.read_bytes()
+    return content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
+
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
 
@@ -58,7 +99,7 @@ def read_pair_source(folder: str | Path, source: PairSource) -> RawPairs:
 
 
 def _read_folder(folder: Path, source: PairSource) -> RawPairs:
-    subsets, alone = sts_folder.subset_files(folder)
+    subsets, alone = subset_files(folder)
     if not subsets:
         raise UserError(f"{folder}: no STS.input.<subset>.txt beside its STS.gs.<subset>.txt; name a file or add them")
     if source.kind != "scores":
@@ -67,8 +108,8 @@ def _read_folder(folder: Path, source: PairSource) -> RawPairs:
         PairTable(
             file=f"{source.path}/{texts.name}",
             label_file=f"{source.path}/{gold.name}",
-            layout=sts_folder.LAYOUT,
-            rows=sts_folder.read_subset(subset, texts, gold),
+            layout=STS_LAYOUT,
+            rows=read_subset(subset, texts, gold),
         )
         for subset, (texts, gold) in subsets.items()
     ]

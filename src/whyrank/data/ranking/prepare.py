@@ -8,11 +8,10 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from whyrank.core.options import params
-from whyrank.data.files.truncation import CountTokens
-from whyrank.data.ranking import lengths, overlap, statistics
-from whyrank.data.ranking.duplicates import Duplicates, find_duplicates
-from whyrank.data.ranking.leaks import conflict_table, leak_table
-from whyrank.data.ranking.query_types import TYPES, count_as
+from whyrank.data.files.cells import TYPES, count_as
+from whyrank.data.files.text import CountTokens
+from whyrank.data.ranking import statistics
+from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.selection import SELECTIONS, Document, fit_idf
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import split_queries
@@ -141,8 +140,8 @@ def _statistics(
     rows_metrics, rows = statistics.count_rows(valid.rows_in, valid.rejected)
     count_metrics, counts = statistics.count_queries(answers, queries, relevant)
     answer_metrics, per_answer = statistics.count_per_answer(answers, queries, relevant)
-    length_metrics, token_table = lengths.token_lengths(texts)
-    overlap_metrics, overlaps = overlap.lexical_overlap(answers, queries, relevant)
+    length_metrics, token_table = statistics.token_lengths(texts)
+    overlap_metrics, overlaps = statistics.lexical_overlap(answers, queries, relevant)
     metrics = (
         rows_metrics
         | count_metrics
@@ -151,7 +150,7 @@ def _statistics(
         | statistics.count_duplicates(duplicates)
         | statistics.count_leaks(leaks, conflicts, queries)
         | length_metrics
-        | lengths.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
+        | statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
         | overlap_metrics
     )
     named_pairs = pd.DataFrame({"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}).assign(

@@ -11,8 +11,7 @@ import numpy as np
 import sentencex
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from whyrank.data.files.truncation import CountTokens, cut
-from whyrank.data.files.words import words
+from whyrank.data.files.text import CountTokens, cut, words
 
 
 @dataclass(frozen=True)

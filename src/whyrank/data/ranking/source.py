@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.raw import RawSource, RawTable, name_splits
-from whyrank.data.files.readers import READERS
+from whyrank.data.files.readers import READERS, RawSource, RawTable, name_splits
 
 
 def read_source(source: str | Path) -> RawSource:

@@ -1,13 +1,18 @@
-"""How many of what: queries by type and split, queries per answer, balance of the types, duplicates and leaks.
+"""Figures of a prepared ranking set: counts, balance, leaks, lexical overlap, lengths, and what the selection lost.
 
 Every function returns flat metrics (finite numbers; an undefined one is left out) and, where it helps, a tidy table.
 """
 
-import pandas as pd
+from collections.abc import Sequence
 
-from whyrank.data.files.raw import SPLITS
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+from whyrank.data.files.cells import TYPES
+from whyrank.data.files.readers import SPLITS
+from whyrank.data.files.text import content_words, words
 from whyrank.data.ranking.duplicates import Duplicates
-from whyrank.data.ranking.query_types import TYPES
 
 Metrics = dict[str, float]
 
@@ -104,3 +109,75 @@ def count_rows(rows_in: dict[str, int], rejected: pd.DataFrame) -> tuple[Metrics
     total = sum(rows_in.values())
     metrics: Metrics = {"rows_read": total, "rows_rejected": len(rejected), "rejected_share": len(rejected) / total}
     return metrics, table
+
+
+def lexical_overlap(
+    answers: pd.DataFrame, queries: pd.DataFrame, relevant: pd.DataFrame
+) -> tuple[Metrics, pd.DataFrame]:
+    """Share of each query's distinct content words that its answer holds, in [0, 1]; the best of several answers.
+
+    answers: answer_id, raw_text; queries: query_id, type, split, raw_text; relevant: query_id, answer_id
+    Returns `lexical_overlap`, `lexical_overlap_<type>` (means), `queries_without_content_words` (left out of both),
+    and the table query_id, type, split, overlap.
+    """
+    counter = CountVectorizer(analyzer=content_words, binary=True, dtype=np.int32)
+    answer_words = counter.fit_transform(answers["raw_text"])
+    # A query word that no answer holds still counts in the denominator.
+    n_words = np.array([len(set(content_words(text))) for text in queries["raw_text"]])
+    query_words = counter.transform(queries["raw_text"])
+    query = pd.Series(np.arange(len(queries)), index=queries["query_id"]).loc[relevant["query_id"]].to_numpy()
+    answer = pd.Series(np.arange(len(answers)), index=answers["answer_id"]).loc[relevant["answer_id"]].to_numpy()
+    shared = np.asarray(query_words[query].multiply(answer_words[answer]).sum(axis=1)).ravel()
+    best = np.zeros(len(queries), dtype=np.int64)
+    np.maximum.at(best, query, shared)
+    table = queries[["query_id", "type", "split"]].assign(overlap=best / np.maximum(n_words, 1))[n_words > 0]
+    metrics: Metrics = {"queries_without_content_words": int((n_words == 0).sum())}
+    if len(table):
+        metrics["lexical_overlap"] = float(table["overlap"].mean())
+    metrics |= {
+        f"lexical_overlap_{kind}": float(mean) for kind, mean in table.groupby("type")["overlap"].mean().items()
+    }
+    return metrics, table.reset_index(drop=True)
+
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def token_lengths(texts: pd.DataFrame) -> tuple[Metrics, pd.DataFrame]:
+    """Tokens per text and the share lost, by type.
+
+    texts     type, tokens_raw, tokens (answers are a type of their own)
+    Returns metrics `tokens_median_<type>` (before selection), `texts_cut_share_<type>`, `tokens_lost_share_<type>`
+    (tokens lost / tokens, over all texts of the type), and the table type, stage (raw | selected), n, mean, q05 ..
+    q95, max in tokens.
+    """
+    metrics: Metrics = {}
+    rows = []
+    for kind, part in texts.groupby("type"):
+        raw, kept = part["tokens_raw"], part["tokens"]
+        metrics[f"tokens_median_{kind}"] = float(raw.median())
+        metrics[f"texts_cut_share_{kind}"] = float((kept < raw).mean())
+        if raw.sum() > 0:
+            metrics[f"tokens_lost_share_{kind}"] = float((raw - kept).sum() / raw.sum())
+        for stage, tokens in (("raw", raw), ("selected", kept)):
+            quantiles = {f"q{round(100 * q):02d}": float(tokens.quantile(q)) for q in QUANTILES}
+            rows.append({"type": kind, "stage": stage, "n": len(part), "mean": float(tokens.mean())} | quantiles)
+            rows[-1]["max"] = int(tokens.max())
+    return metrics, pd.DataFrame(rows)
+
+
+def tfidf_mass_lost(types: Sequence[str], raw: Sequence[str], selected: Sequence[str], idf: TfidfVectorizer) -> Metrics:
+    """`tfidf_lost_share_<type>`: share of the sum of tf x idf that the selection lost, over all texts of the type.
+
+    tf is the plain count here, so that the mass of a text is the sum of the masses of its parts. Left out for a type
+    without any word known to `idf`.
+    """
+    counter = CountVectorizer(analyzer=words, vocabulary=idf.vocabulary_)
+    before = counter.transform(raw)
+    # A word cut in two can make a word that was not there.
+    after = counter.transform(selected).minimum(before)
+    mass = pd.DataFrame({"type": list(types), "before": before @ idf.idf_, "after": after @ idf.idf_})
+    total = mass.groupby("type").sum()
+    total = total[total["before"] > 0]
+    lost = 1 - total["after"] / total["before"]
+    return {f"tfidf_lost_share_{kind}": float(np.clip(share, 0, 1)) for kind, share in lost.items()}

@@ -18,7 +18,7 @@ from whyrank.data.files.cells import (
     read_title,
     read_type,
 )
-from whyrank.data.files.raw import RawSource, RawTable, Row
+from whyrank.data.files.readers import RawSource, RawTable, Row
 
 REJECTED_COLUMNS = ["file", "line", "column", "reason", "value"]
 Record = dict[str, Any]

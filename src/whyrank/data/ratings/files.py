@@ -7,8 +7,7 @@ from typing import Any, NoReturn
 from whyrank.core.errors import UserError
 from whyrank.core.options.ratings import Ratings
 from whyrank.data.files.cells import listed, printable
-from whyrank.data.files.raw import Row
-from whyrank.data.files.readers import READERS
+from whyrank.data.files.readers import READERS, Row
 
 USES = ("train", "test", "unlabelled")
 

@@ -11,7 +11,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.ratings import Ratings, RatingsObjective
 from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.data.files.cells import CellError, read_id, read_title
-from whyrank.data.files.raw import Row
+from whyrank.data.files.readers import Row
 from whyrank.data.ratings.columns import Targets, find_targets
 from whyrank.data.ratings.files import RatingFile, read_files
 from whyrank.data.ratings.folds import fold_table, folds, group_numbers

@@ -102,24 +102,16 @@ class Places:
         """Stack blocks of queries scored against the same candidates; each block numbers its queries from 0."""
         assert len({block.n_candidates for block in blocks}) == 1, "same candidates for every query"
         first_B = np.cumsum([0, *(block.n_queries for block in blocks)])
-        return Places(
-            np.concatenate([block.query_P + first for block, first in zip(blocks, first_B, strict=False)]),
-            np.concatenate([block.above_P for block in blocks]),
-            np.concatenate([block.tied_P for block in blocks]),
-            np.concatenate([block.gain_P for block in blocks]),
-            int(first_B[-1]),
-            blocks[0].n_candidates,
+        query_P = np.concatenate([block.query_P + first for block, first in zip(blocks, first_B, strict=False)])
+        above_P, tied_P, gain_P = (
+            np.concatenate([getattr(block, name) for block in blocks]) for name in ("above_P", "tied_P", "gain_P")
         )
+        return Places(query_P, above_P, tied_P, gain_P, int(first_B[-1]), blocks[0].n_candidates)
 
     @cached_property
     def relevant_Q(self) -> Ints:
         """(Q,) number of relevant answers per query."""
         return np.bincount(self.query_P, minlength=self.n_queries)
-
-    @property
-    def n_without_relevant(self) -> int:
-        """Queries with no relevant answer: NaN in every metric, so left out of its mean."""
-        return int((self.relevant_Q == 0).sum())
 
     @cached_property
     def ties(self) -> Ties:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -109,25 +108,23 @@ def linear_probe_auc(
     (1, 0) pairs: scores of different folds are never compared, since their shifts would pull chance below 0.5.
     Folds get about the same number of 1s. NaN if no fold has both labels on both sides. Cost N D^2 + folds D^3.
     """
+    # Here, not above: the import takes half a second, and most stages measure no probe.
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import roc_auc_score
+
     rows_ND = _centred(np.asarray(vectors_ND, dtype=np.float64))
     label = np.asarray(label_N, dtype=bool)
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
     fold_N = _grouped_folds(label, np.asarray(group_N), folds, seed)
     total, pairs = 0.0, 0
     for fold in range(folds):
         train, test = fold_N != fold, fold_N == fold
         fold_pairs = int(label[test].sum()) * int((~label[test]).sum())
         if fold_pairs and label[train].any() and not label[train].all():
-            direction_D = _discriminant(rows_ND[train], label[train], shrinkage)
-            total += fold_pairs * auc(rows_ND[test] @ direction_D, label[test])
+            score_N = discriminant.fit(rows_ND[train], label[train]).decision_function(rows_ND[test])
+            total += fold_pairs * roc_auc_score(label[test], score_N)
             pairs += fold_pairs
     return total / pairs if pairs else float("nan")
-
-
-def auc(score_N: np.ndarray, label_N: npt.ArrayLike) -> float:
-    """Probability that a 1 scores above a 0, ties counted half (Mann-Whitney U over the pairs); needs both labels."""
-    label = np.asarray(label_N, dtype=bool)
-    n_1, n_0 = int(label.sum()), int((~label).sum())
-    return float((stats.rankdata(score_N)[label].sum() - n_1 * (n_1 + 1) / 2) / (n_1 * n_0))
 
 
 class AnswerMixes(NamedTuple):
@@ -185,26 +182,14 @@ def _centred(rows_ND: Floats) -> Floats:
 
 
 def _grouped_folds(label_N: npt.NDArray[np.bool_], group_N: np.ndarray, folds: int, seed: int) -> Ints:
-    """(N,) fold of each row: groups are shuffled, ordered by their number of 1s, and dealt out in turn."""
+    """(N,) fold of each row: groups are shuffled, ordered by their number of 1s, and take turns."""
     groups, index_N = np.unique(group_N, return_inverse=True)
     ones_G = np.bincount(index_N, weights=label_N, minlength=len(groups))
     shuffled_G = np.random.default_rng(seed).permutation(len(groups))
-    dealt_G = shuffled_G[np.argsort(ones_G[shuffled_G], kind="stable")]
+    order_G = shuffled_G[np.argsort(ones_G[shuffled_G], kind="stable")]
     fold_G = np.empty(len(groups), dtype=np.int64)
-    fold_G[dealt_G] = np.arange(len(groups)) % folds
+    fold_G[order_G] = np.arange(len(groups)) % folds
     return fold_G[index_N]
-
-
-def _discriminant(rows_ND: Floats, label_N: npt.NDArray[np.bool_], shrinkage: float) -> Floats:
-    """(D,) direction of the shrunken linear discriminant; zero where the rows coincide."""
-    mean_2D = np.stack([rows_ND[~label_N].mean(axis=0), rows_ND[label_N].mean(axis=0)])
-    centred_ND = rows_ND - mean_2D[label_N.astype(int)]
-    covariance_DD = centred_ND.T @ centred_ND / len(rows_ND)
-    n_features = len(covariance_DD)
-    ridge = shrinkage * np.trace(covariance_DD) / n_features
-    if ridge == 0.0:
-        return mean_2D[1] - mean_2D[0]
-    return np.linalg.solve((1 - shrinkage) * covariance_DD + ridge * np.eye(n_features), mean_2D[1] - mean_2D[0])
 
 
 def _split_silhouettes(rows_ND: Floats, rng: np.random.Generator, draws: int) -> tuple[float, Floats]:

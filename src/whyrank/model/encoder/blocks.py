@@ -1,11 +1,15 @@
-"""An encoder cut in two: the frozen blocks below, whose output can be kept, and the last blocks, which are trained.
+"""An encoder cut in two: the frozen layers below, whose output can be kept, and the last layers, which are trained.
+
+Or low-rank updates of its attention in place of its own weights (Hu et al. 2021, arXiv:2106.09685).
 
 Shapes: B texts · L tokens of one text · T tokens of all texts, end to end · D features
 """
 
 import copy
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +17,9 @@ from torch import nn
 
 from whyrank.core import processes
 from whyrank.core.errors import UserError
+from whyrank.core.options.params import Lora
 from whyrank.core.progress import progress
-from whyrank.model.encoder import activation_cache, first_token, vector_cache
+from whyrank.model.encoder import pooling, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.encoder.packed import Layout
 
@@ -87,7 +92,7 @@ def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Ten
         *below, last = blocks(upper)
         for block in below:
             token_TD = block(token_TD[None], layout=layout)[0]
-        return first_token.block(last, token_TD, layout).float()
+        return pooling.first_token_layer(last, token_TD, layout).float()
     output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
     return upper.pool(output.last_hidden_state[0], layout)
 
@@ -106,7 +111,7 @@ class Activations:
         encoder.eval()
         lower = part(encoder, slice(None, -last), embeddings=True)
         name = vector_cache.fingerprint(lower, rows, batch_tokens, precision)
-        self.token_TD = activation_cache.kept(
+        self.token_TD = vector_cache.kept(
             folder / f"{name}.npy", lambda: outputs(lower, rows, batch_tokens=batch_tokens, precision=precision)
         )
 
@@ -130,3 +135,30 @@ def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, prec
                 of_text[i].copy_(piece_LD)
     processes.add_up(token_TD)
     return token_TD
+
+
+ADAPTED = ["query", "key", "value"]
+
+
+def add_lora(encoder: Encoder, options: Lora) -> None:
+    """Freeze the encoder and put trainable low-rank updates beside its attention; rank 0 leaves it as it is."""
+    if options.rank == 0:
+        return
+    if importlib.util.find_spec("peft") is None:
+        raise UserError("LoRA needs the package peft; run `pip install peft`, or set lora.rank=0")
+    import peft
+
+    config = peft.LoraConfig(
+        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=ADAPTED
+    )
+    peft.inject_adapter_in_model(config, encoder.transformer)
+
+
+def merge_lora(encoder: Encoder) -> None:
+    """Add the updates to the weights and take the adapters away, so that the encoder is an ordinary one again."""
+    for name, module in list(encoder.transformer.named_modules()):
+        if hasattr(module, "merge") and hasattr(module, "base_layer"):
+            layer: Any = module
+            layer.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(encoder.transformer.get_submodule(parent), child, layer.base_layer)

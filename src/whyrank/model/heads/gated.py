@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from whyrank.model.heads.experts import ExpertsHead
+from whyrank.model.heads.heads import ExpertsHead
 
 Layer = tuple[torch.Tensor, torch.Tensor, str]
 ACTIVATION = "torch.nn.modules.activation."

@@ -15,7 +15,7 @@ from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, STS_YEARS, Prepared
 from whyrank.lexical import pairs as pair_words
 from whyrank.measure.metrics.correlation import Correlation, Kind, correlate, mean_defined
-from whyrank.scoring.search import blocks
+from whyrank.scoring.search import tiles
 
 if TYPE_CHECKING:
     from whyrank.model.system import System
@@ -90,8 +90,8 @@ def predict_tfidf(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def _table(pairs: pd.DataFrame, cosine_N: np.ndarray) -> pd.DataFrame:
     # As for rankings: a collapsed encoder must come out as constant, not as ordered by rounding.
-    level_N = blocks.levels(cosine_N, np.asarray(blocks.TIE))
-    return pd.DataFrame({"pair_id": pairs["pair_id"].to_numpy(), "prediction": blocks.TIE * level_N.astype(np.float64)})
+    level_N = tiles.levels(cosine_N, np.asarray(tiles.TIE))
+    return pd.DataFrame({"pair_id": pairs["pair_id"].to_numpy(), "prediction": tiles.TIE * level_N.astype(np.float64)})
 
 
 def judge(pairs: Mapping[str, pd.DataFrame], predicted: Mapping[str, pd.DataFrame]) -> Judged:

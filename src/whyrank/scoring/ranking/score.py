@@ -14,7 +14,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.core.progress import progress
 from whyrank.lexical.ranking import Score
 from whyrank.measure.metrics import ranking
-from whyrank.scoring.search import blocks, survey
+from whyrank.scoring.search import one_pass_topk, tiles
 
 # Queries scored at a time: whole rows of 1,024 against 50,000 answers are 200 MB of float32 scores.
 BLOCK = 1024
@@ -35,23 +35,23 @@ def judged(prepared: Prepared, split: str) -> np.ndarray:
     return query_Q
 
 
-def rank(score: Score | blocks.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
+def rank(score: Score | tiles.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
     """The run of the queries `query_Q` (row numbers, ascending), all of them with a relevant answer; block by block."""
-    in_tiles = isinstance(score, blocks.Tiled)
-    parts = [query_Q[part] for part in blocks.cuts(len(query_Q), STREAM if in_tiles else BLOCK)]
+    in_tiles = isinstance(score, tiles.Tiled)
+    parts = [query_Q[part] for part in tiles.cuts(len(query_Q), STREAM if in_tiles else BLOCK)]
     shown = parts if in_tiles else progress(parts, total=len(parts), what="score")  # tiles show their own
     runs = [rank_block(score, prepared, part, options) for part in shown]
     return Run(*(pd.concat(tables, ignore_index=True) for tables in zip(*runs, strict=True)))
 
 
-def rank_block(score: Score | blocks.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
+def rank_block(score: Score | tiles.Tiled, prepared: Prepared, query_Q: np.ndarray, options: Evaluate) -> Run:
     relevant = prepared.relevant[np.isin(prepared.relevant["query"], query_Q)]
-    pairs = blocks.Pairs(np.searchsorted(query_Q, relevant["query"]), relevant["answer"].to_numpy())
+    pairs = tiles.Pairs(np.searchsorted(query_Q, relevant["query"]), relevant["answer"].to_numpy())
     keep = min(options.keep, len(prepared.answers))
-    if isinstance(score, blocks.Tiled):
-        found = survey.find_in_tiles(score, query_Q, pairs, keep)
+    if isinstance(score, tiles.Tiled):
+        found = one_pass_topk.find_in_tiles(score, query_Q, pairs, keep)
     else:
-        found = blocks.find_in_rows(score(query_Q), pairs, keep)
+        found = tiles.find_in_rows(score(query_Q), pairs, keep)
     gain_P = relevant["gain"].to_numpy()
     places = ranking.Places(pairs.query_P, found.above_P, found.tied_P, gain_P, len(query_Q), len(prepared.answers))
     metrics = ranking.per_query(
@@ -78,7 +78,7 @@ def rank_block(score: Score | blocks.Tiled, prepared: Prepared, query_Q: np.ndar
     return Run(queries, top_answers(found, prepared, query_Q))
 
 
-def top_answers(found: blocks.Found, prepared: Prepared, query_Q: np.ndarray) -> pd.DataFrame:
+def top_answers(found: tiles.Found, prepared: Prepared, query_Q: np.ndarray) -> pd.DataFrame:
     """The best answers of each query, best first; ties in the order of the corpus."""
     keep = found.answer_QK.shape[1]
     # Taken as pandas holds them: a million ids as Python strings take longer than their search.

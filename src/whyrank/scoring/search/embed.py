@@ -17,7 +17,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.core.progress import progress
 from whyrank.model.encoder import vector_cache
 from whyrank.model.system import System
-from whyrank.scoring.search import blocks
+from whyrank.scoring.search import tiles
 
 Rows = np.ndarray | slice
 
@@ -45,7 +45,7 @@ def embed(system: System, prepared: Prepared, encoder: params.Encoder) -> Vector
 
 
 class Product:
-    """Cosine or dot product of each query with each answer: a `Score`, and in tiles (`blocks.Tiled`).
+    """Cosine or dot product of each query with each answer: a `Score`, and in tiles (`tiles.Tiled`).
 
     The answer vectors may be mapped from a file larger than memory (`np.load(..., mmap_mode="r")`): a sweep over the
     tiles reads them once, in order, and so does the bound of a dot product.
@@ -58,19 +58,19 @@ class Product:
     def __call__(self, query_Q: np.ndarray) -> np.ndarray:
         return (self._queries(query_Q) @ self._answers(slice(None)).T).numpy()
 
-    def tiles(self, query_Q: np.ndarray) -> Iterator[blocks.Tile]:
+    def tiles(self, query_Q: np.ndarray) -> Iterator[tiles.Tile]:
         query_QD = self._queries(query_Q)
-        score = torch.empty(blocks.ROWS * blocks.COLUMNS)
-        parts = blocks.cuts(self.n_answers, blocks.COLUMNS)
+        score = torch.empty(tiles.ROWS * tiles.COLUMNS)
+        parts = tiles.cuts(self.n_answers, tiles.COLUMNS)
         for columns in progress(parts, total=len(parts), what="score"):
             answer_BD = self._answers(columns)
-            for rows in blocks.cuts(len(query_QD), blocks.ROWS):
+            for rows in tiles.cuts(len(query_QD), tiles.ROWS):
                 query_RD = query_QD[rows]
                 score_RB = score[: len(query_RD) * len(answer_BD)].view(len(query_RD), len(answer_BD))
-                yield blocks.Tile(rows, columns.start, torch.mm(query_RD, answer_BD.T, out=score_RB).numpy())
+                yield tiles.Tile(rows, columns.start, torch.mm(query_RD, answer_BD.T, out=score_RB).numpy())
 
     def pairs(self, query_P: np.ndarray, answer_P: np.ndarray) -> np.ndarray:
-        parts = blocks.cuts(len(query_P), blocks.COLUMNS)
+        parts = tiles.cuts(len(query_P), tiles.COLUMNS)
         products = [self._queries(query_P[part]).double() * self._answers(answer_P[part]) for part in parts]
         return torch.cat([product_PD.sum(dim=1) for product_PD in products]).numpy()
 
@@ -83,7 +83,7 @@ class Product:
         """Largest norm of an answer vector; of unit vectors 1, without reading them."""
         if self.kind == "cosine":
             return 1.0
-        parts = blocks.cuts(self.n_answers, blocks.COLUMNS)
+        parts = tiles.cuts(self.n_answers, tiles.COLUMNS)
         return max(float(torch.linalg.vector_norm(self._answers(part), dim=1).max()) for part in parts)
 
     def _queries(self, row: Rows) -> torch.Tensor:

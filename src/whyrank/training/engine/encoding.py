@@ -9,7 +9,7 @@ from whyrank.core import processes
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
-from whyrank.model.encoder import lora, vector_cache
+from whyrank.model.encoder import blocks, vector_cache
 from whyrank.training.engine.sharding import ShardedVectors
 from whyrank.training.engine.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors, means_below
 
@@ -36,7 +36,7 @@ def vectors_for(
             return LastBlocksVectors(
                 result.encoder, rows, options.last_layers, **limits, cache_tokens=options.cache_tokens
             )
-        lora.add(result.encoder, options.lora)
+        blocks.add_lora(result.encoder, options.lora)
         if options.shard_encoder and processes.count() > 1:
             return ShardedVectors(result.encoder, rows, **limits)
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
@@ -69,7 +69,7 @@ def finish(
         vectors.gather()
     if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
-    lora.merge(result.encoder)
+    blocks.merge_lora(result.encoder)
     if remember and isinstance(vectors, LastBlocksVectors):
         rows = prepared.token_ids
         vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from whyrank.core.options.params import Head
-from whyrank.model.heads.experts import ExpertsHead
+from whyrank.model.heads.heads import ExpertsHead
 from whyrank.training.engine.auxiliary_losses import load_balancing
 from whyrank.training.engine.objective import Objective, Step
 

@@ -4,7 +4,7 @@ How far apart two levels are is known only when the last tile has been seen, and
 answers, which a product of single vectors gives but for rounding. A survey therefore counts what is above a relevant
 answer in any case, sets the few scores near it aside, and holds some more of the best answers than are asked for; in
 the end levels settle the rest. Where that is too little (a collapsed encoder, many copies of an answer), a second look
-counts: `blocks.Count`.
+counts: `tiles.Count`.
 
 Shapes: Q queries · R queries of a tile · B answers of a tile · P relevant pairs · K answers kept · W best answers held
         F, G relevant pairs with scores near theirs in a tile · N such scores
@@ -13,8 +13,8 @@ Shapes: Q queries · R queries of a tile · B answers of a tile · P relevant pa
 import numpy as np
 
 from whyrank.measure.metrics.ranking import Floats, Ints, count
-from whyrank.scoring.search.best import Best, answers, keys, values
-from whyrank.scoring.search.blocks import PART, Count, Found, Pairs, Tiled, cuts, levels, listed, refuse, steps, sweep
+from whyrank.scoring.search.running_topk import Best, answers, keys, values
+from whyrank.scoring.search.tiles import PART, Count, Found, Pairs, Tiled, cuts, levels, listed, refuse, steps, sweep
 
 # Best answers held beyond those asked for: so many may be tied with the last one.
 SPARE = 32

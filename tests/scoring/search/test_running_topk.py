@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whyrank.scoring.search.best import Best, answers, keys, values
+from whyrank.scoring.search.running_topk import Best, answers, keys, values
 
 
 def held(best):

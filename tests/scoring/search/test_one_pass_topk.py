@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whyrank.scoring.search import blocks, embed, survey
+from whyrank.scoring.search import embed, one_pass_topk, tiles
 from whyrank.scoring.search.embed import Vectors
 
 QUERIES, ANSWERS = 80, 3000
@@ -12,7 +12,7 @@ QUERIES, ANSWERS = 80, 3000
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     for name, value in (("ROWS", 32), ("COLUMNS", 400), ("PART", 12), ("THREADS", 2)):
-        monkeypatch.setattr(blocks, name, value)
+        monkeypatch.setattr(tiles, name, value)
 
 
 def vectors_of(kind):
@@ -50,8 +50,8 @@ KINDS = ["random", "whole numbers", "copies", "narrow", "collapsed", "one long a
 def test_queries_that_one_look_settles_are_found_as_the_definition_says(kind, score, by_definition, make_pairs):
     product, pairs = embed.scorer(vectors_of(kind), score), make_pairs(QUERIES, ANSWERS, 4)
     query_Q = np.arange(QUERIES)
-    look = survey.Survey(pairs, product.pairs(*pairs), product.bounds(query_Q), 100)
-    blocks.sweep(look, product.tiles(query_Q))
+    look = one_pass_topk.Survey(pairs, product.pairs(*pairs), product.bounds(query_Q), 100)
+    tiles.sweep(look, product.tiles(query_Q))
     found, open_Q = look.settle()
     expected = by_definition(whole(product), pairs, 100)
     closed_P = ~open_Q[pairs.query_P]
@@ -72,15 +72,15 @@ def test_queries_that_one_look_settles_are_found_as_the_definition_says(kind, sc
 def test_two_looks_settle_the_rest(keep, by_definition, same, make_pairs):
     product, pairs = embed.scorer(vectors_of("whole numbers"), "dot"), make_pairs(QUERIES, ANSWERS, 4)
     expected = by_definition(product(np.arange(QUERIES)), pairs, keep)
-    assert expected.tied_P.min() > 1 and expected.tied_P.max() > survey.CROWD
-    same(survey.find_in_tiles(product, np.arange(QUERIES), pairs, keep), expected)
+    assert expected.tied_P.min() > 1 and expected.tied_P.max() > one_pass_topk.CROWD
+    same(one_pass_topk.find_in_tiles(product, np.arange(QUERIES), pairs, keep), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 def test_places_are_those_of_exact_products_but_for_rounding(kind, score, make_pairs):
     vectors, pairs = vectors_of(kind), make_pairs(QUERIES, ANSWERS, 4)
-    found = survey.find_in_tiles(embed.scorer(vectors, score), np.arange(QUERIES), pairs, 100)
+    found = one_pass_topk.find_in_tiles(embed.scorer(vectors, score), np.arange(QUERIES), pairs, 100)
     query_ND, answer_AD = (each.astype(np.float64) for each in vectors)
     if score == "cosine":
         query_ND, answer_AD = (
@@ -104,7 +104,7 @@ def test_places_are_those_of_exact_products_but_for_rounding(kind, score, make_p
 def test_a_collapsed_encoder_is_one_tie_in_the_order_of_the_corpus(make_pairs):
     product, pairs = embed.scorer(vectors_of("collapsed"), "cosine"), make_pairs(QUERIES, ANSWERS, 2)
     assert len(np.unique(whole(product))) > 3
-    found = survey.find_in_tiles(product, np.arange(QUERIES), pairs, 100)
+    found = one_pass_topk.find_in_tiles(product, np.arange(QUERIES), pairs, 100)
     assert (found.above_P == 0).all() and (found.tied_P == ANSWERS).all()
     assert (found.answer_QK == np.arange(100)).all()
 
@@ -117,9 +117,9 @@ class Given:
 
     def tiles(self, query_Q):
         score_QA = self.tables.pop(0)
-        for columns in blocks.cuts(self.n_answers, blocks.COLUMNS):
-            for rows in blocks.cuts(len(query_Q), blocks.ROWS):
-                yield blocks.Tile(rows, columns.start, score_QA[query_Q[rows], columns])
+        for columns in tiles.cuts(self.n_answers, tiles.COLUMNS):
+            for rows in tiles.cuts(len(query_Q), tiles.ROWS):
+                yield tiles.Tile(rows, columns.start, score_QA[query_Q[rows], columns])
 
     def pairs(self, query_P, answer_P):
         return self.guess_P
@@ -136,7 +136,7 @@ def test_a_wrong_guess_or_bound_costs_a_second_look_and_no_place(out, bound, by_
     score_QA[:, 17] = -1
     guess_P = score_QA[pairs.query_P, pairs.answer_P].astype(np.float64) + out
     given = Given(score_QA, score_QA, guess_P=guess_P, bound=bound)
-    same(survey.find_in_tiles(given, np.arange(QUERIES), pairs, 10), by_definition(score_QA, pairs, 10))
+    same(one_pass_topk.find_in_tiles(given, np.arange(QUERIES), pairs, 10), by_definition(score_QA, pairs, 10))
 
 
 def test_no_answer_misses_its_own_tie_where_the_second_look_rounds_another_way():
@@ -144,7 +144,7 @@ def test_no_answer_misses_its_own_tie_where_the_second_look_rounds_another_way()
     second_QA = first_QA.copy()
     second_QA[0, 500] -= 2**-18  # four steps
     given = Given(first_QA, second_QA, guess_P=np.ones(1), bound=1.1)
-    found = survey.find_in_tiles(given, np.arange(1), blocks.Pairs(np.array([0]), np.array([500])), 10)
+    found = one_pass_topk.find_in_tiles(given, np.arange(1), tiles.Pairs(np.array([0]), np.array([500])), 10)
     assert not given.tables  # both were looked at
     assert (found.above_P.tolist(), found.tied_P.tolist()) == ([0], [900])
 
@@ -159,7 +159,9 @@ def test_a_vector_that_is_not_finite_is_refused_with_its_place(score, bad, make_
         vectors = vectors_of("random")
         getattr(vectors, table)[row, 3] = bad
         with pytest.raises(ValueError, match=place), np.errstate(invalid="ignore"):
-            survey.find_in_tiles(embed.scorer(vectors, score), np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10)
+            one_pass_topk.find_in_tiles(
+                embed.scorer(vectors, score), np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10
+            )
 
 
 def test_a_score_of_plus_infinity_alone_is_refused_too(monkeypatch, make_pairs):
@@ -174,4 +176,4 @@ def test_a_score_of_plus_infinity_alone_is_refused_too(monkeypatch, make_pairs):
 
     monkeypatch.setattr(product, "tiles", with_one_infinite)
     with pytest.raises(ValueError, match="query row 41 and candidate 407 "):
-        survey.find_in_tiles(product, np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10)
+        one_pass_topk.find_in_tiles(product, np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10)

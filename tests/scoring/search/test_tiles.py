@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whyrank.scoring.search import blocks
+from whyrank.scoring.search import tiles
 
 
 def rows_of(kind, random):
@@ -27,6 +27,6 @@ def test_rows_in_tiles_are_found_as_the_definition_says(
 ):
     score_QA, pairs = rows_of(kind, np.random.default_rng(0)), make_pairs(90, 700, 5)
     for name, value in (("ROWS", rows), ("COLUMNS", columns), ("PART", part), ("THREADS", threads)):
-        monkeypatch.setattr(blocks, name, value)
+        monkeypatch.setattr(tiles, name, value)
     for keep in (1, 50, 700):
-        same(blocks.find_in_rows(score_QA, pairs, keep), by_definition(score_QA, pairs, keep))
+        same(tiles.find_in_rows(score_QA, pairs, keep), by_definition(score_QA, pairs, keep))
