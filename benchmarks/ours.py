@@ -40,7 +40,7 @@ def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     # An evaluation that costs nothing and always prefers the later weights: those of the last step are kept, as by the
     # other libraries.
-    with patch.object(finetune, "RankingWatch", ever_better), patch.object(finetune, "vectors_for", setup):
+    with patch.object(finetune, "dev_metrics", ever_better), patch.object(finetune, "vectors_for", setup):
         trained = finetune.finetune_rank(start, texts, options, encoder, job["seed"])
     whole = time.perf_counter() - started
     speed = trained.history.speed.iloc[job["warm_up"] :]

@@ -13,10 +13,8 @@ from whyrank.core import io, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import distillation
+from whyrank.training import distillation, finetune
 from whyrank.training.engine import summary
-from whyrank.training.ratings import folds as rating_folds
-from whyrank.training.ratings import tables as rating_tables
 
 
 def main() -> None:
@@ -34,19 +32,19 @@ def main() -> None:
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
     data = prepared.read("data/prepared")
-    trained, ratings = rating_folds.finetune_rank(start, data, options, encoder, seed, teacher)
+    trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher)
     if not processes.is_first():
         return
     with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
-        if ratings:
-            io.write_table(folder / "rating_folds.csv", ratings.looks)
-    io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.ranking(trained.history))
+        for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
+            io.write_table(folder / file, table)
+    io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.finetuning(trained.history))
     untouched = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
-    if ratings:
-        rating_tables.write(ratings, data, f"models/{init}-tuned/ratings", id_name=ids)
+    if trained.out_of_fold:
+        trained.out_of_fold.write(Path(f"models/{init}-tuned"), data, id_name=ids)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -31,7 +31,7 @@ def main() -> None:
         return
     with io.replacing_folder("metrics/pretrain_barlow") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
-    io.write_metrics("metrics/pretrain_barlow.json", summary.barlow(trained.history))
+    io.write_metrics("metrics/pretrain_barlow.json", summary.pretraining(trained.history))
     untouched = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, "models/barlow", longest=system.longest(base), untouched=untouched)
     # Wall-clock figures differ from run to run, so they are no output of DVC.

@@ -7,12 +7,18 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.training import checks, finetune
+from whyrank.training import finetune, registry
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 SIMILARITY = "objectives.similarity"
 ON = {f"{SIMILARITY}.weight": 1.0, "train": "all", "head.kind": "none"}
 ESPRESSO = ON | {f"{SIMILARITY}.espresso.dims": [8]}
+
+
+def check_all(of, options, changes):
+    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    for task in registry.on(chosen):
+        task.check(None, of, chosen)
 
 
 @pytest.fixture
@@ -21,10 +27,7 @@ def checked(make_encoder, options):
 
     def check(changes, head=None):
         chain = nn.Sequential(*([head] if head else []))
-        checks.check(
-            system.System(make_encoder(), chain, chain, "cosine"),
-            options("finetune_rank", params.FinetuneRank, changes),
-        )
+        check_all(system.System(make_encoder(), chain, chain, "cosine"), options, changes)
 
     return check
 
@@ -55,7 +58,7 @@ def test_impossible_cuts_are_user_errors_of_their_objective(checked, of, dims, w
     ("changes", "said"),
     [
         ({f"{SIMILARITY}.espresso.dims": [32]}, r"espresso\.dims` has 32; of these vectors 1 to 31"),
-        ({f"{SIMILARITY}.espresso.layers": [3]}, r"espresso\.layers` has 3; this encoder has the blocks 1 to 2"),
+        ({f"{SIMILARITY}.espresso.layers": [3]}, r"espresso\.layers` has 3; this encoder has the layers 1 to 2"),
     ],
 )
 def test_what_espresso_does_not_go_with_is_a_user_error_with_a_way_out(checked, changes, said):
@@ -69,7 +72,7 @@ def test_espresso_is_refused_under_batch_statistics_and_for_an_encoder_without_b
     encoder = make_encoder()
     encoder.is_packed = False
     with pytest.raises(UserError, match="needs an encoder of the BERT family"):
-        checks.check(system.untrained(encoder), options("finetune_rank", params.FinetuneRank, ESPRESSO))
+        check_all(system.untrained(encoder), options, ESPRESSO)
 
 
 @pytest.mark.parametrize("name", ["angle", "angle_signed"])

@@ -15,7 +15,7 @@ from whyrank.scoring.pairs import score as scoring
 from whyrank.scoring.search import embed
 from whyrank.training import finetune, task_heads
 from whyrank.training.engine.vectors import FrozenVectors, of_objective
-from whyrank.training.evaluation import SimilarityWatch
+from whyrank.training.pairs.task import SimilarityWatch
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 PAIR = {"objectives.similarity.weight": 1.0, "objectives.similarity.cosine.weight": 1.0}
@@ -203,12 +203,15 @@ def test_heads_of_several_widths_cannot_attend_to_each_other(make_encoder, finet
     frozen = nn.Sequential(heads.MlpHead(32, 8, 16, 0.1).requires_grad_(False), heads.ResidualHead(16, 8, 16, 0.1))
     made = system.System(make_encoder(), frozen, frozen, "cosine")
     with pytest.raises(UserError, match="not rank 16, similarity 32"):
-        task_heads.add(made, finetuning(PAIR | OWN | ATTENTION), ["rank", "similarity"])
+        chosen = finetuning(PAIR | OWN | ATTENTION)
+        sections = {"rank": chosen.objectives.rank, "similarity": chosen.objectives.similarity}
+        task_heads.add(made, sections, chosen.tasks)
 
 
 def test_a_pretrained_mlp_that_nothing_trains_is_no_random_projection(make_encoder, finetuning):
     head = heads.MlpHead(32, 8, 16, 0.1)
     head(torch.randn(8, 32))  # it has seen a batch
     made = system.System(make_encoder(), nn.Sequential(head), nn.Sequential(head), "cosine")
-    task_heads.add(made, finetuning(PAIR | OWN), ["similarity"])
+    chosen = finetuning(PAIR | OWN)
+    task_heads.add(made, {"similarity": chosen.objectives.similarity}, chosen.tasks)
     assert list(made.tasks.own) == ["similarity"]

@@ -1,9 +1,12 @@
 """What the pipeline recorded, as probes read it. A probe sees only this, never the intention in params.yaml."""
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,8 @@ class TrainingRecord:
 
     @property
     def objectives(self) -> set[str]:
-        """Those that steps followed, of rank, similarity, classification and ratings: each records its own loss."""
-        names = ("rank", "similarity", "classification", "ratings")
-        return {name for name in names if f"{name}_loss" in self.history}
+        """Names of those that steps followed: each records its own loss as `<name>_loss`."""
+        return {found.group(1) for name in self.history if (found := OBJECTIVE_LOSS.fullmatch(str(name)))}
 
     @property
     def is_for_ratings(self) -> bool:

@@ -74,7 +74,7 @@ class System(nn.Module):
 
     def of_task(self, task: str, vector_ND: torch.Tensor) -> torch.Tensor:
         """(N, O) that a task compares: with the cosine as score, of unit length."""
-        return self.finish(self.features(task, vector_ND))
+        return self.normalise(self.features(task, vector_ND))
 
     def project(self, query_ND: torch.Tensor, answer_MD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encoder vectors of queries and answers through their heads, to unit length where the score is the cosine.
@@ -85,9 +85,9 @@ class System(nn.Module):
             query_NO, answer_MO = self.queries(query_ND), self.answers(answer_MD)
         else:
             query_NO, answer_MO = self.queries(torch.cat([query_ND, answer_MD])).split([len(query_ND), len(answer_MD)])
-        return self.finish(query_NO), self.finish(answer_MO)
+        return self.normalise(query_NO), self.normalise(answer_MO)
 
-    def finish(self, vector_NO: torch.Tensor) -> torch.Tensor:
+    def normalise(self, vector_NO: torch.Tensor) -> torch.Tensor:
         return nn.functional.normalize(vector_NO, dim=1) if self.score == "cosine" else vector_NO
 
 

@@ -22,8 +22,7 @@ from whyrank.model import system
 from whyrank.model.encoder import vector_cache
 from whyrank.model.heads import heads
 from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors
-from whyrank.training.engine.objective import Step
-from whyrank.training.engine.terms import Term
+from whyrank.training.engine.objective import Step, Term
 
 KEY = "finetune_rank.distillation"
 LOSSES = {"vectors": ("cosine", "mse"), "scores": ("kl", "mse")}
@@ -60,8 +59,9 @@ def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict
 def check(student: system.System, teacher: Teacher, options: Options) -> None:
     """Raises UserError where the two cannot be compared as the options ask."""
     other = heads.output_width(teacher.system.query_head, teacher.system.encoder.width)
-    tasks = student.tasks.names if student.tasks else ("rank",)
-    widths = [heads.output_width(student.head_of(name), student.encoder.width) for name in tasks]
+    tasks = student.tasks.names if student.tasks else ()
+    chains = [student.head_of(name) for name in tasks] or [student.query_head]
+    widths = [heads.output_width(chain, student.encoder.width) for chain in chains]
     others = [width for width in widths if width != other]
     if options.of == "vectors" and others:
         raise UserError(
@@ -98,7 +98,7 @@ def vectors(
     encoded_ND = torch.as_tensor(vector_ND, device=of.encoder.device)
     with torch.no_grad():
         sides = [of.answer_head(encoded_ND[:answers]), of.query_head(encoded_ND[answers:])]
-        return of.finish(torch.cat(sides))
+        return of.normalise(torch.cat(sides))
 
 
 class Distillation:

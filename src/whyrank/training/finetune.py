@@ -1,10 +1,11 @@
-"""Fine-tuning, from a system and prepared data to a better system and its history.
+"""The stage finetune_rank: from a system and prepared data to a better system and its history.
 
 Frozen encoder: every text is encoded once and the heads are trained on that table. Trained encoder: live.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
@@ -13,17 +14,31 @@ from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.training import checks, distillation, objectives, task_heads
+from whyrank.training import distillation, registry, task_heads
 from whyrank.training.engine.encoding import finish, vectors_for
 from whyrank.training.engine.loop import Weighted, fit
-from whyrank.training.engine.objective import Objective
-from whyrank.training.engine.terms import balancing, with_terms
+from whyrank.training.engine.tasks import Tasks
+from whyrank.training.engine.terms import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.engine.watch import DevWatch
-from whyrank.training.evaluation import RankingWatch, RatingsWatch, SimilarityWatch
-from whyrank.training.ratings import checks as rating_checks
-from whyrank.training.ratings.objective import RatingsObjective
+from whyrank.training.task import Job, Metrics, Task, TaskObjective
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one training does, read off the options once.
+
+    tasks      those that are on
+    sharing    how they share the training: weights, starts, rates, and which of them a batch takes
+    stopping   how often the dev set is evaluated, and by which metric weights are kept
+    steps      updates at most
+    """
+
+    tasks: tuple[Task, ...]
+    sharing: Tasks
+    stopping: params.EarlyStopping
+    steps: int
 
 
 def finetune_rank(
@@ -38,91 +53,99 @@ def finetune_rank(
     what: str = "fine-tune",
     remember: bool = True,
 ) -> Trained:
-    """The objectives that are on, from `start` with the heads that `barlow_head` says; the best look is kept.
+    """Train the tasks that are on from `start`, with the heads that `barlow_head` says; the best evaluation is kept.
+
+    Where a task asks for folds and `prepared` holds none out, there is one training for each fold.
 
     teacher    what the objectives are to agree with beside their loss, where `options.distillation` is on
     kept       the vectors of another training from a copy of `start`
     what       names the training while it goes on
     remember   leave the vectors that evaluation will ask for
     """
-    weights = objectives.weights(options)
-    result = arranged(start, options)
-    checks.check(result, options)
-    stopping = objectives.early_stopping(options)
-    if "ratings" in weights:
-        rating_checks.check(prepared, result.encoder, options)
+    folds = [task.folds for task in registry.on(options) if task.folds]
+    if folds and prepared.held_out < 0:
+        return folds[0](Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads))
+    result = with_heads(start, options)
+    todo = plan(options, prepared, seed)
+    for task in todo.tasks:
+        task.check(prepared, result, options)
     teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
     vectors = vectors_for(result, prepared, encoder, options, kept)
     terms = balancing(result.heads(), options.head) | distillation.terms(teacher_ND, options)
-    bare = {
-        name: objectives.OBJECTIVES[name](prepared, result, vectors, options, np.random.default_rng(seed))
-        for name in weights
-    }
-    made = {name: with_terms(name, objective, terms) for name, objective in bare.items()}
-    tasks = objectives.tasks(prepared, options, seed)
-    trained = trainable(result, options.train, own=[*weights] == ["ratings"])
-    trained.add_module("objectives", nn.ModuleDict(made))
-    trained.add_module("tasks", tasks)
-    steps = training_steps(options, prepared)
+    objectives: dict[str, TaskObjective] = {}
+    for task in todo.tasks:
+        objectives[task.name] = task.objective(prepared, result, vectors, options, np.random.default_rng(seed))
+        objectives[task.name].terms = terms
+    trained = trainable(result, options.train, own=all(task.predicts for task in todo.tasks))
+    trained.add_module("objectives", nn.ModuleDict({name: one.weights for name, one in objectives.items()}))
+    trained.add_module("tasks", todo.sharing)
     history = fit(
         trained,
-        {name: Weighted(weights[name], objective) for name, objective in made.items()},
+        {name: Weighted(todo.sharing.weight[name], objective) for name, objective in objectives.items()},
         options,
-        steps=steps,
+        steps=todo.steps,
         what=what,
         seed=seed,
-        watch=watch(trained, prepared, result, vectors, bare, stopping, steps, seed),
+        watch=DevWatch(trained, dev_metrics(prepared, result, vectors, objectives, seed), todo.stopping, todo.steps),
         checkpoints=checkpoints,
         precision=encoder.precision,
-        tasks=tasks,
+        tasks=todo.sharing,
     )
     finish(vectors, result, prepared, encoder, options, remember=remember)
-    return Trained(result, history, checkpoints, vectors, bare)
+    return Trained(result, history, checkpoints, vectors, objectives)
 
 
-def watch(
-    trained: nn.Module,
-    prepared: Prepared,
-    result: system.System,
-    vectors: Vectors,
-    made: Mapping[str, Objective],
-    stopping: params.EarlyStopping,
-    steps: int,
-    seed: int,
-) -> DevWatch:
-    """What is looked at while training: the dev queries and pairs, and the held-out ratings where they are trained."""
-    looks: list[Callable[[], dict[str, float]]] = [
-        RankingWatch(prepared, result, vectors, np.random.default_rng(seed)),
-        SimilarityWatch(prepared, result, vectors),
-    ]
-    ratings = made.get("ratings")
-    if isinstance(ratings, RatingsObjective):
-        looks.append(RatingsWatch(prepared, ratings, np.random.default_rng(seed)))
-
-    def evaluate() -> dict[str, float]:
-        return {name: value for look in looks for name, value in look().items()}
-
-    return DevWatch(trained, evaluate, stopping, steps)
+def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
+    tasks = registry.on(options)
+    sections = {task.name: task.section(options) for task in tasks}
+    sharing = Tasks(
+        {name: section.weight for name, section in sections.items()},
+        options.tasks,
+        start={name: section.start_step for name, section in sections.items()},
+        size={task.name: task.rows(prepared, options) for task in tasks},
+        seed=seed,
+        rate={name: section.learning_rate for name, section in sections.items() if section.learning_rate},
+    )
+    stopping = options.early_stopping
+    for task in tasks:
+        stopping = task.stopping(options)
+    return Plan(tuple(tasks), sharing, stopping, training_steps(options, prepared))
 
 
 def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
     """Updates in `epochs` rounds, at least one; a batch holds at most all rows.
 
-    Rounds through the rows of the first objective that is on: of ranking, where that is one of them.
+    Rounds through the rows of the first task that is on: of ranking, where that is one of them.
     """
     if options.epochs <= 0:
         return 0
-    first = next(iter(objectives.weights(options)))
-    rows = objectives.rows(prepared, options, first)
-    batches = options.epochs * rows / max(1, min(objectives.batch_size(options, first), rows))
+    first = registry.on(options)[0]
+    rows = first.rows(prepared, options)
+    batches = options.epochs * rows / max(1, min(first.batch_size(options), rows))
     return min(max(1, round(batches / options.gradient_accumulation_steps)), options.max_steps or sys.maxsize)
 
 
-def arranged(start: system.System, options: params.FinetuneRank) -> system.System:
-    """`start` with all heads that the objectives which are on train."""
+def dev_metrics(
+    prepared: Prepared,
+    result: system.System,
+    vectors: Vectors,
+    objectives: Mapping[str, TaskObjective],
+    seed: int,
+) -> Metrics:
+    """The metrics of all tasks that have some, also of those that are off."""
+    watches = [
+        watch
+        for task in registry.TASKS
+        if (watch := task.watch(prepared, result, vectors, objectives.get(task.name), np.random.default_rng(seed)))
+    ]
+    return lambda: {name: value for watch in watches for name, value in watch().items()}
+
+
+def with_heads(start: system.System, options: params.FinetuneRank) -> system.System:
+    """`start` with all heads that the tasks which are on train."""
     result = arrange_heads(start, options)
-    task_heads.add(result, options, list(objectives.weights(options)))
+    task_heads.add(result, {task.name: task.section(options) for task in registry.on(options)}, options.tasks)
     return result.to(start.encoder.device)
 
 

@@ -1,43 +1,41 @@
 """What tasks get beside the heads that rank, as the parameters say, and what of that does not go together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.options.params import FinetuneRank
+from whyrank.core.options.objectives import Objective, Tasks
 from whyrank.model.heads import heads
 from whyrank.model.heads.heads import MlpHead, ResidualHead
-from whyrank.model.heads.task_heads import RANK, TaskHeads
+from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.model.system import System
 
 Chains = Mapping[str, nn.Sequential]
 
 
-def add(system: System, options: FinetuneRank, on: Sequence[str]) -> None:
-    """Give a system what the tasks that are `on` have apart; nothing, where they share all.
+def add(system: System, sections: Mapping[str, Objective], options: Tasks) -> None:
+    """Give a system what tasks have apart; nothing, where they share all.
 
+    sections   options of the tasks that are on, by their names; one without a head of its own trains those that rank
     Raises UserError for what could not learn, or could not leave as a model of sentence-transformers.
     """
-    width, wanted = system.encoder.width, {name: getattr(options.objectives, name) for name in on}
-    own = {
-        name: heads.build(objective.head, width)
-        for name, objective in wanted.items()
-        if name != RANK and objective.head.kind != "shared"
-    }
-    chains = {name: own.get(name, system.query_head) for name in on}
+    width = system.encoder.width
+    asked = {name: head for name, section in sections.items() if (head := getattr(section, "head", None))}
+    own = {name: heads.build(head, width) for name, head in asked.items() if head.kind != "shared"}
+    chains = {name: own.get(name, system.query_head) for name in sections}
     check_ranking(system.query_head, chains)
-    embeddings, attention = options.tasks.embeddings, options.tasks.cross_attention
-    if embeddings:
+    if options.embeddings:
         check_embeddings(chains)
-    if attention:
-        check_attention(chains, own, width)
-    if own or embeddings or attention:
+    if options.cross_attention:
+        check_attention(chains, own, width, asked)
+    if own or options.embeddings or options.cross_attention:
+        first = next(iter(chains.values()))
         system.tasks = TaskHeads(
-            on,
+            list(sections),
             own,
-            embedding_width=width if embeddings else 0,
-            attention_width=heads.output_width(chains[on[0]], width) if attention else 0,
+            embedding_width=width if options.embeddings else 0,
+            attention_width=heads.output_width(first, width) if options.cross_attention else 0,
         )
 
 
@@ -61,7 +59,8 @@ def check_embeddings(chains: Chains) -> None:
             )
 
 
-def check_attention(chains: Chains, own: Chains, width: int) -> None:
+def check_attention(chains: Chains, own: Chains, width: int, asked: Container[str]) -> None:
+    """asked   tasks that may have a head of their own; the others train those that rank"""
     key = "params.yaml: `finetune_rank.tasks.cross_attention`"
     if len(chains) < 2:
         raise UserError(
@@ -69,15 +68,15 @@ def check_attention(chains: Chains, own: Chains, width: int) -> None:
             "use -S finetune_rank.tasks.cross_attention=false"
         )
     for name, chain in chains.items():
-        place = "" if name == RANK else f"objectives.{name}."
+        place = f"objectives.{name}." if name in asked else ""
         remedy = f"use -S finetune_rank.{place}head.kind=residual"
-        if name != RANK and name not in own:
+        if name in asked and name not in own:
             raise UserError(f"{key} takes a head of its own for each objective, and {name} has none; {remedy}")
         if any(learns(head) and not isinstance(head, ResidualHead) for head in chain):
             raise UserError(
                 f"{key} takes residual heads, and that of {name} is another (the BatchNorm of an mlp would "
                 f"standardise it by texts of other tasks, and a mixture has gates where attention has its own); "
-                f"{remedy}" + (" and -S finetune_rank.barlow_head=drop" if name == RANK else "")
+                f"{remedy}" + (" and -S finetune_rank.barlow_head=drop" if name not in asked else "")
             )
     widths = {name: heads.output_width(chain, width) for name, chain in chains.items()}
     if len(set(widths.values())) > 1:

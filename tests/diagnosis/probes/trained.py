@@ -124,7 +124,7 @@ def experiment(encoder: Any, prepared: Prepared, options: params.FinetuneRank, s
     start = system.untrained(encoder)
     before = evaluated(start, prepared)
     done = finetune.finetune_rank(start, prepared, options, ENCODER, seed)
-    training = TrainingRecord(summary.ranking(done.history), done.history.steps, done.history.evaluations)
+    training = TrainingRecord(summary.finetuning(done.history), done.history.steps, done.history.evaluations)
     runs = {"base": before, "base-tuned": evaluated(done.system, prepared)}
     return Records(recorded(prepared), None, {"base": training}, runs)
 

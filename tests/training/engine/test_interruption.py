@@ -38,7 +38,7 @@ def test_training_ends_after_the_step_in_hand_with_a_checkpoint_and_an_exit_code
             os.kill(os.getpid(), number)
         return Step(trained.weight.sum(), {})
 
-    objective = SimpleNamespace(step=step, kept=dict)
+    objective = SimpleNamespace(step=step, state_dict=dict)
     kept = Checkpoints(tmp_path / "run")
     with pytest.raises(SystemExit) as ended:
         loop.fit(trained, {"x": Weighted(1.0, objective)}, optimisation(), steps=9, what="test", checkpoints=kept)

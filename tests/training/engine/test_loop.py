@@ -36,7 +36,7 @@ def optimisation(**changes):
 
 def objective(loss, weight=1.0, **record):
     """An objective from a function without arguments that gives the loss."""
-    return Weighted(weight, SimpleNamespace(step=lambda: Step(loss(), dict(record), [3, 1]), kept=dict))
+    return Weighted(weight, SimpleNamespace(step=lambda: Step(loss(), dict(record), [3, 1]), state_dict=dict))
 
 
 def fit(trained, objectives, optimisation, *, steps, what, evaluate=None, early_stopping=None):
@@ -46,14 +46,14 @@ def fit(trained, objectives, optimisation, *, steps, what, evaluate=None, early_
 
 def scripted(values, trained=None):
     """Dev metrics in the order given; keeps the weights seen at each look."""
-    looks = []
+    seen = []
 
     def evaluate():
         if trained is not None:
-            looks.append({name: tensor.clone() for name, tensor in trained.state_dict().items()})
+            seen.append({name: tensor.clone() for name, tensor in trained.state_dict().items()})
         return {"mrr": values.pop(0)}
 
-    evaluate.looks = looks
+    evaluate.seen = seen
     return evaluate
 
 
@@ -138,8 +138,8 @@ def test_the_earliest_best_look_is_kept_with_its_weights():
     assert history.best_step == 2
     assert len(history.steps) == 10
     for name, tensor in trained.state_dict().items():
-        assert torch.equal(tensor, evaluate.looks[1][name])
-        assert not torch.equal(tensor, evaluate.looks[3][name])
+        assert torch.equal(tensor, evaluate.seen[1][name])
+        assert not torch.equal(tensor, evaluate.seen[3][name])
     assert not trained.training
 
 
@@ -158,7 +158,7 @@ def test_without_a_metric_the_weights_of_the_last_step_are_kept():
     stopping = EarlyStopping(metric="", evaluations=5, eval_steps=0, patience=1)
     history = fit(trained, parts, optimisation(), steps=5, what="test", evaluate=evaluate, early_stopping=stopping)
     assert history.best_step == 5 and len(history.steps) == 5
-    assert torch.equal(trained.weight, evaluate.looks[-1]["weight"])
+    assert torch.equal(trained.weight, evaluate.seen[-1]["weight"])
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def trained_on(made, steps=1, **changes):
         return Step((trained.weight * SLOPES[name]).sum(), {f"{name}_loss": 1.0})
 
     objectives = {
-        name: Weighted(1.0, SimpleNamespace(step=lambda name=name: stepped(name), kept=dict)) for name in SLOPES
+        name: Weighted(1.0, SimpleNamespace(step=lambda name=name: stepped(name), state_dict=dict)) for name in SLOPES
     }
     history = loop.fit(trained, objectives, optimisation(**changes), steps=steps, what="test", tasks=made)
     return history.steps, asked

@@ -15,48 +15,39 @@ from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine import terms
 from whyrank.training.engine.auxiliary_losses import load_balancing
-from whyrank.training.engine.objective import Step
-from whyrank.training.engine.terms import Term, WithTerms
+from whyrank.training.engine.objective import Objective, Step, Term
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 VECTORS = torch.randn(9, 6, generator=torch.Generator().manual_seed(0))
 
 
-class Fixed:
-    """An objective of one loss, which counts what it is asked."""
+class Fixed(Objective):
+    """An objective of one loss, whose batches are numbers."""
 
-    def __init__(self):
-        self.skipped, self.taken = 0, {}
+    name = "own"
 
-    def step(self):
+    def __init__(self, terms=None):
+        super().__init__(None, iter(range(9)))
+        self.terms = terms or {}
+
+    def compute(self):
         return Step(torch.tensor(2.0, requires_grad=True), {"own_loss": 2.0}, [4, 5])
-
-    def skip(self, batches):
-        self.skipped += batches
-
-    def kept(self):
-        return {"held": 3}
-
-    def take_up(self, kept):
-        self.taken = kept
 
 
 def test_terms_are_added_by_their_weights_and_recorded_without():
-    inner = Fixed()
     one, two = Term(0.5, lambda step: step.loss * 3), Term(2.0, lambda _: torch.tensor(1.0))
-    objective = WithTerms("own", inner, {"one": one, "two": two})
+    objective = Fixed({"one": one, "two": two})
     step = objective.step()
     assert step.loss.item() == 2 + 0.5 * 6 + 2 * 1
     assert step.record == {"own_loss": 2.0, "own_one": 6.0, "own_two": 1.0}
     assert step.texts == [4, 5]
     objective.skip(3)
-    objective.take_up(objective.kept())
-    assert inner.skipped == 3 and inner.taken == {"held": 3}
+    assert next(objective.batches) == 3
 
 
-def test_without_terms_the_objective_is_the_very_one():
-    inner = Fixed()
-    assert terms.with_terms("own", inner, {}) is inner
+def test_without_terms_a_step_is_as_computed_and_only_weighted_mixtures_bring_one():
+    step = Fixed().step()
+    assert step.loss.item() == 2.0 and step.record == {"own_loss": 2.0}
     mixture, other = nn.Sequential(ExpertsHead(6, 2, 4, 0.0, top=1)), nn.Sequential(heads.ResidualHead(6, 4, 6, 0.0))
     for of, weight, named in ((mixture, 0.0, []), (other, 0.1, []), (mixture, 0.1, ["balance"])):
         assert list(terms.balancing(of, params.Head("experts", 8, 6, 0.0, 2, 2, balance=weight))) == named

@@ -15,11 +15,13 @@ from whyrank.measure.metrics import correlation
 from whyrank.model import system
 from whyrank.training import finetune
 from whyrank.training.engine.vectors import FrozenVectors
-from whyrank.training.evaluation import SimilarityWatch
 from whyrank.training.pairs import losses as similarity_losses
 from whyrank.training.pairs.classification import ClassificationObjective
-from whyrank.training.pairs.similarity import ORDER_LOSSES, TERMS, SimilarityObjective, opposed
+from whyrank.training.pairs.losses import ORDER_LOSSES
+from whyrank.training.pairs.similarity import SimilarityObjective, opposed
+from whyrank.training.pairs.task import SimilarityWatch
 
+TERMS = ("cosine", "angle", "angle_signed", "in_batch", "contrastive", "mse")
 OFF = {f"objectives.similarity.{name}.weight": 0.0 for name in TERMS}
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
@@ -155,7 +157,7 @@ def test_classification_learns_the_classes_of_its_rows(of, classes, width, paire
     assert made.classify.weight.shape == (classes, width)
     first = made.step()
     assert first.record["classification_chance"] == pytest.approx(np.log(classes))
-    adam = torch.optim.Adam(made.parameters(), lr=0.05)
+    adam = torch.optim.Adam(made.weights.parameters(), lr=0.05)
     for _ in range(60):
         adam.zero_grad()
         step = made.step()

@@ -17,13 +17,16 @@ from whyrank.training import finetune
 from whyrank.training.engine.vectors import LiveVectors
 from whyrank.training.pairs import losses as similarity_losses
 from whyrank.training.pairs import similarity
-from whyrank.training.pairs.similarity import TERMS, SimilarityObjective
+from whyrank.training.pairs.similarity import SimilarityObjective
 from whyrank.training.ranking import objective as rank
 from whyrank.training.ranking.layered_losses import espresso, matryoshka
 
 OF = "objectives.similarity"
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
-PAIRS_ALONE = {f"{OF}.{name}.weight": 0.0 for name in TERMS} | {
+LOSSES = ("cosine", "angle", "angle_signed", "in_batch", "contrastive", "mse")
+PAIRS_ALONE = {
+    f"{OF}.{name}.weight": 0.0 for name in ("cosine", "angle", "angle_signed", "in_batch", "contrastive", "mse")
+} | {
     "objectives.rank.weight": 0.0,
     f"{OF}.weight": 1.0,
     f"{OF}.cosine.weight": 1.0,
@@ -154,7 +157,7 @@ def test_the_loss_over_blocks_is_that_of_espresso_on_the_vectors_after_each(pair
         chosen,
         np.random.default_rng(0),
     )
-    batch = next(SimilarityObjective(paired, made.system[0], None, chosen, np.random.default_rng(0)).batches)
+    batch = next(SimilarityObjective(paired, made.system, None, chosen, np.random.default_rng(0)).batches)
     rows = paired.training_token_ids
     layers = []
     for block in (1, 2):

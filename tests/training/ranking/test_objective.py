@@ -13,9 +13,9 @@ from whyrank.measure.metrics.ranking import Places, locate, per_query
 from whyrank.model.system import System
 from whyrank.preflight.figures.first_batches import DRAWN, first_batches
 from whyrank.training.engine.vectors import FrozenVectors
-from whyrank.training.evaluation import RankingWatch
 from whyrank.training.ranking.losses import ranking_cross_entropy
 from whyrank.training.ranking.objective import RankObjective
+from whyrank.training.ranking.task import RankingWatch
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_false_negatives_are_recorded_per_row_where_positives_serve_as_negatives
 
 def test_the_scale_learns_only_where_it_is_asked_to_and_stays_below_its_bound(topics, bare, table, options):
     learns, fixed = (objective(topics, bare, table, options, similarity__learn_scale=value) for value in (True, False))
-    assert [name for name, p in learns.named_parameters() if p.requires_grad] == ["log_scale"]
-    assert not any(p.requires_grad for p in fixed.parameters())
+    assert [name for name, p in learns.weights.named_parameters() if p.requires_grad] == ["log_scale"]
+    assert not any(p.requires_grad for p in fixed.weights.parameters())
     assert learns.log_scale.exp().item() == pytest.approx(20.0)
     assert objective(topics, bare, table, options, similarity__scale=500.0).step().record["scale"] == 100.0
 
@@ -92,7 +92,7 @@ def test_a_corpus_too_large_to_rank_against_whole_is_a_user_error_with_the_remed
 def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_queries_beside_them(
     topics, bare, table
 ):
-    metrics = RankingWatch(topics, bare, table, np.random.default_rng(0))()
+    metrics = RankingWatch(topics, bare, table, None, np.random.default_rng(0))()
     unit = nn.functional.normalize(table.vector_ND, dim=1).numpy()
 
     def mean(query_Q, name):
@@ -114,7 +114,7 @@ def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_
 def test_a_dev_split_without_judged_queries_is_a_user_error(topics, bare, table):
     no_dev = type(topics)(topics.answers, topics.queries.assign(split="train"), topics.qrels)
     with pytest.raises(UserError, match="the dev split has no query with a relevant answer"):
-        RankingWatch(no_dev, bare, table, np.random.default_rng(0))
+        RankingWatch(no_dev, bare, table, None, np.random.default_rng(0))
 
 
 def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics, options):

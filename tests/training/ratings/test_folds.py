@@ -17,7 +17,6 @@ from whyrank.model.encoder import blocks
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.training import finetune
 from whyrank.training.engine.loop import Loop
-from whyrank.training.ratings import folds as rating_folds
 from whyrank.training.ratings import tables as rating_tables
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -46,13 +45,13 @@ def finetuning(options):
 def train(make_encoder, finetuning):
     def train(prepared, **changes):
         start = system.untrained(make_encoder())
-        return rating_folds.finetune_rank(start, prepared, finetuning(**changes), ENCODER, 7)
+        return finetune.finetune_rank(start, prepared, finetuning(**changes), ENCODER, 7)
 
     return train
 
 
 def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rated, train, make_encoder, finetuning):
-    ratings = train(rated).ratings
+    ratings = train(rated).out_of_fold
     rows = rated.ratings[rated.ratings["use"] == "train"].set_index("rating_id")
     found = ratings.out_of_fold
     assert len(found) == 36 * 3 and not found.duplicated(["rating_id", "target"]).any()
@@ -63,8 +62,8 @@ def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rate
     alone = finetune.finetune_rank(system.untrained(make_encoder()), prepared, finetuning(), ENCODER, 7)
     expected = alone.objectives["ratings"].predict(prepared.rated(held_out=True)).ravel()
     assert (found.loc[found["fold"] == 2, "prediction"] == expected.astype(float)).all()
-    looks = ratings.looks
-    assert looks.columns.tolist() == rating_tables.LOOKS and looks["fold"].tolist() == [0, 0, 1, 1, 2, 2]
+    looks = ratings.evaluations
+    assert looks.columns.tolist() == rating_tables.EVALUATIONS and looks["fold"].tolist() == [0, 0, 1, 1, 2, 2]
     assert looks["loss"].isna().tolist() == [True, False] * 3 and looks["constant_columns"].eq(0).all()
 
 
@@ -72,11 +71,12 @@ def test_test_rows_have_the_mean_over_the_folds(rated, train, tmp_path, monkeypa
     each = []
     of_fold = rating_tables.of_fold
     monkeypatch.setattr(rating_tables, "of_fold", lambda *given: each.append(of_fold(*given)) or each[-1])
-    result = train(rated).ratings
+    result = train(rated).out_of_fold
     assert result.test["rating_id"].tolist() == [f"test-{number}" for number in range(4)]
     np.testing.assert_allclose(result.test[TARGETS], np.mean([one.test[TARGETS] for one in each], axis=0))
     assert not np.allclose(each[0].test[TARGETS], each[1].test[TARGETS], rtol=1e-4)
-    rating_tables.write(result, rated, tmp_path, id_name="qa_id")
+    result.write(tmp_path, rated, id_name="qa_id")
+    tmp_path = tmp_path / "ratings"
     submission = pd.read_csv(tmp_path / "submission.csv")
     assert submission.columns.tolist() == ["qa_id", *TARGETS] and len(submission) == 4
     assert io.read_table(tmp_path / "out_of_fold.parquet").equals(result.out_of_fold)
@@ -88,7 +88,8 @@ def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_
     said = pd.DataFrame({"rating_id": "r", "fold": fold, "target": TARGETS * 3, "prediction": 0.5, "snapped": 0.5})
     said["snaps"] = [snaps[target][number] for number, target in zip(fold, said["target"], strict=True)]
     test = pd.DataFrame({"rating_id": list("abcd"), "visa": [0.4, 0.1, 0.3, 0.2], "agree": 0.5, "rare": [0.1, 0, 0, 0]})
-    rating_tables.write(rating_tables.RatingTables(pd.DataFrame(), said, test), rated, tmp_path, id_name="qa_id")
+    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, id_name="qa_id")
+    tmp_path = tmp_path / "ratings"
     found = pd.read_csv(tmp_path / "submission_snapped.csv").set_index("qa_id")
     plain = pd.read_csv(tmp_path / "submission.csv").set_index("qa_id")
     assert found[["agree", "rare"]].equals(plain[["agree", "rare"]])
@@ -110,13 +111,13 @@ def test_what_stands_still_is_computed_once_for_all_folds_and_rounds(rated, trai
 def test_the_start_is_left_as_it_was_and_the_system_is_that_of_the_first_fold(rated, make_encoder, finetuning):
     start = system.untrained(make_encoder())
     before = copy.deepcopy(start.state_dict())
-    result = rating_folds.finetune_rank(start, rated, finetuning(), ENCODER, 7)
+    result = finetune.finetune_rank(start, rated, finetuning(), ENCODER, 7)
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
-    alone = rating_folds.finetune_rank(
+    alone = finetune.finetune_rank(
         start, replace(rated, ratings=rated.ratings.replace({"fold": {2: 1}})), finetuning(), ENCODER, 7
     )
     # Whatever the other folds are, the first one trains on the same rows.
-    one, two = (each.trained.system.state_dict() for each in (result, alone))
+    one, two = (each.system.state_dict() for each in (result, alone))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert any(not torch.equal(one[name], before[name]) for name in one)
 
@@ -132,7 +133,7 @@ def changed_labels(prepared, fold):
 @pytest.mark.parametrize("rounds", [0, 1])
 def test_labels_of_a_fold_change_no_byte_of_its_predictions_snapped_or_pseudo_labelled(rated, train, rounds):
     one, other = (
-        train(prepared, objectives__ratings__pseudo_labels__rounds=rounds).ratings.out_of_fold
+        train(prepared, objectives__ratings__pseudo_labels__rounds=rounds).out_of_fold.out_of_fold
         for prepared in (rated, changed_labels(rated, 1))
     )
     own = one["fold"] == 1
@@ -146,7 +147,8 @@ def test_pseudo_labels_of_a_fold_are_those_of_its_own_model_and_weigh_by_how_sur
 
     def watched(start, prepared, *given, **named):
         trained = finetune_rank(start, prepared, *given, **named)
-        seen.append((prepared, trained.objectives["ratings"]))
+        if prepared.held_out >= 0:
+            seen.append((prepared, trained.objectives["ratings"]))
         return trained
 
     monkeypatch.setattr(finetune, "finetune_rank", watched)
@@ -161,7 +163,7 @@ def test_pseudo_labels_of_a_fold_are_those_of_its_own_model_and_weigh_by_how_sur
 
 
 def test_a_column_is_snapped_where_that_helped_on_training_rows_and_nowhere_else(rated, train):
-    found = train(rated, epochs=4.0).ratings.out_of_fold
+    found = train(rated, epochs=4.0).out_of_fold.out_of_fold
     rows = rated.ratings.set_index("rating_id")
     for (fold, target), own in found.groupby(["fold", "target"]):
         assert own["snaps"].isin([own["snaps"].iloc[0]]).all()
@@ -187,10 +189,11 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
         take = Loop.step
         with monkeypatch.context() as patch:
             patch.setattr(Loop, "step", lambda loop, step: steps.append(loop.what) or take(loop, step))
-            trained, ratings = train(rated, **options)
+            trained = train(rated, **options)
         system.save(trained.system, tmp_path / name, longest=16)
-        rating_tables.write(ratings, rated, tmp_path / name / "ratings", id_name="id")
-        for table, rows in (("looks", ratings.looks), ("steps", trained.history.steps)):
+        ratings = trained.out_of_fold
+        ratings.write(tmp_path / name, rated, id_name="id")
+        for table, rows in (("folds", ratings.evaluations), ("steps", trained.history.steps)):
             io.write_table(tmp_path / name / f"{table}.csv", rows)
         io.write_table(tmp_path / name / "evaluations.csv", trained.history.evaluations)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
@@ -223,8 +226,8 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
 
 
 def test_ratings_learn_what_question_and_answer_say_together(rated_apart, train):
-    trained, ratings = train(rated_apart, epochs=12.0, learning_rate=0.02, encoder_learning_rate=2e-3, max_steps=36)
-    last = ratings.looks.groupby("fold").last()
+    trained = train(rated_apart, epochs=12.0, learning_rate=0.02, encoder_learning_rate=2e-3, max_steps=36)
+    last = trained.out_of_fold.evaluations.groupby("fold").last()
     assert (last["train_ratings_spearman"] > 0.7).all()
     assert trained.history.steps["ratings_loss"].iloc[-3:].mean() < 0.7 * trained.history.steps["ratings_loss"].iloc[0]
 
@@ -234,10 +237,10 @@ def test_without_ratings_there_is_one_training_as_ever(topics, make_encoder, fin
         objectives__rank__weight=1.0, objectives__ratings__weight=0.0, head__kind="residual", train="head"
     )
     torch.manual_seed(0)
-    result = rating_folds.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
+    result = finetune.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
     torch.manual_seed(0)
     alone = finetune.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
-    assert result.ratings is None and result.trained.history.steps.equals(alone.history.steps)
+    assert result.out_of_fold is None and result.history.steps.equals(alone.history.steps)
     assert "ratings_undefined" not in alone.history.evaluations
 
 

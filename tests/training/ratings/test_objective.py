@@ -10,13 +10,14 @@ import torch
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.training import finetune, objectives
+from whyrank.training import finetune
 from whyrank.training.engine import encoding, freezing, optimiser
-from whyrank.training.evaluation import RatingsWatch
-from whyrank.training.ratings import checks as rating_checks
 from whyrank.training.ratings import losses as rating_losses
-from whyrank.training.ratings.objective import TERMS, RatingsObjective
+from whyrank.training.ratings import task as rating_task
+from whyrank.training.ratings.objective import RatingsObjective
+from whyrank.training.ratings.task import RatingsWatch
 
+TERMS = ("bce", "weighted_bce", "focal", "mse", "rank_correlation")
 OFF = {f"objectives.ratings.{name}.weight": 0.0 for name in TERMS}
 ALONE = {"objectives.rank.weight": 0.0, "objectives.ratings.weight": 1.0, "objectives.ratings.batch_size": 8}
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -41,7 +42,9 @@ def made(prepared, encoder, chosen):
     torch.manual_seed(0)
     whole = system.untrained(encoder)
     vectors = encoding.vectors_for(whole, prepared, ENCODER, chosen)
-    return RatingsObjective(prepared, whole, vectors, chosen, np.random.default_rng(0)).eval()
+    objective = RatingsObjective(prepared, whole, vectors, chosen, np.random.default_rng(0))
+    objective.weights.eval()
+    return objective
 
 
 @pytest.mark.parametrize("layout", ["joint", "separate"])
@@ -114,7 +117,7 @@ def test_the_layer_reads_the_frozen_blocks_beside_the_vectors(
         vectors = [encoder([prepared.training_token_ids[i] for i in rows[name]]) for name in ("first", "second")]
         u, v = vectors
         own = u if layout == "joint" else torch.cat([u, v, (u - v).abs(), u * v], dim=1)
-        read = torch.cat([own, objective.surface(texts_N2)], dim=1)
+        read = torch.cat([own, objective.layer_features(texts_N2)], dim=1)
         expected = (read @ objective.rate.weight.T + objective.rate.bias).sigmoid()
     np.testing.assert_allclose(objective.predict(rows), expected, atol=1e-5)
 
@@ -150,7 +153,7 @@ def test_answers_get_an_encoder_of_their_own_that_starts_alike_and_learns_apart(
         assert not hasattr(trained.objectives["ratings"], "encoder")
         return
     before, question = make_encoder().state_dict(), trained.system.encoder.state_dict()
-    answer = trained.objectives["ratings"].encoder.state_dict()
+    answer = trained.objectives["ratings"].weights.encoder.state_dict()
     for block, moves in (("layer.0.output.dense.weight", train == "all"), ("layer.1.output.dense.weight", True)):
         (name,) = (name for name in before if name.endswith(block))
         for own in (question, answer):
@@ -161,21 +164,21 @@ def test_answers_get_an_encoder_of_their_own_that_starts_alike_and_learns_apart(
 def test_both_encoders_are_in_the_groups_of_the_encoder_and_thaw_block_by_block(rated_apart, make_encoder, finetuning):
     chosen = finetuning(r_encoders="two", train="all", layer_decay=0.5, encoder_learning_rate=1e-3, unfreeze_every=1)
     objective = made(replace(rated_apart, held_out=0), make_encoder(), chosen)
-    parts = {"heads": objective.system[0].heads(), "encoder": objective.system[0].encoder}
-    trained = torch.nn.ModuleDict(parts | {"objectives": torch.nn.ModuleDict({"ratings": objective})})
+    parts = {"heads": objective.system.heads(), "encoder": objective.system.encoder}
+    trained = torch.nn.ModuleDict(parts | {"objectives": torch.nn.ModuleDict({"ratings": objective.weights})})
     rate = {
         id(one): (group["lr"], group["is_encoder"])
         for group in optimiser.parameter_groups(trained, chosen)
         for one in group["params"]
     }
-    for name, parameter in objective.encoder.named_parameters():
-        own = dict(objective.system[0].encoder.named_parameters())[name]
+    for name, parameter in objective.weights.encoder.named_parameters():
+        own = dict(objective.system.encoder.named_parameters())[name]
         assert rate[id(parameter)] == rate[id(own)] and rate[id(own)][1]
     assert rate[id(objective.rate.weight)] == (1e-3, False)
     assert len({found for found, is_encoder in rate.values() if is_encoder}) == 3  # two blocks and the embeddings
     names = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
     freezing.apply(trained, chosen, 1, 10, names)
-    for encoder in (objective.encoder, objective.system[0].encoder):
+    for encoder in (objective.weights.encoder, objective.system.encoder):
         assert {"layer.1." in n for n, p in encoder.named_parameters() if p.requires_grad} == {True}
 
 
@@ -212,9 +215,9 @@ def test_a_look_that_has_no_value_is_no_better_and_no_fault(rated, make_encoder,
 
 
 def test_ranking_that_is_off_chooses_no_weights(finetuning):
-    assert objectives.early_stopping(finetuning()).metric == ""
+    assert rating_task.stopping(finetuning()).metric == ""
     both = finetuning(objectives__rank__weight=1.0)
-    assert objectives.early_stopping(both) == both.early_stopping and both.early_stopping.metric == "map@10_all"
+    assert rating_task.stopping(both) == both.early_stopping and both.early_stopping.metric == "map@10_all"
 
 
 def test_two_encoders_of_joint_texts_are_a_user_error_before_anything_is_encoded(
@@ -232,8 +235,8 @@ def test_two_encoders_of_joint_texts_are_a_user_error_before_anything_is_encoded
 def test_blocks_of_an_encoder_that_is_not_of_the_bert_family_are_refused(train, rated, tiny_encoder, finetuning):
     tiny_encoder.is_packed = False
     options = finetuning(r_layer_means=True, train=train)
-    with pytest.raises(UserError, match=r"layer_means` reads the blocks .*not of BertModel; use .*layer_means=false"):
-        rating_checks.check(replace(rated, held_out=0), tiny_encoder, options)
+    with pytest.raises(UserError, match=r"layer_means` reads the layers .*not of BertModel; use .*layer_means=false"):
+        rating_task.check(replace(rated, held_out=0), system.untrained(tiny_encoder), options)
 
 
 def test_pseudo_labels_without_rows_for_them_and_a_training_without_rows_are_user_errors(
@@ -241,6 +244,8 @@ def test_pseudo_labels_without_rows_for_them_and_a_training_without_rows_are_use
 ):
     labelled = replace(rated, ratings=rated.ratings[rated.ratings["use"] == "train"], held_out=0)
     with pytest.raises(UserError, match=r"no rows without labels; name some in prepare\.ratings\.unlabelled"):
-        rating_checks.check(labelled, tiny_encoder, finetuning(r_pseudo_labels__rounds=1))
+        rating_task.check(labelled, system.untrained(tiny_encoder), finetuning(r_pseudo_labels__rounds=1))
     with pytest.raises(UserError, match=r"0 rows of ratings to train on, on 3 targets"):
-        rating_checks.check(replace(labelled, ratings=labelled.ratings.iloc[:0]), tiny_encoder, finetuning())
+        rating_task.check(
+            replace(labelled, ratings=labelled.ratings.iloc[:0]), system.untrained(tiny_encoder), finetuning()
+        )

@@ -1,6 +1,7 @@
 """What the objectives of a fine-tuning have in common, and how several of them share it."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
@@ -55,13 +56,19 @@ class Objective:
         ge=0, le=MOST_WEIGHT, examples=[1.0], description="factor on the gradient that it sends into the encoder"
     )
 
-    def without_loss(self, names: tuple[str, ...]) -> Iterator[Fault]:
+    def losses(self) -> "dict[str, WeightedLoss]":
+        """The table of its losses: every field that is one, by its name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, WeightedLoss)}
+
+    def faults(self) -> Iterator[Fault]:
         """A fault where the objective is on and each of its losses is off."""
-        if self.weight and not any(getattr(self, name).weight for name in names):
+        losses = self.losses()
+        if self.weight and losses and not any(loss.weight for loss in losses.values()):
             yield Fault(
                 "weight",
                 f"is {self.weight:g}, but each of its losses has weight 0",
-                [f"{names[0]}.weight=1", "weight=0"],
+                [f"{next(iter(losses))}.weight=1", "weight=0"],
             )
 
 

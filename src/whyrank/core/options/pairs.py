@@ -122,7 +122,7 @@ class SimilarityObjective(Objective):
     espresso: Espresso = Field(description="each loss on cut vectors of several layers; `train: all`")
 
     def faults(self) -> Iterator[Fault]:
-        yield from self.without_loss(("cosine", "angle", "angle_signed", "in_batch", "contrastive", "mse"))
+        yield from super().faults()
         if not self.weight:
             return
         if self.negative_to >= self.positive_from:

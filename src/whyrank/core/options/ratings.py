@@ -141,6 +141,3 @@ class RatingsObjective(Objective):
         ge=0, le=1, examples=[0.0], description="share of a label that goes to its neighbours on the target's own grid"
     )
     pseudo_labels: PseudoLabels = Field(description="retrain with what each fold's own model says of unlabelled rows")
-
-    def faults(self) -> Iterator[Fault]:
-        yield from self.without_loss(("bce", "weighted_bce", "focal", "mse", "rank_correlation"))

@@ -93,10 +93,10 @@ def attention(
     attend = attend_in_float32 if module.training and query.device.type == "cpu" else scaled_dot_product_attention
     mixed = []
     for one, own in zip(layout.groups, parts, strict=True):
-        query_GHLF, key_GHLF, value_GHLF = (apart(part_THF, one) for part_THF in own)
+        query_GHLF, key_GHLF, value_GHLF = (unpack(part_THF, one) for part_THF in own)
         mask = None if one.real_GL is None else one.real_GL[:, None, None, :]
         mixed_GHLF = attend(query_GHLF, key_GHLF, value_GHLF, attn_mask=mask, dropout_p=dropout, scale=scaling)
-        mixed.append(together(mixed_GHLF.transpose(1, 2), one))
+        mixed.append(pack(mixed_GHLF.transpose(1, 2), one))
     return torch.cat(mixed)[None], None
 
 
@@ -128,7 +128,7 @@ class Rearranged(torch.autograd.Function):
         return gradient_NHF if none_N is None else gradient_NHF.masked_fill_(none_N[:, None, None], 0), None, None, None
 
 
-def apart(token_THF: torch.Tensor, one: Group) -> torch.Tensor:
+def unpack(token_THF: torch.Tensor, one: Group) -> torch.Tensor:
     """The texts of a group, (G, H, L, F), from its tokens end to end."""
     if one.token_GL is not None:
         # A padded place is neither attended to nor read, so no gradient comes from there.
@@ -136,7 +136,7 @@ def apart(token_THF: torch.Tensor, one: Group) -> torch.Tensor:
     return token_THF.unflatten(0, (one.texts, one.longest)).transpose(1, 2)
 
 
-def together(token_GLHF: torch.Tensor, one: Group) -> torch.Tensor:
+def pack(token_GLHF: torch.Tensor, one: Group) -> torch.Tensor:
     """The tokens of a group end to end, without the padding."""
     token_THF = token_GLHF.flatten(0, 1)
     if one.place_T is None or one.token_GL is None or one.real_GL is None:

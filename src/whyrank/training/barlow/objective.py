@@ -1,6 +1,6 @@
 """The Barlow Twins objective: two texts of the same answer as two views of one thing."""
 
-from typing import Any
+import itertools
 
 import numpy as np
 import torch
@@ -11,47 +11,34 @@ from whyrank.core.options.params import PretrainBarlow
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import geometry
 from whyrank.training.barlow.losses import BarlowTerms, barlow_twins
-from whyrank.training.engine.objective import Step
+from whyrank.training.engine.objective import Objective, Step
 from whyrank.training.engine.vectors import Vectors
 
 
-class BarlowObjective:
+class BarlowObjective(Objective):
     """Batches of view pairs from the training queries; views listed in the parameters are taken in turn."""
+
+    name = "barlow"
 
     def __init__(
         self, prepared: Prepared, vectors: Vectors, head: nn.Module, params: PretrainBarlow, random: np.random.Generator
     ) -> None:
-        self.vectors = vectors
-        self.head = head
-        self.redundancy_weight = params.redundancy_weight
-        self.sources = [
+        sources = [
             view_batches.view_batches(prepared, view, batches=params.batches, size=params.batch_size, random=random)
             for view in params.views
         ]
-        self.turn = 0
+        super().__init__(vectors, (next(source) for source in itertools.cycle(sources)))
+        self.head = head
+        self.redundancy_weight = params.redundancy_weight
 
-    def step(self) -> Step:
-        views = self._next()
+    def compute(self) -> Step:
+        views = next(self.batches)
         texts = np.concatenate([views.first_B, views.second_B])
         sides = self.vectors(texts).split(len(views.first_B))
         first_BD, second_BD = (self.head(side_BD) for side_BD in sides)
         terms = barlow_twins(first_BD, second_BD, redundancy_weight=self.redundancy_weight)
         record = self._record(views, terms, torch.cat([first_BD, second_BD]).detach())
         return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
-
-    def _next(self) -> view_batches.Views:
-        self.turn += 1
-        return next(self.sources[(self.turn - 1) % len(self.sources)])
-
-    def skip(self, batches: int) -> None:
-        for _ in range(batches):
-            self._next()
-
-    def kept(self) -> dict[str, Any]:
-        return {}
-
-    def take_up(self, kept: dict[str, Any]) -> None:
-        """The batches are drawn again."""
 
     def _record(self, views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor) -> dict[str, float]:
         """What diagnosis needs of a batch; terms per feature, so that heads of any width compare."""

@@ -10,7 +10,7 @@ from whyrank.model.heads import heads
 from whyrank.training.barlow.objective import BarlowObjective
 from whyrank.training.engine.encoding import finish, vectors_for
 from whyrank.training.engine.loop import History, Weighted, fit
-from whyrank.training.engine.terms import balancing, with_terms
+from whyrank.training.engine.terms import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 
 
@@ -28,9 +28,10 @@ def pretrain_barlow(
     result = system.with_heads(start, head, dual=False, score="cosine").to(start.encoder.device)
     vectors = vectors_for(result, prepared, encoder, options)
     objective = BarlowObjective(prepared, vectors, head, options, np.random.default_rng(seed))
+    objective.terms = balancing(head, options.head)
     history = fit(
         trainable(result, options.train),
-        {"barlow": Weighted(1.0, with_terms("barlow", objective, balancing(head, options.head)))},
+        {objective.name: Weighted(1.0, objective)},
         options,
         steps=options.steps,
         what="pretrain",

@@ -36,7 +36,7 @@ class Weighted(NamedTuple):
 
 class History(NamedTuple):
     steps: pd.DataFrame  # one row per step; only the column `step` where there was none
-    evaluations: pd.DataFrame  # one row per look at the dev set; empty without one
+    evaluations: pd.DataFrame  # one row per evaluation on the dev set; empty without one
     best_step: int  # the step whose weights were kept; the last one without a dev set
     speed: pd.DataFrame  # wall-clock figures of the steps of this process; differ from run to run
 
@@ -58,7 +58,7 @@ def fit(
 
     trained       holds every module whose weights change; the encoder is its child `encoder`, if it is among them
     steps         updates; 0 trains nothing
-    watch         looks at the dev set, and says when to stop; its best weights are left in `trained`
+    watch         evaluates on the dev set, and says when to stop; its best weights are left in `trained`
     checkpoints   where the state is kept now and then; a whole one that is there is gone on from, to the same bytes
     precision     fp16 scales the loss, so that small gradients do not vanish
     tasks         which objectives a batch takes and how they are weighed; without it all, by their weights
@@ -72,7 +72,7 @@ def fit(
     with interruption() as interrupted:
         for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
             loop.step(step)
-            ended = loop.look(step)
+            ended = loop.evaluate(step)
             signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due())
             loop.keep(now=bool(signal or is_due))
             if signal:
@@ -114,10 +114,10 @@ class Loop:
         self.live = Live(what)
 
     def resume(self) -> None:
-        """Take up the newest whole checkpoint; without one, look at the dev set before the first step."""
+        """Take up the newest whole checkpoint; without one, evaluate on the dev set before the first step."""
         saved = self.checkpoints.latest() if self.checkpoints else None
         if saved is None:
-            self.look(0)
+            self.evaluate(0)
             self.speed = Speed()
             return
         self.done = saved.step
@@ -130,7 +130,7 @@ class Loop:
             self.watch.load_state_dict(state["watch"])
         for name, objective in self.objectives.items():
             objective.skip(self.tasks.drawn(name, self.done, self.optimisation.gradient_accumulation_steps))
-            objective.take_up(state["objectives"][name])
+            objective.load_state_dict(state["objectives"][name])
         self.note(f"goes on after step {self.done}")
 
     def state(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Loop:
             "scaler": self.scaler.state_dict(),
             "rows": self.rows,
             "watch": self.watch.state_dict() if self.watch else {},
-            "objectives": {name: objective.kept() for name, objective in self.objectives.items()},
+            "objectives": {name: objective.state_dict() for name, objective in self.objectives.items()},
         }
 
     def step(self, step: int) -> None:
@@ -172,7 +172,7 @@ class Loop:
         self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
 
     def accumulated(self, step: int) -> dict[str, float]:
-        """Gradients of the mean over `accumulate` batches of the weighted sum; records are means, too."""
+        """Gradients of the weighted sum, the mean over the batches of a step; records are means, too."""
         times = self.optimisation.gradient_accumulation_steps
         records: list[dict[str, float]] = []
         for batch in range(times):
@@ -206,11 +206,11 @@ class Loop:
             )
         return norm
 
-    def look(self, step: int) -> bool:
+    def evaluate(self, step: int) -> bool:
         """True when the dev set says that training is at its end."""
         if not self.watch or not self.watch.is_due(step):
             return False
-        is_over = self.watch.look(step)
+        is_over = self.watch.evaluate(step)
         self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
         return is_over
 
@@ -238,8 +238,8 @@ class Loop:
         self.trained.eval()
         steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])
         self.report_speed(steps)
-        looks = pd.DataFrame(self.watch.rows if self.watch else [])
-        return History(steps, looks, best_step, self.speed.table())
+        evaluations = pd.DataFrame(self.watch.rows if self.watch else [])
+        return History(steps, evaluations, best_step, self.speed.table())
 
     def report_speed(self, steps: pd.DataFrame) -> None:
         padding = float(steps["padding_share"].mean()) if "padding_share" in steps else 0.0

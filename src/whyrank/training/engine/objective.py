@@ -1,9 +1,13 @@
 """What the training loop asks of an objective: its next batch as a loss, and what to record of it."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
+
+from whyrank.training.engine.vectors import Vectors
 
 
 class Step(NamedTuple):
@@ -14,18 +18,53 @@ class Step(NamedTuple):
     sides: Sequence[torch.Tensor] = ()
 
 
-class Objective(Protocol):
-    def step(self) -> Step: ...
+class Term(NamedTuple):
+    """What is added to the loss of any objective."""
+
+    weight: float
+    loss: Callable[[Step], torch.Tensor]  # of the step whose graph is still there; a scalar
+
+
+class Objective(ABC):
+    """A loss on batches of its own; a subclass says in `compute` what the next batch is worth.
+
+    name      its columns of the history begin with it
+    weights   what it has for itself and training changes; an empty module where that is nothing
+    terms     by name, added to its loss; the history gets each as `<name>_<term>`, unweighted
+    """
+
+    name: str
+
+    def __init__(self, vectors: Vectors, batches: Iterator[Any]) -> None:
+        self.vectors, self.batches = vectors, batches
+        self.weights: nn.Module = nn.Module()
+        self.terms: Mapping[str, Term] = {}
+
+    @abstractmethod
+    def compute(self) -> Step:
+        """The next batch, without the terms."""
+
+    def step(self) -> Step:
+        """The next batch, its loss with the terms."""
+        step = self.compute()
+        if not self.terms:
+            return step
+        found = {name: term.loss(step) for name, term in self.terms.items()}
+        total = torch.stack([step.loss, *(self.terms[name].weight * loss for name, loss in found.items())]).sum()
+        record = {f"{self.name}_{name}": loss.item() for name, loss in found.items()}
+        return step._replace(loss=total, record=step.record | record)
 
     def skip(self, batches: int) -> None:
         """Go past batches that an interrupted run has had."""
-        ...
+        for _ in range(batches):
+            next(self.batches)
 
-    def kept(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold besides weights and the number of batches: tensors, numbers and lists."""
-        ...
+        return {}
 
-    def take_up(self, kept: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Take up what `state_dict` gave; weights are restored by the loop, and batches are drawn again."""
 
 
 def merged(records: Iterable[dict[str, float]]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from whyrank.training.engine.loop import History
 TAIL = 0.1
 
 
-def barlow(history: History) -> dict[str, float]:
+def pretraining(history: History) -> dict[str, float]:
     """Where pretraining ended, as means over its last steps; only `steps` when it was off."""
     steps = history.steps
     if steps.empty:
@@ -26,11 +26,11 @@ def barlow(history: History) -> dict[str, float]:
     }
 
 
-def ranking(history: History) -> dict[str, float]:
+def finetuning(history: History) -> dict[str, float]:
     """How long it ran, and the dev metrics of the weights that were kept; undefined ones are left out."""
-    looks: pd.DataFrame = history.evaluations
-    kept = looks[looks["step"] == history.best_step].iloc[0]
-    names = [str(name) for name in looks.columns if name != "step" and not math.isnan(kept[name])]
+    evaluations: pd.DataFrame = history.evaluations
+    kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
+    names = [str(name) for name in evaluations.columns if name != "step" and not math.isnan(kept[name])]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,

@@ -1,9 +1,11 @@
 """What a training gives back, where its checkpoints lie, and what of a system it trains."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -19,12 +21,25 @@ from whyrank.training.engine.objective import Objective
 from whyrank.training.engine.vectors import Vectors
 
 
+class OutOfFold(Protocol):
+    """What the trainings of all folds predict of rows that they have not seen."""
+
+    def records(self) -> Mapping[str, pd.DataFrame]:
+        """How the folds learnt, by the name of a file among the metrics."""
+        ...
+
+    def write(self, folder: Path, prepared: Prepared, *, id_name: str) -> None:
+        """The predictions, into a folder of the system's own; `id_name`: what the data call the ids of rows."""
+        ...
+
+
 class Trained(NamedTuple):
     system: system.System
     history: History
     checkpoints: Checkpoints  # to be removed once the results are written
     vectors: Vectors | None = None  # what another training from the same start need not compute again
     objectives: Mapping[str, Objective] = MappingProxyType({})  # by name; one that rates predicts what it learnt
+    out_of_fold: OutOfFold | None = None  # where there was a training for each fold; the system is that of the first
 
 
 def checkpoints_of(

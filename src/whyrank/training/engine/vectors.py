@@ -15,7 +15,6 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
-from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Objective
 from whyrank.model.encoder import blocks, layer_means, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
@@ -155,10 +154,7 @@ class LiveVectors:
         return other
 
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        raise UserError(
-            "params.yaml: `finetune_rank.objectives.ratings.layer_means` reads frozen blocks, and all are trained; use "
-            "-S finetune_rank.train=last, or -S finetune_rank.objectives.ratings.layer_means=false"
-        )
+        raise AssertionError("all layers are trained: none stands still")
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         length_U = self.lengths[np.unique(index_B)]

@@ -1,4 +1,4 @@
-"""Looks at the dev set while training: keep the best weights, and say when patience is at its end."""
+"""Evaluations on the dev set while training: keep the best weights, and say when patience is at its end."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,17 +13,17 @@ from whyrank.training.engine import sharding
 
 
 class DevWatch:
-    """rows   one per look: `step` and the dev metrics
+    """rows   one per evaluation: `step` and the dev metrics
 
-    Without a metric to go by, every look counts as better: the weights of the last step are kept.
+    Without a metric to go by, every evaluation counts as better: the weights of the last step are kept.
     """
 
     def __init__(
-        self, trained: nn.Module, evaluate: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
+        self, trained: nn.Module, metrics: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
     ) -> None:
-        """evaluate   dev metrics, larger is better; looked at before the first step, as often as `stopping` says, and
+        """metrics   of the dev set, larger is better; computed before the first step, as often as `stopping` says, and
         after the last of `steps`"""
-        self.trained, self.evaluate, self.steps = trained, evaluate, steps
+        self.trained, self.metrics, self.steps = trained, metrics, steps
         self.metric, self.patience = stopping.metric, stopping.patience
         self.due = due_steps(stopping, steps)
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
@@ -34,11 +34,11 @@ class DevWatch:
     def is_due(self, step: int) -> bool:
         return step in self.due
 
-    def look(self, step: int) -> bool:
-        """Record the dev metrics; True when the last `patience` looks brought nothing better."""
+    def evaluate(self, step: int) -> bool:
+        """Record the dev metrics; True when the last `patience` evaluations brought nothing better."""
         self.trained.eval()
         with torch.no_grad():
-            metrics = self.evaluate()
+            metrics = self.metrics()
         # One that was there before may be undefined now; it is no better then.
         value = metrics.get(self.metric, -math.inf)
         if self.metric and not any(self.metric in row for row in [*self.rows, metrics]):
@@ -52,7 +52,7 @@ class DevWatch:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last `patience` looks brought nothing better; also known to a run killed after its last look."""
+        """Whether the last `patience` evaluations brought nothing better; a run killed after its last one knows it."""
         return len(self.rows) - 1 - self.best_row >= self.patience
 
     def restore(self) -> int:
@@ -67,14 +67,14 @@ class DevWatch:
         self.rows, self.best_row, self.best_state = state["rows"], state["best_row"], state["best_state"]
 
     def __str__(self) -> str:
-        """The latest look, for the line of progress."""
+        """The latest evaluation, for the line of progress."""
         if not self.rows or not self.metric:
             return ""
         return f", dev {self.metric} {self.rows[-1].get(self.metric, math.nan):.3f}"
 
 
 def due_steps(stopping: EarlyStopping, steps: int) -> set[int]:
-    """After which steps to look: before the first, after so many or evenly spread, and after the last."""
+    """After which steps to evaluate: before the first, after so many or evenly spread, and after the last."""
     if stopping.eval_steps:
         return {*range(0, steps + 1, stopping.eval_steps), steps}
     return {round(i * steps / stopping.evaluations) for i in range(stopping.evaluations + 1)}

@@ -3,8 +3,6 @@
 Shapes: B rows of a batch · N texts of both sides · K classes · D features
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
@@ -17,42 +15,42 @@ from whyrank.core.prepared import Prepared
 from whyrank.model.heads import heads
 from whyrank.model.system import System
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.vectors import Vectors, of_objective
+from whyrank.training.engine.vectors import Vectors
+from whyrank.training.task import TaskObjective
 
 
-class ClassificationObjective(nn.Module):
+class ClassificationObjective(TaskObjective):
     """A linear layer of its own on [u, v, |u - v|] (Reimers and Gurevych 2019, arXiv:1908.10084), or on u for queries.
 
     It is trained beside the encoder and left behind: what is kept of the objective is what it did to the encoder, and
     a head of its own below the layer, which cross-task attention may read.
     """
 
+    name = "classification"
+
     def __init__(
         self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
     ) -> None:
-        super().__init__()
-        self.options = params.objectives.classification
-        self.system = [system]
-        self.vectors = vectors
-        self.texts_RS, class_R = rows(prepared, self.options.of)
+        options = params.objectives.classification
+        self.texts_RS, class_R = rows(prepared, options.of)
         names, self.class_R = np.unique(class_R, return_inverse=True)
         if len(names) < 2:
             raise UserError(
-                f"classification of {self.options.of}: the training rows have {len(names)} classes; it takes two or "
+                f"classification of {options.of}: the training rows have {len(names)} classes; it takes two or "
                 "more, or -S finetune_rank.objectives.classification.weight=0"
             )
-        width = heads.output_width(system.head_of("classification"), system.encoder.width)
+        super().__init__(system, vectors, options, endless(len(class_R), options.batch_size, random))
+        width = heads.output_width(system.head_of(self.name), system.encoder.width)
         self.classify = nn.Linear(width * (3 if self.texts_RS.shape[1] == 2 else 1), len(names)).to(
             system.encoder.device
         )
-        self.batches = endless(len(class_R), self.options.batch_size, random)
+        self.weights = nn.ModuleDict({"classify": self.classify})
 
-    def step(self) -> Step:
+    def compute(self) -> Step:
         row_B = next(self.batches)
         texts_BS = self.texts_RS[row_B]
         texts = texts_BS.T.flatten()
-        (system,) = self.system
-        vector_ND = system.of_task("classification", of_objective(self.vectors, texts, self.options))
+        vector_ND = self.system.of_task(self.name, self.encoded(texts))
         sides = vector_ND.split(len(row_B))
         features = [*sides, (sides[0] - sides[1]).abs()] if len(sides) == 2 else list(sides)
         logit_BK = self.classify(torch.cat(features, dim=1))
@@ -64,16 +62,6 @@ class ClassificationObjective(nn.Module):
             "classification_chance": float(np.log(logit_BK.shape[1])),
         }
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), sides)
-
-    def skip(self, batches: int) -> None:
-        for _ in range(batches):
-            next(self.batches)
-
-    def kept(self) -> dict[str, Any]:
-        return {}
-
-    def take_up(self, kept: dict[str, Any]) -> None:
-        """The layer is a weight of the module, and the batches are drawn again."""
 
 
 def rows(prepared: Prepared, of: str) -> tuple[np.ndarray, np.ndarray]:

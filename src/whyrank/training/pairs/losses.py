@@ -2,13 +2,35 @@
 
 Shapes: B pairs of a batch, row i of first_BD and second_BD being pair i · D features
         N = 2B texts, the first ones before the second ones · A of them that are anchors · C candidates
-        T different texts
+        T different texts · M pairs with an opposite
+
+A loss of the table of the objective has its own options for keyword parameters, and may ask for these columns of a
+batch by name:
+
+first_BD, second_BD             (B, D) float32
+opposite_MD                     (M, D) texts that are the opposite of the first text of a pair, of those that have one
+label_B                         (B,) similarity in [0, 1]
+group_first_B, group_second_B   (B,) int64, number of each text; the same text has the same number on either side
+group_opposite_B                (B,) the same of the opposites; -1 where a pair has none
+positive_from                   label from which a pair is a positive
 """
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch.nn import functional
 
 from whyrank.training.ranking.losses import ranking_cross_entropy
+
+Loss = TypeVar("Loss", bound=Callable[..., torch.Tensor])
+# Losses of the order of labels: a batch of one label teaches them nothing.
+ORDER_LOSSES: set[str] = set()
+
+
+def of_order(loss: Loss) -> Loss:
+    ORDER_LOSSES.add(loss.__name__)
+    return loss
 
 
 def cosent(score_B: torch.Tensor, label_B: torch.Tensor, *, temperature: float) -> torch.Tensor:
@@ -30,6 +52,7 @@ def cosent(score_B: torch.Tensor, label_B: torch.Tensor, *, temperature: float) 
     return torch.cat([score_B.new_zeros(1), sum_below_B - score_B]).logsumexp(0)
 
 
+@of_order
 def cosine(
     first_BD: torch.Tensor, second_BD: torch.Tensor, label_B: torch.Tensor, *, temperature: float
 ) -> torch.Tensor:
@@ -44,6 +67,7 @@ def cosine(
     return cosent(score_B, label_B, temperature=temperature)
 
 
+@of_order
 def angle(
     first_BD: torch.Tensor, second_BD: torch.Tensor, label_B: torch.Tensor, *, temperature: float = 1.0
 ) -> torch.Tensor:
@@ -64,6 +88,7 @@ def angle(
     return cosent(_angle_difference(first_BD, second_BD).abs(), label_B, temperature=temperature)
 
 
+@of_order
 def angle_signed(
     first_BD: torch.Tensor, second_BD: torch.Tensor, label_B: torch.Tensor, *, temperature: float = 1.0
 ) -> torch.Tensor:
@@ -130,6 +155,42 @@ def in_batch(
     is_known_AT = torch.zeros_like(logit_AN[:, : len(texts)]).index_add(1, text_N, known_AN) > 0
     target_A = (anchor_A + len(first_BD)) % len(text_ND)
     return ranking_cross_entropy(logit_AN, target_A, is_known_AT[:, text_N])
+
+
+def contrastive(
+    first_BD: torch.Tensor,
+    second_BD: torch.Tensor,
+    opposite_MD: torch.Tensor,
+    label_B: torch.Tensor,
+    group_first_B: torch.Tensor,
+    group_second_B: torch.Tensor,
+    group_opposite_B: torch.Tensor,
+    *,
+    positive_from: float,
+    temperature: float,
+) -> torch.Tensor:
+    """`contrastive_with_hard_negatives` of the positive pairs alone; 0, with its graph, if no pair is positive.
+
+    A positive of the same first text elsewhere in the batch, and the text itself, are no negatives.
+    """
+    is_positive_B = label_B >= positive_from
+    if not is_positive_B.any():
+        return first_BD.sum() * 0
+    has_B = group_opposite_B >= 0
+    negative_BD = torch.zeros_like(second_BD).index_copy(0, has_B.nonzero().flatten(), opposite_MD)
+    first_P, second_P, opposite_P = (part[is_positive_B] for part in (group_first_B, group_second_B, group_opposite_B))
+    candidate_C = torch.cat([second_P, opposite_P])
+    known_PP = first_P[:, None] == first_P[None, :]
+    same_PC = (candidate_C[None, :] == second_P[:, None]) | (candidate_C[None, :] == first_P[:, None])
+    chosen = is_positive_B.nonzero().flatten()
+    return contrastive_with_hard_negatives(
+        first_BD[chosen],
+        second_BD[chosen],
+        negative_BD[chosen],
+        has_B[is_positive_B],
+        same_PC | torch.cat([known_PP, torch.zeros_like(known_PP)], dim=1),
+        temperature=temperature,
+    )
 
 
 def contrastive_with_hard_negatives(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from whyrank.core.errors import UserError
 from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors
 
 # (B, D) vectors, as many as the loss takes, to a scalar; labels, groups and temperature are already bound.
@@ -95,3 +96,9 @@ def _cut(vectors: Sequence[torch.Tensor], width: int) -> list[torch.Tensor]:
     features = vectors[0].shape[1]
     assert 1 <= width <= features, f"{width} features cannot be cut from {features}"
     return [vector_BD[:, :width] for vector_BD in vectors]
+
+
+def check_dims(dims: Sequence[int], most: int, key: str) -> None:
+    for dim in dims:
+        if not 1 <= dim <= most:
+            raise UserError(f"params.yaml: `{key}` has {dim}; of these vectors 1 to {most} features can be kept")

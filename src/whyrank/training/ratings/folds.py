@@ -12,25 +12,16 @@ import torch
 
 from whyrank.core import processes, runtime
 from whyrank.core.errors import UserError
-from whyrank.core.options import params
-from whyrank.core.prepared import Prepared
 from whyrank.model import system
-from whyrank.model.encoder import vector_cache
-from whyrank.training import distillation, finetune
 from whyrank.training.engine.checkpoint import Checkpoints
-from whyrank.training.engine.fingerprint import fingerprint
 from whyrank.training.engine.loop import History
-from whyrank.training.engine.trained import Trained
+from whyrank.training.engine.trained import Trained, checkpoints_of
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.ratings import pseudo_labels
 from whyrank.training.ratings import tables as rating_tables
 from whyrank.training.ratings.objective import RatingsObjective
-from whyrank.training.ratings.tables import RatingTables
-
-
-class Result(NamedTuple):
-    trained: Trained
-    ratings: RatingTables | None  # None where the objective is off
+from whyrank.training.ratings.tables import RatingTables, concatenate_folds
+from whyrank.training.task import Job
 
 
 class Fold(NamedTuple):
@@ -41,102 +32,74 @@ class Fold(NamedTuple):
     state: dict[str, torch.Tensor]
 
 
-class Folds(NamedTuple):
-    """What all of them start from, and `folder`, where those that are finished are kept."""
-
-    start: system.System
-    prepared: Prepared
-    options: params.FinetuneRank
-    encoder: params.Encoder
-    seed: int
-    teacher: distillation.Teacher | None
-    folder: Path
-    numbers: list[int]
-
-
-def finetune_rank(
-    start: system.System,
-    prepared: Prepared,
-    options: params.FinetuneRank,
-    encoder: params.Encoder,
-    seed: int,
-    teacher: distillation.Teacher | None = None,
-) -> Result:
-    """`finetune.finetune_rank`, and where ratings are on once for each fold; the system is that of the first fold.
+def train_each(job: Job) -> Trained:
+    """One training for each fold, on the others; the system is that of the first fold.
 
     What no fold changes of the encoder is computed once. A run that was killed goes on with the fold it was in, and
     ends with the same bytes.
     """
-    if options.objectives.ratings.weight == 0:
-        return Result(finetune.finetune_rank(start, prepared, options, encoder, seed, teacher), None)
-    numbers = sorted({int(fold) for fold in prepared.ratings.loc[prepared.ratings["use"] == "train", "fold"]})
+    ratings = job.prepared.ratings
+    numbers = sorted({int(fold) for fold in ratings.loc[ratings["use"] == "train", "fold"]})
     if len(numbers) < 2:
         raise UserError(
             f"finetune_rank: the ratings are of {len(numbers)} fold(s); bring rated rows of more groups in "
             "prepare.ratings.source, or -S finetune_rank.objectives.ratings.weight=0"
         )
-    folder = finished_folder(start, prepared, options, encoder, seed, teacher)
-    folds = list(trained(Folds(start, prepared, options, encoder, seed, teacher, folder, numbers)))
-    result = finetune.arranged(copy.deepcopy(start), options)
+    folder = finished_folder(job)
+    folds = list(trained(job, folder, numbers))
+    result = job.arrange(copy.deepcopy(job.start), job.options)
     result.load_state_dict(folds[0].state)
-    return Result(
-        Trained(result.eval(), folds[0].history, Checkpoints(folder)),
-        rating_tables.together([fold.ratings for fold in folds]),
-    )
+    out_of_fold = concatenate_folds([fold.ratings for fold in folds])
+    return Trained(result.eval(), folds[0].history, Checkpoints(folder), out_of_fold=out_of_fold)
 
 
-def finished_folder(
-    start: system.System,
-    prepared: Prepared,
-    options: params.FinetuneRank,
-    encoder: params.Encoder,
-    seed: int,
-    teacher: distillation.Teacher | None,
-) -> Path:
+def finished_folder(job: Job) -> Path:
     """Of this very run, by all that determines it."""
     weights = None
-    if teacher is not None:
-        parts = [value.flatten().float() for value in teacher.system.state_dict().values()]
-        weights = torch.cat([torch.tensor([float(teacher.longest)]), *(part.cpu() for part in parts)])
-    name = fingerprint(start, prepared, options, encoder, seed, weights)
-    return vector_cache.cache_folder() / "checkpoints" / name[:32]
+    if job.teacher is not None:
+        parts = [value.flatten().float() for value in job.teacher.system.state_dict().values()]
+        weights = torch.cat([torch.tensor([float(job.teacher.longest)]), *(part.cpu() for part in parts)])
+    return checkpoints_of(job.start, job.prepared, job.options, job.encoder, job.seed, weights).folder
 
 
-def trained(folds: Folds) -> Iterator[Fold]:
+def trained(job: Job, folder: Path, numbers: list[int]) -> Iterator[Fold]:
     """One after the other, but for those that an earlier run has finished."""
     vectors: Vectors | None = None
-    for number in folds.numbers:
-        what = f"fold {folds.numbers.index(number) + 1} of {len(folds.numbers)}"
-        finished = Checkpoints(folds.folder / f"fold-{number}")
+    for place, number in enumerate(numbers):
+        what = f"fold {place + 1} of {len(numbers)}"
+        finished = Checkpoints(folder / f"fold-{number}")
         saved = finished.latest()
         if saved is not None:
             report(f"{what}: finished before")
-            yield unpacked(saved.state)
+            yield unpack(saved.state)
             continue
-        fold, one = train(folds, number, what, vectors)
+        fold, one = train(job, folder / f"fold-{number}-pseudo-labels", number, what, vectors, is_kept=not place)
         vectors = one.vectors
         if processes.is_first():
-            finished.save(len(fold.history.steps), packed(fold))
+            finished.save(len(fold.history.steps), pack(fold))
             one.checkpoints.remove()
         yield fold
 
 
-def train(folds: Folds, number: int, what: str, vectors: Vectors | None) -> tuple[Fold, Trained]:
+def train(
+    job: Job, folder: Path, number: int, what: str, vectors: Vectors | None, *, is_kept: bool
+) -> tuple[Fold, Trained]:
     """One fold, and as often as the parameters say once more, with what its own model says of rows without labels.
 
+    folder    of the pseudo-labels of the fold
     vectors   of the folds before: what stands still in all of them
+    is_kept   it is the fold whose system stays
     Returns what stays of it, and the training that it ended with.
     """
-    prepared, is_kept = replace(folds.prepared, held_out=number), number == folds.numbers[0]
-    rounds = folds.options.objectives.ratings.pseudo_labels.rounds
-    said = Checkpoints(folds.folder / f"fold-{number}-pseudo-labels")
-    saved = said.latest()
+    prepared, rounds = replace(job.prepared, held_out=number), job.options.objectives.ratings.pseudo_labels.rounds
+    labelled = Checkpoints(folder)
+    saved = labelled.latest()
     first, label_RT = (saved.step, saved.state["label_RT"].numpy()) if saved else (0, None)
     for done in range(first, rounds + 1):
-        one = finetune.finetune_rank(
-            start_of(folds),
+        one = job.train(
+            start_of(job),
             prepared if label_RT is None else pseudo_labels.label(prepared, label_RT),
-            *(folds.options, folds.encoder, folds.seed, folds.teacher),
+            *(job.options, job.encoder, job.seed, job.teacher),
             kept=vectors,
             what=f"{what}, pseudo-labels {done} of {rounds}: fine-tune" if done else f"{what}: fine-tune",
             remember=is_kept and done == rounds,
@@ -145,26 +108,26 @@ def train(folds: Folds, number: int, what: str, vectors: Vectors | None) -> tupl
         if done < rounds:
             label_RT = objective.predict(pseudo_labels.without_labels(prepared))
             if processes.is_first():
-                said.save(done + 1, {"label_RT": torch.from_numpy(label_RT)})
+                labelled.save(done + 1, {"label_RT": torch.from_numpy(label_RT)})
                 one.checkpoints.remove()
     state = {name: value.detach().cpu() for name, value in one.system.state_dict().items()} if is_kept else {}
-    tables = rating_tables.of_fold(prepared, objective, one.history, folds.seed)
+    tables = rating_tables.of_fold(prepared, objective, one.history, job.seed)
     return Fold(tables, one.history, state), one
 
 
 def ratings_of(trained: Trained) -> RatingsObjective:
-    objective = trained.objectives["ratings"]
+    objective = trained.objectives[RatingsObjective.name]
     assert isinstance(objective, RatingsObjective)
     return objective
 
 
-def start_of(folds: Folds) -> system.System:
+def start_of(job: Job) -> system.System:
     """For one training to change. New heads are drawn alike, whatever was drawn before or finished by another run."""
-    runtime.seed_step(folds.seed, 0)
-    return copy.deepcopy(folds.start)
+    runtime.seed_step(job.seed, 0)
+    return copy.deepcopy(job.start)
 
 
-def packed(fold: Fold) -> dict[str, Any]:
+def pack(fold: Fold) -> dict[str, Any]:
     """As plain values and tensors, which a checkpoint holds."""
     tables = [*fold.ratings, fold.history.steps, fold.history.evaluations]
     return {
@@ -174,11 +137,11 @@ def packed(fold: Fold) -> dict[str, Any]:
     }
 
 
-def unpacked(state: dict[str, Any]) -> Fold:
+def unpack(state: dict[str, Any]) -> Fold:
     """Without the seconds of the steps, which were those of another process."""
-    looks, out_of_fold, test, steps, evaluations = (pd.DataFrame(table) for table in state["tables"])
+    of_folds, out_of_fold, test, steps, evaluations = (pd.DataFrame(table) for table in state["tables"])
     history = History(steps, evaluations, state["best_step"], pd.DataFrame(columns=["step"]))
-    return Fold(RatingTables(looks, out_of_fold, test), history, state["state"])
+    return Fold(RatingTables(of_folds, out_of_fold, test), history, state["state"])
 
 
 def report(line: str) -> None:

@@ -2,9 +2,14 @@
 
 Shapes: B rows of a batch · T targets
 
+A loss of the table of the objective has its own options for keyword parameters, and may ask for these columns of a
+batch by name:
+
 logit_BT    (B, T) real numbers; their sigmoid is the prediction
 label_BT    (B, T) in [0, 1], no NaN
 weight_BT   (B, T) at least 0: what an entry counts beside one of weight 1. None: all 1
+mean_T      (T,) mean label of each target over the training rows
+
 Each returns a scalar, the sum over the entries of weight times loss by their number: a batch of rows that are worth a
 tenth moves the weights by a tenth of what others do. 0, with its graph, where nothing has a weight.
 """

@@ -12,6 +12,9 @@ from whyrank.core.options.ratings import RatingsObjective as Options
 from whyrank.core.prepared import Prepared
 from whyrank.training.ratings import pseudo_labels
 
+# Enough training rows to see over- and underfitting; more would cost time and tell no more.
+TRAINING_RATINGS = 500
+
 
 class RatingRows(NamedTuple):
     texts_R2: np.ndarray  # int64, numbers of texts; the second is -1 where a row is one text
@@ -46,6 +49,12 @@ def is_separate(prepared: Prepared) -> bool:
 
 def count(prepared: Prepared) -> int:
     return len(prepared.rated(held_out=False)) + len(pseudo_labels.rows(prepared))
+
+
+def training_draw(prepared: Prepared, random: np.random.Generator) -> pd.DataFrame:
+    """Labelled rows of ratings that are trained on: enough of them to see over- and underfitting."""
+    rows = prepared.rated(held_out=False)
+    return rows.iloc[np.sort(random.permutation(len(rows))[:TRAINING_RATINGS])]
 
 
 def smoothed(label_RT: np.ndarray, share: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the folds of a ratings training leave: predictions of rows that a fold has not seen, and looks while it learnt.
+"""What the folds of a ratings training leave: predictions of rows that each fold has not seen, and its evaluations.
 
 Shapes: N held-out rows · T targets
 """
@@ -14,46 +14,67 @@ from whyrank.core import io
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ratings as measure
 from whyrank.training.engine.loop import History
-from whyrank.training.evaluation import training_draw
 from whyrank.training.ratings.objective import RatingsObjective
+from whyrank.training.ratings.rows import training_draw
 
-LOOKS = ["fold", "step", "ratings_spearman", "train_ratings_spearman", "ratings_undefined", "constant_columns", "loss"]
+EVALUATIONS = [
+    "fold",
+    "step",
+    "ratings_spearman",
+    "train_ratings_spearman",
+    "ratings_undefined",
+    "constant_columns",
+    "loss",
+]
 
 
 class RatingTables(NamedTuple):
-    """looks         `LOOKS`, a row for each look of each fold; loss is the mean over the steps since the look before
+    """evaluations   `EVALUATIONS`, a row for each of each fold; loss is the mean over the steps since the one before
     out_of_fold   rating_id, fold, target, prediction, snapped, snaps: a row for each labelled row and target
     test          rating_id and a column for each target, the mean over the folds; empty where there are none
     """
 
-    looks: pd.DataFrame
+    evaluations: pd.DataFrame
     out_of_fold: pd.DataFrame
     test: pd.DataFrame
+
+    def records(self) -> dict[str, pd.DataFrame]:
+        return {"rating_folds.csv": self.evaluations}
+
+    def write(self, folder: Path, prepared: Prepared, *, id_name: str) -> None:
+        """In `ratings` out_of_fold.parquet, and where there are rows to predict test.parquet, submission.csv and the
+        same snapped; `id_name` is the column of ids in a submission."""
+        own = folder / "ratings"
+        io.write_table(own / "out_of_fold.parquet", self.out_of_fold)
+        if len(self.test):
+            io.write_table(own / "test.parquet", self.test)
+            for name, table in {"submission": self.test, "submission_snapped": snapped_test(prepared, self)}.items():
+                io.write_table(own / f"{name}.csv", table.rename(columns={"rating_id": id_name}))
 
 
 def of_fold(prepared: Prepared, objective: RatingsObjective, history: History, seed: int) -> RatingTables:
     """Of one training, on the fold that `prepared` holds out."""
-    seen = looks(history, prepared.held_out)
-    return RatingTables(seen, out_of_fold(prepared, objective, seed), test(prepared, objective))
+    evaluated = evaluations(history, prepared.held_out)
+    return RatingTables(evaluated, out_of_fold(prepared, objective, seed), test(prepared, objective))
 
 
-def together(folds: Sequence[RatingTables]) -> RatingTables:
+def concatenate_folds(folds: Sequence[RatingTables]) -> RatingTables:
     tests = pd.concat([fold.test for fold in folds])
     return RatingTables(
-        pd.concat([fold.looks for fold in folds], ignore_index=True),
+        pd.concat([fold.evaluations for fold in folds], ignore_index=True),
         pd.concat([fold.out_of_fold for fold in folds], ignore_index=True),
         tests if tests.empty else tests.groupby("rating_id", sort=False, as_index=False).mean(),
     )
 
 
-def looks(history: History, fold: int) -> pd.DataFrame:
+def evaluations(history: History, fold: int) -> pd.DataFrame:
     found = history.evaluations.rename(columns={"ratings_constant_columns": "constant_columns"}).assign(fold=fold)
     steps = history.steps
     after = [-1, *found["step"][:-1]]
     if "ratings_loss" in steps:
         within = [steps["step"].between(one + 1, two) for one, two in zip(after, found["step"], strict=True)]
         found["loss"] = [steps.loc[chosen, "ratings_loss"].mean() for chosen in within]
-    return found.reindex(columns=LOOKS)
+    return found.reindex(columns=EVALUATIONS)
 
 
 def out_of_fold(prepared: Prepared, objective: RatingsObjective, seed: int) -> pd.DataFrame:
@@ -98,16 +119,3 @@ def snapped_test(prepared: Prepared, tables: RatingTables) -> pd.DataFrame:
     for target in decided.index[decided > 0.5]:
         found[target] = measure.snap(found[target], labels[target])
     return found
-
-
-def write(tables: RatingTables, prepared: Prepared, folder: str | Path, *, id_name: str) -> None:
-    """out_of_fold.parquet, and where there are rows to predict test.parquet, submission.csv and the same snapped.
-
-    id_name   of the column of ids in a submission
-    """
-    folder = Path(folder)
-    io.write_table(folder / "out_of_fold.parquet", tables.out_of_fold)
-    if len(tables.test):
-        io.write_table(folder / "test.parquet", tables.test)
-        for name, table in {"submission": tables.test, "submission_snapped": snapped_test(prepared, tables)}.items():
-            io.write_table(folder / f"{name}.csv", table.rename(columns={"rating_id": id_name}))

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from whyrank.training.ratings.surface import Surface
+from whyrank.training.ratings.layer_features import LayerFeatures
 
 TEXTS, BLOCKS, WIDTH, START = 40, 3, 4, 5
 MEAN_NKD = torch.randn(TEXTS, BLOCKS, WIDTH, generator=torch.Generator().manual_seed(0)) * 7 + 2
 
 
-def surface(texts_R2, mean_NKD=MEAN_NKD):
+def features(texts_R2, mean_NKD=MEAN_NKD):
     prepared = SimpleNamespace(first_rating_text=START, first_pair_text=START + TEXTS)
     vectors = SimpleNamespace(layer_means=lambda index_N: mean_NKD[torch.as_tensor(index_N - START)])
-    return Surface(prepared, vectors, texts_R2)
+    return LayerFeatures(prepared, vectors, texts_R2)
 
 
 def rows(layout, count):
@@ -26,7 +26,7 @@ def rows(layout, count):
 
 @pytest.mark.parametrize(("layout", "width"), [("joint", 12), ("separate", 48)])
 def test_the_features_of_the_rows_trained_on_have_mean_0_and_the_spread_of_a_unit_vector(layout, width):
-    one = surface(rows(layout, 20))
+    one = features(rows(layout, 20))
     found_BF = one(rows(layout, 20))
     assert found_BF.shape == (20, width) and one.width == width and found_BF.dtype == torch.float32
     torch.testing.assert_close(found_BF.mean(0), torch.zeros(width), atol=1e-6, rtol=0)
@@ -35,7 +35,7 @@ def test_the_features_of_the_rows_trained_on_have_mean_0_and_the_spread_of_a_uni
 
 
 def test_of_two_texts_it_reads_both_their_difference_and_their_product():
-    one, (row,) = surface(rows("separate", 20)), rows("separate", 20)[3:4]
+    one, (row,) = features(rows("separate", 20)), rows("separate", 20)[3:4]
     u, v = MEAN_NKD[row[0] - START].flatten(), MEAN_NKD[row[1] - START].flatten()
     torch.testing.assert_close(one.of_rows(row[None])[0], torch.cat([u, v, (u - v).abs(), u * v]))
 
@@ -43,18 +43,18 @@ def test_of_two_texts_it_reads_both_their_difference_and_their_product():
 def test_rows_that_are_not_trained_on_change_nothing():
     other_NKD = MEAN_NKD.clone()
     other_NKD[10:20] = 1e3
-    one, other = surface(rows("joint", 10)), surface(rows("joint", 10), other_NKD)
+    one, other = features(rows("joint", 10)), features(rows("joint", 10), other_NKD)
     assert torch.equal(one(rows("joint", 10)), other(rows("joint", 10)))
 
 
 def test_mean_and_spread_do_not_depend_on_how_many_rows_are_put_together_at_once(monkeypatch):
-    whole = surface(rows("separate", 20))
-    monkeypatch.setattr("whyrank.training.ratings.surface.ROWS", 3)
-    torch.testing.assert_close(surface(rows("separate", 20))(rows("separate", 5)), whole(rows("separate", 5)))
+    whole = features(rows("separate", 20))
+    monkeypatch.setattr("whyrank.training.ratings.layer_features.ROWS", 3)
+    torch.testing.assert_close(features(rows("separate", 20))(rows("separate", 5)), whole(rows("separate", 5)))
 
 
 def test_a_feature_that_is_the_same_in_all_rows_trained_on_is_0_in_others_too():
     same_NKD = MEAN_NKD.clone()
     same_NKD[:20, 0, 0] = 3.1
-    found_BF = surface(rows("joint", 20), same_NKD)(rows("joint", 40))
+    found_BF = features(rows("joint", 20), same_NKD)(rows("joint", 40))
     assert (found_BF[:, 0] == 0).all() and found_BF.isfinite().all()

@@ -1,6 +1,6 @@
-"""What the layer of a ratings objective reads beside the encoder's vectors: means of the frozen blocks.
+"""What the layer of a ratings objective reads beside the encoder's vectors: means of the frozen layers.
 
-Shapes: N texts of the set · B rows · R rows that are trained on · K blocks · D features of a block · F of a row
+Shapes: N texts of the set · B rows · R rows that are trained on · K layers · D features of a layer · F of a row
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ ROWS = 256
 ROUNDING = 2.0**-20
 
 
-class Surface:
+class LayerFeatures:
     """(B, F) of rows by the numbers of their texts: each feature less its mean, in its own spread, times 1 / sqrt(D).
 
     A feature that is constant in the rows that are trained on is 0 in all.
 
-    The features of a block together have length 1 or so, however many they are: a step of the layer then changes a
+    The features of a layer together have length 1 or so, however many they are: a step of the layer then changes a
     rating as much through them as through the encoder's own vector.
     """
 
@@ -30,7 +30,7 @@ class Surface:
         """texts_R2   of the rows that are trained on: from them alone come mean and spread"""
         self.start = prepared.first_rating_text
         mean_NKD = vectors.layer_means(np.arange(self.start, prepared.first_pair_text))
-        self.blocks = mean_NKD.shape[1]
+        self.layers = mean_NKD.shape[1]
         self.scale = mean_NKD.shape[2] ** -0.5
         self.mean_NF = mean_NKD.flatten(1)
         self.centre_F = mean_of(self.of_rows(texts_B2) for texts_B2 in parts(texts_R2))
@@ -43,14 +43,14 @@ class Surface:
     def of_rows(self, texts_B2: np.ndarray) -> torch.Tensor:
         """(B, F) as they are."""
         sides = [torch.as_tensor(side_B - self.start) for side_B in texts_B2.T if (side_B >= 0).all()]
-        return together([self.mean_NF[side_B] for side_B in sides])
+        return pair_features([self.mean_NF[side_B] for side_B in sides])
 
     def __call__(self, texts_B2: np.ndarray) -> torch.Tensor:
         """(B, F) float32 in main memory."""
         return (self.of_rows(texts_B2) - self.centre_F) / self.spread_F * self.scale
 
 
-def together(sides: Sequence[torch.Tensor]) -> torch.Tensor:
+def pair_features(sides: Sequence[torch.Tensor]) -> torch.Tensor:
     """(B, D) of a row that is one text, as it is; of question u and answer v [u, v, |u - v|, u v], (B, 4 D)."""
     if len(sides) == 1:
         return sides[0]

@@ -1,0 +1,46 @@
+"""The losses of an objective as a table: a function, a section of the options of the same name, and its weight.
+
+Adding a loss takes a function in the `losses` of a task, a field in the options of its objective and a line in
+`params.yaml`.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from whyrank.core.options.objectives import Objective
+
+
+class LossTable:
+    """The losses whose weight is above 0, by name.
+
+    weights   of each in the sum
+    """
+
+    def __init__(self, functions: ModuleType, section: Objective) -> None:
+        """functions   module with a function for each loss of `section`, under the same name"""
+        on = {name: asdict(loss) for name, loss in section.losses().items() if loss.weight > 0}
+        self.weights = {name: float(options.pop("weight")) for name, options in on.items()}
+        self.functions = {name: getattr(functions, name) for name in on}
+        self.options = on
+
+    def __call__(self, name: str, columns: Mapping[str, Any]) -> torch.Tensor:
+        """The loss of a batch, unweighted: its parameters are filled by their names, from its options and `columns`."""
+        function, given = self.functions[name], {**columns, **self.options[name]}
+        loss: torch.Tensor = function(**{key: given[key] for key in inspect.signature(function).parameters})
+        return loss
+
+    def asks_for(self, column: str) -> bool:
+        """Whether any of the losses has a parameter of this name."""
+        return any(column in inspect.signature(function).parameters for function in self.functions.values())
+
+    def weighted(self, found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: self.weights[name] * loss for name, loss in found.items()}
+
+
+def total(weighted: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(weighted.values())).sum()

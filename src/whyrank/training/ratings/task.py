@@ -1,0 +1,110 @@
+"""Ratings as a task of fine-tuning, which is trained out of fold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import EarlyStopping, FinetuneRank
+from whyrank.core.prepared import Prepared
+from whyrank.measure.metrics import correlation, ratings
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.system import System
+from whyrank.training.engine.vectors import Vectors
+from whyrank.training.ratings import folds, pseudo_labels
+from whyrank.training.ratings.objective import RatingsObjective
+from whyrank.training.ratings.rows import count, is_separate, training_draw
+from whyrank.training.task import Metrics, Task, TaskObjective
+
+SECTION = "finetune_rank.objectives.ratings"
+# How the dev metrics of ranking end, by type of query.
+OF_RANKING = ("_all", "_question", "_conversation")
+
+
+def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
+    ratings = options.objectives.ratings
+    if not prepared.rating_targets or len(prepared.rated(held_out=False)) < 2:
+        raise UserError(
+            f"finetune_rank: {len(prepared.rated(held_out=False))} rows of ratings to train on, on "
+            f"{len(prepared.rating_targets)} targets; bring more in prepare.ratings.source, or -S {SECTION}.weight=0"
+        )
+    check_encoders(prepared, options)
+    check_layer_means(system.encoder, options)
+    rounds = ratings.pseudo_labels.rounds
+    if rounds and not len(pseudo_labels.without_labels(prepared)) + len(pseudo_labels.rows(prepared)):
+        raise UserError(
+            f"params.yaml: `{SECTION}.pseudo_labels.rounds` is {rounds}, and there are no rows without labels; name "
+            f"some in prepare.ratings.unlabelled, or -S {SECTION}.pseudo_labels.rounds=0"
+        )
+
+
+def check_encoders(prepared: Prepared, options: FinetuneRank) -> None:
+    """Also where data was prepared with a layout that params.yaml no longer says."""
+    if options.objectives.ratings.encoders == "two" and not is_separate(prepared):
+        raise UserError(
+            f"params.yaml: `{SECTION}.encoders: two` needs question and answer as two texts; use "
+            f"-S prepare.ratings.layout=separate, or -S {SECTION}.encoders=one"
+        )
+
+
+def check_layer_means(encoder: Encoder, options: FinetuneRank) -> None:
+    if options.objectives.ratings.layer_means and not encoder.is_packed:
+        raise UserError(
+            f"params.yaml: `{SECTION}.layer_means` reads the layers of an encoder of the BERT family, not of "
+            f"{type(encoder.transformer).__name__}; use -S {SECTION}.layer_means=false"
+        )
+
+
+def stopping(options: FinetuneRank) -> EarlyStopping:
+    """As the options say; where ranking is not trained, its metrics choose no weights."""
+    found = options.early_stopping
+    if options.objectives.rank.weight == 0 and found.metric.endswith(OF_RANKING):
+        return replace(found, metric="")
+    return found
+
+
+class RatingsWatch:
+    """Mean column Spearman of the fold that is held out, and of a fixed draw of training rows beside it."""
+
+    def __init__(self, prepared: Prepared, objective: RatingsObjective, random: np.random.Generator) -> None:
+        self.objective, self.targets = objective, prepared.rating_targets
+        self.held_out = prepared.rated(held_out=True)
+        self.train = training_draw(prepared, random)
+
+    def __call__(self) -> dict[str, float]:
+        """`ratings_spearman` and `train_ratings_spearman`, left out where no target has one; `ratings_undefined`,
+        targets without one, and `ratings_constant_columns`, those of them that are predicted alike in all rows."""
+        held_out, train = (self.of(rows) for rows in (self.held_out, self.train))
+        constant = sum(reason == "constant predictions" for reason in held_out.undefined.values())
+        found = {"ratings_spearman": held_out.value, "train_ratings_spearman": train.value}
+        return {name: value for name, value in found.items() if value is not None} | {
+            "ratings_undefined": len(held_out.undefined),
+            "ratings_constant_columns": constant,
+        }
+
+    def of(self, rows: pd.DataFrame) -> correlation.Mean:
+        return ratings.mean_column_spearman(self.objective.predict(rows), rows[self.targets], self.targets)
+
+
+def watch(
+    prepared: Prepared,
+    system: System,
+    vectors: Vectors,
+    objective: TaskObjective | None,
+    random: np.random.Generator,
+) -> Metrics | None:
+    return RatingsWatch(prepared, objective, random) if isinstance(objective, RatingsObjective) else None
+
+
+RATINGS = Task(
+    name=RatingsObjective.name,
+    objective=RatingsObjective,
+    rows=lambda prepared, options: count(prepared),
+    batch_size=lambda options: options.objectives.ratings.batch_size,
+    check=check,
+    watch=watch,
+    stopping=stopping,
+    predicts=True,
+    folds=folds.train_each,
+)
