@@ -19,6 +19,7 @@ from whyrank.diagnosis.compare.pairs import compare_similarity
 from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.read import read_records
 from whyrank.findings.finding import SEVERITIES
+from whyrank.findings.systems import Systems
 from whyrank.preflight import examine as preflight
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
@@ -32,8 +33,7 @@ def main() -> None:
         prepared=Path("data/prepared"),
         runs=Path("data/runs"),
         metrics=Path("metrics"),
-        inits=values["inits"],
-        systems=list(values["systems"]),
+        systems=Systems.of(values),
     )
     draws: dict[str, Any] = {"level": options.level, "resamples": options.resamples, "seed": seed}
     known: dict[str, Any] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from whyrank.core import io, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
+from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
 from whyrank.training import distillation, finetune
 from whyrank.training.engine import summary
@@ -41,10 +42,11 @@ def main() -> None:
         for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
             io.write_table(folder / file, table)
     io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.finetuning(trained.history))
+    target = tuned_folder(init)
     untouched = source if options.train == "head" or options.epochs <= 0 else None
-    system.save(trained.system, f"models/{init}-tuned", longest=system.longest(source), untouched=untouched)
+    system.save(trained.system, target, longest=system.longest(source), untouched=untouched)
     if trained.out_of_fold:
-        trained.out_of_fold.write(Path(f"models/{init}-tuned"), data, id_name=ids)
+        trained.out_of_fold.write(Path(target), data, id_name=ids)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

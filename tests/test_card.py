@@ -85,6 +85,7 @@ class Workspace:
             }
         stages["prepare"]["params"]["params.yaml"]["pretrain_barlow.batch_size"] = 7
         stages["diagnose"]["params"]["params.yaml"]["diagnose"] = {"metric": "accuracy@1", "level": 0.9}
+        stages["diagnose"]["params"]["params.yaml"] |= {name: self.params[name] for name in ("inits", "systems")}
         change(stages)
         io.write_text(self.root / "dvc.lock", yaml.safe_dump({"stages": stages}, sort_keys=False))
 

@@ -15,10 +15,12 @@ from scipy import stats
 from whyrank import __main__, post_mortem
 from whyrank.core.errors import UserError
 
+from .shipped import SHIPPED
+
 ROOT = Path(__file__).parents[1]
 ROWS, TARGETS = 60, ["score", "views"]
 RUNS = ["x-seed", "x-seed-joint", "x-seed-rate", "x-mended"]
-CHOSEN = post_mortem.Parts(RUNS[0], RUNS[1:3], RUNS[3])
+CHOSEN = post_mortem.Parts(RUNS[0], RUNS[1:3], RUNS[3], "base-tuned", "tfidf", "base")
 NOISE = {"x-seed": 3.0, "x-seed-joint": 3.0, "x-seed-rate": 0.5, "x-mended": 0.1}
 
 
@@ -60,7 +62,7 @@ def mean_spearman(table):
 
 def test_a_topic_is_the_seed_what_changes_one_thing_of_it_and_what_mends_all():
     names = ["other-seed", "x-mended", "x-seed", "x-seed-joint", "x-seed-rate"]
-    assert post_mortem.of_topic("x", names) == CHOSEN
+    assert post_mortem.of_topic("x", names, SHIPPED) == CHOSEN
     assert CHOSEN.all == RUNS
 
 
@@ -68,7 +70,7 @@ def test_a_topic_is_the_seed_what_changes_one_thing_of_it_and_what_mends_all():
 def test_a_topic_that_lacks_a_scenario_is_refused(missing):
     names = [name for name in ("x-mended", "x-seed", "x-seed-joint") if name != missing]
     with pytest.raises(UserError, match="no post-mortem of 'x': it takes scenarios x-seed, x-seed-… and x-mended"):
-        post_mortem.of_topic("x", names)
+        post_mortem.of_topic("x", names, SHIPPED)
 
 
 def test_runs_do_without_the_floors_that_the_seed_has_scored():

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "copy a trained system, with its model card, into a folder for a hub",
         "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings.",
     )
-    out.add_argument("system", help="a system of params.yaml that is trained, for instance base-tuned")
+    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained or tuned")
     out.add_argument("folder", type=Path, help="new or empty")
     return made
 
@@ -97,8 +97,10 @@ def compare(topic: str, overrides: list[str]) -> None:
     from whyrank import post_mortem
     from whyrank.core import io
     from whyrank.core.options import params
+    from whyrank.findings.systems import Systems
 
-    chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS)), POST_MORTEMS / topic
+    systems = Systems.of(params.load("diagnose"))
+    chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS), systems), POST_MORTEMS / topic
     found = {}
     for number, name in enumerate(chosen.all, start=1):
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)

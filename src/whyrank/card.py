@@ -22,6 +22,7 @@ from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import best_cells
 from whyrank.diagnosis.report.tables import each
+from whyrank.findings.systems import Systems
 
 MODELS, METRICS, LOCK = "models", "metrics", "dvc.lock"
 # The packaged encoder is used only after its checksum proved it to be this one.
@@ -61,7 +62,7 @@ def render(system: str, root: Path) -> str:
     metrics, diagnosis = root / METRICS, root / METRICS / "diagnose"
     stages = recorded_stages(system, root)
     makers = made_by(stages, f"{MODELS}/{system}")
-    params = recorded_params(stages, makers)
+    params, recorded = recorded_params(stages, makers), stages["diagnose"]["params"]["params.yaml"]
     description = io.read_json(root / MODELS / system / "heads.json")
     table = io.read_table(diagnosis / "systems.csv")
     dataset = hub_id(params["prepare"]["hub"], root)
@@ -79,8 +80,8 @@ def render(system: str, root: Path) -> str:
         data=data,
         dataset=dataset,
         counts=io.read_json(metrics / "prepare.json"),
-        diagnose=stages["diagnose"]["params"]["params.yaml"]["diagnose"],
-        roles=numbers.ROLES,
+        diagnose=recorded["diagnose"],
+        roles=numbers.roles(Systems.of(recorded)),
         findings=[one for one in io.read_json(diagnosis / "findings.json") if one["system"] in about],
         makers=makers,
         recipe=yaml.safe_dump(without_places(params), sort_keys=False, allow_unicode=True, width=math.inf),

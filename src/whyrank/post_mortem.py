@@ -19,31 +19,38 @@ from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.layout import pipe_table
 from whyrank.diagnosis.report.tables import each
+from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import holm
 from whyrank.measure.significance.statistics import Resampled, resample_spearman
 
-TUNED = "base-tuned"
-LEXICAL = "tfidf"
-FROZEN = "base"
-FLOORS = (LEXICAL, FROZEN)
 COLUMNS = ["run", "value", "low", "high"]
 COLUMNS += ["gain", "gain_low", "gain_high", "p", "p_holm", "over", "over_low", "over_high"]
 
 
 class Parts(NamedTuple):
-    """Names of scenarios: `seed` is explained, each of `ablations` changes one thing of it, `mended` all."""
+    """Names of scenarios: `seed` is explained, each of `ablations` changes one thing of it, `mended` all.
+
+    tuned, words, frozen   the systems compared: one that is tuned, a baseline, what the tuned one starts from
+    """
 
     seed: str
     ablations: list[str]
     mended: str
+    tuned: str
+    words: str
+    frozen: str
+
+    @property
+    def baselines(self) -> tuple[str, str]:
+        return self.words, self.frozen
 
     @property
     def all(self) -> list[str]:
         return [self.seed, *self.ablations, self.mended]
 
 
-def of_topic(topic: str, names: Sequence[str]) -> Parts:
-    """Of the scenarios that there are; raises UserError where one is missing."""
+def of_topic(topic: str, names: Sequence[str], systems: Systems) -> Parts:
+    """Of the scenarios and systems that there are; raises UserError where one is missing."""
     seed, mended = f"{topic}-seed", f"{topic}-mended"
     ablations = [name for name in names if name.startswith(f"{seed}-")]
     if not {seed, mended} <= set(names) or not ablations:
@@ -51,17 +58,22 @@ def of_topic(topic: str, names: Sequence[str]) -> Parts:
             f"no post-mortem of {topic!r}: it takes scenarios {seed}, {seed}-… and {mended}; "
             "`python -m whyrank scenario` lists those that there are"
         )
-    return Parts(seed, ablations, mended)
+    tuned = next((name for name in systems.tuned if not systems.is_after_pretraining(name)), "")
+    if not tuned or not systems.rating_baseline:
+        raise UserError(
+            "params.yaml: `systems` has no baseline that rates texts, or no system that is tuned without pretraining"
+        )
+    return Parts(seed, ablations, mended, tuned, systems.rating_baseline, systems.start[tuned])
 
 
 def settings(chosen: Parts, name: str) -> list[str]:
-    """Further overrides of one run: the seed has scored the floors; the mended run is still told from words."""
-    return [f"~systems.{system}" for system in FLOORS if system not in floors(chosen, name)]
+    """Further overrides of one run: the seed has scored the baselines; the fixed run is still told from words."""
+    return [f"~systems.{system}" for system in chosen.baselines if system not in baselines(chosen, name)]
 
 
-def floors(chosen: Parts, name: str) -> tuple[str, ...]:
-    """The floors that a run scores."""
-    return {chosen.seed: FLOORS, chosen.mended: (LEXICAL,)}.get(name, ())
+def baselines(chosen: Parts, name: str) -> tuple[str, ...]:
+    """The baselines that a run scores."""
+    return {chosen.seed: chosen.baselines, chosen.mended: (chosen.words,)}.get(name, ())
 
 
 def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
@@ -70,7 +82,7 @@ def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
     Raises UserError where it rated nothing.
     """
     (folder / name).mkdir(parents=True, exist_ok=True)
-    for system in (TUNED, *floors(chosen, name)):
+    for system in (chosen.tuned, *baselines(chosen, name)):
         file = runs / system / "ratings.parquet"
         if not file.exists():
             raise UserError(f"scenario {name}: {system} rated nothing, and a post-mortem compares ratings")
@@ -78,21 +90,21 @@ def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
 
 
 def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: int) -> pd.DataFrame:
-    """COLUMNS, a row for each floor and each run, of what `keep` left.
+    """COLUMNS, a row for each baseline and each run, of what `keep` left.
 
     value   mean over the targets of Spearman's correlation over all rows, each rated out of fold; 0 at chance
     gain    value less that of the seed on the same rows, with its p and Holm's over the ablations and the mended run
     over    value less that of TF-IDF
     Intervals resample groups. Raises UserError where two runs rated other rows.
     """
-    rated = {floor: wide(pd.read_parquet(folder / chosen.seed / f"{floor}.parquet")) for floor in FLOORS}
-    rated |= {name: wide(pd.read_parquet(folder / name / f"{TUNED}.parquet")) for name in chosen.all}
+    rated = {name: wide(pd.read_parquet(folder / chosen.seed / f"{name}.parquet")) for name in chosen.baselines}
+    rated |= {name: wide(pd.read_parquet(folder / name / f"{chosen.tuned}.parquet")) for name in chosen.all}
     check(rated, chosen)
     first = rated[chosen.seed]
-    pairs = [(name, other) for name in rated for other in (chosen.seed, LEXICAL) if name != other]
+    pairs = [(name, other) for name in rated for other in (chosen.seed, chosen.words) if name != other]
     predictions = {name: one.prediction_NT for name, one in rated.items()}
     resampled = resample_spearman(predictions, first.label_NT, first.group_N, pairs, resamples=resamples, seed=seed)
-    rows = [row(name, resampled, chosen.seed, level) for name in rated]
+    rows = [row(name, resampled, chosen, level) for name in rated]
     found = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
     found.insert(COLUMNS.index("p_holm"), "p_holm", np.nan)
     is_change = found["run"].isin([*chosen.ablations, chosen.mended])
@@ -108,10 +120,11 @@ def check(rated: Mapping[str, Rated], chosen: Parts) -> None:
             raise UserError(f"{name} rated other rows than {chosen.seed}: prepare.ratings.source has changed")
 
 
-def row(name: str, resampled: Resampled, seed: str, level: float) -> list[object]:
+def row(name: str, resampled: Resampled, chosen: Parts, level: float) -> list[object]:
     """Differences of a system with itself stay empty."""
     to_seed, to_words = (
-        (np.nan,) * 4 if name == other else resampled.comparison(name, other, level) for other in (seed, LEXICAL)
+        (np.nan,) * 4 if name == other else resampled.comparison(name, other, level)
+        for other in (chosen.seed, chosen.words)
     )
     return [name, *resampled.interval(name, level), *to_seed, *to_words[:3]]
 

@@ -8,6 +8,8 @@ from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.measure.metrics import ranking
 
+from ..shipped import SHIPPED
+
 ANSWERS, QUERIES, FEATURES = 40, 300, 16
 # How far a system's query vectors lie from their answers, questions and conversations.
 NOISE = {"tfidf": (1.5, 1.3), "bm25": (1.4, 1.2), "base": (1.1, 1.3), "barlow": (2.0, 2.3),
@@ -114,7 +116,7 @@ def make_records(seed=0):
     data = make_data(rng)
     runs = {system: make_run(system, data, np.random.default_rng(seed + 1)) for system in NOISE}
     finetune = {"base": make_training(rng, 0.55, 0.85), "barlow": make_training(rng, 0.12, 0.6)}
-    return Records(data, make_barlow(rng), finetune, runs)
+    return Records(data, make_barlow(rng), finetune, runs, SHIPPED)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def page(content):
 def test_where_ratings_alone_were_trained_they_are_told_first(content):
     first, second = content.verdict.split(". ")[:2]
     assert first.startswith("On 4 rated targets, fine-tuning beats ridge on the frozen encoder, base, by ")
-    assert "points of mean column Spearman (95 % interval" in first and "beats tfidf, the lexical floor, by" in first
+    assert "points of mean column Spearman (95 % interval" in first and "beats tfidf, the lexical baseline, by" in first
     assert second.startswith("In ranking, which it was not trained for, ")
 
 

@@ -20,6 +20,8 @@ from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 
+from ..shipped import SHIPPED
+
 PROVENANCE = {"seed": 3, "params": {"prepare": {"tokens": {"answer": 128}}}, "versions": {"numpy": "2.0"}}
 CHOICES = {"metric": "accuracy@1", "level": 0.95, "resamples": 200, "seed": 0, "provenance": PROVENANCE}
 VOID = {"meta", "br", "hr", "img", "input", "link", "col", "wbr"}
@@ -34,7 +36,7 @@ def row(a, role, difference, low, high, p_holm=0.001, b=None, n=183):
 
 
 def say(*rows, findings=()):
-    return verdict(pd.DataFrame(rows), list(findings), metric="accuracy@1", level=0.95)
+    return verdict(pd.DataFrame(rows), list(findings), systems=SHIPPED, metric="accuracy@1", level=0.95)
 
 
 class Outline(HTMLParser):
@@ -85,12 +87,12 @@ def outline(page):
 def test_verdict_names_gains_in_points_with_their_intervals():
     text = say(
         row("base-tuned", "base", 0.083, 0.041, 0.125),
-        row("base-tuned", "best lexical floor", 0.2, 0.15, 0.25, b="bm25"),
+        row("base-tuned", "best lexical baseline", 0.2, 0.15, 0.25, b="bm25"),
         row("barlow-tuned", "base-tuned", 0.031, 0.01, 0.05),
     )
     assert text == (
         "Fine-tuning beats the encoder it started from, base, by 8.3 points of accuracy@1 (95 % interval 4.1 to 12.5) "
-        "and beats bm25, the best lexical floor, by 20.0 points (15.0 to 25.0); "
+        "and beats bm25, the best lexical baseline, by 20.0 points (15.0 to 25.0); "
         "Barlow pretraining before it adds 3.1 points (1.0 to 5.0)."
     )
 

@@ -14,6 +14,7 @@ from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.verdict import verdict
 
+from ..shipped import SHIPPED
 from .compare.test_pairs import DRAWS, with_pairs
 from .test_report import CHOICES, Outline, row
 
@@ -30,7 +31,9 @@ def similar(a, role, difference, low, high, p_holm=0.001, b=None, reason="", set
 
 def say(ranking, similarity, *trained):
     table = pd.DataFrame([ranking])
-    return verdict(table, [], metric="accuracy@1", level=0.95, similarity=similarity, trained=set(trained))
+    return verdict(
+        table, [], systems=SHIPPED, metric="accuracy@1", level=0.95, similarity=similarity, trained=set(trained)
+    )
 
 
 RANKING = row("base-tuned", "base", 0.083, 0.041, 0.125)

@@ -111,7 +111,7 @@ CASES = [
     Case("long steps, stopped by training accuracy", "overfitted", "barlow-tuned", "barlow-tuned", 5),
     Case("long steps, stopped by training accuracy", "worse-than-zero-shot", "base-tuned", "base-tuned", 5),
     Case("conversations of 24 tokens", "truncation-loses-evidence", "data", "base-tuned", 5),
-    Case("the first token for the whole text", "pooling-mismatch", "base", "base", 7),
+    Case("the first token for the whole text", "pooling-mismatch", "prepare", "base", 7),
 ]
 
 

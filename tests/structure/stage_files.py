@@ -43,14 +43,15 @@ def parameters_read(file: Path) -> set[str]:
     keys = {ast.literal_eval(node.slice) for node in subscripts(tree)}
     for node in calls(tree):
         assert isinstance(node.func, ast.Attribute)
-        keys |= {"seed"} if node.func.attr == "seed" else section_keys(*node.args[1:])
+        short = {"seed": {"seed"}, "system": {"systems.${key}"}}.get(node.func.attr)
+        keys |= short or section_keys(*node.args[1:])
     return keys
 
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
-    """`params.section(values, "name", params.Kind)` and `params.seed(values)`."""
+    """`params.section(values, "name", params.Kind)`, `params.seed(values)` and `params.system(values, name)`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("params.section", "params.seed"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("params.section", "params.seed", "params.system"):
             yield node
 
 

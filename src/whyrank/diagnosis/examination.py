@@ -10,12 +10,9 @@ from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records
+from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval, resample_spearman
-
-# An encoder that was trained, with what its training started from.
-UNTUNED = {"base-tuned": "base", "barlow-tuned": "barlow"}
-START = {"barlow": "base", **UNTUNED}
 
 # One point. With thousands of queries a tenth of a point is significant and nobody's reason to change anything:
 # report effect sizes (Ihemelandu and Ekstrand 2023, arXiv:2305.02461).
@@ -43,6 +40,10 @@ class Examination:
     @property
     def data(self) -> DataRecords:
         return self.records.data
+
+    @property
+    def systems(self) -> Systems:
+        return self.records.systems
 
     def similarity_difference(self, a: str, b: str, name: str = "") -> Interval | None:
         """Spearman's correlation of a minus that of b on a list of test pairs; None where it is undefined.
@@ -75,7 +76,7 @@ class Examination:
 
     def best_tuned(self) -> str | None:
         """The better of the tuned systems, by the mean over all test queries; None where none was evaluated."""
-        return best_system(self.records, self.metric, tuple(UNTUNED))
+        return best_system(self.records, self.metric, self.systems.tuned)
 
     def difference(self, a: str, b: str) -> Interval | None:
         """Mean of a minus mean of b on the same queries, clustered by answer; None where one was not evaluated."""

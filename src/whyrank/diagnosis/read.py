@@ -1,6 +1,5 @@
 """The recorded files as `Records`. Folders come as arguments; the names of the files in them are known here."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,11 @@ import pandas as pd
 
 from whyrank.core import io
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
+from whyrank.findings.systems import Systems
 
 
-def read_records(*, prepared: Path, runs: Path, metrics: Path, inits: Sequence[str], systems: Sequence[str]) -> Records:
-    """Everything recorded about the systems named.
+def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems) -> Records:
+    """Everything recorded about the systems.
 
     prepared   tables of `prepare`;  runs   one folder per system;  metrics   `<stage>.json` beside a folder `<stage>`
     """
@@ -19,8 +19,9 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, inits: Sequence[s
     return Records(
         data=read_data(prepared, metrics / "prepare"),
         barlow=None if barlow.history.empty else barlow,
-        finetune={init: read_training(metrics / "finetune_rank" / init) for init in inits},
-        runs={system: read_run(runs / system, metrics / "evaluate" / system) for system in systems},
+        finetune={init: read_training(metrics / "finetune_rank" / init) for init in systems.inits},
+        runs={system: read_run(runs / system, metrics / "evaluate" / system) for system in systems.options},
+        systems=systems,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
 from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
-from whyrank.diagnosis.examination import UNTUNED, Examination
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pairs import forgetting, similarity
 from whyrank.diagnosis.probes.pretraining import pretraining
 from whyrank.diagnosis.probes.ranking import collapse, lexical, lists, ranking, representation, slices
@@ -111,7 +111,7 @@ def _in_points(case: Examination, finding: Finding) -> Finding:
 
 def _weighed(case: Examination, finding: Finding) -> Finding:
     """For information, where it is about a ranking that the system was not trained for."""
-    record = case.records.finetune.get(UNTUNED.get(finding.system, ""))
+    record = case.records.training_of(finding.system)
     if finding.code not in OF_RANKING or record is None or not record.is_for_ratings:
         return finding
     sentence = f"In ranking, which {finding.system} was not trained for: {finding.sentence}"

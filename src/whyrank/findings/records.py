@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from whyrank.findings.systems import Systems
+
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
 
 
@@ -64,7 +66,7 @@ class RunRecord:
               (`accuracy@1`, …, NaN never), above and tied of its best-placed relevant answer, score, top_score
     top       query_id, rank (from 1), answer_id, score: the best answers of each query
     query_vectors, answer_vectors   (N, D) and (A, D) float32 before normalisation, rows as in the prepared tables
-              (all splits); None for the lexical floors
+              (all splits); None for the lexical baselines
     pairs     one row per test pair of sentences: pair_id, source, subset, label, prediction (cosine), text1, text2, …;
               None where there are none, or the system has no cosine
     training_pairs   the same of a draw of the training pairs
@@ -89,12 +91,19 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything one `dvc repro` recorded. `runs` is in the order of params.yaml."""
+    """Everything one `dvc repro` recorded. Systems and runs are in the order of params.yaml."""
 
     data: DataRecords
     barlow: TrainingRecord | None
-    finetune: dict[str, TrainingRecord]  # by initial encoder: base, barlow
-    runs: dict[str, RunRecord]  # by system: tfidf, bm25, base, barlow, base-tuned, barlow-tuned
+    finetune: dict[str, TrainingRecord]  # by the one of `inits` that it started from
+    runs: dict[str, RunRecord]  # by system
+    systems: Systems
+
+    def training_of(self, system: str) -> TrainingRecord | None:
+        """The training that made a system; None of an untrained one, and where it was trained elsewhere."""
+        if self.systems.is_made_by_pretraining(system):
+            return self.barlow
+        return self.finetune.get(self.systems.init(system) or "")
 
 
 def objectives_trained(records: Records) -> set[str]:

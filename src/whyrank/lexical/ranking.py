@@ -1,10 +1,9 @@
-"""The lexical floors. They read the whole texts: no token budget binds them.
+"""The lexical baselines. They read the whole texts: no token budget binds them.
 
 Shapes: Q queries · A answers
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str]) -> np.ndarray:
     """Cosine of TF-IDF vectors of words and word pairs, fitted on the answers. (Q, A) float32."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this floor should pay
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
 
     # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english", dtype=np.float32)
@@ -47,11 +46,10 @@ def snowball(language: str) -> Any:
     return Stemmer.Stemmer(language) if language else None
 
 
-FLOORS = ("tfidf", "bm25")
+Words = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 
 
-def scorer(floor: str, prepared: Prepared, stemmer: str) -> Score:
-    """Row numbers of queries -> their scores by the floor `floor`."""
-    score: Callable[..., np.ndarray] = tfidf if floor == "tfidf" else partial(bm25, stemmer=stemmer)
+def scorer(words: Words, prepared: Prepared) -> Score:
+    """Row numbers of queries -> their scores by `tfidf` or `bm25`, which read the whole texts."""
     query_texts, answer_texts = prepared.queries["raw_text"], prepared.answers["raw_text"].tolist()
-    return lambda query_Q: score(query_texts.iloc[query_Q].tolist(), answer_texts)
+    return lambda query_Q: words(query_texts.iloc[query_Q].tolist(), answer_texts)

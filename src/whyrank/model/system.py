@@ -122,11 +122,14 @@ def save(system: System, folder: str | Path, *, longest: int, untouched: Path | 
         export.write(temporary, routes, system.score)
 
 
-def load(folder: str | Path, *, trust_remote_code: bool = False) -> System:
-    """A system as `save` wrote it, on the encoder's device, dropout off."""
+def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool = False) -> System:
+    """A system as `save` wrote it, on the encoder's device, dropout off.
+
+    pooling   auto: the one that it was made with | mean | cls | max
+    """
     folder = Path(folder)
     description = io.read_json(folder / DESCRIPTION)
-    encoder = source.load(folder, trust_remote_code=trust_remote_code)
+    encoder = source.load(folder, pooling=pooling, trust_remote_code=trust_remote_code)
     query_head = heads.rebuild(description["query"])
     answer_head = heads.rebuild(description["answer"]) if "answer" in description else query_head
     tasks = rebuild(description["tasks"]) if "tasks" in description else None

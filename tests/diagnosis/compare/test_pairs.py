@@ -70,7 +70,7 @@ def test_values_are_spearmans_correlations_and_the_mean_is_over_the_standard_set
 def test_differences_are_those_of_the_paired_test_and_holm_corrects_over_the_pairs_of_one_list(several, found):
     table = of_list(found, "stsb").set_index(["a", "b"])
     assert list(table.index) == [("base-tuned", "base"), ("base-tuned", "tfidf"), ("base", "tfidf")]
-    assert table["role"].tolist() == ["base", "best lexical floor", "best lexical floor"]
+    assert table["role"].tolist() == ["base", "best lexical baseline", "best lexical baseline"]
     rows = {
         name: run.pairs[run.pairs["source"] == "stsb"] for name, run in several.runs.items() if run.pairs is not None
     }

@@ -80,7 +80,7 @@ def test_pairs_with_a_system_that_is_not_recorded_are_left_out(small):
 def test_all_seven_pairs_of_the_experiment_are_compared(recorded):
     table = comparisons(recorded, "accuracy@1", **DRAWS)
     assert len(table) == 7 * 3
-    assert set(table.loc[table["role"] == "best lexical floor", "b"]) == {
+    assert set(table.loc[table["role"] == "best lexical baseline", "b"]) == {
         best_system(recorded, "accuracy@1", ("tfidf", "bm25"))
     }
 

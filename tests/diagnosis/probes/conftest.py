@@ -21,6 +21,7 @@ from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRe
 from whyrank.measure.metrics import geometry, ranking, separation
 from whyrank.preflight.figures import label_agreement
 
+from ...shipped import SHIPPED
 from .rated import rating_tables
 
 ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
@@ -219,7 +220,7 @@ class Lab:
         floors = {name: self.scored(self.vectors(noise) @ self.answer_AD.T) for name, noise in FLOORS.items()}
         encoders = {name: self.run(self.vectors(noise)) for name, noise in SYSTEMS.items()}
         finetune = {"base": self.finetune(), "barlow": self.finetune(start=0.64)}
-        records = Records(self.data, self.barlow(), finetune, {**floors, **encoders})
+        records = Records(self.data, self.barlow(), finetune, {**floors, **encoders}, SHIPPED)
         return self.with_scored_pairs(records, **{name.replace("-", "_"): noise for name, noise in PAIR_NOISE.items()})
 
 

@@ -15,6 +15,7 @@ from whyrank.findings.records import Records
 from whyrank.preflight.examine import PREFLIGHT, preflight
 
 from ... import overrides
+from ...shipped import SHIPPED
 from .planted import PLANTED, collapse, pretraining_hurts, single_answer_batches
 
 
@@ -120,7 +121,7 @@ def test_a_known_cause_stands_before_its_symptoms(lab, healthy, findings):
 
 def test_records_of_the_floors_alone_are_examined_without_complaint(healthy, findings):
     floors = {name: healthy.runs[name] for name in ("tfidf", "bm25")}
-    assert findings(Records(healthy.data, None, {}, floors)) == {}
+    assert findings(Records(healthy.data, None, {}, floors, SHIPPED)) == {}
 
 
 def test_intervals_have_the_level_that_is_asked_for(lab, healthy, findings):

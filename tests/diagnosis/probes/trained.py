@@ -25,6 +25,8 @@ from whyrank.scoring.search import embed
 from whyrank.training import finetune
 from whyrank.training.engine import summary
 
+from ...shipped import SHIPPED as SYSTEMS
+
 SHIPPED = yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())
 EVALUATE = params.section(SHIPPED, "evaluate", params.Evaluate)
 ENCODER = params.Encoder(
@@ -126,7 +128,7 @@ def experiment(encoder: Any, prepared: Prepared, options: params.FinetuneRank, s
     done = finetune.finetune_rank(start, prepared, options, ENCODER, seed)
     training = TrainingRecord(summary.finetuning(done.history), done.history.steps, done.history.evaluations)
     runs = {"base": before, "base-tuned": evaluated(done.system, prepared)}
-    return Records(recorded(prepared), None, {"base": training}, runs)
+    return Records(recorded(prepared), None, {"base": training}, runs, SYSTEMS)
 
 
 def evaluated(trained: system.System, prepared: Prepared) -> RunRecord:

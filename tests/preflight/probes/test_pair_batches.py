@@ -49,6 +49,6 @@ def test_one_label_in_a_batch_weighs_by_the_share_of_such_batches(constant, seve
 
 @pytest.mark.parametrize(("unknown", "severity"), [(0.04, None), (0.05, "warning"), (0.30, "error")])
 def test_unknown_pieces_weigh_by_the_kind_of_text_that_has_most(unknown, severity, lab, healthy, findings):
-    finding = findings(unknown_pieces(lab, healthy, unknown)).get(("tokenizer-mismatch", "base"))
+    finding = findings(unknown_pieces(lab, healthy, unknown)).get(("tokenizer-mismatch", "prepare"))
     assert (finding.severity if finding else None) == severity
     assert not finding or "of the questions" in finding.sentence

@@ -7,8 +7,8 @@ from ...diagnosis.probes.planted import another_pooling, of
 
 def test_without_a_declared_pooling_the_best_one_is_proposed(lab, healthy, findings):
     spoken = findings(another_pooling(lab, healthy, declared=""))
-    assert set(spoken) == of("pooling-mismatch", "base")
-    found = spoken["pooling-mismatch", "base"]
+    assert set(spoken) == of("pooling-mismatch", "prepare")
+    found = spoken["pooling-mismatch", "prepare"]
     assert found.fix.params == {"encoder.pooling": "mean"} and "declare none" in found.sentence
 
 
@@ -25,6 +25,6 @@ def test_luck_on_few_answers_is_no_evidence(lab, healthy, findings):
 
 
 def test_the_interval_is_that_of_the_difference_in_points(lab, healthy, findings):
-    found = findings(another_pooling(lab, healthy))["pooling-mismatch", "base"]
+    found = findings(another_pooling(lab, healthy))["pooling-mismatch", "prepare"]
     assert found.interval[0] < 100 * 0.2 < found.interval[1]
     assert found.weight == pytest.approx(20)

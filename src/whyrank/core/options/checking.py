@@ -88,6 +88,8 @@ def remedy(key: str, node: dict[str, Any], value: Any = None) -> str:
 
 def takes(node: dict[str, Any]) -> str:
     """The values of a node of a JSON schema, in words."""
+    if "$ref" in node:
+        return "a section"
     if "oneOf" in node:
         return ", or ".join(takes(branch) for branch in node["oneOf"])
     if choices := node.get("enum") or ([node["const"]] if "const" in node else None):
@@ -97,14 +99,21 @@ def takes(node: dict[str, Any]) -> str:
     if "properties" in node:
         return f"a section with the keys {', '.join(node['properties'])}"
     if node.get("type") == "object":
-        return f"names, each with {takes(node['additionalProperties'])}"
+        return f"names, each with {takes(of_names(node))}"
     name = KINDS[node["type"]]
     if node.get("minLength"):
         return f"{name} that is not empty"
     if "pattern" in node:
-        return f"{name} of letters, digits, `.`, `_` and `-`"
+        return f"{name} of letters, digits, `_` and `-`"
     bounds = (("from", "minimum"), ("above", "exclusiveMinimum"), ("to", "maximum"), ("and below", "exclusiveMaximum"))
     return " ".join([name, *(f"{word} {node[bound]:,.12g}" for word, bound in bounds if bound in node)])
+
+
+def of_names(node: dict[str, Any]) -> dict[str, Any]:
+    """What a node of a JSON schema takes under every name, which may have to follow a pattern."""
+    patterns = list(node.get("patternProperties", {}).values())
+    found: dict[str, Any] = patterns[0] if patterns else node["additionalProperties"]
+    return found
 
 
 def node_at(schema: dict[str, Any], loc: Place) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def node_at(schema: dict[str, Any], loc: Place) -> dict[str, Any]:
         elif isinstance(part, int):
             node = node["items"]
         else:
-            node = node["properties"][part] if "properties" in node else node["additionalProperties"]
+            node = node["properties"][part] if "properties" in node else of_names(node)
     return node
 
 
@@ -129,6 +138,9 @@ def conflicts(options: Any, place: str) -> Iterator[str]:
     if isinstance(options, list):
         for number, entry in enumerate(options):
             yield from conflicts(entry, f"{place}[{number}]")
+    if isinstance(options, dict):
+        for name, entry in options.items():
+            yield from conflicts(entry, f"{place}.{name}")
     if dataclasses.is_dataclass(options):
         for name, value in vars(options).items():
             yield from conflicts(value, f"{place}.{name}".removeprefix("."))

@@ -23,7 +23,7 @@ from whyrank.core.options.pairs import Pairs, PairSource
 from whyrank.core.options.prepare import Preflight, Prepare, Rated, SelectionPerText, Split, Tokens
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, FILE, Fault
-from whyrank.core.options.systems import Name, System
+from whyrank.core.options.systems import Name, System, faults_of
 
 __all__ = [
     "BarlowBatches",
@@ -48,11 +48,13 @@ __all__ = [
     "SelectionPerText",
     "Similarity",
     "Split",
+    "System",
     "Tokens",
     "check",
     "load",
     "section",
     "seed",
+    "system",
 ]
 Seed = Annotated[
     StrictInt,
@@ -82,6 +84,7 @@ class Params:
 
     def faults(self) -> Iterator[Fault]:
         """What of several sections does not go together."""
+        yield from faults_of(self.systems, self.inits)
         if self.encoder.precision == "fp16":
             for name in ("pretrain_barlow", "finetune_rank"):
                 if getattr(self, name).shard_encoder:
@@ -134,7 +137,8 @@ def declared(values: dict[str, Any], pipeline: dict[str, Any], stage: str) -> di
     entry = pipeline["stages"][stage.split("@")[0]]
     chosen: dict[str, Any] = {}
     for key in entry.get("do", entry)["params"]:
-        *path, last = key.split(".")
+        # A stage of a `foreach` names its own key.
+        *path, last = key.replace("${key}", stage.partition("@")[2]).split(".")
         source, target = values, chosen
         for name in path:
             source, target = source.get(name, {}), target.setdefault(name, {})
@@ -164,6 +168,13 @@ def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
     if name not in values:
         raise UserError(f"{FILE}: section `{name}` is missing")
     return checking.typed(kind, values[name], name)
+
+
+def system(values: dict[str, Any], name: str) -> System:
+    """One system of the section `systems`. Raises UserError for a name that is not there."""
+    if name not in values.get("systems", {}):
+        raise UserError(f"{FILE}: `systems` has no {name!r}; add it, or name one that is there")
+    return checking.typed(System, values["systems"][name], f"systems.{name}")
 
 
 def seed(values: dict[str, Any]) -> int:

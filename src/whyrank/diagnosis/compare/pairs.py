@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import STS_SETS
-from whyrank.diagnosis.compare.ranking import FLOOR, LEXICAL, PAIRS
 from whyrank.findings.records import Records, RunRecord
+from whyrank.findings.systems import BEST_BASELINE, Systems
 from whyrank.measure.significance.resampling import holm
 from whyrank.measure.significance.statistics import Resampled, mean_of, resample_spearman
 
@@ -38,7 +38,7 @@ def compare_similarity(records: Records, *, level: float, resamples: int, seed: 
     runs = {system: run for system, run in records.runs.items() if run.pairs is not None}
     if not runs:
         return Similarity("", pd.DataFrame(columns=SYSTEM_COLUMNS), pd.DataFrame(columns=DIFFERENCE_COLUMNS))
-    roles = _roles(runs)
+    roles = _roles(records.systems, runs)
     lists = dict(_lists(_by_system(runs), list(roles), {"resamples": resamples, "seed": seed}))
     systems = [row for name, part in lists.items() for row in _system_rows(name, part, level)]
     differences = [row for name, part in lists.items() for row in _difference_rows(name, part, roles, level)]
@@ -70,10 +70,10 @@ class _List(NamedTuple):
     resampled: Resampled
 
 
-def _roles(runs: Mapping[str, RunRecord]) -> dict[tuple[str, str], str]:
-    """What b is to a, of the pairs of the experiment that have test pairs; only one of the floors has."""
-    floor = next((system for system in LEXICAL if system in runs), "")
-    named = {(a, floor if role == FLOOR else role): role for a, role in PAIRS}
+def _roles(systems: Systems, runs: Mapping[str, RunRecord]) -> dict[tuple[str, str], str]:
+    """What b is to a, of the comparisons whose systems have test pairs; the first baseline that has them is taken."""
+    baseline = next((system for system in systems.baselines if system in runs), "")
+    named = {(a, baseline if role == BEST_BASELINE else role): role for a, role in systems.comparisons()}
     return {pair: role for pair, role in named.items() if set(pair) <= set(runs)}
 
 

@@ -4,24 +4,12 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.findings.records import Records, RunRecord
+from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.metrics.ranking import METRICS
 from whyrank.measure.significance.resampling import holm
 from whyrank.measure.significance.statistics import Comparison, mean_interval, resample_means
 
 TYPES = ("all", "question", "conversation")
-LEXICAL = ("tfidf", "bm25")
-FLOOR = "best lexical floor"
-
-# What did tuning add, what did pretraining add before and after tuning, and is an encoder worth its cost at all?
-PAIRS = (
-    ("base-tuned", "base"),
-    ("barlow", "base"),
-    ("barlow-tuned", "barlow"),
-    ("barlow-tuned", "base-tuned"),
-    ("base-tuned", FLOOR),
-    ("barlow-tuned", FLOOR),
-    ("base", FLOOR),
-)
 
 
 def metric_columns(queries: pd.DataFrame) -> list[str]:
@@ -72,15 +60,15 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
     """Differences a - b on the same queries, one row per pair and type.
 
     Columns: a, b, role, type, metric, difference, low, high, p, p_holm, n_queries, n_clusters.
-    role     what b is in `PAIRS`: its name, or `best lexical floor` (the better of the floors over all queries, which
-             favours the floor, since it is chosen on the test queries themselves)
+    role     what b is in `Systems.comparisons`: its name, or `best lexical baseline` (the better one over all queries,
+             which favours the baseline, since it is chosen on the test queries themselves)
     p_holm   Holm's adjustment over the pairs of one type: that family is the experiment, the types are views of it
     A pair of which a system is not recorded is left out. The unit is that of the metric, 0 at no difference.
     """
-    floor = best_system(records, metric, LEXICAL)
+    baseline = best_system(records, metric, records.systems.baselines)
     rows = []
-    for a, role in PAIRS:
-        b = floor if role == FLOOR else role
+    for a, role in records.systems.comparisons():
+        b = baseline if role == BEST_BASELINE else role
         if a in records.runs and b in records.runs:
             for kind in TYPES:
                 paired = _paired(records.runs[a], records.runs[b], metric, kind)

@@ -10,16 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from whyrank.diagnosis.compare.ranking import FLOOR, LEXICAL, PAIRS
 from whyrank.findings.records import Records
+from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.metrics.ratings import mean_column_spearman
 from whyrank.measure.significance.resampling import holm
 from whyrank.measure.significance.statistics import Resampled, resample_spearman
 
 Floats = npt.NDArray[np.float64]
-
-# Beside those of ranking: a ridge on the frozen encoder is a floor of its own.
-RATED_PAIRS = (*PAIRS, ("barlow-tuned", "base"), ("barlow", FLOOR))
 
 TARGET_COLUMNS = ["target", "n", "mean", "std", "near_0", "near_1", "distinct"]
 SYSTEM_COLUMNS = ["system", "value", "low", "high", "snapped", "fold_mean", "fold_low", "fold_high", "undefined"]
@@ -117,11 +114,14 @@ def undefined(rated: Ratings) -> list[str]:
 def _roles(records: Records) -> dict[tuple[str, str], str]:
     """What b is to a; without pretraining only what starts from the base encoder is compared."""
     runs = {name for name, run in records.runs.items() if run.ratings is not None}
-    floor = next((system for system in LEXICAL if system in runs), "")
+    systems = records.systems
+    baseline = next((system for system in systems.baselines if system in runs), "")
     is_pretrained = records.barlow is not None and len(records.barlow.history) > 0
-    named = {(a, floor if role == FLOOR else role): role for a, role in RATED_PAIRS}
+    named = {(a, baseline if role == BEST_BASELINE else role): role for a, role in systems.rating_comparisons()}
     return {
-        pair: role for pair, role in named.items() if set(pair) <= runs and (is_pretrained or "barlow" not in pair[0])
+        pair: role
+        for pair, role in named.items()
+        if set(pair) <= runs and (is_pretrained or not systems.is_pretrained(pair[0]))
     }
 
 

@@ -1,12 +1,11 @@
-"""The queries that the best system ranks worst, with what it preferred and what the floors did."""
+"""The queries that the best system ranks worst, with what it preferred and what the baselines did."""
 
 from dataclasses import dataclass
 
-from whyrank.diagnosis.compare.ranking import LEXICAL, best_system
+from whyrank.diagnosis.compare.ranking import best_system
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.findings.records import Records, RunRecord
 
-TUNED = ("base-tuned", "barlow-tuned")
 QUERY_LENGTH, ANSWER_LENGTH = 320, 160
 
 
@@ -24,7 +23,7 @@ class Hit:
 @dataclass(frozen=True)
 class WorstQuery:
     """place   rank of its best-placed relevant answer, `7` or `7 to 9` where scores are equal
-    others   the same of the lexical floors, by system
+    others   the same of the lexical baselines, by system
     """
 
     system: str
@@ -44,13 +43,13 @@ def worst_queries(records: Records, metric: str, *, n: int = 8, hits: int = 3) -
     Best by the mean of `metric` over all test queries. Equals stand in the order of their ids.
     Queries whose right answer is first are never among them.
     """
-    system = best_system(records, metric, TUNED) or best_system(records, metric, tuple(records.runs))
+    system = best_system(records, metric, records.systems.tuned) or best_system(records, metric, tuple(records.runs))
     if system is None:
         return []
     run = records.runs[system]
     missed = run.queries[run.queries["above"] > 0].sort_values(["above", "query_id"], ascending=[False, True])
     texts = records.data.queries.set_index("query_id")
-    places = {floor: _places(records.runs[floor]) for floor in LEXICAL if floor in records.runs}
+    places = {name: _places(records.runs[name]) for name in records.systems.baselines if name in records.runs}
     own = _places(run)
     return [
         WorstQuery(
@@ -62,7 +61,7 @@ def worst_queries(records: Records, metric: str, *, n: int = 8, hits: int = 3) -
             n_answers=len(records.data.answers),
             right=_right(records, run, query_id),
             top=_top(records, run, query_id, hits),
-            others={floor: place[query_id] for floor, place in places.items()},
+            others={name: place[query_id] for name, place in places.items()},
         )
         for query_id in missed["query_id"].head(n)
     ]

@@ -17,6 +17,7 @@ from whyrank.diagnosis.report.rating_content import RatingSection, rating_sectio
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.records import Records, objectives_trained
+from whyrank.findings.systems import Systems
 
 GEOMETRY = {
     "question_conversation_distance": "question to conversation centroid",
@@ -35,6 +36,7 @@ class Content:
 
     metric: str
     level: float
+    experiment: Systems
     verdict: str
     findings: list[Finding]
     systems: pd.DataFrame
@@ -78,9 +80,10 @@ def gather(
     return Content(
         metric=metric,
         level=level,
+        experiment=records.systems,
         verdict=verdict(
-            differences, findings, metric=metric, level=level, similarity=similar, ratings=rated,
-            trained=objectives_trained(records),
+            differences, findings, systems=records.systems, metric=metric, level=level, similarity=similar,
+            ratings=rated, trained=objectives_trained(records),
         ),
         findings=in_order(findings),
         systems=systems,

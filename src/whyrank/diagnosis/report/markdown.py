@@ -8,7 +8,6 @@ from whyrank.diagnosis.compare.pairs import of_list, undefined
 from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.compare.text import one_line, shorten
 from whyrank.diagnosis.compare.worst import Hit, WorstQuery
-from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.content import Content, best_cells
 from whyrank.diagnosis.report.layout import WIDTH, pipe_table, wrapped
@@ -107,7 +106,7 @@ def _similarity(content: Content) -> list[str]:
         blocks.append(wrapped(f"Differences of Spearman's correlations on the same pairs; {numbers.SWAPS}"))
     headline = [(f"{row.a} {numbers.MINUS} {row.b}", row) for row in each(of_list(similar, similar.headline))]
     blocks += _differences(similar.headline, headline, content.level)
-    for a, b in START.items() if len(sizes) > 1 else ():
+    for a, b in content.experiment.start.items() if len(sizes) > 1 else ():
         rows = [(row.list, row) for row in each(similar.comparisons) if (row.a, row.b) == (a, b)]
         blocks += _differences(f"{a} {numbers.MINUS} {b}", rows, content.level)
     return blocks

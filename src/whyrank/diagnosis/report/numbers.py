@@ -1,6 +1,10 @@
 """Numbers and finite wording, the same on the page and in the terminal."""
 
 import math
+from collections.abc import Mapping
+
+from whyrank.core.options.systems import Role
+from whyrank.findings.systems import Systems
 
 DIGITS = 3  # of a metric, as shown
 MINUS = "\u2212"
@@ -10,22 +14,29 @@ SWAPS = "p swaps the two systems pair by pair, Holm's p corrects it for all comp
 GROUPS = "p swaps the two systems group by group, Holm's p corrects it for all comparisons of the table."
 UNDEFINED = "undefined"
 
-ROLES = {
-    "tfidf": "lexical floor",
-    "bm25": "lexical floor",
-    "base": "untouched encoder",
-    "barlow": "pretrained, not tuned",
-    "base-tuned": "tuned",
-    "barlow-tuned": "pretrained, then tuned",
+# What a system is, by its role; tuned ones also by whether pretraining came before.
+ROLES: dict[Role, str] = {
+    "baseline": "lexical baseline",
+    "zero-shot": "pretrained encoder (zero-shot)",
+    "pretrained": "after Barlow Twins, not tuned",
+    "tuned": "tuned",
 }
+# The same where it rates texts.
+RATED_ROLES: dict[Role, str] = {
+    "baseline": "ridge on words",
+    "zero-shot": "ridge on the frozen encoder",
+    "pretrained": "ridge on the encoder after Barlow Twins",
+    "tuned": "tuned",
+}
+AFTER_PRETRAINING = "after Barlow Twins, then tuned"
 
-RATED_ROLES = {
-    "tfidf": "ridge on words",
-    "base": "ridge on the frozen encoder",
-    "barlow": "ridge on the pretrained encoder",
-    "base-tuned": "tuned",
-    "barlow-tuned": "pretrained, then tuned",
-}
+
+def roles(systems: Systems, words: Mapping[Role, str] = ROLES) -> dict[str, str]:
+    """What each system is, in words."""
+    return {
+        name: AFTER_PRETRAINING if systems.is_after_pretraining(name) else words[system.role]
+        for name, system in systems.options.items()
+    }
 
 
 def value(number: float, digits: int = DIGITS) -> str:

@@ -1,5 +1,6 @@
 """The figures of the report. Colour says which initial encoder, fill whether it was tuned, grey is lexical."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,21 +8,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.ranking import TYPES
-from whyrank.diagnosis.examination import START
 from whyrank.diagnosis.report.numbers import MINUS, per_cent, signed
-from whyrank.diagnosis.report.series import PROJECTED
+from whyrank.diagnosis.report.series import projected
 from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
 from whyrank.diagnosis.report.tables import each
+from whyrank.findings.systems import Systems
 
 BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
-LOOKS: dict[str, dict[str, Any]] = {
-    "tfidf": {"color": GREY, "marker": "^", "markerfacecolor": "white", "linestyle": ":"},
-    "bm25": {"color": GREY, "marker": "v", "markerfacecolor": GREY, "linestyle": ":"},
-    "base": {"color": BLUE, "marker": "o", "markerfacecolor": "white", "linestyle": "--"},
-    "barlow": {"color": ORANGE, "marker": "s", "markerfacecolor": "white", "linestyle": "--"},
-    "base-tuned": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE, "linestyle": "-"},
-    "barlow-tuned": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE, "linestyle": "-"},
-}
+# Of encoders, by what they started from: colour and marker.
+CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6d00", "X"), ("#a3004a", "h"))
+BASELINES = "^v<>"
+Look = dict[str, Any]
 SLICES = {
     "length": ("Query length", "tokens before selection"),
     "overlap": ("Lexical overlap", "share of content words found in the answer"),
@@ -29,17 +26,17 @@ SLICES = {
 MOST_PAIRS = 150
 
 
-def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
+def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: float) -> Plot:
     """Dots and whiskers, one block of systems per type."""
-    chosen = systems[systems["metric"] == metric]
+    chosen, looks = values[values["metric"] == metric], looks_of(systems)
     kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
     names = list(chosen["system"].drop_duplicates())
 
     def paint(axes: Axes) -> None:
         for row in each(chosen):
             y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
-            axes.plot([row.low, row.high], [y, y], color=look_of(row.system)["color"], linewidth=1.4)
-            axes.plot(row.value, y, **dot_of(row.system), markersize=5.5)
+            axes.plot([row.low, row.high], [y, y], color=looks[row.system]["color"], linewidth=1.4)
+            axes.plot(row.value, y, **dot(looks[row.system]), markersize=5.5)
         starts = np.arange(len(kinds)) * (len(names) + 1.4)
         axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
         for start, kind in zip(starts, kinds, strict=True):
@@ -51,10 +48,10 @@ def metric_plot(systems: pd.DataFrame, metric: str, level: float) -> Plot:
     return draw("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
 
 
-def learning_plot(learning: pd.DataFrame, metric: str) -> Plot:
+def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot:
     def paint(axes: Axes) -> None:
         for init, rows in learning.groupby("init", sort=False):
-            look = look_of(f"{init}-tuned")
+            look = looks_of(systems)[systems.trained_from(str(init))]
             every = max(1, len(rows) // 12)
             axes.plot(rows["step"], rows["dev"], **look, markersize=4.5, markevery=every, label=f"{init}, dev")
             if rows["train"].notna().any():
@@ -95,12 +92,16 @@ def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
     ]  # fmt: skip
 
 
-def centroid_plots(centroids: pd.DataFrame) -> list[Plot]:
+def centroid_plots(centroids: pd.DataFrame, systems: Systems) -> list[Plot]:
     """One figure per system, of at most `MOST_PAIRS` answers picked evenly: more would be a blot."""
-    return [_centroid_plot(str(system), rows) for system, rows in centroids.groupby("system", sort=False)]
+    titles = projected(systems)
+    return [
+        _centroid_plot(str(system), titles[str(system)], rows)
+        for system, rows in centroids.groupby("system", sort=False)
+    ]
 
 
-def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
+def _centroid_plot(system: str, title: str, rows: pd.DataFrame) -> Plot:
     question, conversation = (rows[rows["kind"] == kind] for kind in ("question", "conversation"))
     n = len(question)
     picked = np.unique(np.linspace(0, n - 1, min(n, MOST_PAIRS)).astype(int))
@@ -121,15 +122,16 @@ def _centroid_plot(system: str, rows: pd.DataFrame) -> Plot:
         + f"Question to conversation centroid: {distance:.3f} on average, "
         f"{distance / spread:.2f} of the distance between two answers."
     )  # fmt: skip
-    return draw(f"centroids-{system}", f"Centroids {PROJECTED[system]} ({system})", caption, 3.4, paint)
+    return draw(f"centroids-{system}", f"Centroids {title} ({system})", caption, 3.4, paint)
 
 
-def slice_plots(slices: pd.DataFrame, metric: str, level: float) -> list[Plot]:
+def slice_plots(slices: pd.DataFrame, systems: Systems, metric: str, level: float) -> list[Plot]:
     shown = [name for name in SLICES if name in set(slices["slice"])]
-    return [_slice_plot(name, slices[slices["slice"] == name], metric, level) for name in shown]
+    looks = looks_of(systems)
+    return [_slice_plot(name, slices[slices["slice"] == name], looks, metric, level) for name in shown]
 
 
-def _slice_plot(name: str, rows: pd.DataFrame, metric: str, level: float) -> Plot:
+def _slice_plot(name: str, rows: pd.DataFrame, looks: Mapping[str, Look], metric: str, level: float) -> Plot:
     title, unit = SLICES[name]
     sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
     systems = list(rows["system"].drop_duplicates())
@@ -138,8 +140,8 @@ def _slice_plot(name: str, rows: pd.DataFrame, metric: str, level: float) -> Plo
         for i, system in enumerate(systems):
             part = rows[rows["system"] == system]
             x = np.arange(len(sizes)) + 0.09 * (i - (len(systems) - 1) / 2)
-            axes.vlines(x, part["low"], part["high"], color=look_of(system)["color"], linewidth=0.8, alpha=0.6)
-            axes.plot(x, part["value"], **look_of(system), linewidth=0.9, markersize=4.5, label=system)
+            axes.vlines(x, part["low"], part["high"], color=looks[system]["color"], linewidth=0.8, alpha=0.6)
+            axes.plot(x, part["value"], **looks[system], linewidth=0.9, markersize=4.5, label=system)
         axes.set_xticks(np.arange(len(sizes)), [f"{label}\nn = {n}" for label, n in sizes.items()])
         axes.set(xlabel=unit, ylabel=metric, ylim=(0, 1.02))
         axes.grid(axis="x", visible=False)
@@ -166,18 +168,19 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
     return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
 
 
-def similarity_plot(comparisons: pd.DataFrame, level: float) -> Plot:
+def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float) -> Plot:
     """A row per list: what each training did to the similarity of the system that it started from."""
-    chosen = [(row.list, row.a, row) for row in each(comparisons) if START.get(row.a) == row.b]
+    chosen = [(row.list, row.a, row) for row in each(comparisons) if experiment.start.get(row.a) == row.b]
+    looks = looks_of(experiment)
     lists, systems = ([*dict.fromkeys(part)] for part in zip(*[(name, a) for name, a, _ in chosen], strict=True))
 
     def paint(axes: Axes) -> None:
         axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
         for name, system, row in chosen:
             y = lists.index(name) + 0.2 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([100 * row.low, 100 * row.high], [y, y], color=look_of(system)["color"], linewidth=1.4)
-            label = f"{system} {MINUS} {START[system]}" if name == lists[0] else None
-            axes.plot(100 * row.difference, y, **dot_of(system), markersize=5, label=label)
+            axes.plot([100 * row.low, 100 * row.high], [y, y], color=looks[system]["color"], linewidth=1.4)
+            label = f"{system} {MINUS} {experiment.start[system]}" if name == lists[0] else None
+            axes.plot(100 * row.difference, y, **dot(looks[system]), markersize=5, label=label)
         axes.set_yticks(range(len(lists)), lists)
         axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="points of Spearman's correlation")
         axes.grid(axis="y", visible=False)
@@ -188,14 +191,28 @@ def similarity_plot(comparisons: pd.DataFrame, level: float) -> Plot:
     return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
 
 
-def look_of(system: str) -> dict[str, Any]:
-    """Colour, marker and line of a system."""
-    return LOOKS.get(system, {"color": INK, "marker": "D", "linestyle": "-"})
+def looks_of(systems: Systems) -> dict[str, Look]:
+    """Colour, marker and line of each system; encoders of one origin share colour and marker."""
+    looks = {name: _baseline(number) for number, name in enumerate(systems.baselines)}
+    chains: list[tuple[str, bool]] = []
+    for name in systems.encoders:
+        chain = (systems.root(name), systems.is_pretrained(name))
+        chains += [] if chain in chains else [chain]
+        colour, marker = CHAINS[chains.index(chain) % len(CHAINS)]
+        is_tuned = name in systems.tuned
+        looks[name] = {"color": colour, "marker": marker, "markerfacecolor": colour if is_tuned else "white"}
+        looks[name]["linestyle"] = "-" if is_tuned else "--"
+    return looks
 
 
-def dot_of(system: str) -> dict[str, Any]:
-    """The same without the line."""
-    return look_of(system) | {"linestyle": "none"}
+def _baseline(number: int) -> Look:
+    fill = GREY if number % 2 else "white"
+    return {"color": GREY, "marker": BASELINES[number % 4], "markerfacecolor": fill, "linestyle": ":"}
+
+
+def dot(look: Look) -> Look:
+    """A look without its line."""
+    return look | {"linestyle": "none"}
 
 
 def _kind(kind: str) -> str:

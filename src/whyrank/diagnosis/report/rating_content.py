@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.compare.ratings import Rated, Ratings, wide
-from whyrank.diagnosis.examination import UNTUNED
 from whyrank.diagnosis.report.numbers import DIGITS
 from whyrank.findings.records import Records
+from whyrank.findings.systems import Systems
 
 BINS = 20
 HISTOGRAM_COLUMNS = ["target", "left", "right", "share"]
@@ -34,7 +34,7 @@ class RatingSection(NamedTuple):
 
 
 def rating_section(records: Records, rated: Ratings) -> RatingSection:
-    shown = best_rated(rated)
+    shown = best_rated(rated, records.systems)
     tables = {name: wide(run.ratings) for name, run in records.runs.items() if run.ratings is not None}
     return RatingSection(
         rated,
@@ -46,9 +46,9 @@ def rating_section(records: Records, rated: Ratings) -> RatingSection:
     )
 
 
-def best_rated(rated: Ratings) -> str:
+def best_rated(rated: Ratings, systems: Systems) -> str:
     """The tuned system, or where none was tuned any, with the highest mean column Spearman; the first of equals."""
-    rows = rated.systems[rated.systems["system"].isin(list(UNTUNED))]
+    rows = rated.systems[rated.systems["system"].isin(systems.tuned)]
     rows = rows if len(rows) else rated.systems
     return str(rows["system"].iloc[int(rows["value"].fillna(-np.inf).to_numpy().argmax())])
 

@@ -6,10 +6,11 @@ from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.numbers import per_cent, value
-from whyrank.diagnosis.report.plots import BLUE, LOOKS, dot_of, look_of
+from whyrank.diagnosis.report.plots import BLUE, dot, looks_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
 from whyrank.diagnosis.report.tables import each
+from whyrank.findings.systems import Systems
 
 ACROSS = 3  # histograms beside each other
 # Points of a scatter; more would be a blot.
@@ -18,15 +19,16 @@ MOST_ROWS = 1500
 PARTS = 10
 
 
-def rating_plots(section: RatingSection, level: float) -> list[Plot]:
+def rating_plots(section: RatingSection, systems: Systems, level: float) -> list[Plot]:
     """Those that something was recorded for, in the order of a reader."""
-    plots = [systems_plot(section, level), histograms_plot(section)]
-    plots += [predicted_plot(section, place) for place in section.predicted["place"].drop_duplicates()]
-    return plots + [folds_plot(section, str(init)) for init in section.folds["init"].drop_duplicates()]
+    plots = [systems_plot(section, systems, level), histograms_plot(section)]
+    plots += [predicted_plot(section, systems, place) for place in section.predicted["place"].drop_duplicates()]
+    return plots + [folds_plot(section, systems, str(init)) for init in section.folds["init"].drop_duplicates()]
 
 
-def systems_plot(section: RatingSection, level: float) -> Plot:
+def systems_plot(section: RatingSection, experiment: Systems, level: float) -> Plot:
     """A row per target, hardest last, the mean on top; a mark per system."""
+    looks = looks_of(experiment)
     columns, systems = section.rated.columns, list(section.rated.systems["system"])
     best = columns.groupby("target")["value"].max()
     targets = sorted(section.rated.targets["target"], key=lambda target: -np.nan_to_num(best[target], nan=-1.0))
@@ -39,9 +41,9 @@ def systems_plot(section: RatingSection, level: float) -> Plot:
         axes.axhspan(-0.5, 0.5, color=GRID, alpha=0.6, linewidth=0, zorder=0)
         for target, system, number, low, high in rows:
             y = places.index(target) + 0.15 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([low, high], [y, y], color=look_of(system)["color"], linewidth=1.0)
+            axes.plot([low, high], [y, y], color=looks[system]["color"], linewidth=1.0)
             label = system if target == "mean" else None
-            axes.plot(number, y, **dot_of(system), markersize=4, label=label)
+            axes.plot(number, y, **dot(looks[system]), markersize=4, label=label)
         axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
         axes.set(ylim=(len(places) - 0.45, -0.55), xlabel="Spearman")
         axes.grid(axis="y", visible=False)
@@ -75,7 +77,7 @@ def histograms_plot(section: RatingSection) -> Plot:
     return draw_grid("rating-histograms", "Labels of each target", caption, 0.95 * down, (down, ACROSS), paint)
 
 
-def predicted_plot(section: RatingSection, place: str) -> Plot:
+def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot:
     """Every row of one target, and the mean label of rows of like prediction."""
     rows = section.predicted[section.predicted["place"] == place]
     target, system = str(rows["target"].iloc[0]), section.shown
@@ -90,7 +92,7 @@ def predicted_plot(section: RatingSection, place: str) -> Plot:
                   markeredgewidth=0)  # fmt: skip
         parts = np.array_split(np.argsort(prediction_N, kind="stable"), min(PARTS, len(rows)))
         middle = [(prediction_N[part].mean(), label_N[part].mean()) for part in parts]
-        axes.plot(*np.transpose(middle), **LOOKS.get(system, {"marker": "o"}), markersize=4.5, linewidth=1.3)
+        axes.plot(*np.transpose(middle), **looks_of(systems)[system], markersize=4.5, linewidth=1.3)
         axes.set(xlabel="predicted", ylabel="true", ylim=(-0.04, 1.04))
 
     title = f"{place.capitalize()} target of {system}: {shorten(target, 40)}"
@@ -101,10 +103,10 @@ def predicted_plot(section: RatingSection, place: str) -> Plot:
     return draw(f"rating-{place}", title, caption, 2.6, paint)
 
 
-def folds_plot(section: RatingSection, init: str) -> Plot:
+def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
     """The course of each fold: one that failed stands apart."""
     rows = section.folds[section.folds["init"] == init]
-    look = look_of(f"{init}-tuned")
+    look = looks_of(systems)[systems.trained_from(init)]
 
     def paint(axes: Axes) -> None:
         ends = []

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 
 from whyrank.findings.records import Records
+from whyrank.findings.systems import Systems
 from whyrank.measure.metrics.geometry import project_2d, unit_rows
 from whyrank.measure.metrics.separation import centroid_distances
-
-PROJECTED = {"base": "before projection", "barlow": "after pretraining", "barlow-tuned": "after tuning"}
 
 BARLOW_COLUMNS = ["step", "mean_diagonal", "off_diagonal_rms", "noise_floor"]
 
@@ -35,6 +34,13 @@ def barlow(records: Records) -> pd.DataFrame:
     return records.barlow.history[BARLOW_COLUMNS].reset_index(drop=True)
 
 
+def projected(systems: Systems) -> dict[str, str]:
+    """The systems whose centroids are shown, from the encoder through pretraining to tuning, and their titles."""
+    after = dict.fromkeys(filter(systems.is_after_pretraining, systems.tuned), "after tuning")
+    before = dict.fromkeys(systems.zero_shot, "before projection")
+    return before | dict.fromkeys(systems.with_role("pretrained"), "after pretraining") | after
+
+
 def centroids(records: Records) -> pd.DataFrame:
     """Question and conversation centroid of each answer, over the queries of all splits.
 
@@ -46,7 +52,7 @@ def centroids(records: Records) -> pd.DataFrame:
     """
     pairs = records.data.qrels[records.data.qrels["score"] > 0].drop_duplicates("query_id")
     queries = records.data.queries.merge(pairs[["query_id", "answer_id"]], on="query_id", how="left")
-    parts = [_centroids(system, records, queries) for system in PROJECTED if system in records.runs]
+    parts = [_centroids(system, records, queries) for system in projected(records.systems) if system in records.runs]
     drawn = [part for part in parts if len(part)]
     columns = ["system", "answer_id", "kind", "x", "y", "distance", "spread"]
     return pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=columns)

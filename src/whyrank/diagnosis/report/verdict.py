@@ -7,25 +7,26 @@ from typing import Any
 import pandas as pd
 
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
-from whyrank.diagnosis.compare.ranking import FLOOR
 from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report.numbers import per_cent, value
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.finding import Finding, in_order
+from whyrank.findings.systems import BEST_BASELINE, Systems
 
 
 def verdict(
     comparisons: pd.DataFrame,
     findings: list[Finding],
     *,
+    systems: Systems,
     metric: str,
     level: float,
     similarity: Similarity | None = None,
     trained: Set[str] = frozenset({"rank"}),
     ratings: Ratings | None = None,
 ) -> str:
-    """Did fine-tuning beat the untouched encoder and the lexical floors, did pretraining help, and what to mend first.
+    """Did tuning beat the pretrained encoder and the lexical baselines, did pretraining help, and what to fix first.
 
     comparisons   of `compare.comparisons`; only the rows over all queries are read
     similarity    of the list that speaks for all test pairs
@@ -34,12 +35,12 @@ def verdict(
     A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, only as what seems.
     """
     ranking = _told({(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])},
-                    _Claims(metric, level, "queries"))  # fmt: skip
+                    systems, _Claims(metric, level, "queries"))  # fmt: skip
     is_ranking_aside = "rank" not in trained and not trained.isdisjoint({"similarity", "ratings"})
     if ranking and is_ranking_aside:
         ranking = f"in ranking, which it was not trained for, {ranking}"
-    similar = _similarity(similarity, level, "similarity" in trained) if similarity else ""
-    rated = _ratings(ratings, level) if ratings is not None else ""
+    similar = _similarity(similarity, systems, level, "similarity" in trained) if similarity else ""
+    rated = _ratings(ratings, systems, level) if ratings is not None else ""
     sentences = [rated, similar, ranking] if is_ranking_aside else [ranking, similar, rated]
     nothing = "no tuned system was evaluated beside another, so there is nothing to compare"
     told = [sentence for sentence in sentences if sentence] or [nothing]
@@ -50,7 +51,7 @@ def verdict(
     return one_line(text) + "."
 
 
-def _similarity(similarity: Similarity, level: float, is_trained: bool) -> str:
+def _similarity(similarity: Similarity, systems: Systems, level: float, is_trained: bool) -> str:
     """The differences on the headline list; empty without a tuned system."""
     rows = of_list(similarity, similarity.headline)
     if rows.empty:
@@ -58,39 +59,42 @@ def _similarity(similarity: Similarity, level: float, is_trained: bool) -> str:
     sets = int(rows["sets"].iloc[0])
     what = "mean Spearman" if sets > 1 else "Spearman"
     where = f"{sets} sets of pairs" if sets > 1 else f"the pairs of {similarity.headline}"
-    told = _told({(row.a, row.role): row for row in each(rows)}, _Claims(what, level, "pairs"))
+    told = _told({(row.a, row.role): row for row in each(rows)}, systems, _Claims(what, level, "pairs"))
     aside = "" if is_trained else " which it was not trained for,"
     return f"on {where},{aside} {told}" if told else ""
 
 
-def _ratings(ratings: Ratings, level: float) -> str:
+def _ratings(ratings: Ratings, systems: Systems, level: float) -> str:
     """The differences in the mean over the targets; empty without a tuned system."""
     told = _told(
         {(row.a, row.role): row for row in each(ratings.comparisons)},
+        systems,
         _Claims("mean column Spearman", level, "rows"),
         start="ridge on the frozen encoder",
-        floor_is="the lexical floor",
+        baseline_is="the lexical baseline",
     )
     return f"on {len(ratings.targets)} rated targets, {told}" if told else ""
 
 
 def _told(
     rows: Mapping[tuple[str, str], Any],
+    systems: Systems,
     claims: "_Claims",
     *,
     start: str = "the encoder it started from",
-    floor_is: str = "the best lexical floor",
+    baseline_is: str = f"the {BEST_BASELINE}",
 ) -> str:
     """What tuning and pretraining did, by system and what it is compared with; empty where neither was compared."""
-    tuned = "base-tuned" if ("base-tuned", "base") in rows or ("base-tuned", FLOOR) in rows else "barlow-tuned"
-    untouched = rows.get((tuned, tuned.removesuffix("-tuned")))
-    floor, pretraining = rows.get((tuned, FLOOR)), rows.get(("barlow-tuned", "base-tuned"))
+    compared = [name for name, _ in rows if name in systems.tuned]
+    tuned = min(compared, key=systems.is_after_pretraining, default="")
+    untuned, baseline = rows.get((tuned, systems.start.get(tuned, ""))), rows.get((tuned, BEST_BASELINE))
+    pretraining = next((rows[pair] for pair in systems.pretraining if pair[0] in systems.tuned and pair in rows), None)
     parts = []
-    if untouched is not None:
-        parts.append("fine-tuning " + claims.against(untouched, f"{start}, {untouched.b}"))
-    if floor is not None:
-        who = "" if untouched is not None else f"{tuned} "
-        parts.append(who + claims.against(floor, f"{floor.b}, {floor_is}"))
+    if untuned is not None:
+        parts.append("fine-tuning " + claims.against(untuned, f"{start}, {untuned.b}"))
+    if baseline is not None:
+        who = "" if untuned is not None else f"{tuned} "
+        parts.append(who + claims.against(baseline, f"{baseline.b}, {baseline_is}"))
     if pretraining is not None:
         parts.append("Barlow pretraining before it " + claims.effect(pretraining))
     return _joined(parts)

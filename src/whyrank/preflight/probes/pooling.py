@@ -29,7 +29,7 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
     yield Finding(
         code="pooling-mismatch",
         severity="warning",
-        system="base",
+        system="prepare",
         sentence=f"Pooled by `{used}`, the encoder ranks {len(table)} training queries {100 * lost.mean:.1f} points "
         f"[{100 * lost.low:.1f}, {100 * lost.high:.1f}] of MRR below `{better}`"
         + (", which its files declare." if declared else "; its files declare none."),

@@ -65,7 +65,7 @@ def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknow
     return Finding(
         code="tokenizer-mismatch",
         severity="error" if unknown >= UNKNOWN_MOST else "warning",
-        system="base",
+        system="prepare",
         sentence=sentence,
         evidence=(
             *(Evidence(f"unknown pieces of {kind}s", value, "share") for kind, value in _by_kind(table, "unknown")),

@@ -33,6 +33,9 @@ class Judged(NamedTuple):
     metrics: dict[str, float]
 
 
+NOTHING = Judged({}, {})
+
+
 class Summary(NamedTuple):
     """metrics   flat and finite, correlations from -1 to 1 with 0 at chance; what is undefined is left out
     lists     source, subset ("all": the source as one list), n, spearman, pearson, reason why these are undefined
@@ -100,7 +103,7 @@ def judge(pairs: Mapping[str, pd.DataFrame], predicted: Mapping[str, pd.DataFram
     pairs, predicted   as `judged` gives them, and `predict` for each part
     """
     if "pairs" not in predicted:
-        return Judged({}, {})
+        return NOTHING
     found = summary(pairs["pairs"], predicted["pairs"])
     tables = {f"{name}.parquet": part.merge(pairs[name], on="pair_id") for name, part in predicted.items()}
     return Judged(tables | {"pair_lists.csv": found.lists}, found.metrics)

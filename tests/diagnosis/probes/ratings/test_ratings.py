@@ -120,7 +120,7 @@ def test_where_ratings_are_all_that_was_trained_a_share_of_tokens_weighs_what_it
     points = 100 * (share[0].value - share[1].value) * floors.drop(list(TUNED)).max()
     assert found["fixed-allocation-truncates", "ratings"].weight == pytest.approx(points)
     # Measured in points of a ranking that nobody trained for.
-    pooling = found["pooling-mismatch", "base"]
+    pooling = found["pooling-mismatch", "prepare"]
     assert pooling.weight == 0
     assert pooling.severity == "info"
     assert pooling.sentence.startswith("In ranking, for which nothing was trained: Pooled by")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_higher, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
 from whyrank.diagnosis.probes.pairs.pair_lists import by_list, values, what
 from whyrank.diagnosis.probes.ranking.ranking import zero_shot_fix
 from whyrank.diagnosis.probes.training.start import begins_anew
@@ -24,8 +24,8 @@ def forgetting(case: Examination) -> Iterator[Finding]:
 
 
 def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
-    for system, start in START.items():
-        record = case.records.barlow if system == "barlow" else case.records.finetune.get(start)
+    for system, start in case.systems.start.items():
+        record = case.records.training_of(system)
         difference = case.similarity_difference(system, start)
         if record is None or "similarity" in record.objectives or difference is None or not is_lower(difference):
             continue
@@ -33,7 +33,7 @@ def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
         beside = f"added {spoken(gain)} of {case.metric} to" if gain and is_higher(gain) else "did not rank better than"
         yield Finding(
             code="forgetting",
-            severity="warning" if system in UNTUNED else "info",
+            severity="warning" if system in case.systems.tuned else "info",
             system=system,
             sentence=f"Training took {spoken(difference)} of {what(case)} from {start}, while it {beside} it.",
             evidence=(
@@ -51,8 +51,8 @@ def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
 
 
 def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
-    for system, start in UNTUNED.items():
-        record, difference = case.records.finetune.get(start), case.difference(system, start)
+    for system, start in case.systems.untuned.items():
+        record, difference = case.records.training_of(system), case.difference(system, start)
         if record is None or is_of_ranking(case, system) or difference is None or not is_lower(difference):
             continue
         yield Finding(
@@ -75,7 +75,7 @@ def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
 
 def _forgetting_fix(case: Examination, system: str, record: TrainingRecord) -> Fix:
     """A start with the encoder's own vectors; where training had that, steps that go no further than they must."""
-    if system == "barlow":
+    if case.systems.role(system) == "pretrained":
         return Fix(scaled_rates(record, 0.1, "pretrain_barlow"))
     if begins_anew(case, system):
         return zero_shot_fix(case, system)

@@ -29,11 +29,12 @@ class Learnt(NamedTuple):
 
 
 class Words(NamedTuple):
-    """How far TF-IDF, which only counts shared words, agrees with labels and with a system: Spearman's correlations.
+    """Spearman's correlations of a lexical baseline, which only counts shared words, with labels and with a system.
 
     Over test pairs it is the mean over the sources.
     """
 
+    baseline: str
     in_training: float
     in_test: float
     before: float
@@ -80,18 +81,22 @@ def asked(case: Examination, untuned: str) -> list[Level]:
 
 
 def words(case: Examination, untuned: str, system: str) -> Words | None:
-    """None where TF-IDF was not evaluated on training pairs, or where one of the correlations is undefined."""
-    floor = case.records.runs.get("tfidf")
-    if floor is None or floor.pairs is None or floor.training_pairs is None:
+    """None where no lexical baseline was evaluated on training pairs, or one of the correlations is undefined."""
+    runs = case.records.runs
+    of_baselines = (
+        (name, run.pairs, run.training_pairs) for name, run in runs.items() if name in case.systems.baselines
+    )
+    name, pairs, training = next((one for one in of_baselines if one[2] is not None), ("", None, None))
+    if pairs is None or training is None:
         return None
     cosines = [case.records.runs[name].pairs for name in (untuned, system)]
     found = [
-        spearman(floor.training_pairs["prediction"], floor.training_pairs["label"]).value,
-        _agreement(floor.pairs, floor.pairs["label"]),
-        *(_agreement(floor.pairs, _aligned(table, floor.pairs)) for table in cosines if table is not None),
+        spearman(training["prediction"], training["label"]).value,
+        _agreement(pairs, pairs["label"]),
+        *(_agreement(pairs, _aligned(table, pairs)) for table in cosines if table is not None),
     ]
     known = [value for value in found if value is not None]
-    return Words(*known) if len(known) == len(Words._fields) else None
+    return Words(name, *known) if len(known) == len(found) == 4 else None
 
 
 def _agreement(pairs: pd.DataFrame, other_N: pd.Series) -> float | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from whyrank.diagnosis.examination import START, UNTUNED, Examination, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
 from whyrank.diagnosis.probes.pairs.pair_lists import by_list, values, what, whole_and_within
 from whyrank.diagnosis.probes.training.steps import scaled_rates
@@ -32,8 +32,8 @@ BETWEEN = 1.0
 
 def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
     """Training on pairs of sentences left a system below its own encoder on the test pairs."""
-    for system, untuned in UNTUNED.items():
-        record, difference = case.records.finetune.get(untuned), case.similarity_difference(system, untuned)
+    for system, untuned in case.systems.untuned.items():
+        record, difference = case.records.training_of(system), case.similarity_difference(system, untuned)
         if record is None or "similarity" not in record.objectives or difference is None or not is_lower(difference):
             continue
         known = _known_cause(case, system)
@@ -60,7 +60,7 @@ def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
 
 def _known_cause(case: Examination, system: str) -> Finding | None:
     """The surest of the findings about this system, or about the data, that say why."""
-    others = set(START) - {system}
+    others = set(case.systems.start) - {system}
     said = [finding for finding in case.said if finding.code in CAUSES and finding.system not in others]
     return min(said, key=lambda finding: CAUSES.index(finding.code), default=None)
 
@@ -83,10 +83,10 @@ def _label_evidence(case: Examination, untuned: str, system: str, labels: Learnt
         yield Evidence(f"mean test label of pairs as alike as training pairs of label {level.label:g}", level.scored)
     shared = words(case, untuned, system)
     if shared is not None:
-        yield Evidence("Spearman of tfidf with the labels of training pairs", shared.in_training)
-        yield Evidence("Spearman of tfidf with the labels of test pairs", shared.in_test)
-        yield Evidence(f"Spearman of tfidf with {untuned} on test pairs", shared.before)
-        yield Evidence(f"Spearman of tfidf with {system} on test pairs", shared.after)
+        yield Evidence(f"Spearman of {shared.baseline} with the labels of training pairs", shared.in_training)
+        yield Evidence(f"Spearman of {shared.baseline} with the labels of test pairs", shared.in_test)
+        yield Evidence(f"Spearman of {shared.baseline} with {untuned} on test pairs", shared.before)
+        yield Evidence(f"Spearman of {shared.baseline} with {system} on test pairs", shared.after)
 
 
 def _dev_evidence(record: TrainingRecord) -> Iterator[Evidence]:
@@ -114,9 +114,9 @@ def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) 
     shared = words(case, untuned, system)
     if shared is not None and shared.are_unlearned:
         said += (
-            f" Shared words say less about its labels (Spearman of tfidf {shared.in_training:.2f}) than about those of "
-            f"the test ({shared.in_test:.2f}), and training made cosines follow them less: their agreement with tfidf "
-            f"fell from {shared.before:.2f} to {shared.after:.2f}."
+            f" Shared words say less about its labels (Spearman of {shared.baseline} {shared.in_training:.2f}) than "
+            f"about those of the test ({shared.in_test:.2f}), and training made cosines follow them less: their "
+            f"agreement with {shared.baseline} fell from {shared.before:.2f} to {shared.after:.2f}."
         )
     whole, within = whole_and_within(case, untuned, system)
     between = (sum(within) - sum(whole)) / len(whole) if whole else 0.0

@@ -27,9 +27,10 @@ class Agreement(NamedTuple):
 def agreement(case: Examination, view: str) -> Agreement | None:
     """None where a system was not evaluated, or a split has too few answers with both texts."""
     runs, values = case.records.runs, []
+    after = next(iter(case.systems.with_role("pretrained")), "")
     for split in ("train", "test"):
         first_P, second_P = first_pairs(case, split, view)
-        for system in ("base", "barlow"):
+        for system in (case.systems.start.get(after, ""), after):
             run = runs.get(system)
             if run is None or run.query_vectors is None or run.answer_vectors is None or len(first_P) < LEAST_PAIRS:
                 return None

@@ -25,8 +25,6 @@ COSINE_SCALE = 20.0
 # Rise of the mean diagonal on training texts. The default pretraining raises it by a few hundredths.
 LEARNT = 0.10
 
-SYSTEM_PAIRS = (("barlow-tuned", "base-tuned"), ("barlow", "base"))
-
 
 def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
     """Batches of one answer, and a cross-correlation whose diagonal stayed at chance."""
@@ -57,7 +55,7 @@ def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
 
 def _cost(case: Examination) -> float:
     """Points that the pretrained systems lose, at most of the two pairs."""
-    differences = [case.difference(a, b) for a, b in SYSTEM_PAIRS]
+    differences = [case.difference(a, b) for a, b in case.systems.pretraining]
     return max((-100 * d.mean for d in differences if is_lower(d) and d is not None), default=0.0)
 
 
@@ -87,10 +85,10 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
         f"{learnt.train_after:.2f} on its training texts, and lowered it from {learnt.test_before:.2f} to "
         f"{learnt.test_after:.2f} on test texts.",
         evidence=(
-            Evidence("mean diagonal on training texts, base", learnt.train_before, "0 at chance, 1 perfect"),
-            Evidence("mean diagonal on training texts, barlow", learnt.train_after, "0 at chance, 1 perfect"),
-            Evidence("mean diagonal on test texts, base", learnt.test_before, "0 at chance, 1 perfect"),
-            Evidence("mean diagonal on test texts, barlow", learnt.test_after, "0 at chance, 1 perfect"),
+            Evidence("mean diagonal on training texts, before", learnt.train_before, "0 at chance, 1 perfect"),
+            Evidence("mean diagonal on training texts, after", learnt.train_after, "0 at chance, 1 perfect"),
+            Evidence("mean diagonal on test texts, before", learnt.test_before, "0 at chance, 1 perfect"),
+            Evidence("mean diagonal on test texts, after", learnt.test_after, "0 at chance, 1 perfect"),
             Evidence("steps", len(case.records.barlow.history), "steps"),
         ),
         cause="A free head and many steps learn by heart which training texts belong together; what the encoder knew "
@@ -103,12 +101,12 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
 
 def pretraining_hurts(case: Examination) -> Iterator[Finding]:
     """The pretrained system is below the other one: a warning once tuned, for information before."""
-    for a, b in SYSTEM_PAIRS:
+    for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
         if difference is not None and is_lower(difference):
             sentence = f"Barlow pretraining costs {a} {spoken(difference)} of {case.metric} against {b}."
             finding = _comparison("pretraining-hurts", case, a, b, difference, sentence)
-            is_tuned = a == "barlow-tuned"
+            is_tuned = a in case.systems.tuned
             yield replace(
                 finding,
                 severity="warning" if is_tuned else "info",
@@ -121,7 +119,7 @@ def pretraining_hurts(case: Examination) -> Iterator[Finding]:
 
 def pretraining_helps(case: Examination) -> Iterator[Finding]:
     """The pretrained system is above the other one."""
-    for a, b in SYSTEM_PAIRS:
+    for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
         if difference is not None and is_higher(difference):
             sentence = f"Barlow pretraining brings {a} {spoken(difference)} of {case.metric} over {b}."
@@ -149,8 +147,9 @@ def _comparison(code: str, case: Examination, a: str, b: str, difference: Interv
 
 def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
     """With a dot product, pretraining changed the size of the logits that fine-tuning starts from."""
-    before, after = case.records.finetune.get("base"), case.records.finetune.get("barlow")
-    run = case.records.runs.get("barlow-tuned")
+    system, other = next((pair for pair in case.systems.pretraining if pair[0] in case.systems.tuned), ("", ""))
+    before, after = case.records.training_of(other), case.records.training_of(system)
+    run = case.records.runs.get(system)
     if before is None or after is None or run is None or run.metrics["score_kind_cosine"] == 1:
         return
     if "rank" not in before.objectives & after.objectives:
@@ -161,20 +160,23 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
     saturates = loss[1] > SATURATED * chance[1] and loss[0] <= SATURATED * chance[0]
     if 1 / SCALE_FACTOR < ratio < SCALE_FACTOR and not saturates:
         return
+    starts = [case.systems.start[name] for name in (other, system)]
     norms = [
-        Evidence(f"vector norm of {name}", case.records.runs[name].metrics["vector_norm"]) for name in _encoders(case)
+        Evidence(f"vector norm of {name}", case.records.runs[name].metrics["vector_norm"])
+        for name in starts
+        if name in case.records.runs
     ]
     yield Finding(
         code="scale-mismatch-after-pretraining",
         severity="warning",
-        system="barlow-tuned",
+        system=system,
         sentence=f"Fine-tuning starts with logits {ratio:.2g} times as spread as without pretraining, and a loss of "
         f"{loss[1]:.1f} nats where chance is {chance[1]:.1f}.",
         evidence=(
-            Evidence("logit standard deviation, from base", spread[0]),
-            Evidence("logit standard deviation, from barlow", spread[1]),
-            Evidence("first loss, from base", loss[0], "nats"),
-            Evidence("first loss, from barlow", loss[1], "nats"),
+            Evidence(f"logit standard deviation, from {starts[0]}", spread[0]),
+            Evidence(f"logit standard deviation, from {starts[1]}", spread[1]),
+            Evidence(f"first loss, from {starts[0]}", loss[0], "nats"),
+            Evidence(f"first loss, from {starts[1]}", loss[1], "nats"),
             *norms,
         ),
         cause="A dot product scales with both vectors' lengths, and the pretrained head gives vectors of another "
@@ -191,7 +193,3 @@ def _first(before: TrainingRecord, after: TrainingRecord, column: str) -> tuple[
         float(before.history[column].head(FIRST_STEPS).mean()),
         float(after.history[column].head(FIRST_STEPS).mean()),
     )
-
-
-def _encoders(case: Examination) -> list[str]:
-    return [name for name in ("base", "barlow") if name in case.records.runs]

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from whyrank.diagnosis.compare.ranking import LEXICAL
-from whyrank.diagnosis.examination import START, UNTUNED, Examination
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_fix
 from whyrank.diagnosis.probes.training.steps import scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
@@ -34,14 +33,14 @@ def pairing(run: RunRecord) -> float:
 
 
 def _encoders(case: Examination) -> dict[str, RunRecord]:
-    return {name: run for name, run in case.records.runs.items() if name not in LEXICAL}
+    return {name: run for name, run in case.records.runs.items() if name not in case.systems.baselines}
 
 
 def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
     """All texts have nearly the same vector; said of the first system of a chain, whose heirs inherit it."""
     runs = _encoders(case)
     for system, run in runs.items():
-        parent = runs.get(START.get(system, ""))
+        parent = runs.get(case.systems.start.get(system, ""))
         if not is_collapsed(run) or (parent is not None and is_collapsed(parent)):
             continue
         yield Finding(
@@ -57,20 +56,28 @@ def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
                 Evidence("feature standard deviation", run.metrics["feature_std"], "1 spread evenly, 0 at collapse"),
             ),
             cause="Steps too long, or without warm-up, drove the vectors into one point; no gradient leads back."
-            if system != "base"
+            if case.systems.role(system) != "zero-shot"
             else "The encoder's pooled vectors hold little but their common mean; it is not made to be read this way.",
             fix=_collapse_fix(case, system),
             reference="ST#2365, #2248, #3469, #71; HF#735",
-            weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START.get(system) in runs else 0.0,
+            weight=_lost(case, system),
         )
 
 
+def _lost(case: Examination, system: str) -> float:
+    """Points of the metric that the system's training took; 0 where none did, or where that is not known."""
+    start = case.systems.start.get(system, "")
+    return max(0.0, 100 * (case.mean(start) - case.mean(system))) if start in case.records.runs else 0.0
+
+
 def _collapse_fix(case: Examination, system: str) -> Fix:
-    if system == "base":
-        return Fix({"encoder.pooling": "mean"}, "or choose an encoder that was trained for similarity")
-    if system == "barlow":
+    if case.systems.role(system) == "zero-shot":
+        own = case.systems.options[system].pooling != "auto"
+        key = f"systems.{system}.pooling" if own else "encoder.pooling"
+        return Fix({key: "mean"}, "or choose an encoder that was trained for similarity")
+    if case.systems.role(system) == "pretrained":
         return pretraining_fix(case)
-    record = case.records.finetune.get(UNTUNED[system])
+    record = case.records.training_of(system)
     rates = scaled_rates(record, 0.1) if record and len(record.history) else {}
     return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
@@ -78,36 +85,39 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
 def dimensional_collapse(case: Examination) -> Iterator[Finding]:
     """The differences between texts use few of the directions they have; said of the first system of a chain."""
     runs = _encoders(case)
-    low = {name for name, run in runs.items() if _is_flat(case, run)}
+    low = {name for name, run in runs.items() if _is_flat(case, name, run)}
     for system, run in runs.items():
-        if system not in low or START.get(system) in low:
+        if system not in low or case.systems.start.get(system) in low:
             continue
         rank, features = run.metrics["centred_effective_rank"], run.metrics["features"]
-        base = runs["base"].metrics["centred_effective_rank"]
+        root = case.systems.root(system)
+        before = runs[root].metrics["centred_effective_rank"]
         yield Finding(
             code="dimensional-collapse",
             severity="warning",
             system=system,
-            sentence=f"Vectors of {system} differ along {rank:.1f} of {features:.0f} directions; those of base along "
-            f"{base:.1f}.",
+            sentence=f"Vectors of {system} differ along {rank:.1f} of {features:.0f} directions; those of {root} along "
+            f"{before:.1f}.",
             evidence=(
                 Evidence("centred effective rank", rank, "directions"),
-                Evidence("centred effective rank of base", base, "directions"),
+                Evidence(f"centred effective rank of {root}", before, "directions"),
                 Evidence("features", features, "directions"),
                 Evidence("answers to tell apart", len(case.data.answers), "answers"),
             ),
             cause="A head that must find its directions from few texts gives up most of them, and answers that differ "
             "along the others can no longer be told apart.",
-            fix=pretraining_fix(case) if system == "barlow" else Fix({"finetune_rank.head.kind": "residual"}),
+            fix=pretraining_fix(case)
+            if case.systems.role(system) == "pretrained"
+            else Fix({"finetune_rank.head.kind": "residual"}),
             reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885",
-            weight=max(0.0, 100 * (case.mean(START[system]) - case.mean(system))) if START[system] in runs else 0.0,
+            weight=_lost(case, system),
         )
 
 
-def _is_flat(case: Examination, run: RunRecord) -> bool:
-    base = case.records.runs.get("base")
-    if base is None or run is base or is_collapsed(run):
+def _is_flat(case: Examination, system: str, run: RunRecord) -> bool:
+    root = case.records.runs.get(case.systems.root(system))
+    if root is None or run is root or is_collapsed(run):
         return False
     rank, features = run.metrics["centred_effective_rank"], run.metrics["features"]
-    before = min(base.metrics["centred_effective_rank"], features)
+    before = min(root.metrics["centred_effective_rank"], features)
     return rank < RANK_PART * min(features, len(case.data.answers)) and rank < RANK_LEFT * before

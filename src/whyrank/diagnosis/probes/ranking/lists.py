@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.compare.ranking import LEXICAL, per_query
-from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
+from whyrank.diagnosis.compare.ranking import per_query
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.steps import is_of_ranking
@@ -35,7 +35,7 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
         spread = optimistic - pessimistic
         if not spread > max(LEAST_EFFECT, (interval.high - interval.low) / 2):
             continue
-        is_lexical = system in LEXICAL
+        is_lexical = system in case.systems.baselines
         yield Finding(
             code="ties-decide-the-metric",
             severity="info" if is_lexical else "warning",
@@ -78,7 +78,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
     wanted = pd.MultiIndex.from_frame(qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]])
     for system, run in case.records.runs.items():
         # Where all vectors coincide the lists are the order of the corpus.
-        if system in LEXICAL or is_collapsed(run):
+        if system in case.systems.baselines or is_collapsed(run):
             continue
         near = run.top[run.top["rank"] <= size]
         unwanted = near[~pd.MultiIndex.from_frame(near[["query_id", "answer_id"]]).isin(wanted)]
@@ -87,7 +87,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
         if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
             continue
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
-        is_tuned = system in UNTUNED and is_of_ranking(case, system)
+        is_tuned = system in case.systems.tuned and is_of_ranking(case, system)
         yield Finding(
             code="hub-answers",
             severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from whyrank.diagnosis.examination import UNTUNED, Examination, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.ranking.ranking import tuning_fix
 from whyrank.findings.finding import Evidence, Finding, Fix
@@ -35,7 +35,7 @@ MIXED_SAMPLE = 32
 
 def question_conversation_gap(case: Examination) -> Iterator[Finding]:
     """A tuned system ranks one type worse and keeps the two types in separate regions."""
-    for system in UNTUNED:
+    for system in case.systems.tuned:
         run = case.records.runs.get(system)
         if run is None or run.query_vectors is None or run.queries["type"].nunique() < 2 or is_collapsed(run):
             continue
@@ -86,7 +86,7 @@ def _views_fix(case: Examination) -> Fix:
     }
     if case.records.barlow is None or len(case.records.barlow.history) == 0:
         params["pretrain_barlow.steps"] = PRETRAIN_STEPS
-    return Fix(params, "and read barlow-tuned")
+    return Fix(params, "and read the system that is tuned after pretraining")
 
 
 def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed: int) -> float:
@@ -108,7 +108,7 @@ def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed:
 
 def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
     """Answers whose queries fall into two clusters in the untuned encoder."""
-    run = case.records.runs.get("base")
+    run = next((case.records.runs[name] for name in case.systems.zero_shot if name in case.records.runs), None)
     if run is None or run.query_vectors is None or is_collapsed(run):
         return
     queries, qrels = case.data.queries, case.data.qrels

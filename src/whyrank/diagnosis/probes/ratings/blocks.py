@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from whyrank.diagnosis.compare.ratings import wide
-from whyrank.diagnosis.examination import UNTUNED, Examination, is_higher, points, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, points, spoken
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics.ratings import mean_column_spearman
@@ -13,9 +13,9 @@ READ = "ratings_layer_means"
 
 def last_block_drops_surface(case: Examination) -> Iterator[Finding]:
     """A ridge on all blocks of the untuned encoder rates better than what was tuned, and than a ridge on its vector."""
-    for system, init in UNTUNED.items():
+    for system, init in case.systems.untuned.items():
         run, tuned = case.records.runs.get(init), case.records.runs.get(system)
-        record = case.records.finetune.get(init)
+        record = case.records.training_of(system)
         if run is None or run.ratings is None or run.rating_blocks is None or tuned is None or tuned.ratings is None:
             continue
         if record is None or READ in record.history:

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whyrank.diagnosis.compare.ranking import LEXICAL
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
-from whyrank.diagnosis.examination import UNTUNED, Examination
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ratings.ratings import steadier
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
@@ -35,8 +34,8 @@ class Fold(NamedTuple):
 
 def fold_failed(case: Examination) -> Iterator[Finding]:
     """The training of one fold ended far below that of the others, on rows that a lexical floor rates like others."""
-    for system, init in UNTUNED.items():
-        run, record = case.records.runs.get(system), case.records.finetune.get(init)
+    for system in case.systems.tuned:
+        run, record = case.records.runs.get(system), case.records.training_of(system)
         if run is None or run.ratings is None or record is None:
             continue
         failed = [fold for fold in far_folds(case, wide(run.ratings)) if not _is_hard(case, fold.number)]
@@ -95,7 +94,7 @@ def _is_hard(case: Examination, number: int) -> bool:
 
 def _floor(case: Examination, number: int) -> tuple[float | None, float]:
     """Mean column Spearman of the lexical floor on a fold, and the middle of its others; None without a floor."""
-    run = next((case.records.runs[name] for name in LEXICAL if name in case.records.runs), None)
+    run = case.records.runs.get(case.systems.rating_baseline)
     if run is None or run.ratings is None:
         return None, 0.0
     parts = {fold: mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value or 0.0

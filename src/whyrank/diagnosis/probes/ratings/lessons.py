@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whyrank.diagnosis.compare.ranking import LEXICAL
-from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.ratings.courses import course, late_share, rounds
 from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, LEARNT
 from whyrank.diagnosis.probes.training.steps import further, go_further, rounded, usual_rates
@@ -83,7 +82,8 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
     )
     epochs = rounds(case.data, record)
     hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
-    gap = _to_untrained(case, float(train[-1]), float(dev[-1])) or _to_begin(case, f"{init}-tuned", record) or NO_GAP
+    system = case.systems.trained_from(init)
+    gap = _to_untrained(case, float(train[-1]), float(dev[-1])) or _to_begin(case, system, record) or NO_GAP
     return Course(
         metric="mean column Spearman",
         seen="training rows",
@@ -137,7 +137,7 @@ def highest_floor(case: Examination, column: str) -> tuple[str, float]:
     if case.ratings is None:
         return "", 0.0
     value_by_floor = case.ratings.systems.set_index("system")[column].dropna()
-    value_by_floor = value_by_floor[value_by_floor.index.isin([*LEXICAL, *UNTUNED.values()])]
+    value_by_floor = value_by_floor[~value_by_floor.index.isin(case.systems.tuned)]
     return (str(value_by_floor.idxmax()), float(value_by_floor.max())) if len(value_by_floor) else ("", 0.0)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
-from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination, is_higher, points, spoken
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, points, spoken
 from whyrank.diagnosis.probes.training.schedule import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usual_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
@@ -87,7 +87,7 @@ def _some(names: list[str]) -> str:
 
 def _constant_fix(case: Examination, system: str, one: Rated, touched: list[str], *, is_whole: bool) -> Fix:
     """Where the loss weighs sides already, such targets are left out: nothing that can be set orders their rows."""
-    record = case.records.finetune.get(UNTUNED.get(system, ""))
+    record = case.records.training_of(system)
     if record is None or record.history.empty:
         return Fix({}, "look at the texts of these rows: nothing that was read of them differs")
     if is_whole:
@@ -113,7 +113,7 @@ def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
     rows = case.data.ratings
     if rows.empty or not (rows["second"] >= 0).any():
         return
-    for system, init in UNTUNED.items():
+    for system, init in case.systems.untuned.items():
         found = None if system not in case.records.runs else layouts(case, init)
         if found is None or not is_higher(found.gain):
             continue

@@ -37,7 +37,7 @@ def task_dominates(case: Examination) -> Iterator[Finding]:
         for one in outdone(case, record):
             if one.effect.fell:
                 cause = f"`{largest(record)}` sets the steps, and what helps it unlearns `{one.name}`"
-                yield _finding("task-dominates", init, record, one, cause, cost(case, init, one.effect))
+                yield _finding(case, "task-dominates", init, record, one, cause, cost(case, init, one.effect))
 
 
 def task_starved(case: Examination) -> Iterator[Finding]:
@@ -46,16 +46,18 @@ def task_starved(case: Examination) -> Iterator[Finding]:
         for one in outdone(case, record):
             if one.effect.hardly_moved and not one.effect.fell:
                 cause = f"`{largest(record)}` sets the steps, and `{one.name}` is hardly heard"
-                yield _finding("task-starved", init, record, one, cause, cost(case, init, one.effect))
+                yield _finding(case, "task-starved", init, record, one, cause, cost(case, init, one.effect))
 
 
-def _finding(code: str, init: str, record: TrainingRecord, what: Outdone, cause: str, weight: float) -> Finding:
+def _finding(
+    case: Examination, code: str, init: str, record: TrainingRecord, what: Outdone, cause: str, weight: float
+) -> Finding:
     name, share, found = what
     of = "batches" if is_drawn(record) else "gradient"
     return Finding(
         code=code,
         severity="warning",
-        system=f"{init}-tuned",
+        system=case.systems.trained_from(init),
         sentence=f"`{name}` has {share:.1%} of the {of}, and {found.metric} went from {found.start:.2f} to "
         f"{found.end:.2f}.",
         evidence=(
@@ -114,7 +116,7 @@ def gradient_conflict(case: Examination) -> Iterator[Finding]:
             yield Finding(
                 code="gradient-conflict",
                 severity="warning" if harmed else "info",
-                system=f"{init}-tuned",
+                system=case.systems.trained_from(init),
                 sentence=f"The gradients of `{one}` and `{other}` have a mean cosine of {cosine.mean:.2f} "
                 f"[{cosine.low:.2f}, {cosine.high:.2f}]: what one learns the other unlearns.",
                 evidence=(

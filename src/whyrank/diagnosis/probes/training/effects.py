@@ -82,7 +82,8 @@ def cost(case: Examination, init: str, found: Effect) -> float:
 
 def _lost(case: Examination, init: str) -> float:
     """By tuning: of the metric of test queries, or of ratings where those alone were trained."""
-    before, after = init, f"{init}-tuned"
+    after = case.systems.trained_from(init)
+    before = case.systems.start.get(after, init)
     if case.records.finetune[init].is_for_ratings:
         difference = case.rating_difference(after, before)
         return 0.0 if difference is None else -difference.mean

@@ -39,7 +39,7 @@ def nothing_moves(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="nothing-moves",
             severity="error",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"{len(record.history)} steps moved no part of the system by more than {moved:.0e} of its length.",
             evidence=(
                 Evidence("largest movement of a part", moved, "share of its length"),
@@ -72,7 +72,7 @@ def dead_loss_term(case: Examination) -> Iterator[Finding]:
             yield Finding(
                 code="dead-loss-term",
                 severity="warning",
-                system=f"{init}-tuned",
+                system=case.systems.trained_from(init),
                 sentence=f"The loss `{name}` has {share:.2%} of the gradient: training would do the same without it.",
                 evidence=(Evidence(f"mean share of `{name}` in the gradient norm", share),),
                 cause="Its weight is too small beside the others', or its scores satisfy it.",
@@ -109,7 +109,7 @@ def antipodal_angle(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="antipodal-angle",
             severity="warning",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"{share:.0%} of the pairs that mean the same end with vectors that point opposite ways.",
             evidence=(
                 Evidence("positive pairs with a cosine below -0.5, at the end", share, "share"),
@@ -138,7 +138,7 @@ def few_negatives(case: Examination) -> Iterator[Finding]:
             yield Finding(
                 code="few-negatives",
                 severity="warning",
-                system=f"{init}-tuned",
+                system=case.systems.trained_from(init),
                 sentence=f"`{name}` compares each text with {compared - 1:.0f} others, most of them easy ones.",
                 evidence=(Evidence("candidates in a batch", compared, "texts"),),
                 cause="In-batch negatives are as many as the batch is large.",

@@ -47,7 +47,7 @@ def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="warmup-longer-than-training",
             severity="warning",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"The learning rate was still rising at the last of {steps} steps, and stood at {reached:.0%} of "
             "its peak.",
             evidence=(
@@ -96,7 +96,7 @@ def no_warmup_spike(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="no-warmup-spike",
             severity="warning",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"Without warm-up the loss rose from {loss_S[0]:.2f} to {loss_S[:first].max():.2f} within {first} "
             f"steps, with gradients {ratio:.1f} times the median, and {main.metric} went from {main.start:.2f} to "
             f"{main.end:.2f}.",
@@ -131,7 +131,7 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
 def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
     """Training took its own queries away from their answers, and no loss came down for it."""
     for init, record in trained(case).items():
-        main, system = _main(case, record), f"{init}-tuned"
+        main, system = _main(case, record), case.systems.trained_from(init)
         if main is None or not is_thrown_off(case, record):
             continue
         run = case.records.runs.get(system)

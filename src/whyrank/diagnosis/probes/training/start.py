@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from whyrank.core.prepared import Prepared
-from whyrank.diagnosis.examination import UNTUNED, Examination
+from whyrank.diagnosis.examination import Examination
 from whyrank.measure.metrics import ranking
 from whyrank.measure.metrics.geometry import unit_rows
 
@@ -21,13 +21,13 @@ BLOCK = 256
 
 def tuned_from(case: Examination, system: str) -> float | None:
     """The dev metric of a tuned system before the first step; None where its training was not recorded."""
-    record = case.records.finetune.get(UNTUNED[system])
+    record = case.records.training_of(system)
     return None if record is None else float(record.evaluations[f"{case.metric}_all"].iloc[0])
 
 
 def begins_anew(case: Examination, system: str) -> bool:
     """Its first ranking is not that of its encoder: a new head, or a score that this encoder was not made for."""
-    start, untuned = tuned_from(case, system), untuned_on_dev(case, UNTUNED[system])
+    start, untuned = tuned_from(case, system), untuned_on_dev(case, case.systems.untuned[system])
     return start is not None and untuned is not None and start < KEPT * untuned
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from whyrank.core.prepared import Prepared
-from whyrank.diagnosis.examination import LEAST_EFFECT, UNTUNED, Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.findings.finding import Fix
 from whyrank.findings.records import TrainingRecord
 
@@ -41,7 +41,7 @@ def ranked(case: Examination) -> dict[str, TrainingRecord]:
 
 def is_of_ranking(case: Examination, system: str) -> bool:
     """Whether the training of a system had ranking among its objectives; where none is recorded, that is assumed."""
-    record = case.records.finetune.get(UNTUNED.get(system, ""))
+    record = case.records.training_of(system)
     return record is None or not record.objectives or "rank" in record.objectives
 
 

@@ -52,7 +52,7 @@ def underfitted(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="underfitted",
             severity="warning",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"After {steps} steps {_how_far(course)}"
             + (f", while {course.gap.floor}." if course.gap.short else "."),
             evidence=(
@@ -150,7 +150,7 @@ def overfitted(case: Examination) -> Iterator[Finding]:
         yield Finding(
             code="overfitted",
             severity="warning" if lost >= LEAST_EFFECT else "info",
-            system=f"{init}-tuned",
+            system=case.systems.trained_from(init),
             sentence=f"Dev {case.metric} was best at step {step[best]} and fell by {100 * fall:.1f} points while "
             f"training queries went on rising; the model that was kept is {100 * lost:.1f} points below the best.",
             evidence=(
