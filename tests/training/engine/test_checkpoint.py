@@ -139,10 +139,11 @@ def finetuned(topics, make_encoder, options, changes, monkeypatch, kill_after=No
     ],
 )  # fmt: skip
 def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(paired, make_encoder, options, changes, monkeypatch):
-    changes = {"early_stopping.eval_steps": 3, "encoder_learning_rate": 1e-3, "epochs": 3} | changes
+    # The steps that there are at least, and not many more.
+    changes = {"early_stopping.eval_steps": 3, "encoder_learning_rate": 1e-3, "epochs": 3, "max_steps": 9} | changes
     given = (paired, make_encoder, options, changes, monkeypatch)
     whole = finetuned(*given)
-    assert len(whole.history.steps) >= 8
+    assert len(whole.history.steps) == 9
     # Killed between two checkpoints, in the first steps after one, and once more after it went on.
     for kill_after, checkpoint_at in ((5, (2, 4)), (6, (5,))):
         with pytest.raises(Killed):
@@ -171,7 +172,7 @@ def test_a_run_killed_after_its_last_look_does_not_train_on(topics, make_encoder
 
 def test_another_fingerprint_begins_anew(topics, make_encoder, options, monkeypatch):
     given = (topics, make_encoder, options)
-    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "epochs": 2}
+    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "max_steps": 6}
     with pytest.raises(Killed):
         finetuned(*given, changes, monkeypatch, kill_after=5, checkpoint_at=(4,))
     other = finetuned(*given, changes | {"learning_rate": 2e-3}, monkeypatch)
@@ -202,7 +203,7 @@ def test_a_changed_source_file_of_any_folder_refuses_the_resume(
     shutil.copytree(fingerprint.SOURCES, tmp_path / "whyrank")
     monkeypatch.setattr(fingerprint, "SOURCES", tmp_path / "whyrank")
     given = (topics, make_encoder, options)
-    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "epochs": 2}
+    changes = {"train": "all", "candidates": "batch", "batch_size": 8, "max_steps": 6}
     with pytest.raises(Killed):
         finetuned(*given, changes, monkeypatch, kill_after=5, checkpoint_at=(4,))
     source = tmp_path / "whyrank" / file

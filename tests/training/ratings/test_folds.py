@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -50,8 +51,57 @@ def train(make_encoder, finetuning):
     return train
 
 
-def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rated, train, make_encoder, finetuning):
-    ratings = train(rated).out_of_fold
+@pytest.fixture(scope="module")
+def shared():
+    """Runs of `recorded` by their rounds."""
+    return {}
+
+
+class Run(NamedTuple):
+    """A training over all folds, and what was seen while it ran."""
+
+    ratings: rating_tables.RatingTables
+    trainings: list[tuple[Any, Any]]  # of each fold and round: what it was given, and its objective
+    tables: list[Any]  # of each fold
+    activations: int  # how often the output of the frozen blocks was computed
+
+
+@pytest.fixture
+def recorded(rated, train, shared, monkeypatch):
+    """A training of `rated` with so many rounds of pseudo-labels, once for all tests."""
+
+    def recorded(rounds):
+        if rounds not in shared:
+            run = shared[rounds] = watch(monkeypatch)
+            ratings = train(rated, objectives__ratings__pseudo_labels__rounds=rounds).out_of_fold
+            shared[rounds] = Run(ratings, run["trainings"], run["tables"], len(run["activations"]))
+        return shared[rounds]
+
+    return recorded
+
+
+def watch(monkeypatch):
+    seen = {"trainings": [], "tables": [], "activations": []}
+    finetune_rank, of_fold, outputs = finetune.finetune_rank, rating_tables.of_fold, blocks.outputs
+
+    def training(start, prepared, *given, **named):
+        trained = finetune_rank(start, prepared, *given, **named)
+        if prepared.held_out >= 0:
+            seen["trainings"].append((prepared, trained.objectives["ratings"]))
+        return trained
+
+    monkeypatch.setattr(finetune, "finetune_rank", training)
+    monkeypatch.setattr(rating_tables, "of_fold", lambda *o: seen["tables"].append(of_fold(*o)) or seen["tables"][-1])
+    monkeypatch.setattr(blocks, "outputs", lambda *o, **n: seen["activations"].append(1) or outputs(*o, **n))
+    return seen
+
+
+def of_two_folds(prepared):
+    return replace(prepared, ratings=prepared.ratings.replace({"fold": {2: 1}}))
+
+
+def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rated, recorded, make_encoder, finetuning):
+    ratings = recorded(0).ratings
     rows = rated.ratings[rated.ratings["use"] == "train"].set_index("rating_id")
     found = ratings.out_of_fold
     assert len(found) == 36 * 3 and not found.duplicated(["rating_id", "target"]).any()
@@ -67,11 +117,8 @@ def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rate
     assert looks["loss"].isna().tolist() == [True, False] * 3 and looks["constant_columns"].eq(0).all()
 
 
-def test_test_rows_have_the_mean_over_the_folds(rated, train, tmp_path, monkeypatch):
-    each = []
-    of_fold = rating_tables.of_fold
-    monkeypatch.setattr(rating_tables, "of_fold", lambda *given: each.append(of_fold(*given)) or each[-1])
-    result = train(rated).out_of_fold
+def test_test_rows_have_the_mean_over_the_folds(rated, recorded, tmp_path):
+    result, each = recorded(0).ratings, recorded(0).tables
     assert result.test["rating_id"].tolist() == [f"test-{number}" for number in range(4)]
     np.testing.assert_allclose(result.test[TARGETS], np.mean([one.test[TARGETS] for one in each], axis=0))
     assert not np.allclose(each[0].test[TARGETS], each[1].test[TARGETS], rtol=1e-4)
@@ -98,26 +145,26 @@ def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_
     assert not np.allclose(found["visa"], plain["visa"])
 
 
-@pytest.mark.parametrize("train_what", ["head", "last"])
-def test_what_stands_still_is_computed_once_for_all_folds_and_rounds(rated, train, train_what, monkeypatch):
-    made = []
-    module, name = {"head": (Encoder, "encode"), "last": (blocks, "outputs")}[train_what]
-    compute = getattr(module, name)
-    monkeypatch.setattr(module, name, lambda *given, **named: made.append(1) or compute(*given, **named))
-    train(rated, train=train_what, objectives__ratings__pseudo_labels__rounds=1)
-    assert len(made) == (2 if train_what == "head" else 1)  # a table: of the ranking texts, and of the others
+def test_what_frozen_blocks_give_is_computed_once_for_all_folds_and_rounds(recorded):
+    assert recorded(1).activations == 1
+
+
+def test_what_a_frozen_encoder_gives_is_computed_once_for_all_folds_and_rounds(rated, train, monkeypatch):
+    made, encode = [], Encoder.encode
+    monkeypatch.setattr(Encoder, "encode", lambda *given, **named: made.append(1) or encode(*given, **named))
+    train(of_two_folds(rated), train="head", objectives__ratings__pseudo_labels__rounds=1)
+    assert len(made) == 2  # a table: of the ranking texts, and of the others
 
 
 def test_the_start_is_left_as_it_was_and_the_system_is_that_of_the_first_fold(rated, make_encoder, finetuning):
     start = system.untrained(make_encoder())
     before = copy.deepcopy(start.state_dict())
-    result = finetune.finetune_rank(start, rated, finetuning(), ENCODER, 7)
+    result = finetune.finetune_rank(start, of_two_folds(rated), finetuning(), ENCODER, 7)
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
-    alone = finetune.finetune_rank(
-        start, replace(rated, ratings=rated.ratings.replace({"fold": {2: 1}})), finetuning(), ENCODER, 7
-    )
     # Whatever the other folds are, the first one trains on the same rows.
-    one, two = (each.system.state_dict() for each in (result, alone))
+    torch.manual_seed((7 * 1_000_003) % 2**63)
+    alone = finetune.finetune_rank(copy.deepcopy(start), replace(rated, held_out=0), finetuning(), ENCODER, 7)
+    one, two = result.system.state_dict(), alone.system.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert any(not torch.equal(one[name], before[name]) for name in one)
 
@@ -130,29 +177,16 @@ def changed_labels(prepared, fold):
     return replace(prepared, ratings=ratings)
 
 
-@pytest.mark.parametrize("rounds", [0, 1])
-def test_labels_of_a_fold_change_no_byte_of_its_predictions_snapped_or_pseudo_labelled(rated, train, rounds):
-    one, other = (
-        train(prepared, objectives__ratings__pseudo_labels__rounds=rounds).out_of_fold.out_of_fold
-        for prepared in (rated, changed_labels(rated, 1))
-    )
+def test_labels_of_a_fold_change_no_byte_of_its_predictions_snapped_or_pseudo_labelled(rated, train, recorded):
+    one = recorded(1).ratings.out_of_fold
+    other = train(changed_labels(rated, 1), objectives__ratings__pseudo_labels__rounds=1).out_of_fold.out_of_fold
     own = one["fold"] == 1
     assert one[own].equals(other[own])
     assert not (one["prediction"] == other["prediction"])[~own].any()
 
 
-def test_pseudo_labels_of_a_fold_are_those_of_its_own_model_and_weigh_by_how_sure_it_is(rated, train, monkeypatch):
-    seen = []
-    finetune_rank = finetune.finetune_rank
-
-    def watched(start, prepared, *given, **named):
-        trained = finetune_rank(start, prepared, *given, **named)
-        if prepared.held_out >= 0:
-            seen.append((prepared, trained.objectives["ratings"]))
-        return trained
-
-    monkeypatch.setattr(finetune, "finetune_rank", watched)
-    train(rated, objectives__ratings__pseudo_labels__rounds=1)
+def test_pseudo_labels_of_a_fold_are_those_of_its_own_model_and_weigh_by_how_sure_it_is(rated, recorded):
+    seen = recorded(1).trainings
     assert [prepared.held_out for prepared, _ in seen] == [0, 0, 1, 1, 2, 2]
     rows = rated.ratings[rated.ratings["use"] != "train"]
     for (_, teacher), (prepared, pupil) in zip(seen[::2], seen[1::2], strict=True):
@@ -183,6 +217,7 @@ class KilledError(Exception):
 def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, train, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("whyrank.training.engine.checkpoint.Checkpoints.__init__.__defaults__", (0.0,))
     options = {"objectives__ratings__pseudo_labels__rounds": 1}
+    rated = of_two_folds(rated)
 
     def written(name):
         steps = []
@@ -202,7 +237,7 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
     expected, whole, trained = written("whole")
     trained.checkpoints.remove()
     # After the first step of the second round of the second fold.
-    killed_at, take, done = "fold 2 of 3, pseudo-labels 1 of 1: fine-tune", Loop.keep, []
+    killed_at, take, done = "fold 2 of 2, pseudo-labels 1 of 1: fine-tune", Loop.keep, []
 
     def keep(loop, *, now):
         take(loop, now=True)
@@ -218,9 +253,9 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
     found, repeated, trained = written("again")
     assert found.keys() == expected.keys() and len(found) > 8
     assert {name for name in found if found[name] != expected[name]} == set()
-    assert "fold 1 of 3: finished before" in capsys.readouterr().err
+    assert "fold 1 of 2: finished before" in capsys.readouterr().err
     assert repeated == whole[-len(repeated) :] and repeated.count(killed_at) == whole.count(killed_at) - 1
-    assert len(set(whole)) == 6
+    assert len(set(whole)) == 4
     trained.checkpoints.remove()
     assert not any((tmp_path / "cache" / "checkpoints").rglob("*.checkpoint"))
 

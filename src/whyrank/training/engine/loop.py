@@ -262,7 +262,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 def training_mode(trained: nn.Module) -> None:
     """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
     trained.train()
-    for module in trained.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            module.eval()
+    has, learns = set(), set()  # names of the modules with a parameter in them, and with one that learns
+    for name, parameter in trained.named_parameters(remove_duplicate=False):
+        above = {name[:at] for at, letter in enumerate(name) if letter == "."} | {""}
+        has |= above
+        if parameter.requires_grad:
+            learns |= above
+    for name in has - learns:
+        trained.get_submodule(name).eval()
