@@ -72,7 +72,7 @@ def recorded(rated, train, shared, monkeypatch):
 
     def recorded(rounds):
         if rounds not in shared:
-            run = shared[rounds] = watch(monkeypatch)
+            run = watch(monkeypatch)
             ratings = train(rated, objectives__ratings__pseudo_labels__rounds=rounds).out_of_fold
             shared[rounds] = Run(ratings, run["trainings"], run["tables"], len(run["activations"]))
         return shared[rounds]
