@@ -66,7 +66,7 @@ def test_more_broken_lines_than_max_rejected_allows(clone):
     line = only_error(clone.run("dvc", "repro", "prepare"))
     start = "error: 2 of 158 rows are rejected (1.27%, at most 1.00%); most often: not a JSON object (2); "
     assert line.startswith(f"{start}first: corpus.jsonl line 13, ")
-    assert f"not a JSON object: '{BROKEN}'; mend the rows or raise " in line
+    assert f"not a JSON object: '{BROKEN}'; fix the rows or raise " in line
     assert line.endswith("max_rejected")
     assert outputs(clone) == []
 

@@ -168,12 +168,12 @@ def test_the_original_jsonl_drops_and_counts_what_has_no_gold_label(tmp_path: Pa
             NAMED,
             {"labels": LABELS | {"neutrl": 0.5}},
             "nli.csv, column label: `labels` of source 'set' has an entry for 'neutrl', which is no class there "
-            "(entailment, neutral, contradiction); mend or remove the entry, or state `classes`",
+            "(entailment, neutral, contradiction); fix or remove the entry, or state `classes`",
         ),
         (
             NAMED.assign(label=["entailment", "neutral", "contra"]),
             {"classes": CLASSES},
-            "nli.csv line 4, column label: class 'contra' is none of entailment, neutral, contradiction; mend it or "
+            "nli.csv line 4, column label: class 'contra' is none of entailment, neutral, contradiction; fix it or "
             "`classes`",
         ),
         (
@@ -191,7 +191,7 @@ def test_the_original_jsonl_drops_and_counts_what_has_no_gold_label(tmp_path: Pa
         (
             NAMED.assign(label="-"),
             {"classes": CLASSES},
-            "source 'set': no sound pair in nli.csv (3 without a label, 0 rejected); mend the rows or",
+            "source 'set': no sound pair in nli.csv (3 without a label, 0 rejected); fix the rows or",
         ),
     ],
 )
@@ -343,7 +343,7 @@ def test_texts_and_scores_of_different_length_are_refused(tmp_path: Path, read: 
     [
         (
             "5.01",
-            "sts.csv line 3, column score: score 5.01 is outside the range [0, 5] of source 'set'; mend the score",
+            "sts.csv line 3, column score: score 5.01 is outside the range [0, 5] of source 'set'; fix the score",
         ),
         ("-1", "sts.csv line 3, column score: score -1 is outside the range [0, 5]"),
     ],
@@ -385,7 +385,7 @@ def test_a_path_that_leads_to_no_pairs_is_named(tmp_path: Path, read: Read) -> N
     (tmp_path / "pairs.xlsx").touch()
     (tmp_path / "broken.jsonl").write_text("not at all\n")
     for path, message in {
-        "nli.csv": r"^source 'set': .*nli\.csv does not exist; mend `path`, or name a hub id with `hub`$",
+        "nli.csv": r"^source 'set': .*nli\.csv does not exist; fix `path`, or name a hub id with `hub`$",
         "empty": r"empty: no STS\.input\.<subset>\.txt beside its STS\.gs\.<subset>\.txt",
         "pairs.xlsx": r"pairs\.xlsx: '\.xlsx' is no format of sentence pairs; use one of \.csv",
         "broken.jsonl": r"broken\.jsonl: no readable row; the first, line 1, not a JSON object: 'not at all'",

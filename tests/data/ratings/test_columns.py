@@ -1,9 +1,10 @@
 """Which columns are targets, which are left out by name, and what stops the run."""
 
+import numpy as np
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.ratings.columns import find_targets
+from whyrank.data.ratings.columns import find_targets, judge, numbers
 from whyrank.data.ratings.files import read_files
 
 
@@ -101,12 +102,12 @@ def test_a_column_without_a_name_is_no_target_whatever_it_holds(found, rated_row
             {},
             r"line 2, column 'half': '' is no number; give the row a number, take it out, or name the column in ",
         ),
-        ({}, {"targets": ["helpfull"]}, r"no column 'helpfull' \(found qa_id, .*; mend prepare.ratings.targets"),
-        ({}, {"exclude": ["category"]}, r"no column 'category' .*; mend prepare.ratings.exclude"),
+        ({}, {"targets": ["helpfull"]}, r"no column 'helpfull' \(found qa_id, .*; fix prepare.ratings.targets"),
+        ({}, {"exclude": ["category"]}, r"no column 'category' .*; fix prepare.ratings.exclude"),
         (
             {"stars": lambda i: 9 if i == 2 else 3},
             {"rescale": {"stars": [1, 5]}},
-            r"line 4, column 'stars': '9' is outside of 1 to 5; mend it or prepare.ratings.rescale.stars",
+            r"line 4, column 'stars': '9' is outside of 1 to 5; fix it or prepare.ratings.rescale.stars",
         ),
         ({}, {"exclude": ["helpful", "has_link"]}, r"no target is left: 'helpful' is excluded; 'has_link' is excluded"),
         ({"fold": lambda i: i % 2}, {}, r"target 'fold' has a name that the prepared table needs .*rename the column"),
@@ -118,3 +119,64 @@ def test_what_the_user_has_to_mend_is_one_line_with_place_value_and_remedy(
     with pytest.raises(UserError, match=message) as error:
         found(changed(rated_rows, **columns), **changes)
     assert "\n" not in str(error.value)
+
+
+HUNDRED = range(100)
+COLUMNS = {
+    "ratings": [i % 5 / 4 for i in HUNDRED],
+    "ratings as CSV has them": [f"{i % 5 / 4}" for i in HUNDRED],
+    "one value": [1.0] * 100,
+    "hosts": ["stackoverflow.com", "math.stackexchange.com"] * 50,
+    "urls": [f"https://example.org/q/{i}" for i in HUNDRED],
+    "names": ["culture", "science", "life"] * 33 + ["life"],
+    "one name": ["science"] * 100,
+    "titles": [f"How do I repair number {i}?" for i in HUNDRED],
+    "long texts of a few kinds": [
+        "the first of two rather long explanations, written out",
+        "the other one, which is certainly no shorter than it",
+    ]
+    * 50,
+    "nothing": ["", None] * 50,
+    "row numbers": [str(7000 + i) for i in HUNDRED],
+    "views": [i * i % 4001 for i in [*range(99), 98]],
+    "stars": [i % 5 + 1 for i in HUNDRED],
+    "percent": [i % 40 * 2.5 for i in HUNDRED],
+    "whole percent": [i % 50 * 2 for i in HUNDRED],
+    "from -1": [i % 3 - 1 for i in HUNDRED],
+    "one slip": [0.5] * 99 + [1.5],
+}
+KINDS = {
+    "ratings": "ratings",
+    "ratings as CSV has them": "ratings",
+    "one value": "ratings",
+    "hosts": "address",
+    "urls": "address",
+    "names": "category",
+    "one name": "constant_text",
+    "titles": "free_text",
+    "long texts of a few kinds": "free_text",
+    "nothing": "empty",
+    "row numbers": "id",
+    "views": "count",
+    "stars": "out_of_range",
+    "percent": "out_of_range",
+    "whole percent": "out_of_range",
+    "from -1": "out_of_range",
+    "one slip": "out_of_range",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_kind_of_a_column_is_told_by_its_cells(name):
+    values = COLUMNS[name]
+    assert judge(values, numbers(values)).kind == KINDS[name]
+
+
+def test_the_first_row_that_shows_it_is_named():
+    assert judge(COLUMNS["one slip"], numbers(COLUMNS["one slip"])).row == 99
+    assert judge(["", "red", "blue"] * 20, numbers(["", "red", "blue"] * 20)).row == 1
+
+
+def test_what_is_no_finite_number_is_none():
+    assert np.isnan(numbers(["", None, "n/a", "nan", "inf", "1,5", 10**400])).all()
+    assert numbers([" 0.5 ", True, 1, "1e-2"]).tolist() == [0.5, 1.0, 1.0, 0.01]

@@ -100,15 +100,15 @@ def with_row(rows, number, **cells):
 @pytest.mark.parametrize(
     ("cells", "changes", "message"),
     [
-        ({"qa_id": ""}, {}, r"rated.csv line 6, column 'qa_id': '' is refused: missing id; mend or remove the row"),
+        ({"qa_id": ""}, {}, r"rated.csv line 6, column 'qa_id': '' is refused: missing id; fix or remove the row"),
         ({"qa_id": "r01"}, {}, r"rated.csv line 6: id 'r01' stands in another row too; give each row its own"),
-        ({"question_title": " "}, {}, r"line 6, column 'question_title': .* is refused: missing group; mend"),
-        ({}, {"id": "id"}, r"no column 'id' \(found qa_id, .*; mend prepare.ratings.id"),
-        ({}, {"group": "title"}, r"no column 'title' .*; mend prepare.ratings.group"),
+        ({"question_title": " "}, {}, r"line 6, column 'question_title': .* is refused: missing group; fix"),
+        ({}, {"id": "id"}, r"no column 'id' \(found qa_id, .*; fix prepare.ratings.id"),
+        ({}, {"group": "title"}, r"no column 'title' .*; fix prepare.ratings.group"),
         (
             {},
             {"text": {"title": "t", "body": "", "answer": "answer"}},
-            r"no column 't' .*; mend prepare.ratings.text.ti",
+            r"no column 't' .*; fix prepare.ratings.text.ti",
         ),
         ({}, {"test": "test.csv"}, r"`prepare.ratings.test` is 'test.csv', which is not in the folder"),
     ],
@@ -131,7 +131,7 @@ def test_a_row_without_any_text_is_refused(read, rated_rows):
     [
         ("rated.csv", "", "is empty; it needs at least one row"),
         ("rated.txt", "x", r"'.txt' is no format of ratings; use one of .*\.csv.*\.parquet"),
-        ("rated.csv", "qa_id,answer\n1,a,b\n", "line 2: wrong column count: '1,a,b'; mend or remove it"),
+        ("rated.csv", "qa_id,answer\n1,a,b\n", "line 2: wrong column count: '1,a,b'; fix or remove it"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(
 
 
 def test_a_file_and_a_folder_that_are_not_there_are_named(tmp_path, rating_options, rating_objective):
-    with pytest.raises(UserError, match=r"nowhere\.csv does not exist; mend prepare\.ratings\.source"):
+    with pytest.raises(UserError, match=r"nowhere\.csv does not exist; fix prepare\.ratings\.source"):
         read_ratings(rating_options(tmp_path / "nowhere.csv"), rating_objective())
     with pytest.raises(
         UserError, match=r"a folder of ratings needs one file train\.csv or train\.parquet \(found none\)"

@@ -5,30 +5,30 @@ import pytest
 from scipy import stats
 
 from whyrank.measure.metrics.correlation import spearman
-from whyrank.measure.significance.independence import beyond, kruskal_p, shuffled_floor
+from whyrank.measure.significance.independence import beyond, kruskal_p, shuffled_bounds
 
 
 def test_the_floor_is_that_of_the_normal_approximation():
     random = np.random.default_rng(0)
     value_N, label_N = random.standard_normal(400), random.integers(0, 3, 400)
-    low, high = shuffled_floor(value_N, label_N, shuffles=4000, seed=1)
+    low, high = shuffled_bounds(value_N, label_N, shuffles=4000, seed=1)
     assert low == pytest.approx(-1.96 / np.sqrt(399), abs=0.008)
     assert high == pytest.approx(1.96 / np.sqrt(399), abs=0.008)
 
 
 def test_of_three_rows_the_floor_is_all_that_there_is():
     # Six orders of three labels give Spearman -1, -1/2 (twice), 1/2 (twice) and 1.
-    assert shuffled_floor([0, 1, 2], [5, 6, 7], shuffles=500, seed=0, level=1.0) == pytest.approx((-1, 1))
-    assert shuffled_floor([0, 1, 2], [5, 6, 7], shuffles=4000, seed=0, level=0.4) == pytest.approx((-0.5, 0.5))
+    assert shuffled_bounds([0, 1, 2], [5, 6, 7], shuffles=500, seed=0, level=1.0) == pytest.approx((-1, 1))
+    assert shuffled_bounds([0, 1, 2], [5, 6, 7], shuffles=4000, seed=0, level=0.4) == pytest.approx((-0.5, 0.5))
 
 
 def test_the_floor_knows_ranks_only_repeats_itself_and_needs_two_values_on_each_side():
     random = np.random.default_rng(2)
     value_N, label_N = random.random(50), random.random(50)
-    floor = shuffled_floor(value_N, label_N, shuffles=200, seed=3)
-    assert floor == shuffled_floor(np.exp(value_N), label_N, shuffles=200, seed=3)
-    assert floor != shuffled_floor(value_N, label_N, shuffles=200, seed=4)
-    assert shuffled_floor(np.ones(50), label_N, shuffles=200, seed=3) is None
+    floor = shuffled_bounds(value_N, label_N, shuffles=200, seed=3)
+    assert floor == shuffled_bounds(np.exp(value_N), label_N, shuffles=200, seed=3)
+    assert floor != shuffled_bounds(value_N, label_N, shuffles=200, seed=4)
+    assert shuffled_bounds(np.ones(50), label_N, shuffles=200, seed=3) is None
 
 
 def test_kruskal_by_hand_and_without_groups_to_tell():

@@ -18,7 +18,7 @@ ALL = dict.fromkeys(("train", "dev", "test"), 0)
 @pytest.fixture
 def judged(paired, tiny_encoder):
     """All pairs of the small set, with the cosines of the tiny encoder and of TF-IDF."""
-    return pair_cosines.judged(sample(paired.pairs, ALL, seed=0), paired, tiny_encoder, ENCODER)
+    return pair_cosines.with_cosines(sample(paired.pairs, ALL, seed=0), paired, tiny_encoder, ENCODER)
 
 
 def test_cosines_are_those_that_evaluate_gives_the_untrained_system(judged, paired, tiny_encoder):
@@ -58,7 +58,7 @@ def test_scores_are_looked_at_by_level_and_each_source_by_itself(judged):
 
 def test_without_pairs_there_are_no_tables_and_with_one_label_there_is_a_reason(judged, paired, tiny_encoder):
     empty = sample(paired.pairs.iloc[:0], ALL, seed=0)
-    assert label_agreement.tables(pair_cosines.judged(empty, paired, tiny_encoder, ENCODER), 0) == {}
+    assert label_agreement.tables(pair_cosines.with_cosines(empty, paired, tiny_encoder, ENCODER), 0) == {}
     constant = label_agreement.tables(judged.assign(label=1.0), 0)["pair_agreement"]
     assert set(constant["reason"]) == {"constant labels"} and constant["spearman"].isna().all()
     collapsed = label_agreement.tables(judged.assign(encoder=1.0, tfidf=0.0), 0)["pair_agreement"]

@@ -50,16 +50,16 @@ KINDS = ["random", "whole numbers", "copies", "narrow", "collapsed", "one long a
 def test_queries_that_one_look_settles_are_found_as_the_definition_says(kind, score, by_definition, make_pairs):
     product, pairs = embed.scorer(vectors_of(kind), score), make_pairs(QUERIES, ANSWERS, 4)
     query_Q = np.arange(QUERIES)
-    look = one_pass_topk.Survey(pairs, product.pairs(*pairs), product.bounds(query_Q), 100)
-    tiles.sweep(look, product.tiles(query_Q))
-    found, open_Q = look.settle()
+    reader = one_pass_topk.Survey(pairs, product.pairs(*pairs), product.bounds(query_Q), 100)
+    tiles.sweep(reader, product.tiles(query_Q))
+    found, open_Q = reader.settle()
     expected = by_definition(whole(product), pairs, 100)
     closed_P = ~open_Q[pairs.query_P]
     for name in ("above_P", "tied_P", "own_P"):
         np.testing.assert_array_equal(getattr(found, name)[closed_P], getattr(expected, name)[closed_P], err_msg=name)
     np.testing.assert_array_equal(found.answer_QK[~open_Q], expected.answer_QK[~open_Q])
     np.testing.assert_array_equal(found.score_QK[~open_Q], expected.score_QK[~open_Q])
-    # Else a test of one look, or of two, would test nothing.
+    # Else a test of one reader, or of two, would test nothing.
     if kind in ("random", "narrow"):
         assert not open_Q.any()
     elif kind == "collapsed":

@@ -39,7 +39,7 @@ def class_labeller(table: PairTable, source: PairSource) -> Callable[[Row], tupl
             return _raw(cell, ordered, place)
         name = cell if isinstance(cell, str) else _name_of(cell, ordered, place)
         if name not in labels:
-            raise UserError(f"{place}: class '{listed([name])}' is none of {listed(labels)}; mend it or `classes`")
+            raise UserError(f"{place}: class '{listed([name])}' is none of {listed(labels)}; fix it or `classes`")
         return name, labels[name]
 
     return read
@@ -84,7 +84,7 @@ def _check_cover(labels: Mapping[str, float], ordered: list[str], table: PairTab
         if name not in known:
             raise UserError(
                 f"{table.label_file}, column {table.layout.label}: `labels` of source '{source}' has an entry for "
-                f"'{name}', which is no class there ({listed(known)}); mend or remove the entry, or state `classes`"
+                f"'{name}', which is no class there ({listed(known)}); fix or remove the entry, or state `classes`"
             )
     for name in known:
         if name not in labels:
@@ -147,7 +147,7 @@ def labeller(table: PairTable, source: PairSource) -> Callable[[Row], Labelled]:
         if not low <= score <= high:
             raise UserError(
                 f"{table.label_file} line {row.line}, column {column}: score {score:g} is outside the range "
-                f"[{low:g}, {high:g}] of source '{source.name}'; mend the score or `range`"
+                f"[{low:g}, {high:g}] of source '{source.name}'; fix the score or `range`"
             )
         return "", (score - low) / (high - low)
 

@@ -58,7 +58,7 @@ def judge(tables: list[PairTable], source: PairSource) -> SoundPairs:
         first = f"; the first, {rejects[0][0]} line {rejects[0][1]}, is rejected: {rejects[0][3]}" if rejects else ""
         raise UserError(
             f"source '{source.name}': no sound pair in {tables[0].label_file} ({unlabelled} without a label, "
-            f"{len(rejects)} rejected{first}); mend the rows or remove the source"
+            f"{len(rejects)} rejected{first}); fix the rows or remove the source"
         )
     rows_read = sum(len(table.rows) for table in tables)
     return SoundPairs(pd.DataFrame(pairs, columns=PAIR_COLUMNS), rows_read, unlabelled, rejects)
@@ -127,7 +127,7 @@ def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int) -> Pair
     """Read, label and draw from all sources; the same for the same files, parameters and seed.
 
     max_rejected   largest share of rejected rows; a row that says it has no label is none of them
-    Raises UserError for whatever the user has to mend in the parameters or the files.
+    Raises UserError for whatever the user has to fix in the parameters or the files.
     """
     parts = [_read_source(source, options.folder, seed) for source in options.sources]
     counts = _frame((part.counts for part in parts), COUNT_COLUMNS)

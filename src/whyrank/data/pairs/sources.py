@@ -92,7 +92,7 @@ def read_pair_source(folder: str | Path, source: PairSource) -> RawPairs:
     if path.is_dir():
         return _read_folder(path, source)
     if not path.is_file():
-        raise UserError(f"source '{source.name}': {path} does not exist; mend `path`, or name a hub id with `hub`")
+        raise UserError(f"source '{source.name}': {path} does not exist; fix `path`, or name a hub id with `hub`")
     rows = _read_rows(path)
     names = _parquet_classes(path) if path.suffix == ".parquet" else {}
     return RawPairs([_table(source.path, rows, source.kind, names)], [])

@@ -44,7 +44,7 @@ def read(source: str | Path, *, max_rejected: float) -> Validated:
 
     source         folder in BEIR layout, or hub id
     max_rejected   largest share of rejected rows
-    Raises UserError for whatever the user has to mend in the source.
+    Raises UserError for whatever the user has to fix in the source.
     """
     valid = validate(read_source(source))
     check_rejected(valid.rejected, sum(valid.rows_in.values()), max_rejected)
@@ -69,7 +69,7 @@ def prepare(
     tokens         budget of question, conversation and answer without the special tokens that `options.tokens` counts
     count_tokens   texts -> tokens of each, without special tokens
 
-    Raises UserError for whatever the user has to mend in the parameters.
+    Raises UserError for whatever the user has to fix in the parameters.
     """
     relevant = valid.qrels.loc[valid.qrels["score"] > 0, ["query_id", "answer_id"]]
     queries, duplicates = _grouped_queries(valid, options.short_conversation, options.near_duplicate)

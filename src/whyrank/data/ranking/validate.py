@@ -86,7 +86,7 @@ def check_rejected(rejected: pd.DataFrame, rows_in: int, max_rejected: float) ->
     raise UserError(
         f"{len(rejected)} of {rows_in} rows are rejected ({len(rejected) / rows_in:.2%}, at most {max_rejected:.2%}); "
         f"most often: {reason} ({times}); first: {place}, "
-        f"{first['reason']}: '{first['value'][:60]}'; mend the rows or raise -S prepare.max_rejected"
+        f"{first['reason']}: '{first['value'][:60]}'; fix the rows or raise -S prepare.max_rejected"
     )
 
 

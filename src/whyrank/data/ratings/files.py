@@ -1,4 +1,4 @@
-"""Files of rated rows: which there are, and their rows with the first fault that the user has to mend."""
+"""Files of rated rows: which there are, and their rows with the first fault that the user has to fix."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class RatingFile:
     def check_column(self, column: str, key: str) -> None:
         """Raises UserError where the column that a parameter names is not there."""
         if column not in self.columns:
-            raise UserError(f"{self.name}: no column '{column}' (found {listed(self.columns)}); mend {key}")
+            raise UserError(f"{self.name}: no column '{column}' (found {listed(self.columns)}); fix {key}")
 
     def refuse(self, row: Row, column: str, value: Any, reason: str, remedy: str) -> NoReturn:
         """Raises UserError with the place and the value."""
@@ -72,11 +72,11 @@ def _read(path: Path) -> RatingFile:
     if path.suffix not in READERS:
         raise UserError(f"{path}: '{path.suffix}' is no format of ratings; use one of {', '.join(READERS)}")
     if not path.is_file():
-        raise UserError(f"{path} does not exist; mend prepare.ratings.source, or put the file there")
+        raise UserError(f"{path} does not exist; fix prepare.ratings.source, or put the file there")
     rows = list(READERS[path.suffix](path))
     if not rows:
         raise UserError(f"{path} is empty; it needs at least one row")
     for row in rows:
         if row.fault:
-            raise UserError(f"{path} line {row.line}: {row.fault}: {printable(row.shown)[:80]!r}; mend or remove it")
+            raise UserError(f"{path} line {row.line}: {row.fault}: {printable(row.shown)[:80]!r}; fix or remove it")
     return RatingFile(str(path), rows)

@@ -34,7 +34,7 @@ class RatingSet:
 def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
     """Read, judge and fold; no row where the objective is off. The same rows share a fold in any order.
 
-    Raises UserError, with file, line, column, value and remedy, for whatever the user has to mend.
+    Raises UserError, with file, line, column, value and remedy, for whatever the user has to fix.
     """
     if objective.weight <= 0:
         return RatingSet(pd.DataFrame(columns=RATING_COLUMNS[:-2]))
@@ -77,7 +77,7 @@ def _read_rows(file: RatingFile, use: str, options: Ratings) -> Iterator[tuple[A
             texts = [read_title(row.cells, columns[name]) if columns[name] else "" for name in FIELDS]
         except CellError as fault:
             reason = fault.reason.replace("id", "group") if fault.column == options.group else fault.reason
-            file.refuse(row, fault.column, fault.value, f"is refused: {reason}", "mend or remove the row")
+            file.refuse(row, fault.column, fault.value, f"is refused: {reason}", "fix or remove the row")
         _refuse_empty(file, row, texts, [column for column in columns.values() if column])
         yield (key, use, group, *texts)
 

@@ -132,10 +132,10 @@ class MatchedCosine(NamedTuple):
 
 
 def matched_and_permuted_cosine(x_PD: np.ndarray, y_PD: np.ndarray, seed: int) -> MatchedCosine:
-    """Mean cosine of x_i with y_i, beside the floor: x_i with y of another row (a random derangement).
+    """Mean cosine of x_i with y_i, beside its value at chance: x_i with y of another row (a random derangement).
 
     Range -1 to 1. The two are equal at chance and at collapse; their gap is what the pairing explains. Where several
-    rows of y are one answer, some wrong partners are right, and the floor is a little high.
+    rows of y are one answer, some wrong partners are right, and the chance value is a little high.
     Needs P >= 2. Cost P D.
     """
     x_unit_PD, y_unit_PD = unit_rows(x_PD), unit_rows(y_PD)

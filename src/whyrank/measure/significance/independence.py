@@ -15,16 +15,16 @@ from whyrank.measure.metrics.correlation import Floats, as_lists, centred_ranks,
 BLOCK = 64
 
 
-class Floor(NamedTuple):
+class Bounds(NamedTuple):
     """Bounds of Spearman's correlation between which a list lies that the labels know nothing of, -1 to 1."""
 
     low: float
     high: float
 
 
-def shuffled_floor(
+def shuffled_bounds(
     value_N: npt.ArrayLike, label_N: npt.ArrayLike, *, shuffles: int, seed: int, level: float = 0.95
-) -> Floor | None:
+) -> Bounds | None:
     """Quantiles of Spearman's correlation with shuffled labels; None where the correlation is undefined.
 
     value_N, label_N   (N,) real numbers; ties share their rank, as in `correlation.spearman`
@@ -42,7 +42,7 @@ def shuffled_floor(
         for done in range(0, shuffles, BLOCK)
     ]
     low, high = np.quantile(np.concatenate(drawn) / size, [(1 - level) / 2, (1 + level) / 2])
-    return Floor(float(low), float(high))
+    return Bounds(float(low), float(high))
 
 
 def beyond(value_N: npt.ArrayLike, known_N: npt.ArrayLike) -> Floats:

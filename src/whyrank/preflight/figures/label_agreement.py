@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.measure.metrics.correlation import spearman
-from whyrank.measure.significance.independence import beyond, kruskal_p, shuffled_floor
+from whyrank.measure.significance.independence import beyond, kruskal_p, shuffled_bounds
 
 SHUFFLES, LEVEL = 2000, 0.99
 AGREEMENT_COLUMNS = ["source", "use", "similarity", "n", "spearman", "floor_low", "floor_high", "kruskal_p", "reason"]
@@ -45,7 +45,7 @@ def _agreement(part: pd.DataFrame, seed: int) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name in SIMILARITIES:
         found = spearman(part[name], part["label"])
-        floor = shuffled_floor(part[name], part["label"], shuffles=SHUFFLES, seed=seed, level=LEVEL)
+        floor = shuffled_bounds(part[name], part["label"], shuffles=SHUFFLES, seed=seed, level=LEVEL)
         bounds = (floor.low, floor.high) if floor else (np.nan, np.nan)
         value = np.nan if found.value is None else found.value
         p = kruskal_p(part[name], part["stratum"])

@@ -19,7 +19,7 @@ PAIRS = {"train": 500, "dev": 200, "test": 200}
 DECIMALS = 6
 
 
-def judged(drawn: pd.DataFrame, prepared: Prepared, encoder: Encoder, options: EncoderParams) -> pd.DataFrame:
+def with_cosines(drawn: pd.DataFrame, prepared: Prepared, encoder: Encoder, options: EncoderParams) -> pd.DataFrame:
     """`drawn`, rows of `prepared.pairs`, with the cosines `encoder` (-1 to 1) and `tfidf` (0 to 1).
 
     TF-IDF is fitted on the texts of these pairs.

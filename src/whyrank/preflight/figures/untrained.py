@@ -12,7 +12,7 @@ from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, t
 def tables(encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int) -> dict[str, pd.DataFrame]:
     """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, and those of poolings."""
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
-    judged = pair_cosines.judged(drawn, texts, encoder, options)
+    judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
     return {
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),

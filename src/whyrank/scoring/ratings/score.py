@@ -52,7 +52,7 @@ def lexical(texts: Prepared) -> Rated:
     if rows.empty:
         return NOTHING
     kernel = rating_words.kernel([rows[field].tolist() for field in FIELDS])
-    return judged(by_ridge(texts, rows, kernel))
+    return with_summary(by_ridge(texts, rows, kernel))
 
 
 def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path | None) -> Rated:
@@ -69,11 +69,11 @@ def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
     if rows.empty:
         return NOTHING
     own = token_ids(texts, rows)
-    found = judged(by_ridge(texts, rows, vector_kernel(system, own, encoder)))
+    found = with_summary(by_ridge(texts, rows, vector_kernel(system, own, encoder)))
     tables, metrics = dict(found.tables), dict(found.metrics)
     blocks = rating_vectors.block_features(system, texts, rows, encoder)
     if blocks is not None:
-        kernel = rating_vectors.together([rating_vectors.kernel(feature_NF) for feature_NF in blocks])
+        kernel = rating_vectors.mean_kernel([rating_vectors.kernel(feature_NF) for feature_NF in blocks])
         table = by_ridge(texts, rows, kernel)
         tables["ratings_blocks.parquet"] = table.drop(columns="snapped")
         value = summary(table).get("ratings_spearman")
@@ -107,7 +107,7 @@ def tuned(texts: Prepared, file: Path) -> Rated:
     labels = long_table(texts, rows, None)
     table = labels.merge(io.read_table(file)[[*keys, "prediction", "snapped"]], on=keys, validate="one_to_one")
     assert len(table) == len(labels), "labelled rows without a prediction out of fold"
-    return judged(table)
+    return with_summary(table)
 
 
 def labelled(texts: Prepared) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def long_table(texts: Prepared, rows: pd.DataFrame, found: Predicted | None) -> 
     return table if found is None else table.assign(prediction=found[0].ravel(), snapped=found[1].ravel())
 
 
-def judged(table: pd.DataFrame) -> Rated:
+def with_summary(table: pd.DataFrame) -> Rated:
     return Rated({"ratings.parquet": table}, summary(table))
 
 

@@ -96,7 +96,7 @@ def kernel(feature_NF: np.ndarray) -> Kernel:
     return of_fold
 
 
-def together(kernels: list[Kernel]) -> Kernel:
+def mean_kernel(kernels: list[Kernel]) -> Kernel:
     """The mean of several."""
 
     def of_fold(train_N: np.ndarray, row_K: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Places and best answers of queries in one look at their tiles, before the largest magnitudes are known.
+"""Places and best answers of queries in one pass over their tiles, before the largest magnitudes are known.
 
 How far apart two levels are is known only when the last tile has been seen, and so are the scores of the relevant
 answers, which a product of single vectors gives but for rounding. A survey therefore counts what is above a relevant
 answer in any case, sets the few scores near it aside, and holds some more of the best answers than are asked for; in
-the end levels settle the rest. Where that is too little (a collapsed encoder, many copies of an answer), a second look
+the end levels settle the rest. Where that is too little (a collapsed encoder, many copies of an answer), a second pass
 counts: `tiles.Count`.
 
 Shapes: Q queries · R queries of a tile · B answers of a tile · P relevant pairs · K answers kept · W best answers held
@@ -101,9 +101,9 @@ def find_in_tiles(score: Tiled, query_Q: np.ndarray, pairs: Pairs, keep: int) ->
     row_O, open_P = np.flatnonzero(open_Q), open_Q[pairs.query_P]
     if len(row_O):
         pairs_O = Pairs(np.searchsorted(row_O, pairs.query_P[open_P]), pairs.answer_P[open_P])
-        look = Count(pairs_O, survey.own_P[open_P], survey.largest()[row_O], keep)
-        sweep(look, score.tiles(query_Q[row_O]))
-        counted = look.settle()
+        reader = Count(pairs_O, survey.own_P[open_P], survey.largest()[row_O], keep)
+        sweep(reader, score.tiles(query_Q[row_O]))
+        counted = reader.settle()
         found.above_P[open_P], found.tied_P[open_P] = counted.above_P, counted.tied_P
         found.answer_QK[row_O], found.score_QK[row_O] = counted.answer_QK, counted.score_QK
     return found

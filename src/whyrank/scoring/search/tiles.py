@@ -1,7 +1,7 @@
 """Places and best answers of queries whose scores come in tiles: the score matrix is never held as a whole.
 
 Scores are equal that are rounded to the same multiple (their level) of `TIE` times the largest magnitude of their
-query. `Count` knows these magnitudes and the scores of the relevant answers beforehand, and looks at each tile once.
+query. `Count` knows these magnitudes and the scores of the relevant answers beforehand, and reads each tile once.
 
 Shapes: Q queries · A answers · R queries of a tile · B answers of a tile · P relevant pairs · K answers kept
         N relevant pairs whose answer is in a tile
@@ -22,7 +22,7 @@ from whyrank.scoring.search.running_topk import Best, answers, values
 TIE = 2.0**-20
 # 16 MB of float32 scores: a product of full speed, which the processor's cache still holds when it is read.
 ROWS, COLUMNS = 512, 8192
-# Rows that one thread looks at. As many threads as a matrix product takes: who limits those, limits these.
+# Rows that one thread reads. As many threads as a matrix product takes: who limits those, limits these.
 PART = 64
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
 
@@ -51,8 +51,8 @@ class Pairs(NamedTuple):
         return of.start + inside_N, self.query_P[of][inside_N] - rows.start, column_P[inside_N]
 
 
-class Look(Protocol):
-    """Something that looks at tiles; different rows at the same time."""
+class TileReader(Protocol):
+    """Something that reads tiles; different rows at the same time."""
 
     def add(self, rows: slice, first: int, score_RB: np.ndarray) -> None: ...
 
@@ -136,14 +136,14 @@ class Count:
         return Found(self.above_P, self.tied_P, own_P, *listed(self.best.key_QW, self.keep, self.step_Q))
 
 
-def sweep(look: Look, tiles: Iterable[Tile]) -> None:
-    """Show every tile to `look`, its rows spread over threads."""
+def sweep(reader: TileReader, tiles: Iterable[Tile]) -> None:
+    """Show every tile to `reader`, its rows spread over threads."""
     with ThreadPoolExecutor(THREADS) as pool:
         for rows, first, score_RB in tiles:
             parts = cuts(len(score_RB), PART)
             parts_of_rows = [slice(rows.start + part.start, rows.start + part.stop) for part in parts]
             # The list is made for its exceptions, and so that the tile may be overwritten.
-            list(pool.map(look.add, parts_of_rows, [first] * len(parts), [score_RB[part] for part in parts]))
+            list(pool.map(reader.add, parts_of_rows, [first] * len(parts), [score_RB[part] for part in parts]))
 
 
 def find_in_rows(score_QA: np.ndarray, pairs: Pairs, keep: int) -> Found:
@@ -152,11 +152,11 @@ def find_in_rows(score_QA: np.ndarray, pairs: Pairs, keep: int) -> Found:
     largest_Q = largest(score_QA)
     if not np.isfinite(largest_Q).all():
         refuse(*np.argwhere(~np.isfinite(score_QA))[0])
-    look = Count(pairs, score_QA[pairs.query_P, pairs.answer_P], largest_Q, keep)
+    reader = Count(pairs, score_QA[pairs.query_P, pairs.answer_P], largest_Q, keep)
     tiles = (
         Tile(rows, columns.start, score_QA[rows, columns])
         for rows in cuts(queries, ROWS)
         for columns in cuts(candidates, COLUMNS)
     )
-    sweep(look, tiles)
-    return look.settle()
+    sweep(reader, tiles)
+    return reader.settle()
