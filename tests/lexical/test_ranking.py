@@ -100,7 +100,7 @@ def test_the_scorer_reads_the_whole_texts_not_those_cut_to_the_budget(baseline, 
     run = rank.rank(
         lexical.scorer(baseline, prepared),
         prepared,
-        rank.judged(prepared, "test"),
+        rank.queries_with_relevant(prepared, "test"),
         Evaluate([1], [3], [3], "", keep=2, pair_tokens=128),
     )
     assert run.queries["accuracy@1"].tolist() == [1.0, 1.0]

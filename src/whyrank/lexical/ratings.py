@@ -1,4 +1,4 @@
-"""The lexical floor for ratings: TF-IDF of words and of letters, each field of a row by itself.
+"""The lexical baseline for ratings: TF-IDF of words and of letters, each field of a row by itself.
 
 Shapes: N rows · K those whose products are asked for · V terms
 """
@@ -45,7 +45,7 @@ def kernel(fields: Sequence[Sequence[str]]) -> Kernel:
 
 def counts(texts: Sequence[str]) -> list[scipy.sparse.csr_matrix]:
     """(N, V) float32 counts of the terms of each analyser that enough rows hold; V may be 0."""
-    from sklearn.feature_extraction.text import CountVectorizer  # takes a second that only this floor should pay
+    from sklearn.feature_extraction.text import CountVectorizer  # takes a second that only this baseline should pay
 
     different, row_N = np.unique(np.array(texts, dtype=object), return_inverse=True)
     found = []

@@ -36,11 +36,11 @@ class Tasks:
     @cached_property
     def pairs(self) -> dict[str, pd.DataFrame]:
         """Test pairs, and some training pairs, by name of the part."""
-        return pairs.judged(self.texts, self.seed)
+        return pairs.pairs_to_score(self.texts, self.seed)
 
     def rank(self, score: Score | tiles.Tiled) -> ranking.Run:
         """Raises UserError without a test query that has a relevant answer."""
-        return ranking.rank(score, self.texts, ranking.judged(self.texts, "test"), self.options)
+        return ranking.rank(score, self.texts, ranking.queries_with_relevant(self.texts, "test"), self.options)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import nn
 from whyrank.core import io
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, Prepared
-from whyrank.lexical import pairs as pair_words
+from whyrank.lexical import ranking as words
 from whyrank.model import system
 from whyrank.model.encoder import source
 from whyrank.model.heads import heads
@@ -118,10 +118,10 @@ def test_a_collapsed_system_is_constant_and_not_ordered_by_rounding(make_encoder
 def test_tfidf_of_pairs_is_the_cosine_by_hand():
     # Texts "red sky", "red", "blue": red in 2 of 3, idf ln(4/3) + 1; sky and blue in 1, g = ln(4/2) + 1.
     r, g = math.log(4 / 3) + 1, math.log(2) + 1
-    found = pair_words.tfidf_pairs(["red sky", "red", "red"], ["red", "red", "blue"])
+    found = words.tfidf_pairs(["red sky", "red", "red"], ["red", "red", "blue"])
     np.testing.assert_allclose(found, [r / math.hypot(r, g), 1.0, 0.0], rtol=1e-12)
     assert found.shape == (3,) and found.dtype == np.float64
-    assert pair_words.tfidf_pairs(["?", "a"], ["!", "a"]).tolist() == [0.0, 0.0]  # no word anywhere
+    assert words.tfidf_pairs(["?", "a"], ["!", "a"]).tolist() == [0.0, 0.0]  # no word anywhere
     table = similarity.predict_tfidf(pairs_of([("red", "red"), ("the of", "of the"), ("", "red")]))
     assert table["prediction"].tolist() == [1.0, 1.0, 0.0] and table["pair_id"].tolist() == ["p0", "p1", "p2"]
 
@@ -259,16 +259,16 @@ def listed(*uses):
 def test_all_test_pairs_are_judged_and_an_even_draw_of_the_training_pairs_in_their_order(monkeypatch):
     monkeypatch.setattr(similarity, "TRAINING_PAIRS", 50)
     texts = listed(*["train"] * 200, *["dev"] * 5, *["test"] * 7)
-    parts = similarity.judged(texts, seed=1)
+    parts = similarity.pairs_to_score(texts, seed=1)
     assert set(parts) == {"pairs", "training_pairs"}
     assert parts["pairs"]["pair_id"].tolist() == [f"p{i}" for i in range(205, 212)]
     drawn = parts["training_pairs"].index.to_numpy()
     assert len(drawn) == 50 and (np.diff(drawn) > 0).all() and 60 < drawn.mean() < 140
     assert parts["training_pairs"]["text2"].eq(TEXTS[1]).all()
-    assert similarity.judged(texts, seed=1)["training_pairs"].equals(parts["training_pairs"])
-    assert not similarity.judged(texts, seed=2)["training_pairs"].index.equals(parts["training_pairs"].index)
+    assert similarity.pairs_to_score(texts, seed=1)["training_pairs"].equals(parts["training_pairs"])
+    assert not similarity.pairs_to_score(texts, seed=2)["training_pairs"].index.equals(parts["training_pairs"].index)
 
 
 def test_without_test_pairs_nothing_is_judged_and_without_training_pairs_only_the_test():
-    assert similarity.judged(listed("train", "dev"), seed=1) == {}
-    assert set(similarity.judged(listed("test"), seed=1)) == {"pairs"}
+    assert similarity.pairs_to_score(listed("train", "dev"), seed=1) == {}
+    assert set(similarity.pairs_to_score(listed("test"), seed=1)) == {"pairs"}

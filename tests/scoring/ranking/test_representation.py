@@ -26,7 +26,7 @@ def described(prepared, vectors):
     run = rank.rank(
         embed.scorer(vectors, "cosine"),
         prepared,
-        rank.judged(prepared, "test"),
+        rank.queries_with_relevant(prepared, "test"),
         Evaluate([1], [3], [3], "", keep=20, pair_tokens=128),
     )
     return representation.describe(vectors, prepared, run.top, seed=7)

@@ -67,7 +67,7 @@ def by_brute_force(query):
 
 
 def run(small, options=OPTIONS):
-    return rank.rank(lookup, small, rank.judged(small, "test"), options)
+    return rank.rank(lookup, small, rank.queries_with_relevant(small, "test"), options)
 
 
 def test_every_metric_agrees_with_brute_force_over_all_orders_of_the_ties(small):
@@ -124,7 +124,7 @@ def test_a_collapsed_encoder_with_rounding_noise_comes_out_fully_tied_and_at_cha
     # Cosines of nearly equal unit vectors: 1 but for a few units in the last place of float32 (6e-8 each).
     noise = (1 + 6e-8 * random.integers(-4, 3, (queries, answers))).astype(np.float32)
     assert len(np.unique(noise)) > 3
-    run = rank.rank(lambda query_Q: noise[query_Q], prepared, rank.judged(prepared, "test"), OPTIONS)
+    run = rank.rank(lambda query_Q: noise[query_Q], prepared, rank.queries_with_relevant(prepared, "test"), OPTIONS)
     assert (run.queries["tied"] == answers).all() and (run.queries["above"] == 0).all()
     assert run.queries["accuracy@1"].tolist() == pytest.approx([1 / answers] * queries)
     assert run.queries["mrr"].mean() == pytest.approx(np.sum(1 / np.arange(1, answers + 1)) / answers)  # H(50) / 50
@@ -139,7 +139,7 @@ def ranked(make_prepared, scores, keep=4):
         [(f"q{i}", "a0", 1.0) for i in range(len(scores))],
     )
     options = Evaluate([1], [3], [3], "", keep, pair_tokens=128)
-    return rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
+    return rank.rank(lambda query_Q: scores[query_Q], prepared, rank.queries_with_relevant(prepared, "test"), options)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e6])
@@ -170,7 +170,7 @@ def test_a_score_that_is_not_finite_is_refused_with_its_place(small, bad):
     scores = SCORES.copy()
     scores[2, 3] = bad
     with pytest.raises(ValueError, match="query row 2 and candidate 3 "):
-        rank.rank(lambda query_Q: scores[query_Q], small, rank.judged(small, "test"), OPTIONS)
+        rank.rank(lambda query_Q: scores[query_Q], small, rank.queries_with_relevant(small, "test"), OPTIONS)
 
 
 @pytest.mark.parametrize("stream", [7, 1000])
@@ -185,7 +185,7 @@ def test_scores_in_tiles_give_the_run_of_whole_rows(make_prepared, monkeypatch, 
     )
     monkeypatch.setattr(rank, "STREAM", stream)
     monkeypatch.setattr(tiles, "COLUMNS", 90)
-    score, test_Q = embed.scorer(vectors, "dot"), rank.judged(prepared, "test")
+    score, test_Q = embed.scorer(vectors, "dot"), rank.queries_with_relevant(prepared, "test")
     options = Evaluate([1, 3], [3, 10], [10], "", keep=20, pair_tokens=128)
     tiled, whole = (rank.rank(of, prepared, test_Q, options) for of in (score, lambda query_Q: score(query_Q)))
     pd.testing.assert_frame_equal(tiled.queries, whole.queries, rtol=1e-12)  # MRR sums ties of a block side by side
@@ -208,7 +208,7 @@ def test_the_trec_file_gives_trec_eval_the_same_metrics_where_the_definitions_ag
         [(f"q{q}", f"answer {a}", gain) for q, of in gains.items() for a, gain in of.items()],
     )
     options = Evaluate([1, 3], [3, 10], [10], "", keep=100, pair_tokens=128)
-    run = rank.rank(lambda query_Q: scores[query_Q], prepared, rank.judged(prepared, "test"), options)
+    run = rank.rank(lambda query_Q: scores[query_Q], prepared, rank.queries_with_relevant(prepared, "test"), options)
     text = rank.trec(run.top, "base")
     assert text.splitlines()[0].split()[1::2] == ["Q0", "1", "base"] and len(text.splitlines()[0].split()) == 6
     qrels = {f"q{q}": {f"answer_{a}": int(gain) for a, gain in of.items()} for q, of in gains.items()}
@@ -240,4 +240,4 @@ def test_the_summary_is_the_mean_over_all_and_by_type_with_the_number_of_queries
 
 def test_a_split_without_judged_queries_is_a_user_error(small):
     with pytest.raises(UserError, match=r"the dev split has no query .* prepare\.split\.dev"):
-        rank.judged(small, "dev")
+        rank.queries_with_relevant(small, "dev")

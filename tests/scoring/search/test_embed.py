@@ -57,7 +57,7 @@ def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics
     with torch.inference_mode():
         watched = RankingWatch(topics, model, table, None, np.random.default_rng(0))()
     run = rank.rank(
-        embed.scorer(embed.embed(model, topics, ENCODER), score), topics, rank.judged(topics, "dev"),
+        embed.scorer(embed.embed(model, topics, ENCODER), score), topics, rank.queries_with_relevant(topics, "dev"),
         Evaluate([1, 3, 10], [3, 10], [10], "", keep=10, pair_tokens=128),
     )  # fmt: skip
     final = rank.summary(run.queries)
@@ -125,7 +125,7 @@ def test_a_file_mapped_for_reading_gives_the_run_of_vectors_in_memory(topics, tm
     vectors = Vectors(*(random.standard_normal((n, 12)).astype(np.float32) for n in (len(topics.queries), 6)))
     np.save(tmp_path / "answers.npy", vectors.answer_AD)
     mapped = Vectors(vectors.query_ND, np.load(tmp_path / "answers.npy", mmap_mode="r"))
-    options, test_Q = Evaluate([1], [3], [3], "", keep=3, pair_tokens=128), rank.judged(topics, "test")
+    options, test_Q = Evaluate([1], [3], [3], "", keep=3, pair_tokens=128), rank.queries_with_relevant(topics, "test")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torch warns of memory that it may not write to
         runs = [rank.rank(embed.scorer(of, "cosine"), topics, test_Q, options) for of in (vectors, mapped)]

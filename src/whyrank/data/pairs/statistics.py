@@ -63,16 +63,6 @@ def is_unlabelled(pairs: pd.DataFrame) -> pd.Series:
 def _row(source: str, part: pd.DataFrame) -> tuple[object, ...]:
     bare = is_unlabelled(part)
     label = part.loc[~bare, "label"]
+    levels = label.min(), label.quantile(0.75), label.max(), label.nunique()
     fractional, outside = ((label > 0) & (label < 1)).sum(), ((label < 0) | (label > 1)).sum()
-    return (
-        source,
-        part["use"].iloc[0],
-        len(part),
-        label.min(),
-        label.quantile(0.75),
-        label.max(),
-        label.nunique(),
-        fractional / len(part),
-        outside / len(part),
-        bare.mean(),
-    )
+    return source, part["use"].iloc[0], len(part), *levels, fractional / len(part), outside / len(part), bare.mean()

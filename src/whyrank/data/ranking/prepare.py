@@ -133,36 +133,24 @@ def _statistics(
     duplicates: Duplicates,
     idf: TfidfVectorizer,
 ) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
-    ids = queries["query_id"].to_numpy()
-    pairs = duplicates.pairs
+    ids, pairs = queries["query_id"].to_numpy(), duplicates.pairs
     texts = pd.concat([queries, answers.assign(type="answer")])
     leaks, conflicts = leak_table(queries, relevant, duplicates), conflict_table(queries, relevant, duplicates)
-    rows_metrics, rows = statistics.count_rows(valid.rows_in, valid.rejected)
-    count_metrics, counts = statistics.count_queries(answers, queries, relevant)
-    answer_metrics, per_answer = statistics.count_per_answer(answers, queries, relevant)
-    length_metrics, token_table = statistics.token_lengths(texts)
-    overlap_metrics, overlaps = statistics.lexical_overlap(answers, queries, relevant)
-    metrics = (
-        rows_metrics
-        | count_metrics
-        | answer_metrics
-        | statistics.type_imbalance(per_answer)
-        | statistics.count_duplicates(duplicates)
-        | statistics.count_leaks(leaks, conflicts, queries)
-        | length_metrics
-        | statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
-        | overlap_metrics
-    )
-    named_pairs = pd.DataFrame({"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}).assign(
-        kind=pairs["kind"], similarity=pairs["similarity"]
-    )
-    return metrics, {
-        "rows": rows,
-        "counts": counts,
-        "per_answer": per_answer,
-        "duplicates": named_pairs,
-        "leaks": leaks,
-        "conflicts": conflicts,
-        "lengths": token_table,
-        "overlap": overlaps,
+    named_pairs = {"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}
+    length_metrics, lengths = statistics.token_lengths(texts)
+    lost = statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
+    found = {
+        "rows": statistics.count_rows(valid.rows_in, valid.rejected),
+        "counts": statistics.count_queries(answers, queries, relevant),
+        "per_answer": (per_answer := statistics.count_per_answer(answers, queries, relevant)),
+        "duplicates": (
+            statistics.type_imbalance(per_answer[1]) | statistics.count_duplicates(duplicates),
+            pd.DataFrame(named_pairs).assign(kind=pairs["kind"], similarity=pairs["similarity"]),
+        ),
+        "leaks": (statistics.count_leaks(leaks, conflicts, queries), leaks),
+        "conflicts": ({}, conflicts),
+        "lengths": (length_metrics | lost, lengths),
+        "overlap": statistics.lexical_overlap(answers, queries, relevant),
     }
+    metrics = {name: value for part, _ in found.values() for name, value in part.items()}
+    return metrics, {name: table for name, (_, table) in found.items()}

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import STS_SETS
+from whyrank.diagnosis.compare import tables
+from whyrank.diagnosis.compare.tables import Family
 from whyrank.findings.records import Records, RunRecord
-from whyrank.findings.systems import BEST_BASELINE, Systems
-from whyrank.measure.significance.resampling import holm
-from whyrank.measure.significance.statistics import Resampled, mean_of, resample_spearman
+from whyrank.measure.significance.statistics import mean_of, resample_spearman
 
 SYSTEM_COLUMNS = ["list", "sets", "system", "n_pairs", "value", "low", "high", "reason"]
 DIFFERENCE_COLUMNS = [
@@ -38,19 +38,14 @@ def compare_similarity(records: Records, *, level: float, resamples: int, seed: 
     runs = {system: run for system, run in records.runs.items() if run.pairs is not None}
     if not runs:
         return Similarity("", pd.DataFrame(columns=SYSTEM_COLUMNS), pd.DataFrame(columns=DIFFERENCE_COLUMNS))
-    roles = _roles(records.systems, runs)
-    lists = dict(_lists(_by_system(runs), list(roles), {"resamples": resamples, "seed": seed}))
-    systems = [row for name, part in lists.items() for row in _system_rows(name, part, level)]
-    differences = [row for name, part in lists.items() for row in _difference_rows(name, part, roles, level)]
-    comparisons = _table(differences, [name for name in DIFFERENCE_COLUMNS if name != "p_holm"])
-    adjusted = comparisons.groupby("list")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
-    comparisons.insert(DIFFERENCE_COLUMNS.index("p_holm"), "p_holm", adjusted)
-    return Similarity(next(iter(lists)), _table(systems, SYSTEM_COLUMNS), comparisons)
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=columns)
-    return table.astype({name: float for name in ("value", "difference", "low", "high", "p") if name in table})
+    baseline = next((system for system in records.systems.baselines if system in runs), None)
+    roles = tables.roles(records.systems.comparisons(), runs, baseline)
+    families = list(_lists(_by_system(runs), list(roles), {"resamples": resamples, "seed": seed}))
+    return Similarity(
+        str(families[0].about["list"]),
+        tables.system_table(families, SYSTEM_COLUMNS, level=level),
+        tables.difference_table(families, roles, DIFFERENCE_COLUMNS, level=level),
+    )
 
 
 def of_list(similar: Similarity, name: str) -> pd.DataFrame:
@@ -64,19 +59,6 @@ def undefined(similar: Similarity) -> list[str]:
     return [f"{row.system} on {row.list}: {row.reason}" for row in rows.itertuples()]
 
 
-class _List(NamedTuple):
-    sets: int
-    n_pairs: int
-    resampled: Resampled
-
-
-def _roles(systems: Systems, runs: Mapping[str, RunRecord]) -> dict[tuple[str, str], str]:
-    """What b is to a, of the comparisons whose systems have test pairs; the first baseline that has them is taken."""
-    baseline = next((system for system in systems.baselines if system in runs), "")
-    named = {(a, baseline if role == BEST_BASELINE else role): role for a, role in systems.comparisons()}
-    return {pair: role for pair, role in named.items() if set(pair) <= set(runs)}
-
-
 def _by_system(runs: Mapping[str, RunRecord]) -> pd.DataFrame:
     """source, subset, label of each test pair, and the cosine of each system in a column of its name."""
     tables = {system: run.pairs.set_index("pair_id") for system, run in runs.items() if run.pairs is not None}
@@ -86,46 +68,35 @@ def _by_system(runs: Mapping[str, RunRecord]) -> pd.DataFrame:
     return pd.concat([first[["source", "subset", "label"]].add_prefix("of "), pd.DataFrame(cosines)], axis=1)
 
 
-def _lists(pairs: pd.DataFrame, compared: list[tuple[str, str]], draw: dict[str, int]) -> Iterator[tuple[str, _List]]:
+def _lists(pairs: pd.DataFrame, compared: list[tables.Pair], draw: dict[str, int]) -> Iterator[Family]:
     """Each list by its name. Sources and subsets are numbered, so that they are resampled independently."""
     sources = {str(name): rows for name, rows in pairs.groupby("of source", sort=False)}
-    whole = {name: _resampled(rows, compared, draw, i) for i, (name, rows) in enumerate(sources.items())}
+    whole = {name: _list(name, rows, compared, draw, i) for i, (name, rows) in enumerate(sources.items())}
     standard = {name: part for name, part in whole.items() if name in STS_SETS} or whole
     if len(standard) > 1:
-        n_pairs = sum(part.n_pairs for part in standard.values())
-        yield f"mean of {len(standard)} sets", _mean(standard, n_pairs)
+        yield _mean(f"mean of {len(standard)} sets", standard)
     done = len(sources)
     # Alone, a standard set speaks for all before sets of the user's own.
     for name in sorted(sources, key=lambda name: name not in standard):
-        yield name, whole[name]
+        yield whole[name]
         subsets = {str(subset): rows for subset, rows in sources[name].groupby("of subset", sort=False)}
         if len(subsets) > 1:
             parts = {
-                subset: _resampled(rows, compared, draw, done + i) for i, (subset, rows) in enumerate(subsets.items())
+                subset: _list(subset, rows, compared, draw, done + i)
+                for i, (subset, rows) in enumerate(subsets.items())
             }
-            yield f"{name}, mean of {len(parts)} subsets", _mean(parts, whole[name].n_pairs)
+            yield _mean(f"{name}, mean of {len(parts)} subsets", parts)
         done += len(subsets)
 
 
-def _resampled(rows: pd.DataFrame, compared: list[tuple[str, str]], draw: dict[str, int], stratum: int) -> _List:
+def _list(name: str, rows: pd.DataFrame, compared: list[tables.Pair], draw: dict[str, int], stratum: int) -> Family:
     cosines = {system: rows[system].to_numpy() for system in rows.columns if not system.startswith("of ")}
-    label_N = rows["of label"].to_numpy()
-    resampled = resample_spearman(cosines, label_N, np.arange(len(rows)), compared, stratum=stratum, **draw)
-    return _List(1, len(rows), resampled)
+    label_N, row_N = rows["of label"].to_numpy(), np.arange(len(rows))
+    resampled = resample_spearman(cosines, label_N, row_N, compared, stratum=stratum, **draw)
+    return Family({"list": name, "sets": 1, "n_pairs": len(rows)}, resampled)
 
 
-def _mean(parts: Mapping[str, _List], n_pairs: int) -> _List:
-    return _List(len(parts), n_pairs, mean_of({name: part.resampled for name, part in parts.items()}))
-
-
-def _system_rows(name: str, part: _List, level: float) -> Iterator[tuple[object, ...]]:
-    for system, reason in part.resampled.reason.items():
-        yield name, part.sets, system, part.n_pairs, *part.resampled.interval(system, level), reason[0]
-
-
-def _difference_rows(
-    name: str, part: _List, roles: dict[tuple[str, str], str], level: float
-) -> Iterator[tuple[object, ...]]:
-    for (a, b), role in roles.items():
-        found = part.resampled.comparison(a, b, level)
-        yield name, part.sets, a, b, role, *found, part.n_pairs, part.resampled.why(a, b)
+def _mean(name: str, parts: Mapping[str, Family]) -> Family:
+    n_pairs = sum(int(str(part.about["n_pairs"])) for part in parts.values())
+    about = {"list": name, "sets": len(parts), "n_pairs": n_pairs}
+    return Family(about, mean_of({of: part.resampled for of, part in parts.items()}))

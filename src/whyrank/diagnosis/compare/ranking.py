@@ -1,15 +1,19 @@
 """Systems side by side: each metric with its interval, and the differences that answer the project's question."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
+from whyrank.diagnosis.compare import tables
 from whyrank.findings.records import Records, RunRecord
-from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.metrics.ranking import METRICS
-from whyrank.measure.significance.resampling import holm
-from whyrank.measure.significance.statistics import Comparison, mean_interval, resample_means
+from whyrank.measure.significance.statistics import resample_means
 
 TYPES = ("all", "question", "conversation")
+DIFFERENCE_COLUMNS = ["a", "b", "role", "type", "metric", "difference", "low", "high", "p", "p_holm"]
+DIFFERENCE_COLUMNS += ["n_queries", "n_clusters"]
 
 
 def metric_columns(queries: pd.DataFrame) -> list[str]:
@@ -44,16 +48,15 @@ def system_table(records: Records, *, level: float, resamples: int, seed: int) -
     Intervals are percentile bootstraps that resample answers (column `cluster`), NaN with fewer than 2 answers.
     A type without test queries has no row.
     """
-    rows = []
-    for system, run in records.runs.items():
-        for kind in TYPES:
-            queries = of_type(run.queries, kind)
-            for metric in metric_columns(queries) if len(queries) else []:
-                interval = mean_interval(
-                    queries[metric], queries["cluster"], resamples=resamples, seed=seed, level=level
-                )
-                rows.append((system, kind, metric, *interval, len(queries)))
-    return pd.DataFrame(rows, columns=["system", "type", "metric", "value", "low", "high", "n"])
+    first = next(iter(records.runs.values()))
+    metrics = [
+        name for name in metric_columns(first.queries) if all(name in run.queries for run in records.runs.values())
+    ]
+    families = _families(records, metrics, [], resamples=resamples, seed=seed)
+    columns = ["system", "type", "statistic", "value", "low", "high", "n_queries"]
+    table = tables.system_table(families, columns, level=level, statistics=metrics)
+    table = table.sort_values("system", key=lambda system: system.map(list(records.runs).index), kind="stable")
+    return table.rename(columns={"statistic": "metric", "n_queries": "n"}).reset_index(drop=True)
 
 
 def comparisons(records: Records, metric: str, *, level: float, resamples: int, seed: int) -> pd.DataFrame:
@@ -66,38 +69,26 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
     A pair of which a system is not recorded is left out. The unit is that of the metric, 0 at no difference.
     """
     baseline = best_system(records, metric, records.systems.baselines)
-    rows = []
-    for a, role in records.systems.comparisons():
-        b = baseline if role == BEST_BASELINE else role
-        if a in records.runs and b in records.runs:
-            for kind in TYPES:
-                paired = _paired(records.runs[a], records.runs[b], metric, kind)
-                if len(paired):
-                    rows.append(
-                        (a, b, role, kind, metric, *_difference(paired, level, resamples, seed), *_size(paired))
-                    )
-    columns = ["a", "b", "role", "type", "metric", "difference", "low", "high", "p", "n_queries", "n_clusters"]
-    table = pd.DataFrame(rows, columns=columns)
-    adjusted = table.groupby("type")["p"].transform(lambda p: holm(p.to_numpy(dtype=float)))
-    table.insert(columns.index("p") + 1, "p_holm", adjusted)
-    return table
+    roles = tables.roles(records.systems.comparisons(), records.runs, baseline)
+    families = _families(records, [metric], list(roles), resamples=resamples, seed=seed)
+    table = tables.difference_table(families, roles, DIFFERENCE_COLUMNS, level=level)
+    place = [list(roles).index(pair) for pair in zip(table["a"], table["b"], strict=True)]
+    return table.assign(metric=metric).iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
 
 
-def _paired(a: RunRecord, b: RunRecord, metric: str, kind: str) -> pd.DataFrame:
-    """Columns a, b, cluster of the queries of a type; both systems must have ranked the same ones."""
-    left, right = a.queries.set_index("query_id"), b.queries.set_index("query_id")
-    assert set(left.index) == set(right.index), "two systems were evaluated on different queries"
-    values = left.assign(a=per_query(a, metric).to_numpy(), b=per_query(b, metric).set_axis(right.index))
-    return of_type(values, kind)[["a", "b", "cluster"]]
-
-
-def _size(paired: pd.DataFrame) -> tuple[int, int]:
-    """Queries and answers that both systems have a value of."""
-    known = paired.dropna()
-    return len(known), known["cluster"].nunique()
-
-
-def _difference(paired: pd.DataFrame, level: float, resamples: int, seed: int) -> Comparison:
-    both = {"a": paired["a"], "b": paired["b"]}
-    resampled = resample_means(both, paired["cluster"], [("a", "b")], resamples=resamples, seed=seed)
-    return resampled.comparison("a", "b", level)
+def _families(
+    records: Records, metrics: list[str], pairs: list[tables.Pair], *, resamples: int, seed: int
+) -> Iterator[tables.Family]:
+    """The systems on the queries of each type, in the order of the first system; all must have ranked the same ones."""
+    runs = {name: run.queries.set_index("query_id") for name, run in records.runs.items()}
+    for metric in metrics:
+        per_query(next(iter(records.runs.values())), metric)
+    first = next(iter(runs.values()))
+    assert all(set(run.index) == set(first.index) for run in runs.values()), "systems evaluated on different queries"
+    for kind in TYPES:
+        queries = of_type(first, kind)
+        if len(queries):
+            values = {name: run.loc[queries.index, metrics] for name, run in runs.items()}
+            size = {"n_queries": len(queries), "n_clusters": queries["cluster"].nunique()}
+            resampled = resample_means(values, queries["cluster"], pairs, resamples=resamples, seed=seed)
+            yield tables.Family({"type": kind, **size}, resampled)

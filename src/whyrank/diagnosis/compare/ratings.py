@@ -3,18 +3,17 @@
 Shapes: N rated rows · T targets · F folds
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from whyrank.diagnosis.compare import tables
 from whyrank.findings.records import Records
-from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.metrics.ratings import mean_column_spearman
-from whyrank.measure.significance.resampling import holm
-from whyrank.measure.significance.statistics import Resampled, resample_spearman
+from whyrank.measure.significance.statistics import resample_spearman
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,15 +67,22 @@ def compare_ratings(records: Records, *, level: float, resamples: int, seed: int
     resampled = resample_spearman(
         predictions, first.label_NT, first.group_N, list(roles), resamples=resamples, seed=seed
     )
-    columns = [row for name in systems for row in _column_rows(name, first.targets, resampled, level)]
+    family = tables.Family({"n_rows": len(first.fold_N)}, resampled)
+    means = tables.system_table([family], SYSTEM_COLUMNS[:4], level=level)
+    rest = pd.DataFrame(
+        [_system_row(name, one) for name, one in systems.items()], columns=["system", *SYSTEM_COLUMNS[4:]]
+    )
+    columns = tables.system_table(
+        [family], ["system", "statistic", *COLUMN_COLUMNS[2:]], level=level, statistics=first.targets
+    )
     return Ratings(
         n_rows=len(first.fold_N),
         n_groups=len(np.unique(first.group_N)),
         folds=len(np.unique(first.fold_N)),
         targets=pd.DataFrame(_target_rows(first), columns=TARGET_COLUMNS),
-        systems=_table([_system_row(name, one, resampled, level) for name, one in systems.items()], SYSTEM_COLUMNS),
-        columns=_table(columns, COLUMN_COLUMNS),
-        comparisons=_comparisons(len(first.fold_N), roles, resampled, level),
+        systems=means.merge(rest, on="system"),
+        columns=columns.rename(columns={"statistic": "target"}),
+        comparisons=tables.difference_table([family], roles, DIFFERENCE_COLUMNS, level=level),
         is_first=any(record.is_for_ratings for record in records.finetune.values()),
     )
 
@@ -111,18 +117,13 @@ def undefined(rated: Ratings) -> list[str]:
     return [f"{row.system} on {row.target}: {row.reason}" for row in rows.itertuples()]
 
 
-def _roles(records: Records) -> dict[tuple[str, str], str]:
+def _roles(records: Records) -> dict[tables.Pair, str]:
     """What b is to a; without pretraining only what starts from the base encoder is compared."""
-    runs = {name for name, run in records.runs.items() if run.ratings is not None}
-    systems = records.systems
-    baseline = next((system for system in systems.baselines if system in runs), "")
+    systems, runs = records.systems, [name for name, run in records.runs.items() if run.ratings is not None]
+    baseline = next((system for system in systems.baselines if system in runs), None)
     is_pretrained = records.barlow is not None and len(records.barlow.history) > 0
-    named = {(a, baseline if role == BEST_BASELINE else role): role for a, role in systems.rating_comparisons()}
-    return {
-        pair: role
-        for pair, role in named.items()
-        if set(pair) <= runs and (is_pretrained or not systems.is_pretrained(pair[0]))
-    }
+    pairs = [(a, b) for a, b in systems.rating_comparisons() if is_pretrained or not systems.is_pretrained(a)]
+    return tables.roles(pairs, runs, baseline)
 
 
 def _target_rows(one: Rated) -> Iterator[tuple[object, ...]]:
@@ -131,30 +132,10 @@ def _target_rows(one: Rated) -> Iterator[tuple[object, ...]]:
         yield name, len(label_N), float(label_N.mean()), float(label_N.std()), *shares, len(np.unique(label_N))
 
 
-def _system_row(name: str, one: Rated, resampled: Resampled, level: float) -> tuple[object, ...]:
+def _system_row(name: str, one: Rated) -> tuple[object, ...]:
+    """Its name, the snapped value, the mean and the ends of the folds, and the number of undefined columns."""
     snapped = mean_column_spearman(one.snapped_NT, one.label_NT, one.targets)
     folds = [mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value for _, part in by_fold(one)]
-    known = [value for value in folds if value is not None]
-    over_folds = (np.mean(known), min(known), max(known)) if known else (None, None, None)
-    undefined = int(np.isnan(resampled.value[name]).sum())
-    return name, *resampled.interval(name, level), snapped.value, *over_folds, undefined
-
-
-def _column_rows(name: str, targets: list[str], resampled: Resampled, level: float) -> Iterator[tuple[object, ...]]:
-    for i, (target, reason) in enumerate(zip(targets, resampled.reason[name], strict=True)):
-        yield name, target, *resampled.interval(name, level, i), reason
-
-
-def _comparisons(n_rows: int, roles: Mapping[tuple[str, str], str], resampled: Resampled, level: float) -> pd.DataFrame:
-    rows: list[tuple[object, ...]] = [
-        (a, b, role, *resampled.comparison(a, b, level), n_rows, resampled.why(a, b)) for (a, b), role in roles.items()
-    ]
-    table = _table(rows, [name for name in DIFFERENCE_COLUMNS if name != "p_holm"])
-    table.insert(DIFFERENCE_COLUMNS.index("p_holm"), "p_holm", holm(table["p"].to_numpy(dtype=float)))
-    return table
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = ("value", "low", "high", "snapped", "fold_mean", "fold_low", "fold_high", "difference", "p")
-    return table.astype({name: float for name in numbers if name in table})
+    known = [value for value in folds if value is not None] or [np.nan]
+    undefined = len(mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).undefined)
+    return name, np.nan if snapped.value is None else snapped.value, np.mean(known), min(known), max(known), undefined

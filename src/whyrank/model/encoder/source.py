@@ -173,7 +173,7 @@ def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA2
 def scratch(texts: Iterable[str], *, pooling: str, attention_dropout: float, vocabulary: int = 8000) -> Encoder:
     """A BERT of 4 layers and 256 features with random weights, and a WordPiece vocabulary of the texts themselves.
 
-    For languages and domains that no published encoder knows; expect it below the lexical floors on small data.
+    For languages and domains that no published encoder knows; expect it below the lexical baselines on small data.
     """
     wordpiece = tokenizers.BertWordPieceTokenizer(learnt_vocabulary(list(texts), vocabulary))
     tokenizer = transformers.PreTrainedTokenizerFast(

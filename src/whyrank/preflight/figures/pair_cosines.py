@@ -8,7 +8,7 @@ import pandas as pd
 
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.prepared import Prepared
-from whyrank.lexical.pairs import tfidf_pairs
+from whyrank.lexical.ranking import tfidf_pairs
 from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.encoder import Encoder
 

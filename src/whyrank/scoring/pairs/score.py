@@ -13,7 +13,7 @@ import pandas as pd
 
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, STS_YEARS, Prepared
-from whyrank.lexical import pairs as pair_words
+from whyrank.lexical import ranking as words
 from whyrank.measure.metrics.correlation import Correlation, Kind, correlate, mean_defined
 from whyrank.scoring.search import tiles
 
@@ -45,7 +45,7 @@ class Summary(NamedTuple):
     lists: pd.DataFrame
 
 
-def judged(texts: Prepared, seed: int) -> dict[str, pd.DataFrame]:
+def pairs_to_score(texts: Prepared, seed: int) -> dict[str, pd.DataFrame]:
     """`pairs`, those of the test, and `training_pairs`, an even draw of the others, as `Prepared.pairs_of` gives them.
 
     Without test pairs nothing is judged; at most TRAINING_PAIRS are drawn, in their order.
@@ -64,7 +64,7 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     head of the similarity task; where that has none of its own, through the one for queries: neither text of a pair is
     the answer to the other, and through two heads that differ a text would not even be like itself.
     """
-    # The floors and the summary should not wait for torch.
+    # The baselines and the summary should not wait for torch.
     import torch
 
     from whyrank.model.encoder import vector_cache
@@ -87,8 +87,8 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
 
 
 def predict_tfidf(pairs: pd.DataFrame) -> pd.DataFrame:
-    """pair_id and prediction of the lexical floor, `pair_words.tfidf_pairs`."""
-    return _table(pairs, pair_words.tfidf_pairs(pairs["text1"].tolist(), pairs["text2"].tolist()))
+    """pair_id and prediction of the lexical baseline, `words.tfidf_pairs`."""
+    return _table(pairs, words.tfidf_pairs(pairs["text1"].tolist(), pairs["text2"].tolist()))
 
 
 def _table(pairs: pd.DataFrame, cosine_N: np.ndarray) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def _table(pairs: pd.DataFrame, cosine_N: np.ndarray) -> pd.DataFrame:
 def judge(pairs: Mapping[str, pd.DataFrame], predicted: Mapping[str, pd.DataFrame]) -> Judged:
     """What is recorded of a system; nothing where it predicted nothing.
 
-    pairs, predicted   as `judged` gives them, and `predict` for each part
+    pairs, predicted   as `pairs_to_score` gives them, and `predict` for each part
     """
     if "pairs" not in predicted:
         return NOTHING

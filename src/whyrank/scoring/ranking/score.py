@@ -27,7 +27,7 @@ class Run(NamedTuple):
     top: pd.DataFrame  # query_id, rank, answer_id, score
 
 
-def judged(prepared: Prepared, split: str) -> np.ndarray:
+def queries_with_relevant(prepared: Prepared, split: str) -> np.ndarray:
     """Row numbers of the queries of a split that have a relevant answer, ascending."""
     query_Q = np.intersect1d(prepared.rows(split), prepared.relevant["query"])
     if len(query_Q) == 0:

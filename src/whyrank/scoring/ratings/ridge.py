@@ -16,7 +16,7 @@ from whyrank.measure.metrics.ratings import column_spearman, snap, snap_helps
 
 # Of products whose diagonal is about 1. On Stack Exchange most targets take 3, the others a neighbour.
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
-# Parts into which the training rows of a fold are dealt, by group, to choose a strength.
+# Parts into which the training rows of a fold are split, by group, to choose a strength.
 PARTS = 4
 # Rows fitted on at most, evenly drawn from the training rows: products of so many take 600 MB, their solution a minute.
 # Those with the rows to predict come on top, 1.3 GB in all for 30,000 rows in five folds.

@@ -26,7 +26,7 @@ def features(system: "System", rows: list[Row], encoder: Encoder) -> np.ndarray:
     u and v are what a head of the ratings task would see, after the head that the system has for it, not of unit
     length. Each different text is encoded once.
     """
-    # The floors and the summary should not wait for torch.
+    # The baselines and the summary should not wait for torch.
     import torch
 
     from whyrank.model.encoder import vector_cache
