@@ -30,6 +30,11 @@ def main() -> None:
         export(arguments.system, arguments.folder)
     elif arguments.command == "post-mortem":
         compare(arguments.topic, arguments.overrides)
+    elif arguments.command == "schema":
+        # Imported only here: the other commands need no pydantic.
+        from whyrank.core.options import params
+
+        print(params.schema())
     elif arguments.name is None:
         for name in scenario.names(SCENARIOS):
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
@@ -64,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
     )
     why.add_argument("topic", help="for instance ratings")
     why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    add(
+        "schema",
+        "print the JSON schema of params.yaml, which editors read",
+        "It has the meaning, bounds and choices of every key; params.schema.json is a copy.",
+    )
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",

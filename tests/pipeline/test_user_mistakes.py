@@ -79,13 +79,16 @@ def test_an_unknown_key_through_an_experiment(clone):
     assert "Traceback" not in result.stderr
     # ... unless the user asks it to append one.
     line = only_error(clone.run("dvc", "exp", "run", "-S", "+prepare.nope=1", "prepare"))
-    assert line.startswith("error: params.yaml: unknown key `prepare.nope`; known keys are ratings, source, hub, ")
+    assert line.startswith("error: params.yaml: `prepare.nope` is unknown; known here are ")
     assert outputs(clone) == []
 
 
 def test_a_value_of_another_type_through_an_experiment(clone):
     line = only_error(clone.run("dvc", "exp", "run", "-S", "prepare.near_duplicate=high", "prepare"))
-    assert line == "error: params.yaml: `prepare.near_duplicate` is 'high' (str), expected float"
+    assert line == (
+        "error: params.yaml: `prepare.near_duplicate` is 'high'; it takes a number above 0 to 1; "
+        "use -S prepare.near_duplicate=0.8"
+    )
     assert outputs(clone) == []
 
 

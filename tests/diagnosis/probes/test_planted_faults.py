@@ -1,8 +1,7 @@
 """One fault at a time: its probe speaks, and no other that the fault does not imply."""
 
-import dataclasses
+import copy
 import shlex
-import typing
 from dataclasses import replace
 from typing import Any
 
@@ -59,50 +58,22 @@ def test_the_fix_of_every_finding_is_a_set_of_valid_parameters_or_an_action(code
         assert all(np.isfinite(evidence.value) for evidence in finding.evidence)
 
 
-SECTIONS = {
-    "encoder": params.Encoder,
-    "prepare": params.Prepare,
-    "pretrain_barlow": params.PretrainBarlow,
-    "finetune_rank": params.FinetuneRank,
-}
+# A fix may set the labels or the range of any source of pairs.
+SOURCE = {"name": "", "use": "train", "kind": "classes", "path": "pairs.csv", "labels": {"yes": 1.0, "no": 0.0}}
 
 
-def apply_to_parameters(overrides: dict[str, Any]) -> None:
-    """Set the overrides in parameters of the right types; core.params refuses an unknown key or a wrong value."""
-    for name, kind in SECTIONS.items():
-        section = valid_section(kind)
-        for key, value in overrides.items():
-            first, *path = key.split(".")
-            assert first in SECTIONS, key
-            if first == name:
-                inner = section
-                for part in path[:-1]:
-                    inner = entry(inner, int(part)) if part.isdigit() else inner[part]
-                inner[path[-1]] = value
-        params.section({name: section}, name, kind)
-
-
-def entry(sources: list[dict[str, Any]], number: int) -> dict[str, Any]:
-    """An entry of the one list of sections that there is, made where it is missing."""
-    sources += [valid_section(params.PairSource) for _ in range(len(sources), number + 1)]
-    return sources[number]
-
-
-def valid_section(kind: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(kind)
-    return {field.name: valid_value(hints[field.name]) for field in dataclasses.fields(kind)}
-
-
-def valid_value(hint: Any) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return valid_section(hint)
-    if typing.get_origin(hint) is typing.Literal:
-        return typing.get_args(hint)[0]
-    if typing.get_origin(hint) is typing.Union:
-        return {} if typing.get_origin(typing.get_args(hint)[0]) is dict else []
-    if typing.get_origin(hint) is dict:
-        return {}
-    return {int: 1, float: 0.5, str: "text", bool: False}.get(hint, [])
+def apply_to_parameters(fix: dict[str, Any]) -> None:
+    """Set a fix in the shipped parameters, which must take it: every key there, every value sound."""
+    values = copy.deepcopy(SHIPPED)
+    sources = [SOURCE | {"name": f"set {number}"} for number in range(4)]
+    values["prepare"]["pairs"]["sources"] = sources
+    for key, value in fix.items():
+        *path, last = key.split(".")
+        at: Any = values
+        for part in path:
+            at = at[int(part)] if part.isdigit() else at[part]
+        at[last] = value
+    params.check(values)
 
 
 @pytest.mark.parametrize("override", [{"finetune_rank.head.knid": "residual"}, {"finetune_rank.epochs": "4"}])

@@ -47,3 +47,4 @@ class PretrainBarlow(BarlowBatches, Optimisation):
     def faults(self) -> Iterator[Fault]:
         yield from BarlowBatches.faults(self)
         yield from Optimisation.faults(self)
+        yield from self.never_learns(self.steps)

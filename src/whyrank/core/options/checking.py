@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.sections import FILE, PLAIN, WORD, Fault
@@ -35,6 +36,30 @@ Place = Sequence[str | int]
 adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # built once, whoever asks
 
 
+class Untitled(GenerateJsonSchema):
+    """A key says itself what it is called."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+@cache
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a kind of options, each reference in it replaced by what it refers to."""
+    schema = adapter(kind).json_schema(schema_generator=Untitled)
+
+    def whole(node: Any) -> Any:
+        if isinstance(node, list):
+            return [whole(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        named = schema["$defs"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else {}
+        return {name: whole(value) for name, value in {**named, **node}.items() if name not in ("$ref", "$defs")}
+
+    found: dict[str, Any] = whole(schema)
+    return found
+
+
 def typed(kind: type[T], value: Any, place: str) -> T:
     """`value` as `kind`; `place` is its key. Raises UserError with a line for each fault, which names the full key."""
     try:
@@ -48,7 +73,7 @@ def typed(kind: type[T], value: Any, place: str) -> T:
 
 def wrong_values(kind: Any, values: Any, error: ValidationError, place: str = "") -> list[str]:
     """A line for each value, key or missing key that `kind` does not take."""
-    schema, found, explained = adapter(kind).json_schema(), [], set()
+    schema, found, explained = schema_of(kind), [], set()
     errors = [(tuple(one["loc"]), one) for one in error.errors(include_url=False, include_context=False)]
     missing = {loc for loc, one in errors if one["type"] == "missing"}
     for loc, one in errors:
@@ -88,8 +113,6 @@ def remedy(key: str, node: dict[str, Any], value: Any = None) -> str:
 
 def takes(node: dict[str, Any]) -> str:
     """The values of a node of a JSON schema, in words."""
-    if "$ref" in node:
-        return "a section"
     if "oneOf" in node:
         return ", or ".join(takes(branch) for branch in node["oneOf"])
     if choices := node.get("enum") or ([node["const"]] if "const" in node else None):
@@ -99,7 +122,7 @@ def takes(node: dict[str, Any]) -> str:
     if "properties" in node:
         return f"a section with the keys {', '.join(node['properties'])}"
     if node.get("type") == "object":
-        return f"names, each with {takes(of_names(node))}"
+        return f"names, each with {takes(entries(node))}"
     name = KINDS[node["type"]]
     if node.get("minLength"):
         return f"{name} that is not empty"
@@ -109,28 +132,22 @@ def takes(node: dict[str, Any]) -> str:
     return " ".join([name, *(f"{word} {node[bound]:,.12g}" for word, bound in bounds if bound in node)])
 
 
-def of_names(node: dict[str, Any]) -> dict[str, Any]:
-    """What a node of a JSON schema takes under every name, which may have to follow a pattern."""
-    patterns = list(node.get("patternProperties", {}).values())
-    found: dict[str, Any] = patterns[0] if patterns else node["additionalProperties"]
-    return found
-
-
 def node_at(schema: dict[str, Any], loc: Place) -> dict[str, Any]:
     """The part of a JSON schema that describes a place in the values."""
-    node = schema
-    for part in (*loc, None):
-        if "$ref" in node:
-            node = {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in node.items() if k != "$ref"}}
-        if part is None:
-            break
+    for part in loc:
         if part in (WORD, PLAIN):
-            node = next(branch for branch in node["oneOf"] if ("const" in branch) == (part == WORD))
+            schema = next(branch for branch in schema["oneOf"] if ("const" in branch) == (part == WORD))
         elif isinstance(part, int):
-            node = node["items"]
+            schema = schema["items"]
         else:
-            node = node["properties"][part] if "properties" in node else of_names(node)
-    return node
+            schema = schema["properties"][part] if "properties" in schema else entries(schema)
+    return schema
+
+
+def entries(node: dict[str, Any]) -> dict[str, Any]:
+    """What stands under each name of a map whose names are free, or follow a pattern."""
+    found: dict[str, Any] = node.get("additionalProperties") or next(iter(node["patternProperties"].values()))
+    return found
 
 
 def conflicts(options: Any, place: str) -> Iterator[str]:

@@ -109,14 +109,33 @@ class FinetuneRank(RankBatches, Optimisation):
 
     def faults(self) -> Iterator[Fault]:
         yield from Optimisation.faults(self)
+        yield from self.never_learns(self.max_steps)
+        is_alone = self.batch_size == 1 and self.candidates == "batch" and not self.hard_negatives.count
+        if is_alone and self.objectives.rank.weight:
+            yield Fault("batch_size", "is 1: with `candidates: batch` a query has no other answer", ["batch_size=32"])
         if self.candidates == "all" and self.hard_negatives.count:
             yield Fault(
                 "hard_negatives.count",
                 f"is {self.hard_negatives.count}, but with `candidates: all` every answer is a candidate already",
                 ["hard_negatives.count=0", "candidates=batch"],
             )
+        yield from self._faults_of_attention()
         yield from self._faults_of_pairs()
         yield from self._faults_of_ratings()
+
+    def _faults_of_attention(self) -> Iterator[Fault]:
+        on, off = self.objectives.on, "tasks.cross_attention=false"
+        if not self.tasks.cross_attention:
+            return
+        if len(on) < 2:
+            said = f"takes two objectives or more, and {', '.join(on)} alone is on"
+            yield Fault("tasks.cross_attention", said, [off])
+            return
+        for name, objective in on.items():
+            kind = getattr(objective, "head", self.head).kind
+            if objective is not self.objectives.rank and kind != "residual":
+                said = f"takes a residual head of its own for each objective, and that of {name} is {kind}"
+                yield Fault("tasks.cross_attention", said, [f"objectives.{name}.head.kind=residual", off])
 
     def _faults_of_pairs(self) -> Iterator[Fault]:
         if not self.objectives.similarity.weight or not self.objectives.similarity.espresso.dims:

@@ -94,18 +94,19 @@ class Matryoshka:
     ] = Field(description="of each cut in the sum")
 
     def faults(self) -> Iterator[Fault]:
-        if len(self.dims) != len(self.weights):
+        out_of_order = list(increasing("dims", self.dims))
+        yield from out_of_order
+        if not out_of_order and len(self.dims) != len(self.weights):
             yield Fault(
                 "weights",
                 f"has {len(self.weights)} entries and `dims` {len(self.dims)}; give one weight for each",
                 [f"weights=[{','.join(['1.0'] * len(self.dims))}]"],
             )
-        yield from increasing("dims", self.dims)
 
 
 def increasing(key: str, values: list[int]) -> Iterator[Fault]:
-    if sorted(values) != values and len(set(values)) == len(values):
-        yield Fault(key, f"is {values}; name cuts from the smallest to the largest", [f"{key}={sorted(values)}"])
+    if sorted(values) != values:
+        yield Fault(key, f"is {values}; go from the smallest cut to the largest")
     yield from repeated(key, values)
 
 

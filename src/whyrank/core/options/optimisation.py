@@ -100,6 +100,15 @@ class Optimisation:
     )
     lora: Lora = Field(description="low-rank updates instead of the encoder's own weights")
 
+    def never_learns(self, steps: int) -> Iterator[Fault]:
+        """A fault where the encoder is to be trained and stays frozen for all of so many steps; 0: not known here."""
+        if self.train != "head" and 0 < steps <= self.freeze_steps:
+            yield Fault(
+                "freeze_steps",
+                f"is {self.freeze_steps:g}, and training has {steps} steps: the encoder would never learn",
+                ["freeze_steps=0.3", "train=head"],
+            )
+
     def faults(self) -> Iterator[Fault]:
         if self.lora.rank and self.train != "all":
             yield Fault(

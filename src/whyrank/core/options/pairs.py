@@ -78,7 +78,10 @@ class Pairs:
     )
 
     def faults(self) -> Iterator[Fault]:
-        yield from repeated("sources", [source.name for source in self.sources])
+        names = [source.name for source in self.sources]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield Fault(f"sources[{number}].name", f"is {name!r}, as of an earlier source; give each its own")
 
 
 @dataclass(frozen=True, config=CHECKED)

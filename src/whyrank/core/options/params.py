@@ -4,6 +4,7 @@ A stage gets only the values that it declares in dvc.yaml, so that an undeclared
 stale. The first stage that runs checks all others' sections, too: a slip in the last one costs no training.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ __all__ = [
     "Tokens",
     "check",
     "load",
+    "schema",
     "section",
     "seed",
     "system",
@@ -161,6 +163,14 @@ def check(values: Any) -> None:
         raise UserError(*lines) from None
     if lines := list(checking.conflicts(found, "")):
         raise UserError(*lines)
+
+
+def schema() -> str:
+    """The JSON schema of params.yaml, by which editors complete, explain and check it."""
+    found = checking.adapter(Params).json_schema(schema_generator=checking.Untitled)
+    return json.dumps(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}, indent=1, ensure_ascii=False
+    )
 
 
 def section(values: dict[str, Any], name: str, kind: type[T]) -> T:
