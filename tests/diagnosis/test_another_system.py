@@ -1,0 +1,55 @@
+"""A seventh system, which is an entry of params.yaml and a run, is compared and reported like the others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from whyrank.core.options.systems import System
+from whyrank.diagnosis.compare.ranking import comparisons, system_table
+from whyrank.diagnosis.report.content import gather
+from whyrank.diagnosis.report.html import render_html
+from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.plots import looks_of
+from whyrank.findings.systems import BEST_BASELINE, Systems
+
+from .test_report import CHOICES
+
+NAME = "base-cls"
+DRAWS = {"level": 0.95, "resamples": 200, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def seven(recorded):
+    """The base encoder once more, a little worse."""
+    own = System("encoder", "zero-shot", "models/base", pooling="cls")
+    systems = Systems({**recorded.systems.options, NAME: own}, recorded.systems.inits)
+    base = recorded.runs["base"]
+    queries = base.queries.assign(**{"accuracy@1": base.queries["accuracy@1"].where(base.queries.index % 10 > 0, 0.0)})
+    return replace(recorded, systems=systems, runs={**recorded.runs, NAME: replace(base, queries=queries)})
+
+
+def test_it_is_scored_and_compared_with_an_interval(seven, recorded):
+    table, before = (comparisons(records, "accuracy@1", **DRAWS) for records in (seven, recorded))
+    row = table.query("a == @NAME and type == 'all'").iloc[0]
+    assert row["role"] == BEST_BASELINE and row["b"] in seven.systems.baselines
+    assert row["low"] < row["difference"] < row["high"] and np.isfinite(row["p_holm"])
+    others = table[table["a"] != NAME].reset_index(drop=True)
+    assert others.drop(columns="p_holm").equals(before.drop(columns="p_holm"))
+    assert NAME in set(system_table(seven, **DRAWS)["system"])
+
+
+def test_the_report_has_it_in_its_tables_and_figures(seven):
+    content = gather(seven, [], **CHOICES)
+    text, page = render_markdown(content), render_html(content)
+    value = content.systems.query("system == @NAME and type == 'all' and metric == 'accuracy@1'")["value"].iloc[0]
+    line = next(line for line in text.splitlines() if line.startswith(f"| {NAME} "))
+    assert f"{value:.3f}" in line
+    assert any(f"{NAME} \u2212 " in line for line in text.splitlines())
+    assert page.count(f'<span class="name">{NAME}</span> <span class="role">pretrained encoder (zero-shot)') >= 1
+    assert f"Centroids before projection ({NAME})" in page
+
+
+def test_its_marks_are_no_other_systems(seven):
+    looks = [tuple(look.values()) for look in looks_of(seven.systems).values()]
+    assert len(set(looks)) == len(looks)

@@ -1,0 +1,69 @@
+"""One function scores a system of any kind, on the same queries, answers and pairs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whyrank.core.options.params import Encoder, Evaluate
+from whyrank.core.options.systems import System
+from whyrank.core.prepared import PAIR_COLUMNS
+from whyrank.model import system
+from whyrank.scoring.scored import Tasks
+from whyrank.scoring.systems import score
+
+ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
+EVALUATE = Evaluate([1, 3], [3], [3], "", keep=5, pair_tokens=16)
+BASELINES = {kind: System(kind, "baseline", "src") for kind in ("tfidf", "bm25")}
+
+
+@pytest.fixture
+def tasks(topics, tiny_encoder):
+    """The small ranking set with two test pairs of its answers."""
+    texts = topics.answers["raw_text"].tolist()
+    first = len(topics.token_ids)
+    pairs = pd.DataFrame(
+        {"pair_id": ["p0", "p1"], "source": "own", "subset": "", "use": "test", "first": first,
+         "second": [first, first + 1], "label": [1.0, 0.0]}
+    ).reindex(columns=PAIR_COLUMNS)  # fmt: skip
+    pair_texts = pd.DataFrame({"text": texts[:2], "input_ids": tiny_encoder.tokenise(texts[:2], 16)})
+    return Tasks(replace(topics, pairs=pairs, pair_texts=pair_texts), EVALUATE, ENCODER, seed=0)
+
+
+@pytest.fixture
+def folder(tiny_folder):
+    return str(tiny_folder)
+
+
+@pytest.mark.parametrize("kind", ["tfidf", "bm25", "encoder"])
+def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks, folder, kind, tmp_path):
+    scored = score(BASELINES.get(kind) or System(kind, "zero-shot", folder), tasks)
+    tested = tasks.texts.queries.query("split == 'test'")["query_id"].tolist()
+    assert scored.run.queries["query_id"].tolist() == tested
+    assert scored.metrics["accuracy@1_all"] == scored.run.queries["accuracy@1"].mean()
+    assert all(np.isfinite(value) for value in scored.metrics.values())
+    scored.write(tmp_path / "run", "its-name")
+    files = {"queries.parquet", "top.parquet", "run.trec"}
+    files |= {"query_vectors.npy", "answer_vectors.npy"} if kind == "encoder" else set()
+    files |= {"pairs.parquet", "pair_lists.csv"} if kind != "bm25" else set()
+    assert {file.name for file in (tmp_path / "run").iterdir()} == files
+    assert (tmp_path / "run" / "run.trec").read_text().splitlines()[0].endswith(" its-name")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_an_encoder_under_another_pooling_has_the_vectors_of_that_pooling(tasks, folder, make_encoder, pooling):
+    found = score(System("encoder", "zero-shot", folder, pooling=pooling), tasks).vectors
+    ids = tasks.texts.token_ids
+    expected = make_encoder(pooling=pooling).encode(ids, batch_tokens=2048, precision="fp32")
+    np.testing.assert_allclose(found.answer_AD, expected[: len(tasks.texts.answers)], atol=1e-5)
+
+
+def test_without_a_pooling_of_its_own_an_encoder_is_read_as_it_was_made(tasks, make_encoder, tmp_path):
+    for pooling in ("mean", "cls"):
+        system.save(system.untrained(make_encoder(pooling=pooling)), tmp_path / pooling, longest=16)
+    vectors = {pooling: score(System("encoder", "zero-shot", str(tmp_path / pooling)), tasks).vectors
+               for pooling in ("mean", "cls")}  # fmt: skip
+    assert not np.allclose(vectors["mean"].answer_AD, vectors["cls"].answer_AD)
+    again = score(System("encoder", "zero-shot", str(tmp_path / "mean"), pooling="cls"), tasks).vectors
+    np.testing.assert_array_equal(again.answer_AD, vectors["cls"].answer_AD)

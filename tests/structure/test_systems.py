@@ -1,0 +1,80 @@
+"""A system is one entry of params.yaml: nothing in the code knows one by its name."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from whyrank.core.options.systems import ROLES, Kind
+from whyrank.scoring.systems import KINDS
+
+from .stage_files import PARAMS, ROOT
+
+# The same word for another thing.
+OTHERWISE = {
+    "base": {"src/whyrank/core/options/params.py", "src/whyrank/core/options/systems.py"},  # an example in the schema
+    "barlow": {  # the same; the stage and its objective
+        "src/whyrank/core/options/params.py",
+        "src/whyrank/training/barlow/objective.py",
+        "src/whyrank/diagnosis/report/__init__.py",
+    },
+    "tfidf": {  # the kind of a system, the choice of sentences, a column of similarities of words
+        "src/whyrank/core/options/systems.py",
+        "src/whyrank/scoring/systems.py",
+        "src/whyrank/core/options/prepare.py",
+        "src/whyrank/data/ranking/selection.py",
+        "src/whyrank/preflight/probes/truncation.py",
+        "src/whyrank/preflight/figures/label_agreement.py",
+    },
+    "bm25": {"src/whyrank/core/options/systems.py", "src/whyrank/scoring/systems.py"},
+}
+
+
+def literals(tree: ast.AST) -> Iterator[str]:
+    """Every string of a file, the parts of formatted ones too, but no docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and node.body
+                  and isinstance(node.body[0], ast.Expr)}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def named(file: Path, names: set[str]) -> set[str]:
+    """The systems that a file knows: as a whole string, or where it puts a name together by its ending."""
+    own = str(file.relative_to(ROOT))
+    allowed = {name for name, files in OTHERWISE.items() if own in files}
+    said = set(literals(ast.parse(file.read_text(encoding="utf-8"))))
+    endings = {name for name in names if "-" in name and any(name in text.split() for text in said)}
+    return (said & names | endings) - allowed
+
+
+@pytest.mark.parametrize("folder", ["src", "stages"])
+def test_no_source_file_names_a_system(folder):
+    names = set(PARAMS["systems"])
+    found = {
+        str(file.relative_to(ROOT)): known for file in (ROOT / folder).rglob("*.py") if (known := named(file, names))
+    }
+    assert found == {}
+
+
+def test_the_ending_of_tuned_systems_stands_in_one_place():
+    files = [file for folder in ("src", "stages") for file in (ROOT / folder).rglob("*.py")]
+    ending = [
+        file
+        for file in files
+        if any("-tuned" in text for text in literals(ast.parse(file.read_text(encoding="utf-8"))))
+    ]
+    assert [str(file.relative_to(ROOT)) for file in ending] == ["src/whyrank/core/options/systems.py"]
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_files_that_mean_something_else_by_a_name_do_so(name):
+    for file in OTHERWISE[name]:
+        assert name in literals(ast.parse((ROOT / file).read_text(encoding="utf-8"))), file
+
+
+def test_every_kind_has_its_roles_and_a_function_that_scores_it():
+    assert set(KINDS) == set(ROLES) == set(get_args(Kind))
