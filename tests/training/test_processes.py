@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,35 +17,66 @@ from whyrank.core import processes
 from whyrank.core.options import params
 from whyrank.model import system
 
+from . import job
+
 JOB = Path(__file__).with_name("job.py")
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=64, trust_remote_code=False)
 
 
-def start(folder, prepared, make_encoder, what, options, **job):
+def start(folder, prepared, make_encoder, what, options, **changes):
     """Put down what job.py reads."""
     system.save(system.untrained(make_encoder()), folder / "start", longest=16)
-    job = {"dropout": 0.0, "keeps_last": True, "stop_last_process_at": 0} | job
-    job |= {"what": what, "prepared": prepared, "options": options, "encoder": ENCODER}
-    (folder / "job.pickle").write_bytes(pickle.dumps(job))
+    asked = {"dropout": 0.0, "keeps_last": True, "stop_last_process_at": 0} | changes
+    asked |= {"what": what, "prepared": prepared, "options": options, "encoder": ENCODER}
+    (folder / "job.pickle").write_bytes(pickle.dumps(asked))
 
 
 def launched(folder, count):
-    """Run the job with `count` processes and a cache of its own, so that neither finds what the other left."""
-    command = [sys.executable, str(JOB), str(folder)]
-    if count > 1:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        command = [sys.executable, *launcher, str(JOB), str(folder)]
+    """Run the job under torchrun, with a cache of its own, so that no number of processes finds another's files."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    command = [sys.executable, *launcher, str(JOB), str(folder)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=200, env=surroundings(folder, count), check=False
+    )
+
+
+def surroundings(folder, count):
     source = str(JOB.parents[2] / "src")
-    surroundings = {"WHYRANK_CACHE": str(folder / f"cache-{count}"), "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=os.environ | surroundings)
+    own = {"WHYRANK_CACHE": str(folder / f"cache-{count}"), "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+    return os.environ | own
 
 
-def torchrun(folder, count):
-    """The weights and the history that the job ends with."""
-    done = launched(folder, count)
-    assert done.returncode == 0, done.stderr
+def ended(folder, count):
+    """The weights and the history that the job ends with: one process is this one, two are started by hand.
+
+    torchrun sets the same variables, and imports torch for seconds before it does.
+    """
+    if count == 1:
+        with pytest.MonkeyPatch.context() as patch, deterministic():
+            patch.setenv("WHYRANK_CACHE", str(folder / "cache-1"))
+            job.run(folder)
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        shared = surroundings(folder, count) | {"WORLD_SIZE": str(count)}
+        shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, str(JOB), str(folder)]
+        started = [
+            subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=shared | {"RANK": one, "LOCAL_RANK": one})
+            for one in map(str, range(count))
+        ]
+        said = [process.communicate(timeout=200)[1] for process in started]
+        assert [process.returncode for process in started] == [0] * count, said
     weights = torch.load(folder / f"weights-0-of-{count}.pt", weights_only=True)
     return weights, pd.read_csv(folder / f"history-{count}.csv")
+
+
+@contextmanager
+def deterministic():
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(before)
 
 
 CASES = {
@@ -109,7 +142,7 @@ def test_two_processes_take_the_steps_of_one(case, paired, make_encoder, options
         | ({"epochs": 5 if changes["train"] == "head" else 2} if what == "finetune" else {})
     )
     start(tmp_path, paired, make_encoder, what, options(section, kind, changes))
-    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    (one, history), (two, of_two) = ended(tmp_path, 1), ended(tmp_path, 2)
     assert len(history) >= 6
     for column in ("loss", "gradient_norm"):
         assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-5, abs=1e-5), column
@@ -134,7 +167,7 @@ def test_two_processes_take_the_steps_of_one_with_an_encoder_for_each_side_of_ra
     changes |= {"objectives.rank.weight": 0.0, f"{of}.weight": 1.0, f"{of}.batch_size": 9, f"{of}.encoders": "two"}
     chosen = options("finetune_rank", params.FinetuneRank, changes)
     start(tmp_path, replace(rated_apart, held_out=0), make_encoder, "finetune", chosen)
-    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    (one, history), (two, of_two) = ended(tmp_path, 1), ended(tmp_path, 2)
     # `moved_block_1` counts the weights of both encoders.
     for column in ("loss", "gradient_norm", "moved_block_1"):
         assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-4, abs=1e-6), column
@@ -151,7 +184,7 @@ def test_two_processes_take_the_steps_of_one_over_several_blocks(paired, make_en
     changes |= {f"{of}.espresso.dims": [8], f"{of}.espresso.align_weight": 0.1}
     changes |= {"encoder_learning_rate": 2e-5, "learning_rate": 1e-4}
     start(tmp_path, paired, make_encoder, "finetune", options("finetune_rank", params.FinetuneRank, changes))
-    (one, history), (two, of_two) = torchrun(tmp_path, 1), torchrun(tmp_path, 2)
+    (one, history), (two, of_two) = ended(tmp_path, 1), ended(tmp_path, 2)
     for column in ("loss", "gradient_norm", "similarity_alignment"):
         assert of_two[column].tolist() == pytest.approx(history[column].tolist(), rel=1e-4, abs=1e-5), column
     for name, tensor in one.items():
@@ -168,7 +201,7 @@ def test_with_dropout_in_the_encoder_too_all_processes_end_with_the_same_weights
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "head.kind": "mlp", "epochs": 1}
     chosen = options("finetune_rank", params.FinetuneRank, changes | {"encoder_learning_rate": 1e-3})
     start(tmp_path, topics, make_encoder, "finetune", chosen, dropout=0.2)
-    first, _ = torchrun(tmp_path, 2)
+    first, _ = ended(tmp_path, 2)
     other = torch.load(tmp_path / "weights-1-of-2.pt", weights_only=True)
     assert all(torch.equal(other[name], tensor) for name, tensor in first.items())
 
@@ -188,7 +221,7 @@ def test_a_signal_to_one_process_ends_all_after_one_step_and_a_new_run_ends_as_a
     (checkpoint,) = stopped.glob("cache-2/checkpoints/*/*.checkpoint")
     assert checkpoint.stem == "step-000000005"
     # A new run that did not go on after step 5 would be stopped there again.
-    (undisturbed, history), (resumed, of_resumed) = torchrun(whole, 2), torchrun(stopped, 2)
+    (undisturbed, history), (resumed, of_resumed) = ended(whole, 2), ended(stopped, 2)
     pd.testing.assert_frame_equal(of_resumed, history, check_exact=True)
     assert len(history) > 5
     assert all(torch.equal(resumed[name], tensor) for name, tensor in undisturbed.items())
