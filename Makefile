@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+# Processes of the fast tests; each imports torch, so that more than the cores help nobody.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Nothing here needs a model hub; a library that asks one anyway should fail at once, not hang.
 export HF_HUB_OFFLINE ?= 1
@@ -16,7 +18,7 @@ repro: $(VENV)/installed
 	@echo "Report: $(CURDIR)/metrics/diagnose/report.html (for a terminal: metrics/diagnose/report.md)"
 
 test: $(VENV)/installed-test lint
-	python -m pytest -m "not slow"
+	python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
 
 slow: $(VENV)/installed-test
 	python -m pytest -m slow

@@ -4,6 +4,7 @@ torch and transformers are imported inside the fixtures, so that the tests of da
 """
 
 import copy
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,12 +83,16 @@ PINNED = {
         "early_stopping.patience": 8,
     },
 }
+CACHES = itertools.count()
 FILLER = ["the", "my", "i", "you", "please", "how", "when", "about", "for", "a"]
 
 
 @pytest.fixture(autouse=True)
-def no_test_reads_or_writes_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path / "cache"))
+def no_test_reads_or_writes_the_cache_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each test has a cache of its own, a folder that is made only when something is kept there."""
+    monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))))
 
 
 @pytest.fixture(scope="session")

