@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from whyrank.measure.metrics.correlation import spearman
+from whyrank.measure.metrics.correlation import influence, spearman
 from whyrank.measure.metrics.ratings import column_spearman
-from whyrank.measure.significance.statistics import Resampled, influence, mean_of, resample_spearman
+from whyrank.measure.significance.statistics import Resampled, mean_of, resample_spearman
 
 DRAW = {"resamples": 500, "seed": 3}
 

@@ -2,7 +2,7 @@
 
 A correlation that does not exist says why, instead of passing as a number: a collapsed system is no system at chance.
 
-Shapes: N rows · C columns · G runs of equal values
+Shapes: N rows · C columns · G runs of equal values · U different values
 """
 
 import math
@@ -46,16 +46,8 @@ def spearman(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> Correlation
     return correlate(prediction_N, label_N, "spearman")
 
 
-def pearson(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> Correlation:
-    """Covariance over the product of the standard deviations, in float64.
-
-    prediction_N, label_N   (N,) real numbers of any dtype and unit
-    """
-    return correlate(prediction_N, label_N, "pearson")
-
-
 def correlate(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike, kind: Kind) -> Correlation:
-    """`spearman` or `pearson`. Cost N log N or N."""
+    """`spearman`, or Pearson's: covariance over the product of the standard deviations, in float64. Cost N log N."""
     prediction, label = as_lists(prediction_N, label_N)
     reason = why_undefined(prediction, label)
     if reason:
@@ -127,6 +119,32 @@ def centred_ranks(value_N: Floats) -> Floats:
     rank_N = np.empty(n_rows)
     rank_N[order_N] = sorted_rank_N
     return rank_N
+
+
+def influence(prediction_N: Floats, label_N: Floats) -> Floats:
+    """(N,) what one more weight on a row does to Spearman's correlation, times N; of mean 0.
+
+    prediction_N, label_N   (N,) float64, neither constant
+    With mid-ranks a, b in shares of N and C, V, W the means of ab, a^2, b^2, the correlation is C / sqrt(V W). A row
+    moves each mean by its own product, and by raising the ranks of all rows above it. Cost N log N.
+    Croux and Dehon 2010, "Influence functions of the Spearman and Kendall correlation measures".
+    """
+    a_N, b_N = centred_ranks(prediction_N) / len(label_N), centred_ranks(label_N) / len(label_N)
+    covariance, of_a, of_b = (a_N * b_N).mean(), (a_N**2).mean(), (b_N**2).mean()
+    own_N = a_N * b_N + _above(prediction_N, b_N) + _above(label_N, a_N)
+    a_spread_N = a_N**2 + 2 * _above(prediction_N, a_N)
+    b_spread_N = b_N**2 + 2 * _above(label_N, b_N)
+    moved_N = (own_N - covariance * (a_spread_N / of_a + b_spread_N / of_b) / 2) / np.sqrt(of_a * of_b)
+    centred_N: Floats = moved_N - moved_N.mean()
+    return centred_N
+
+
+def _above(value_N: Floats, term_N: Floats) -> Floats:
+    """(N,) sum of a term over the rows of higher value, and half of it over those of equal value, by N."""
+    _, index_N = np.unique(value_N, return_inverse=True)
+    sum_U = np.bincount(index_N, weights=term_N)
+    above_U = sum_U.sum() - np.cumsum(sum_U) + 0.5 * sum_U
+    return np.asarray(above_U[index_N] / len(value_N), dtype=np.float64)
 
 
 def centred(value_N: Floats) -> Floats:

@@ -10,7 +10,7 @@ Shapes: Q queries · A candidates · P relevant (query, answer) pairs · G ties 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -46,15 +46,12 @@ def locate(scores_QA: np.ndarray, query_P: npt.ArrayLike, answer_P: npt.ArrayLik
 
 
 def count(compare: np.ufunc, scores_QA: np.ndarray, query_P: Ints, value_P: np.ndarray) -> Ints:
-    """How many candidates have a score that compares so with a value: `np.greater` counts the scores above it.
+    """(P,) candidates in rows of scores (Q, A) that compare so with a value; `np.greater` counts the scores above it.
 
-    scores_QA   (Q, A)
-    query_P     (P,) row in which candidates are counted
-    value_P     (P,) value that their scores are compared with
-    Returns (P,) int64. Temporaries stay under 64 MiB, or one row.
+    query_P, value_P   (P,) row, and the value that its scores are compared with
+    Temporaries stay under 64 MiB, or one row.
     """
-    n_candidates = scores_QA.shape[1]
-    counts_P = np.empty(len(query_P), dtype=np.int64)
+    n_candidates, counts_P = scores_QA.shape[1], np.empty(len(query_P), dtype=np.int64)
     # A block's rows are gathered while those of the block before are still alive.
     step = max(1, BLOCK_BYTES // (n_candidates * (2 * scores_QA.itemsize + 1)))
     for start in range(0, len(query_P), step):
@@ -82,10 +79,7 @@ class Ties:
 
 @dataclass(frozen=True)
 class Places:
-    """Sufficient statistic of a ranking: one row per relevant answer.
-
-    `Places(query_P, *locate(scores_QA, query_P, answer_P), gain_P, *scores_QA.shape)`
-    """
+    """A row per relevant answer: `Places(query_P, *locate(scores_QA, query_P, answer_P), gain_P, *scores_QA.shape)`"""
 
     query_P: Ints  # row of the query, 0 to n_queries - 1
     above_P: Ints  # candidates that score strictly higher
@@ -253,9 +247,3 @@ def per_query(places: Places, **cutoffs: Sequence[int | None]) -> dict[str, Floa
         for name, metric in METRICS.items()
         for cutoff in cutoffs.get(f"{name}_cutoffs", metric.cutoffs)
     }
-
-
-def chance(places: Places, **cutoffs: Sequence[int | None]) -> dict[str, Floats]:
-    """`per_query` of a random order of the same candidates and judgements: what a collapsed encoder scores."""
-    everyone_P = np.full_like(places.tied_P, places.n_candidates)
-    return per_query(replace(places, above_P=np.zeros_like(places.above_P), tied_P=everyone_P), **cutoffs)

@@ -57,9 +57,8 @@ class WithinShare(NamedTuple):
 def within_answer_share(vectors_ND: np.ndarray, answer_N: npt.ArrayLike) -> WithinShare:
     """Within-answer sum of squares over the total: the part of the spread that the answer does not explain.
 
-    Range 0 (queries of an answer coincide) to 1. Under permuted labels the expected share is (N - A) / (N - 1), so a
-    share at `chance` means the answer explains nothing. NaN where all vectors coincide: nothing to share.
-    Cost N D. The share between is the eta squared of a one-way analysis of variance.
+    Range 0 (queries of an answer coincide) to 1; NaN where all vectors coincide. Under permuted labels the expected
+    share is (N - A) / (N - 1). The share between is the eta squared of a one-way analysis of variance. Cost N D.
     """
     rows_ND = np.asarray(vectors_ND, dtype=np.float64)
     answers, _, centroid_AD = _centroids(rows_ND, answer_N)
@@ -106,7 +105,7 @@ def linear_probe_auc(
     label_N   (N,) bool;  group_N   (N,) rows of one group are never on both sides of a fold
     Range 0 to 1: 0.5 at chance and at collapse, 1 if separable. The mean of the folds' AUCs weighted by their number of
     (1, 0) pairs: scores of different folds are never compared, since their shifts would pull chance below 0.5.
-    Folds get about the same number of 1s. NaN if no fold has both labels on both sides. Cost N D^2 + folds D^3.
+    Folds share the 1s evenly. NaN if no fold has both labels on both sides. Cost N D^2 + folds D^3.
     """
     # Here, not above: the import takes half a second, and most stages measure no probe.
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -186,9 +185,8 @@ def _grouped_folds(label_N: npt.NDArray[np.bool_], group_N: np.ndarray, folds: i
     groups, index_N = np.unique(group_N, return_inverse=True)
     ones_G = np.bincount(index_N, weights=label_N, minlength=len(groups))
     shuffled_G = np.random.default_rng(seed).permutation(len(groups))
-    order_G = shuffled_G[np.argsort(ones_G[shuffled_G], kind="stable")]
     fold_G = np.empty(len(groups), dtype=np.int64)
-    fold_G[order_G] = np.arange(len(groups)) % folds
+    fold_G[shuffled_G[np.argsort(ones_G[shuffled_G], kind="stable")]] = np.arange(len(groups)) % folds
     return fold_G[index_N]
 
 
@@ -244,8 +242,7 @@ def _silhouette(distance_Snn: Floats, one_Sn: Floats) -> Floats:
     n_0_S1 = one_Sn.shape[1] - n_1_S1
     to_1_Sn = (distance_Snn @ one_Sn[:, :, None])[:, :, 0]
     to_0_Sn = distance_Snn.sum(axis=2) - to_1_Sn
-    is_one = one_Sn > 0
-    own_Sn = np.where(is_one, n_1_S1, n_0_S1)
+    own_Sn = np.where(is_one := one_Sn > 0, n_1_S1, n_0_S1)
     a_Sn = np.where(is_one, to_1_Sn, to_0_Sn) / np.maximum(own_Sn - 1, 1)
     b_Sn = np.where(is_one, to_0_Sn, to_1_Sn) / np.maximum(one_Sn.shape[1] - own_Sn, 1)
     larger_Sn = np.maximum(a_Sn, b_Sn)

@@ -4,7 +4,7 @@ To first order each is a mean over rows of one number a row, which is what the b
 correlation the value plus the row's influence. Davison and Hinkley 1997, section 2.7 (the linearised bootstrap; as
 wide as the one that ranks every resample anew to a hundredth from some 250 rows on).
 
-Shapes: N rows · T columns (metrics, targets) · K terms · C clusters · B resamples · U different values of a list
+Shapes: N rows · T columns (metrics, targets) · K terms · C clusters · B resamples
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from whyrank.measure.metrics.correlation import centred_ranks, columns
+from whyrank.measure.metrics.correlation import centred_ranks, columns, influence
 from whyrank.measure.significance import resampling
 from whyrank.measure.significance.resampling import Floats, Interval, bootstrap, numbered, swap, two_sided_p
 
@@ -223,32 +223,6 @@ def _correlations(sums_B3T: Floats) -> Floats:
     spread_BT = xx_BT - x_BT**2
     is_defined_BT = spread_BT > ROUNDING
     return np.where(is_defined_BT, xy_BT, np.nan) / np.sqrt(np.where(is_defined_BT, spread_BT, 1.0))
-
-
-def influence(prediction_N: Floats, label_N: Floats) -> Floats:
-    """(N,) what one more weight on a row does to Spearman's correlation, times N; of mean 0.
-
-    prediction_N, label_N   (N,) float64, neither constant
-    With mid-ranks a, b in shares of N and C, V, W the means of ab, a^2, b^2, the correlation is C / sqrt(V W). A row
-    moves each mean by its own product, and by raising the ranks of all rows above it. Cost N log N.
-    Croux and Dehon 2010, "Influence functions of the Spearman and Kendall correlation measures".
-    """
-    a_N, b_N = centred_ranks(prediction_N) / len(label_N), centred_ranks(label_N) / len(label_N)
-    covariance, of_a, of_b = (a_N * b_N).mean(), (a_N**2).mean(), (b_N**2).mean()
-    own_N = a_N * b_N + _above(prediction_N, b_N) + _above(label_N, a_N)
-    a_spread_N = a_N**2 + 2 * _above(prediction_N, a_N)
-    b_spread_N = b_N**2 + 2 * _above(label_N, b_N)
-    moved_N = (own_N - covariance * (a_spread_N / of_a + b_spread_N / of_b) / 2) / np.sqrt(of_a * of_b)
-    centred_N: Floats = moved_N - moved_N.mean()
-    return centred_N
-
-
-def _above(value_N: Floats, term_N: Floats) -> Floats:
-    """(N,) sum of a term over the rows of higher value, and half of it over those of equal value, by N."""
-    _, index_N = np.unique(value_N, return_inverse=True)
-    sum_U = np.bincount(index_N, weights=term_N)
-    above_U = sum_U.sum() - np.cumsum(sum_U) + 0.5 * sum_U
-    return np.asarray(above_U[index_N] / len(value_N), dtype=np.float64)
 
 
 def _unit(centred_N: Floats) -> Floats:
