@@ -7,29 +7,29 @@ recorded: parameters come from dvc.lock, because params.yaml may have been chang
 import math
 import re
 import shutil
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
+from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from whyrank.core import io
 from whyrank.core.errors import UserError
-from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.compare.text import one_line
-from whyrank.diagnosis.report import numbers
-from whyrank.diagnosis.report.content import best_cells
-from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.report import markdown, numbers
+from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
+from whyrank.diagnosis.report.markdown import plain
+from whyrank.diagnosis.report.tables import TYPES, each, metric_cell, systems_table
 from whyrank.findings.systems import Systems
 
 MODELS, METRICS, LOCK = "models", "metrics", "dvc.lock"
 # The packaged encoder is used only after its checksum proved it to be this one.
 EMBEDDED = "sentence-transformers/all-MiniLM-L6-v2"
 KINDS = {"all": "all test queries", "question": "questions", "conversation": "conversations"}
-# Characters that begin markup or end a table cell, for a backslash before them; an underscore within a word does not.
-MARKUP = re.compile(r"[\\`*\[\]<>|#~&]|(?<![^\W_])_|_(?![^\W_])")
+CELLS: dict[str, Any] = {"width": math.inf, "escape": plain, "mark": ("**", "**")}
 # How a path outside the repository begins; it would tell of the machine.
 OUTSIDE = ("/", "~", "..")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -67,7 +67,8 @@ def render(system: str, root: Path) -> str:
     table = io.read_table(diagnosis / "systems.csv")
     dataset = hub_id(params["prepare"]["hub"], root)
     data = dataset or Path(params["prepare"]["hub"] or params["prepare"]["source"]).name
-    own = table[table["system"] == system]
+    own, metric = table[table["system"] == system], recorded["diagnose"]["metric"]
+    roles = numbers.roles(Systems.of(recorded))
     about = {system, "data", *(maker.split("@")[0] for maker in makers)}
     base = base_model(params["encoder"]["source"], root)
     return template().render(
@@ -81,25 +82,24 @@ def render(system: str, root: Path) -> str:
         dataset=dataset,
         counts=io.read_json(metrics / "prepare.json"),
         diagnose=recorded["diagnose"],
-        roles=numbers.roles(Systems.of(recorded)),
+        role=roles.get(system, ""),
         findings=[one for one in io.read_json(diagnosis / "findings.json") if one["system"] in about],
         makers=makers,
         recipe=yaml.safe_dump(without_places(params), sort_keys=False, allow_unicode=True, width=math.inf),
         versions=recorded_versions((diagnosis / "report.md").read_text(encoding="utf-8")),
-        **columns(table),
+        results=markdown.table_blocks(systems_table(table, metric, roles), **CELLS),
+        by_metric=markdown.table_blocks(by_metric(own), **CELLS),
     )
 
 
-def columns(table: pd.DataFrame) -> dict[str, Any]:
-    """The table of systems as the template reads it; a type without test queries has no column."""
-    return {
-        "systems": list(table["system"].drop_duplicates()),
-        "metrics": list(table["metric"].drop_duplicates()),
-        "types": [kind for kind in TYPES if kind in set(table["type"])],
-        "sizes": table.drop_duplicates("type").set_index("type")["n"].to_dict(),
-        "cells": {(row.system, row.type, row.metric): row for row in each(table)},
-        "best": best_cells(table),
-    }
+def by_metric(own: pd.DataFrame) -> Table:
+    """A row for each metric of one system."""
+    kinds = [kind for kind in TYPES if kind in set(own["type"])]
+    rows = [
+        [Cell(str(metric)), *(metric_cell(row) for kind in kinds for row in each(part[part["type"] == kind]))]
+        for metric, part in own.groupby("metric", sort=False)
+    ]
+    return Table("This model by every metric", head("Metric", *(TYPES[kind] for kind in kinds)), [Group("", rows)])
 
 
 def template() -> Template:
@@ -111,9 +111,8 @@ def template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (numbers.free, numbers.per_cent, plain, fenced)
+    filters = (numbers.free, numbers.ci, plain, fenced)
     environment.filters |= {function.__name__: function for function in filters}
-    environment.globals["shown"] = shown
     return environment.get_template("card.jinja")
 
 
@@ -204,43 +203,25 @@ def front_matter(system: str, own: pd.DataFrame, score: str, data: str, dataset:
     dataset   hub id of the ranking set, whose name is `data`;  base   hub id of the encoder
     """
     results = [
-        {
-            "task": {"type": "information-retrieval", "name": "Information Retrieval"},
-            "dataset": {"type": dataset or "unknown", "name": f"{one_line(data)}, {KINDS[str(kind)]}", "split": "test"},
-            "metrics": [
-                {"type": f"{score}_{row.metric}", "value": row.value, "name": f"{row.metric}, {score}"}
-                for row in each(rows)
-            ],
-        }
-        for kind, rows in own.groupby("type", sort=False)
-    ]
-    values: dict[str, Any] = {
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": ["sentence-transformers", "sentence-similarity", "feature-extraction", "whyrank"],
-    }
-    values |= {"base_model": base} if base else {}
-    values |= {"datasets": [dataset]} if dataset else {}
-    values["model-index"] = [{"name": one_line(system), "results": results}]
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=math.inf)
+        EvalResult(
+            task_type="information-retrieval", task_name="Information Retrieval", dataset_type=dataset or "unknown",
+            dataset_name=f"{one_line(data)}, {KINDS[row.type]}", dataset_config=row.type, dataset_split="test",
+            metric_type=f"{score}_{row.metric}", metric_name=f"{row.metric}, {score}", metric_value=row.value,
+        )
+        for row in each(own)
+    ]  # fmt: skip
+    tags = ["sentence-transformers", "sentence-similarity", "feature-extraction", "whyrank"]
+    values = ModelCardData(
+        library_name="sentence-transformers", pipeline_tag="sentence-similarity", tags=tags, base_model=base,
+        datasets=[dataset] if dataset else None, model_name=one_line(system), eval_results=results,
+    )  # fmt: skip
+    return values.to_yaml()
 
 
 def recorded_versions(report: str) -> dict[str, str]:
     """Name to version of the libraries that `diagnose` noted at the end of report.md."""
     _, _, section = report.partition("\n### versions\n\n")
     return dict(re.findall(r"^- (\S+): (.+)$", section.partition("\n\n")[0], re.MULTILINE))
-
-
-def shown(row: Any, best: Set[tuple[str, str, str]] = frozenset()) -> str:
-    """A value with its interval, bold where it is among the best."""
-    value = numbers.value(row.value)
-    bold = f"**{value}**" if (row.system, row.type, row.metric) in best else value
-    return f"{bold} ({numbers.span(row.low, row.high)})"
-
-
-def plain(text: Any) -> str:
-    """One line of Markdown that shows the text as it is, also in a table."""
-    return MARKUP.sub(r"\\\g<0>", one_line(str(text)))
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
-from whyrank.diagnosis.report.layout import pipe_table
+from whyrank.diagnosis.report.markdown import pipe_table
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import holm
@@ -131,10 +131,10 @@ def row(name: str, resampled: Resampled, chosen: Parts, level: float) -> list[ob
 
 def rendered(found: pd.DataFrame, codes: Mapping[str, list[str]], level: float) -> str:
     """For a terminal or a page: the table, and the codes of what was found in each run."""
-    header = ["run", "mean Spearman", f"{numbers.per_cent(level)} interval", "less the seed's", "interval", "Holm's p"]
+    header = ["run", "mean Spearman", numbers.ci(level), "less the seed's", "interval", "Holm's p"]
     body = [
         [
-            one.run, numbers.correlation(one.value), numbers.bounds(one.low, one.high),
+            one.run, numbers.defined(one.value), numbers.interval(one.low, one.high),
             *shown(one.gain, one.gain_low, one.gain_high), numbers.p_value(one.p_holm),
             *shown(one.over, one.over_low, one.over_high),
         ]
@@ -146,4 +146,6 @@ def rendered(found: pd.DataFrame, codes: Mapping[str, list[str]], level: float) 
 
 
 def shown(difference: float, low: float, high: float) -> tuple[str, str]:
-    return ("", "") if np.isnan(difference) else (numbers.difference(difference), numbers.bounds(low, high))
+    if np.isnan(difference):
+        return "", ""
+    return numbers.signed(difference), numbers.interval(low, high, numbers.signed)

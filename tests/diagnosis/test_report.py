@@ -1,7 +1,9 @@
 """The report: what its verdict claims, that its page is whole and safe, and that its bytes repeat."""
 
 import re
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -11,11 +13,14 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
-from whyrank.diagnosis.report import write
-from whyrank.diagnosis.report.content import best_cells, gather
+from whyrank.diagnosis.report import sections, write
+from whyrank.diagnosis.report.blocks import Card
+from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.series import mean_distance
+from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
@@ -76,7 +81,7 @@ def content(recorded, findings):
 
 @pytest.fixture(scope="module")
 def page(content):
-    return render_html(content)
+    return render_html(page_of(content))
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +96,9 @@ def test_verdict_names_gains_in_points_with_their_intervals():
         row("barlow-tuned", "base-tuned", 0.031, 0.01, 0.05),
     )
     assert text == (
-        "Fine-tuning beats the encoder it started from, base, by 8.3 points of accuracy@1 (95 % interval 4.1 to 12.5) "
-        "and beats bm25, the best lexical baseline, by 20.0 points (15.0 to 25.0); "
-        "Barlow pretraining before it adds 3.1 points (1.0 to 5.0)."
+        "Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5]) "
+        "and beats bm25, the best lexical baseline, by +20.0 points ([+15.0, +25.0]); "
+        "Barlow pretraining before it helps, by +3.1 points ([+1.0, +5.0])."
     )
 
 
@@ -102,45 +107,48 @@ def test_verdict_tells_losses_as_losses():
         row("base-tuned", "base", -0.05, -0.08, -0.02),
         row("barlow-tuned", "base-tuned", -0.275, -0.35, -0.19),
     )
-    assert "loses to the encoder it started from, base, by 5.0 points" in text
-    assert "pretraining before it costs 27.5 points (19.0 to 35.0)" in text
+    assert "loses to the encoder it started from, base, by \u22125.0 points" in text
+    assert "(95 % CI [\u22128.0, \u22122.0])" in text
+    assert "pretraining before it hurts, by \u221227.5 points ([\u221235.0, \u221219.0])" in text
 
 
 def test_verdict_claims_no_difference_where_the_interval_holds_zero():
     text = say(row("base-tuned", "base", 0.01, -0.02, 0.04), row("barlow-tuned", "base-tuned", -0.004, -0.03, 0.02))
-    assert "shows no difference from the encoder it started from, base, that 183 test queries can show" in text
-    assert "pretraining before it makes no difference that 183 test queries can show (\u22123.0 to 2.0)" in text
+    assert "no significant difference from the encoder it started from, base (n = 183, 95 % CI [\u22122.0, " in text
+    assert "pretraining before it makes no significant difference (n = 183, [\u22123.0, +2.0])" in text
 
 
 def test_verdict_tells_equal_results_from_results_that_could_not_be_told_apart():
     text = say(row("base-tuned", "base", 0.0, 0.0, 0.0), row("barlow-tuned", "base-tuned", 0.0, 0.0, 0.0))
     assert text == (
-        "Fine-tuning shows no difference from the encoder it started from, base, on any of 183 test queries "
-        "and Barlow pretraining before it makes no difference to any of 183 test queries."
+        "Fine-tuning gives the same as the encoder it started from, base on each of 183 test queries "
+        "and Barlow pretraining before it changes none of 183 test queries."
     )
 
 
-def test_verdict_only_says_seems_where_the_correction_takes_certainty_away():
+def test_verdict_says_not_significant_where_the_correction_takes_certainty_away():
     text = say(row("base-tuned", "base", 0.05, 0.01, 0.09, p_holm=0.12))
-    assert "seems to beat" in text and "yet corrected p = 0.12" in text
+    assert "Fine-tuning is ahead of the encoder it started from, base, by +5.0 points" in text
+    assert "[+1.0, +9.0]), not significant after correction (p = 0.12)" in text
 
 
 def test_verdict_has_no_bounds_to_tell_with_a_single_answer():
-    assert say(row("base-tuned", "base", 0.5, np.nan, np.nan, n=1)).endswith("that 1 test query can show.")
+    text = say(row("base-tuned", "base", 0.5, np.nan, np.nan, n=1))
+    assert text.endswith("no significant difference from the encoder it started from, base (n = 1).")
 
 
 def test_verdict_ends_with_the_weightiest_error_and_with_no_milder_finding(findings):
     gain = row("base-tuned", "base", 0.083, 0.041, 0.125)
-    assert "the first cause to mend is barlow-single-answer-batches: Every" in say(gain, findings=findings)
+    assert "; fix first barlow-single-answer-batches: Every" in say(gain, findings=findings)
     mild = [finding for finding in findings if finding.severity != "error"]
-    assert "first cause" not in say(gain, findings=mild)
+    assert "fix first" not in say(gain, findings=mild)
 
 
 def test_verdict_without_tuned_systems_says_so(recorded):
     content = gather(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [], **CHOICES)
     assert content.verdict.startswith("No tuned system was evaluated")
-    Outline(render_html(content))
-    assert "No probe raised anything." in render_markdown(content)
+    Outline(render_html(page_of(content)))
+    assert "No problem found." in render_markdown(page_of(content))
 
 
 def test_page_needs_no_network_and_no_script(page, outline):
@@ -155,7 +163,7 @@ def test_page_needs_no_network_and_no_script(page, outline):
 def test_page_sections_come_in_the_order_of_a_reader(outline):
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections == [
-        "systems", "findings", "comparisons", "plots", "worst", "convergence", "data", "provenance",
+        "systems", "findings", "comparisons", "slices", "geometry", "worst", "convergence", "data", "provenance",
     ]  # fmt: skip
     assert outline.named("nav", "h1")[0][0] == "h1"
 
@@ -199,13 +207,14 @@ def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(pa
     codes = ["barlow-single-answer-batches", "truncation-loses-evidence", "hub-answers"]
     places = [page.index(f"<h3>{code}</h3>") for code in codes]
     assert places == sorted(places)
-    assert page.count('<span class="badge">error</span>') == 2  # in the tally and on the finding
+    assert page.count('<span class="badge">error</span>') == 1
     text = "".join(outline.text)
     assert (
         "dvc exp run -S pretrain_barlow.batches=across_answers -S 'pretrain_barlow.views=[question-conversation]'"
         in text
     )
     assert "mean diagonal at the end0.004 of 1" in " ".join(text.split())
+    assert "By severity: error 1, warning 1, info 1." in text
 
 
 def test_provenance_shows_params_with_dotted_names(content, page):
@@ -232,7 +241,7 @@ def hostile(recorded):
 
 
 def test_text_from_data_cannot_break_out_of_the_page(hostile, page):
-    attacked = render_html(hostile)
+    attacked = render_html(page_of(hostile))
     outline = Outline(attacked)
     assert not outline.named("script")
     assert len(outline.named("svg")) == page.count("<svg") and len(outline.named("style")) == 1
@@ -240,7 +249,7 @@ def test_text_from_data_cannot_break_out_of_the_page(hostile, page):
 
 
 def test_text_from_data_cannot_drive_a_terminal_or_break_a_table(hostile):
-    text = render_markdown(hostile)
+    text = render_markdown(page_of(hostile))
     assert not re.search(
         "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text.replace(hostile.findings[0].fix.command, "")
     )
@@ -248,7 +257,7 @@ def test_text_from_data_cannot_drive_a_terminal_or_break_a_table(hostile):
 
 
 def test_terminal_report_fits_100_columns_with_aligned_tables(content):
-    text = render_markdown(content)
+    text = render_markdown(page_of(content))
     lines = [line for line in text.splitlines() if not line.startswith("dvc exp run")]
     assert max(map(len, lines)) <= 100
     blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
@@ -261,7 +270,58 @@ def test_terminal_report_fits_100_columns_with_aligned_tables(content):
 def test_page_and_terminal_show_the_same_numbers(content, page):
     shown = content.systems.query("system == 'base' and type == 'all' and metric == 'accuracy@1'").iloc[0]
     text = f"{shown['value']:.3f}"
-    assert text in page and text in render_markdown(content)
+    assert text in page and text in render_markdown(page_of(content))
+
+
+WORD = re.compile(r"[+\u2212]?\d[\d.,]*\d|[+\u2212]?\d|\w[\w@-]+")
+
+
+def words_of_page(page):
+    """What a reader sees of the page: no style, no drawing, no link to a section."""
+    text = re.sub(r"(?s)<(style|svg|nav|title)\b.*?</\1>|<[^>]+>", " ", page)
+    return Counter(WORD.findall(unescape(text)))
+
+
+def test_page_and_terminal_say_the_same(content, page):
+    """Each word of one is in the other, each number as often; a table cut in two repeats the names of its rows."""
+    seen, told = words_of_page(page), Counter(WORD.findall(render_markdown(page_of(content)).replace("\\", "")))
+    shortened = {word for hit in content.worst for word in WORD.findall(hit.text)}
+    assert set(seen) - set(told) - shortened == set()
+    assert set(told) - set(seen) <= {"Figure", "ERROR", "WARNING", "INFO"}
+    numbers = {word: n for word, n in seen.items() if re.fullmatch(r"[+\u2212]?\d+\.\d{1,3}", word)}
+    assert len(numbers) > 100 and all(told[word] == n for word, n in numbers.items())
+
+
+def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_path):
+    (tmp_path / "weather.py").write_text(
+        "from whyrank.diagnosis.report.blocks import *\n"
+        "def section(content):\n"
+        "    rows = [[Cell('Monday'), Cell('3.25', is_best=True)]]\n"
+        "    table = Table('Rain', head('Day', 'Rain|mm'), [Group('', rows)])\n"
+        "    return Section(15, 'Weather', [Paragraph('It rained.'), table])\n"
+    )
+    monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
+    made = page_of(content)
+    assert [section.key for section in made.sections][:3] == ["systems", "weather", "findings"]
+    shown = render_html(made)
+    assert 'href="#weather"' in shown and "It rained." in shown and "<strong>3.25</strong>" in shown
+    text = render_markdown(made)
+    assert "## Weather\n\nIt rained.\n\n| Day    | Rain (mm) |" in text and "| Monday |     3.25* |" in text
+
+
+def test_a_symptom_stands_below_its_cause(recorded, findings):
+    @dataclass(frozen=True)
+    class Explaining(Finding):
+        explains: tuple[str, ...] = ()
+
+    cause = Explaining(**(vars(findings[0]) | {"explains": ("truncation-loses-evidence",)}))
+    made = page_of(gather(recorded, [cause, *findings[1:]], **CHOICES))
+    (section,) = [section for section in made.sections if section.key == "findings"]
+    cards = [block for block in section.blocks if isinstance(block, Card)]
+    assert [(card.title, card.is_nested) for card in cards] == [
+        ("barlow-single-answer-batches", False), ("hub-answers", False), ("truncation-loses-evidence", True),
+    ]  # fmt: skip
+    assert "Explains: truncation-loses-evidence" in render_markdown(made)
 
 
 def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):

@@ -12,6 +12,7 @@ from whyrank.diagnosis.report import write
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.verdict import verdict
 
 from ..shipped import SHIPPED
@@ -42,15 +43,15 @@ LOSS = similar("base-tuned", "base", -0.123, -0.127, -0.119)
 
 def test_where_similarity_alone_was_trained_it_is_told_first():
     assert say(RANKING, LOSS, "similarity") == (
-        "On 7 sets of pairs, fine-tuning loses to the encoder it started from, base, by 12.3 points of mean Spearman "
-        "(95 % interval 11.9 to 12.7). In ranking, which it was not trained for, fine-tuning beats the encoder it "
-        "started from, base, by 8.3 points of accuracy@1 (95 % interval 4.1 to 12.5)."
+        "On 7 sets of pairs, fine-tuning loses to the encoder it started from, base, by \u22120.123 of mean Spearman "
+        "(95 % CI [\u22120.127, \u22120.119]). In ranking, which it was not trained for, fine-tuning beats the encoder "
+        "it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5])."
     )
 
 
 def test_where_both_were_trained_ranking_is_told_first_and_both_are():
     text = say(RANKING, LOSS, "rank", "similarity")
-    assert text.startswith("Fine-tuning beats the encoder it started from, base, by 8.3 points of accuracy@1")
+    assert text.startswith("Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1")
     assert ". On 7 sets of pairs, fine-tuning loses to the encoder" in text and "not trained for" not in text
 
 
@@ -58,13 +59,13 @@ def test_where_ranking_alone_was_trained_similarity_is_what_it_was_not_trained_f
     text = say(RANKING, similar("base-tuned", "base", -0.02, -0.03, -0.01, sets=1), "rank")
     assert text.endswith(
         "On the pairs of stsb, which it was not trained for, fine-tuning loses to the encoder it started from, base, "
-        "by 2.0 points of Spearman (95 % interval 1.0 to 3.0)."
+        "by \u22120.020 of Spearman (95 % CI [\u22120.030, \u22120.010])."
     )
 
 
 def test_noise_and_undefined_similarity_are_told_as_such():
     noise = say(RANKING, similar("base-tuned", "base", 0.001, -0.002, 0.004), "similarity")
-    assert "fine-tuning shows no difference from the encoder it started from, base, that 18,850 test pairs can" in noise
+    assert "fine-tuning shows no significant difference from the encoder it started from, base (n = 18,850, 95" in noise
     collapsed = similar("base-tuned", "base", NAN, NAN, NAN, NAN, reason="base-tuned: stsb: constant predictions")
     assert "cannot be compared with the encoder it started from, base (base-tuned: stsb: constant predictions)" in say(
         RANKING, collapsed, "similarity"
@@ -85,7 +86,7 @@ def content(tested, findings):
 
 
 def test_page_has_the_section_with_its_table_picture_and_differences(content):
-    page = render_html(content)
+    page = render_html(page_of(content))
     outline = Outline(page)
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections.index("similarity") == sections.index("comparisons") + 1
@@ -99,19 +100,21 @@ def test_page_has_the_section_with_its_table_picture_and_differences(content):
 
 
 def test_terminal_shows_the_same_within_100_columns(content):
-    text = render_markdown(content)
+    text = render_markdown(page_of(content))
     section = text[text.index("## Similarity") : text.index("## accuracy@1 by kind of query")]
     assert max(map(len, section.splitlines())) <= 100
-    assert "### mean of 2 sets" in section and "### base-tuned \u2212 base" in section
+    assert "### mean of 2 sets: " in section and "| base-tuned \u2212 base " in section
     assert "Undefined: barlow on stsb: constant predictions." in section
-    assert re.search(r"\| stsb +\| +60 \| .* undefined \|", section) and "nan" not in section.lower().split()
+    assert re.search(r"\| stsb +\| .* undefined \|", section) and "stsb: n = 60" in section
+    assert "nan" not in section.lower().split()
     shown = content.similarity.systems.set_index(["list", "system"])["value"]
     assert f"{shown['mean of 2 sets', 'base-tuned']:.3f}" in section
 
 
 def test_without_test_pairs_neither_shows_a_section(recorded, findings):
     without = gather(recorded, findings, **CHOICES)
-    assert 'id="similarity"' not in render_html(without) and "## Similarity" not in render_markdown(without)
+    assert "similarity" not in [section.key for section in page_of(without).sections]
+    assert not re.search("similarity", render_html(page_of(without)) + render_markdown(page_of(without)), re.IGNORECASE)
 
 
 def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):

@@ -11,6 +11,7 @@ from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.rating_content import RatingSection
+from whyrank.diagnosis.report.sections import page
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import Records
 
@@ -44,8 +45,9 @@ def write(
         similar=similar, rated=rated,
     )  # fmt: skip
     folder = Path(folder)
-    io.write_text(folder / "report.html", render_html(content))
-    io.write_text(folder / "report.md", render_markdown(content))
+    shown = page(content)
+    io.write_text(folder / "report.html", render_html(shown))
+    io.write_text(folder / "report.md", render_markdown(shown))
     for name in ("systems", "comparisons", "convergence", "slices"):
         io.write_table(folder / f"{name}.csv", getattr(content, name))
     io.write_table(folder / "similarity.csv", content.similarity.systems)

@@ -12,7 +12,7 @@ from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
 from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.compare.slices import slices
 from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
-from whyrank.diagnosis.report import numbers, series
+from whyrank.diagnosis.report import series
 from whyrank.diagnosis.report.rating_content import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import Finding, in_order
@@ -54,6 +54,11 @@ class Content:
     queries: pd.DataFrame
     data: dict[str, float]
     provenance: dict[str, dict[str, str]]
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether pairs of texts were tested."""
+        return len(self.similarity.systems) > 0
 
 
 def gather(
@@ -102,13 +107,6 @@ def gather(
         data=_data_numbers(records),
         provenance=_sections(provenance),
     )  # fmt: skip
-
-
-def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:
-    """(system, type, metric) of the highest values, as shown: what looks equal is equally best."""
-    shown = systems.assign(value=systems["value"].map(numbers.value))
-    best = shown[shown["value"] == shown.groupby(["type", "metric"])["value"].transform("max")]
-    return set(best[["system", "type", "metric"]].itertuples(index=False, name=None))
 
 
 def _geometry(records: Records) -> pd.DataFrame:

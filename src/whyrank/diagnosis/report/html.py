@@ -1,27 +1,23 @@
-"""The report as one self-contained page: no network, no script, everything from data escaped."""
+"""A page for a browser: one self-contained file, no network, no script, everything from data escaped."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from whyrank.diagnosis.compare.pairs import undefined
-from whyrank.diagnosis.compare.ranking import TYPES
-from whyrank.diagnosis.compare.ratings import undefined as undefined_ratings
 from whyrank.diagnosis.compare.text import one_line
-from whyrank.diagnosis.report import numbers, plots
-from whyrank.diagnosis.report.content import Content, best_cells
-from whyrank.diagnosis.report.rating_content import RatingSection, best_systems
-from whyrank.diagnosis.report.rating_plots import rating_plots
-from whyrank.diagnosis.report.svg import Plot
-from whyrank.diagnosis.report.tables import each
-from whyrank.findings.systems import Systems
+from whyrank.diagnosis.report import blocks as b
 
-TEMPLATE = "report.html.jinja"
+BOX = Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">\n<table>\n{}{}</table>\n</div>\n')
+CARD = Markup(
+    '<article class="card {}{}">\n<header>{}<h3>{}</h3><span class="about">{}</span></header>\n{}</article>\n'
+)
+FIGURE = Markup("<figure><figcaption><strong>{}</strong>{}</figcaption>{}</figure>\n")
+HIT = Markup('<li><span class="hit"><bdi class="title">{}</bdi>{}</span><bdi class="body">{}</bdi></li>\n')
 
 
-def render_html(content: Content) -> str:
-    """The page as a string; the same content gives the same bytes."""
+def render_html(page: b.Page) -> str:
+    """The same page gives the same bytes."""
     environment = Environment(
         loader=PackageLoader("whyrank.diagnosis.report", "."),
         autoescape=True,
@@ -30,81 +26,75 @@ def render_html(content: Content) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: tuple[Callable[..., Any], ...] = (
-        numbers.correlation, numbers.difference,
-        numbers.value, numbers.bounds, numbers.span, numbers.signed, numbers.p_value, numbers.free, numbers.per_cent,
-        one_line,
-    )  # fmt: skip
-    environment.filters |= {function.__name__: function for function in filters}
-    return environment.get_template(TEMPLATE).render(
-        c=content,
-        roles=numbers.roles(content.experiment),
-        holm=numbers.HOLM,
-        types=[kind for kind in TYPES if kind in set(content.systems["type"])],
-        systems=list(content.systems["system"].drop_duplicates()),
-        metrics=list(content.systems["metric"].drop_duplicates()),
-        cells={(row.system, row.type, row.metric): row for row in each(content.systems)},
-        best=best_cells(content.systems),
-        similar=_similarity(content),
-        rated=_ratings(content.ratings, content.experiment, content.level) if content.ratings else {},
-        sizes=content.systems.drop_duplicates("type").set_index("type")["n"].to_dict(),
-        plots=_plots(content),
+    bodies = {section.key: _all(section.blocks) for section in page.sections}
+    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies)
+
+
+def _all(blocks: Iterable[b.Block]) -> Markup:
+    """Cards that follow each other stand in a grid where they are many and of no tone."""
+    return Markup("").join(_block(block) for block in blocks)
+
+
+def _block(block: b.Block) -> Markup:
+    match block:
+        case b.Table():
+            return _table(block)
+        case b.Paragraph(text, label, tone):
+            return Markup('<p class="{}">{}{}</p>\n').format(tone, _label(label), one_line(text))
+        case b.Heading(text):
+            return Markup("<h3>{}</h3>\n").format(text)
+        case b.Figures(plots):
+            drawn = Markup("").join(FIGURE.format(plot.title, plot.caption, plot.svg) for plot in plots)
+            return Markup('<div class="figures{}">\n{}</div>\n').format(" three" if len(plots) == 3 else "", drawn)
+        case b.Command(text, label):
+            return Markup('{}<pre tabindex="0">{}</pre>\n').format(_label(label), text)
+        case b.Facts(items):
+            line = Markup("<div><dt>{}</dt><dd>{}{}</dd></div>\n")
+            rows = (line.format(one_line(name), one_line(value), _small(unit, " ")) for name, value, unit in items)
+            return Markup('<dl class="facts">\n{}</dl>\n').format(Markup("").join(rows))
+        case b.Answers(label, items, is_ranked):
+            remark = Markup(' <span class="remark">{}</span>')
+            lines = (HIT.format(title, remark.format(said) if said else "", text) for title, said, text in items)
+            list_ = Markup("{}<ol>\n{}</ol>\n" if is_ranked else "{}<ul>\n{}</ul>\n")
+            return list_.format(_label(label), Markup("").join(lines))
+        case b.Quote(text):
+            return Markup('<blockquote><bdi dir="auto">{}</bdi></blockquote>\n').format(text)
+        case b.Card(title, about, blocks, tone, is_nested):
+            badge = Markup('<span class="badge">{}</span>').format(tone) if tone else ""
+            return CARD.format(tone or "query", " nested" if is_nested else "", badge, title, about, _all(blocks))
+        case b.Details(summary, blocks):
+            return Markup("<details><summary>{}</summary>\n{}</details>\n").format(one_line(summary), _all(blocks))
+
+
+def _label(text: str) -> Markup:
+    return Markup('<span class="label">{}</span>').format(text) if text else Markup("")
+
+
+def _small(text: str, before: str = "") -> Markup:
+    return Markup("{}<small>{}</small>").format(before, text) if text else Markup("")
+
+
+def _table(table: b.Table) -> Markup:
+    names = Markup("").join(
+        Markup('<th scope="col">{}{}</th>').format(one_line(cell.text), _small(cell.note)) for cell in table.head
     )
+    bodies = (_group(group, len(table.head)) for group in table.groups)
+    return BOX.format(table.label, Markup("<thead><tr>{}</tr></thead>\n").format(names), Markup("").join(bodies))
 
 
-def _similarity(content: Content) -> dict[str, Any]:
-    """Cells by list and system, and the differences by list; empty where no pairs were tested."""
-    similar = content.similarity
-    if similar.systems.empty:
-        return {}
-    return {
-        "systems": list(similar.systems["system"].drop_duplicates()),
-        "sizes": similar.systems.drop_duplicates("list").set_index("list")["n_pairs"].to_dict(),
-        "cells": {(row.list, row.system): row for row in each(similar.systems)},
-        "differences": {name: list(each(rows)) for name, rows in similar.comparisons.groupby("list", sort=False)},
-        "undefined": undefined(similar),
-        "swaps": numbers.SWAPS,
-        "plots": _similarity_plots(content),
-    }
+def _group(group: b.Group, width: int) -> Markup:
+    heading = Markup('<tr class="group"><th scope="rowgroup" colspan="{}">{}</th></tr>\n')
+    top = heading.format(width, one_line(group.heading)) if group.heading else ""
+    return Markup("<tbody>\n{}{}</tbody>\n").format(top, Markup("").join(map(_row, group.rows)))
 
 
-def _ratings(section: RatingSection, systems: Systems, level: float) -> dict[str, Any]:
-    """Rows of the tables, and the cells of the targets by target and system."""
-    rated = section.rated
-    shown = rated.columns["value"].round(numbers.DIGITS)
-    best = rated.columns[shown == shown.groupby(rated.columns["target"]).transform("max")]
-    return {
-        "rated": rated,
-        "systems": list(each(rated.systems)),
-        "best": best_systems(rated),
-        "roles": numbers.roles(systems, numbers.RATED_ROLES),
-        "groups": numbers.GROUPS,
-        "undefined": undefined_ratings(rated),
-        "differences": list(each(rated.comparisons)),
-        "targets": list(each(rated.targets)),
-        "cells": {(row.target, row.system): row for row in each(rated.columns)},
-        "best_cells": set(best[["target", "system"]].itertuples(index=False, name=None)),
-        "plots": rating_plots(section, systems, level),
-        "fields": list(each(section.fields)),
-    }
-
-
-def _similarity_plots(content: Content) -> list[Plot]:
-    """None where no system is beside the one that its training started from."""
-    rows, start = content.similarity.comparisons, content.experiment.start
-    has_training = any(start.get(row.a) == row.b for row in each(rows))
-    return [plots.similarity_plot(rows, content.experiment, content.level)] if has_training else []
-
-
-def _plots(content: Content) -> list[tuple[str, list[Plot]]]:
-    """Headed groups of figures, without the groups that nothing was recorded for."""
-    metric, systems = content.metric, content.experiment
-    learning = [plots.learning_plot(content.learning, systems, metric)] if len(content.learning) else []
-    gap = [plots.gap_plot(content.gap, metric)] if len(content.gap) else []
-    groups = [
-        ("Systems", [plots.metric_plot(content.systems, systems, metric, content.level), *gap]),
-        ("Training", learning + (plots.barlow_plots(content.barlow) if len(content.barlow) else [])),
-        ("Kinds of query", plots.slice_plots(content.slices, systems, metric, content.level)),
-        ("Where questions and conversations lie", plots.centroid_plots(content.centroids, systems)),
-    ]
-    return [(heading, drawn) for heading, drawn in groups if drawn]
+def _row(cells: Sequence[b.Cell]) -> Markup:
+    name, *values = cells
+    first = Markup('<th scope="row"><span class="name">{}</span>{}</th>').format(one_line(name.text), _small(name.note))
+    rest = (
+        Markup('<td class="best"><strong>{}</strong>{}</td>' if cell.is_best else "<td>{}{}</td>").format(
+            cell.text, _small(cell.note)
+        )
+        for cell in values
+    )
+    return Markup("<tr>{}{}</tr>\n").format(first, Markup("").join(rest))

@@ -1,185 +1,137 @@
-"""The report for a terminal: Markdown with aligned tables, at most 100 columns except for commands to copy."""
+"""A page for a terminal: Markdown with aligned tables, at most 100 columns except for commands to copy."""
 
+import re
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from whyrank.diagnosis.compare.pairs import of_list, undefined
-from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.compare.text import one_line, shorten
-from whyrank.diagnosis.compare.worst import Hit, WorstQuery
-from whyrank.diagnosis.report import numbers
-from whyrank.diagnosis.report.content import Content, best_cells
-from whyrank.diagnosis.report.layout import WIDTH, pipe_table, wrapped
-from whyrank.diagnosis.report.rating_markdown import rating_blocks
-from whyrank.diagnosis.report.tables import each
-from whyrank.findings.finding import Finding
+from whyrank.diagnosis.report import blocks as b
+
+WIDTH = 96
+NAME = 48  # characters of a name in a table
+# Characters that begin markup or end a table cell, for a backslash before them; an underscore within a word does not.
+MARKUP = re.compile(r"[\\`*\[\]<>|#~&]|(?<![^\W_])_|_(?![^\W_])")
 
 
-def render_markdown(content: Content) -> str:
-    """The same as the page, less the plots."""
-    rated = rating_blocks(content.ratings, content.level) if content.ratings else []
-    is_first = content.ratings is not None and content.ratings.rated.is_first
-    blocks = [
-        "# whyrank diagnosis",
-        wrapped(content.verdict),
-        *(rated if is_first else []),
-        *_systems(content),
-        "## Findings",
-        *(block for finding in content.findings for block in _finding(finding, content.level)),
-        *([] if content.findings else ["No probe raised anything."]),
-        *_comparisons(content),
-        *_similarity(content),
-        *([] if is_first else rated),
-        *_slices(content),
-        "## Worst queries",
-        *(block for query in content.worst for block in _worst(query)),
-        *([] if content.worst else ["Every right answer is ranked first."]),
-        *_convergence(content),
-        *_data(content),
-        *_provenance(content),
+def render_markdown(page: b.Page) -> str:
+    """All that the page for a browser says, less the drawings."""
+    facts = ", ".join(f"{value} {unit}" for value, unit in page.facts)
+    parts = ["# whyrank diagnosis", wrapped(page.verdict), wrapped(f"{facts}.")]
+    for section in page.sections:
+        parts += [f"## {one_line(section.title)}", *_all(section.blocks, 3)]
+    return "\n\n".join([*parts, wrapped(page.footer)]) + "\n"
+
+
+def plain(text: object) -> str:
+    """One line of Markdown that shows the text as it is, also in a table."""
+    return MARKUP.sub(r"\\\g<0>", one_line(str(text)))
+
+
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A pipe table padded to its widest cells; names at the start, numbers at the end."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    padded = [
+        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        for row in (header, *rows)
     ]
-    return "\n\n".join(blocks) + "\n"
+    return "\n".join("| " + " | ".join(line) + " |" for line in (padded[0], ruler, *padded[1:]))
 
 
-def _systems(content: Content) -> list[str]:
-    chosen = content.systems[content.systems["metric"] == content.metric]
-    kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
-    best = best_cells(content.systems)
-    cells: dict[str, list[str]] = {}
-    for row in each(chosen):
-        mark = "*" if (row.system, row.type, row.metric) in best else " "
-        cell = f"{numbers.value(row.value)}{mark} {numbers.span(row.low, row.high)}"
-        cells.setdefault(row.system, [row.system]).append(cell)
-    sizes = chosen.drop_duplicates("type").set_index("type")["n"]
-    title = f"{content.metric} on the test queries, {numbers.per_cent(content.level)} interval; * best of the column"
-    header = ["system", *(f"{kind}, n = {sizes[kind]}" for kind in kinds)]
-    return ["## Systems", wrapped(title), pipe_table(header, list(cells.values()))]
+def in_cell(text: str) -> str:
+    return shorten(text, NAME).replace("|", "\\|")
 
 
-def _finding(finding: Finding, level: float) -> list[str]:
-    """Severity and code as heading; evidence as a list; the command alone in its block."""
-    evidence = [f"- {e.name}: {numbers.free(e.value)} {e.unit}".rstrip() for e in finding.evidence]
-    if finding.interval:
-        low, high = finding.interval
-        evidence.append(f"- {numbers.per_cent(level)} interval: {numbers.free(low)} to {numbers.free(high)}")
-    heading = one_line(f"### {finding.severity.upper()} {finding.code} (about {finding.system})")
-    blocks = [heading, wrapped(finding.sentence)]
-    blocks += ["\n".join(one_line(line) for line in evidence)] if evidence else []
-    blocks.append(wrapped(f"Cause: {finding.cause}"))
-    blocks += [wrapped(f"What to do: {finding.fix.action}")] if finding.fix.action else []
-    blocks += [f"```\n{finding.fix.command}\n```"] if finding.fix.command else []
-    return [*blocks, wrapped(f"Reference: {finding.reference}")]
+def table_blocks(
+    table: b.Table,
+    *,
+    width: float = WIDTH,
+    depth: int = 3,
+    escape: Callable[[str], str] = in_cell,
+    mark: tuple[str, str] = ("", "*"),
+) -> list[str]:
+    """A pipe table per group, cut into several where it is too wide; what the names of rows stand for comes last.
 
-
-def _comparisons(content: Content) -> list[str]:
-    if content.comparisons.empty:
-        return ["## Comparisons", "No two systems of the experiment were evaluated together."]
-    blocks = ["## Comparisons", wrapped(f"Difference in {content.metric} on the same queries; {numbers.HOLM}")]
-    header = ["comparison", "difference", f"{numbers.per_cent(content.level)} interval", "p", "Holm's p"]
-    for kind, rows in content.comparisons.groupby("type", sort=False):
-        first = rows.iloc[0]
-        body = [
-            [
-                f"{row.a} {numbers.MINUS} {row.b}", numbers.signed(row.difference), numbers.bounds(row.low, row.high),
-                numbers.p_value(row.p), numbers.p_value(row.p_holm),
-            ]
-            for row in each(rows)
-        ]  # fmt: skip
-        blocks += [f"### {kind}: {first.n_queries} queries of {first.n_clusters} answers", pipe_table(header, body)]
-    return blocks
-
-
-def _similarity(content: Content) -> list[str]:
-    """Correlations by list; every comparison on the list that speaks for all; what training did to each list."""
-    similar = content.similarity
-    if similar.systems.empty:
-        return []
-    values = {(row.list, row.system): numbers.correlation(row.value) for row in each(similar.systems)}
-    sizes = {row.list: row.n_pairs for row in each(similar.systems)}
-    systems = list(similar.systems["system"].drop_duplicates())
-    body = [[name, f"{n:,}", *(values[name, system] for system in systems)] for name, n in sizes.items()]
-    blocks = ["## Similarity", "Spearman's correlation of cosine and label on the test pairs."]
-    blocks.append(pipe_table(["pairs of sentences", "n", *systems], body))
-    blocks += [wrapped(f"Undefined: {'; '.join(undefined(similar))}.")] if undefined(similar) else []
-    if len(similar.comparisons):
-        blocks.append(wrapped(f"Differences of Spearman's correlations on the same pairs; {numbers.SWAPS}"))
-    headline = [(f"{row.a} {numbers.MINUS} {row.b}", row) for row in each(of_list(similar, similar.headline))]
-    blocks += _differences(similar.headline, headline, content.level)
-    for a, b in content.experiment.start.items() if len(sizes) > 1 else ():
-        rows = [(row.list, row) for row in each(similar.comparisons) if (row.a, row.b) == (a, b)]
-        blocks += _differences(f"{a} {numbers.MINUS} {b}", rows, content.level)
-    return blocks
-
-
-def _differences(heading: str, rows: Sequence[tuple[str, Any]], level: float) -> list[str]:
-    body = [
-        [
-            name, numbers.difference(row.difference), numbers.bounds(row.low, row.high), numbers.p_value(row.p),
-            numbers.p_value(row.p_holm),
+    mark   what stands around the best numbers
+    """
+    header = [_noted(escape(cell.text), escape(cell.note), "()") for cell in table.head]
+    parts: list[str] = []
+    for group in table.groups:
+        names, *columns = zip(*group.rows, strict=True)
+        texts = [[escape(cell.text) for cell in names], *(_column(column, mark) for column in columns)]
+        parts += [f"{'#' * depth} {one_line(group.heading)}"] if group.heading else []
+        parts += [
+            pipe_table(cut[0], cut[1:])
+            for cut in _cuts([[top, *column] for top, column in zip(header, texts, strict=True)], width)
         ]
-        for name, row in rows
-    ]  # fmt: skip
-    header = ["similarity", "difference", f"{numbers.per_cent(level)} interval", "p", "Holm's p"]
-    return [f"### {heading}", pipe_table(header, body)] if body else []
+    notes = {row[0].text: row[0].note for group in table.groups for row in group.rows if row[0].note}
+    described = "; ".join(f"{escape(name)}: {escape(note)}" for name, note in notes.items())
+    return [*parts, wrapped(f"{described}.")] if notes else parts
 
 
-def _slices(content: Content) -> list[str]:
-    """A table per slice: systems down, bins across. `type` stands among the systems already."""
-    blocks = []
-    for name, rows in content.slices[content.slices["slice"] != "type"].groupby("slice", sort=False):
-        sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
-        values = {key: numbers.value(v) for key, v in rows.set_index(["system", "bin"])["value"].items()}
-        systems = rows["system"].drop_duplicates()
-        header = ["system", *(f"{label} (n = {n})" for label, n in sizes.items())]
-        body = [[system, *(values[(system, label)] for label in sizes.index)] for system in systems]
-        blocks += [f"### By {name}", pipe_table(header, body)]
-    return [f"## {content.metric} by kind of query", *blocks] if blocks else []
-
-
-def _worst(query: WorstQuery) -> list[str]:
-    heading = f"### Rank {query.place} of {query.n_answers}: {query.type} {one_line(query.query_id)} ({query.system})"
-    floors = ", ".join(f"{system} at rank {place}" for system, place in query.others.items())
-    lines = [f"- right: {_hit(hit)}" for hit in query.right[:2]]
-    lines += [f"{i}. {_hit(hit)}{' (right)' if hit.is_relevant else ''}" for i, hit in enumerate(query.top, 1)]
-    lines += [f"- right answer elsewhere: {floors}"] if floors else []
-    quote = textwrap.fill(query.text, WIDTH, initial_indent="> ", subsequent_indent="> ")
-    return [heading, quote, "\n".join(lines)]
-
-
-def _hit(hit: Hit) -> str:
-    score = f", score {numbers.value(hit.score)}" if hit.score == hit.score else ""
-    return shorten(hit.title or hit.answer_id, 70) + score
-
-
-def _convergence(content: Content) -> list[str]:
-    if content.convergence.empty:
-        return []
-    rows = [
-        [
-            row.init, numbers.value(row.start), numbers.value(row.final), numbers.value(row.best), str(row.best_step),
-            str(row.steps_to_90) if row.final > 0 else numbers.NONE, str(row.steps_run),
-        ]
-        for row in each(content.convergence)
-    ]  # fmt: skip
-    header = ["initial encoder", "start", "final", "best", "best step", "steps to 90 %", "steps run"]
-    return ["## Convergence", wrapped(f"{content.metric} on the dev queries."), pipe_table(header, rows)]
-
-
-def _data(content: Content) -> list[str]:
-    counts = [[str(row[0]), *map(numbers.free, row[1:])] for row in content.queries.to_numpy().tolist()]
-    values = [[one_line(name), numbers.free(number)] for name, number in content.data.items()]
+def _column(cells: Sequence[b.Cell], mark: tuple[str, str]) -> list[str]:
+    """Numbers before their notes, in line also where some are marked."""
+    none = tuple(" " * len(side) for side in mark) if any(cell.is_best for cell in cells) else ("", "")
+    marks = (mark if cell.is_best else none for cell in cells)
+    brackets = ("" if cell.note.startswith("[") else "()" for cell in cells)
     return [
-        "## Data",
-        pipe_table(["queries", *content.queries.columns[1:]], counts),
-        pipe_table(["number", "value"], values),
+        _noted(before + cell.text + after, cell.note, pair)
+        for (before, after), cell, pair in zip(marks, cells, brackets, strict=True)
     ]
 
 
-def _provenance(content: Content) -> list[str]:
-    blocks = ["## Provenance"]
-    for heading, values in content.provenance.items():
-        lines = (one_line(f"- {name}: {text}") for name, text in values.items())
-        wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
-        blocks += [f"### {one_line(heading)}", "\n".join(wrapped)]
-    return blocks
+def _noted(text: str, note: str, brackets: str = "") -> str:
+    return f"{text} {brackets[:1]}{note}{brackets[1:]}" if note else text
+
+
+def _cuts(columns: list[list[str]], width: float) -> Iterator[list[list[str]]]:
+    """Rows of as many columns as fit, each time after the first column."""
+    chosen = [columns[0]]
+    for column in columns[1:]:
+        size = sum(max(map(len, one)) + 3 for one in [*chosen, column]) + 1
+        if size > width and len(chosen) > 1:
+            yield [list(row) for row in zip(*chosen, strict=True)]
+            chosen = [columns[0]]
+        chosen.append(column)
+    yield [list(row) for row in zip(*chosen, strict=True)]
+
+
+def wrapped(text: str, first: str = "", then: str = "") -> str:
+    """One paragraph; `first` and `then` begin its lines."""
+    return textwrap.fill(
+        one_line(text), WIDTH, break_on_hyphens=False, initial_indent=first, subsequent_indent=then or " " * len(first)
+    )
+
+
+def _all(blocks: Sequence[b.Block], depth: int) -> list[str]:
+    return [text for block in blocks for text in _block(block, depth)]
+
+
+def _block(block: b.Block, depth: int) -> list[str]:
+    heading = "#" * depth
+    match block:
+        case b.Table():
+            return table_blocks(block, depth=depth)
+        case b.Paragraph(text, label):
+            return [wrapped(f"{label}: {text}" if label else text)]
+        case b.Heading(text):
+            return [f"{heading} {one_line(text)}"]
+        case b.Figures(plots):
+            return ["\n".join(wrapped(f"Figure: {plot.title}. {plot.caption}", "- ") for plot in plots)]
+        case b.Command(text, label):
+            return [f"{label}:", f"```\n{text}\n```"]
+        case b.Facts(items):
+            return ["\n".join(wrapped(f"{name}: {value} {unit}", "- ") for name, value, unit in items)]
+        case b.Answers(label, items, is_ranked):
+            lines = [
+                wrapped(f"{_noted(title, remark, '()')}: {text}", f"{place}. " if is_ranked else "- ")
+                for place, (title, remark, text) in enumerate(items, 1)
+            ]
+            return [f"{label}:", "\n".join(lines)]
+        case b.Quote(text):
+            return [wrapped(text, "> ", "> ")]
+        case b.Card(title, about, blocks, tone):
+            name = one_line(f"{tone.upper()} {title} ({about})")
+            return [f"{heading} {name}", *_all(blocks, depth + 1)]
+        case b.Details(summary, blocks):
+            return [f"{heading} {one_line(summary)}", *_all(blocks, depth + 1)]

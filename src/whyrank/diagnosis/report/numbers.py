@@ -1,7 +1,7 @@
 """Numbers and finite wording, the same on the page and in the terminal."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from whyrank.core.options.systems import Role
 from whyrank.findings.systems import Systems
@@ -9,9 +9,6 @@ from whyrank.findings.systems import Systems
 DIGITS = 3  # of a metric, as shown
 MINUS = "\u2212"
 NONE = "\u2013"
-HOLM = "p flips the signs of whole answers, Holm's p corrects it for all comparisons of its block."
-SWAPS = "p swaps the two systems pair by pair, Holm's p corrects it for all comparisons of its list."
-GROUPS = "p swaps the two systems group by group, Holm's p corrects it for all comparisons of the table."
 UNDEFINED = "undefined"
 
 # What a system is, by its role; tuned ones also by whether pretraining came before.
@@ -44,28 +41,25 @@ def value(number: float, digits: int = DIGITS) -> str:
     return f"{number:.{digits}f}".replace("-", MINUS) if math.isfinite(number) else NONE
 
 
-def bounds(low: float, high: float, digits: int = DIGITS) -> str:
-    return f"{value(low, digits)} to {value(high, digits)}" if math.isfinite(low) else NONE
-
-
-def span(low: float, high: float, digits: int = DIGITS) -> str:
-    """`bounds` for narrow columns, where neither bound is negative."""
-    return f"{value(low, digits)}{NONE}{value(high, digits)}" if math.isfinite(low) else NONE
-
-
 def signed(number: float, digits: int = DIGITS) -> str:
     """With its sign; a difference that rounds to nothing has none."""
     text = f"{number:+.{digits}f}".replace("-", MINUS)
     return f"{0:.{digits}f}" if float(f"{number:.{digits}f}") == 0 else text
 
 
-def correlation(number: float) -> str:
-    """Of a table of correlations, where a missing one has its reason beside the table."""
-    return value(number) if math.isfinite(number) else UNDEFINED
+def points(number: float) -> str:
+    """A difference of a metric between 0 and 1, in hundredths."""
+    return signed(100 * number, 1)
 
 
-def difference(number: float) -> str:
-    return signed(number) if math.isfinite(number) else UNDEFINED
+def interval(low: float, high: float, show: Callable[[float], str] = value) -> str:
+    """`[−3.8, +2.6]`; empty where it is undefined."""
+    return f"[{show(low)}, {show(high)}]" if math.isfinite(low) else ""
+
+
+def defined(number: float, show: Callable[[float], str] = value) -> str:
+    """Of a table where a missing number has its reason beside the table."""
+    return show(number) if math.isfinite(number) else UNDEFINED
 
 
 def p_value(p: float) -> str:
@@ -82,5 +76,15 @@ def free(number: float | int) -> str:
     return text.replace("-", MINUS)
 
 
-def per_cent(level: float) -> str:
-    return f"{100 * level:g} %"
+def per_cent(share: float, digits: int | None = None) -> str:
+    return f"{100 * share:g} %" if digits is None else f"{value(100 * share, digits)} %"
+
+
+def ci(level: float) -> str:
+    """Name of a confidence interval of this level."""
+    return f"{per_cent(level)} CI"
+
+
+def holm(level: float, family: str) -> str:
+    """What Holm's p is; family   what it corrects for the comparisons of"""
+    return f"Holm's p corrects for all comparisons of the {family}; marked where it is at most {1 - level:.2g}."

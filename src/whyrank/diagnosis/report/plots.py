@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.ranking import TYPES
-from whyrank.diagnosis.report.numbers import MINUS, per_cent, signed
+from whyrank.diagnosis.report.numbers import MINUS, ci, points
 from whyrank.diagnosis.report.series import projected
 from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
 from whyrank.diagnosis.report.tables import each
@@ -44,7 +44,7 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
         axes.set(xlim=(0, 1), ylim=(starts[-1] + len(names) - 0.4, -1.5), xlabel=metric)
         axes.grid(axis="y", visible=False)
 
-    caption = f"Mean over test queries; whiskers are {per_cent(level)} intervals that resample answers."
+    caption = f"Mean over test queries; whiskers are {ci(level)}s, bootstrap clustered by answer."
     return draw("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
 
 
@@ -59,7 +59,7 @@ def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot
         axes.set(xlabel="step", ylabel=metric, ylim=(0, 1.02))
         axes.legend(loc="lower right", ncols=1)
 
-    caption = "Dev metric at every look while tuning, by initial encoder; dotted: a sample of the training queries."
+    caption = "Metric at each evaluation on the dev set, by initial encoder; dotted: a sample of training queries."
     return draw("learning", f"{metric} while fine-tuning", caption, 2.7, paint)
 
 
@@ -81,7 +81,7 @@ def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
     return [
         draw(
             "barlow-diagonal", "Barlow Twins: agreement of the two views",
-            "Mean diagonal of the cross-correlation. It stays near 0 when the views share nothing.", 2.3,
+            "Mean diagonal of the cross-correlation; it stays near 0 when the two views share nothing.", 2.3,
             paint_diagonal,
         ),
         draw(
@@ -147,7 +147,7 @@ def _slice_plot(name: str, rows: pd.DataFrame, looks: Mapping[str, Look], metric
         axes.grid(axis="x", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
 
-    caption = f"Whiskers are {per_cent(level)} intervals; n is the number of test queries."
+    caption = f"Whiskers are {ci(level)}s; n is the number of test queries."
     return draw(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
 
 
@@ -158,13 +158,13 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
         axes.scatter(gap["question"], y, s=34, facecolor="white", edgecolor=BLUE, label="questions", zorder=3)
         axes.scatter(gap["conversation"], y, s=34, color=ORANGE, marker="^", label="conversations", zorder=3)
         for i, difference in enumerate(gap["gap"]):
-            axes.text(1.02, i, signed(difference), transform=axes.get_yaxis_transform(), va="center")
+            axes.text(1.02, i, points(difference), transform=axes.get_yaxis_transform(), va="center")
         axes.set_yticks(y, gap["system"])
         axes.set(xlim=(0, 1), ylim=(len(gap) - 0.5, -0.5), xlabel=metric)
         axes.grid(axis="y", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
-    caption = "At the right: questions minus conversations. The two types are different queries of different lengths."
+    caption = "At the right: questions minus conversations, in points. The two types differ in length too."
     return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
 
 
@@ -178,15 +178,15 @@ def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float
         axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
         for name, system, row in chosen:
             y = lists.index(name) + 0.2 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([100 * row.low, 100 * row.high], [y, y], color=looks[system]["color"], linewidth=1.4)
+            axes.plot([row.low, row.high], [y, y], color=looks[system]["color"], linewidth=1.4)
             label = f"{system} {MINUS} {experiment.start[system]}" if name == lists[0] else None
-            axes.plot(100 * row.difference, y, **dot(looks[system]), markersize=5, label=label)
+            axes.plot(row.difference, y, **dot(looks[system]), markersize=5, label=label)
         axes.set_yticks(range(len(lists)), lists)
-        axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="points of Spearman's correlation")
+        axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="difference of Spearman's correlations")
         axes.grid(axis="y", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
 
-    caption = f"Left of the line similarity was lost; whiskers are {per_cent(level)} intervals that resample pairs."
+    caption = f"Left of the line training lowered the correlation; whiskers are {ci(level)}s, bootstrap of pairs."
     height = 0.3 * len(lists) + 0.2 * len(systems) + 0.7
     return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
 

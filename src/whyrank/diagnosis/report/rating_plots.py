@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
-from whyrank.diagnosis.report.numbers import per_cent, value
+from whyrank.diagnosis.report.numbers import ci, value
 from whyrank.diagnosis.report.plots import BLUE, dot, looks_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
@@ -49,7 +49,7 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
         axes.grid(axis="y", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3, columnspacing=1.0, handletextpad=0.2)
 
-    caption = f"Rows rated out of fold; whiskers are {per_cent(level)} intervals that resample groups. 0 is chance."
+    caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * len(places) * max(2, len(systems) - 2) + 1.0
     return draw("rating-targets", "Spearman by target", caption, height, paint)
 
@@ -67,12 +67,12 @@ def histograms_plot(section: RatingSection) -> Plot:
             axes.bar(part["left"], part["share"], width=1 / BINS, align="edge", color=BLUE, linewidth=0)
             axes.set_title(shorten(target, 20), fontsize=8.5, color=INK, pad=3)
             axes.set(xlim=(0, 1), ylim=(0, None), yticks=[])
-            axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"], fontsize=8)
+            axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
             axes.spines["left"].set_visible(False)
             axes.grid(visible=False)
 
     caption = (
-        "Share of the rows in bins of .05, each target on its own scale: a single tall bar leaves little to order."
+        "Share of the rows in bins of 0.05, each target on its own scale: a single tall bar leaves little to order."
     )
     return draw_grid("rating-histograms", "Labels of each target", caption, 0.95 * down, (down, ACROSS), paint)
 
@@ -98,7 +98,7 @@ def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot
     title = f"{place.capitalize()} target of {system}: {shorten(target, 40)}"
     caption = (
         f"Spearman {value(columns[system, target])}. Dots are rows, a little apart from their label; the line joins "
-        "the means of tenths of the rows, by prediction: a level line knows nothing."
+        "the means of tenths of the rows, by prediction; chance is a level line."
     )
     return draw(f"rating-{place}", title, caption, 2.6, paint)
 
@@ -114,7 +114,7 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
             axes.plot(part["step"], part["held_out"], color=look["color"], marker="o", markersize=3.5, linewidth=1.2)
             ends.append((float(part["held_out"].iloc[-1]), str(fold), float(part["step"].iloc[-1])))
         if rows["train"].notna().any():
-            mean = _by_look(rows)
+            mean = _by_evaluation(rows)
             axes.plot(mean.index, mean, color=look["color"], linestyle=":", label="training rows, mean of folds")
             axes.legend(loc="lower right")
         for end, fold, step in ends:
@@ -126,8 +126,8 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
     return draw(f"rating-folds-{init}", f"Each fold while tuning from {init}", caption, 2.7, paint)
 
 
-def _by_look(rows: pd.DataFrame) -> pd.Series:
-    """The mean at each look, over folds of a few steps more or less."""
+def _by_evaluation(rows: pd.DataFrame) -> pd.Series:
+    """The mean at each evaluation, over folds of a few steps more or less."""
     look = rows.groupby("fold").cumcount()
     means = rows.groupby(look)[["step", "train"]].mean()
     return means.set_index("step")["train"]

@@ -1,11 +1,64 @@
-"""Rows of a table whose columns its docstring names."""
+"""Tables that several sections and the model card show."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from whyrank.diagnosis.report import numbers
+from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
+
+TYPES = {"all": "All queries", "question": "Questions", "conversation": "Conversations"}
+
 
 def each(table: pd.DataFrame) -> Iterator[Any]:
-    """Named tuples, typed as anything: a checker knows no column of a DataFrame."""
+    """Rows as named tuples, typed as anything: a checker knows no column of a DataFrame."""
     return iter(table.itertuples(index=False))
+
+
+def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:
+    """(system, type, metric) of the highest values, as shown: what looks equal is equally best."""
+    shown = systems.assign(value=systems["value"].map(numbers.value))
+    best = shown[shown["value"] == shown.groupby(["type", "metric"])["value"].transform("max")]
+    return set(best[["system", "type", "metric"]].itertuples(index=False, name=None))
+
+
+def systems_table(table: pd.DataFrame, metric: str, roles: Mapping[str, str]) -> Table:
+    """A row per system with the metric for each type of query; the best are marked.
+
+    table   as of `compare.ranking.system_table`;  roles   what each system is
+    """
+    best, chosen = best_cells(table), table[table["metric"] == metric]
+    rows = {system: [Cell(system, roles.get(system, ""))] for system in chosen["system"]}
+    kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
+    for kind in kinds:
+        for row in each(chosen[chosen["type"] == kind]):
+            rows[row.system].append(metric_cell(row, (row.system, kind, metric) in best))
+    sizes = chosen.drop_duplicates("type").set_index("type")["n"]
+    names = head("System", *(f"{TYPES[kind]}|n = {sizes[kind]}" for kind in kinds))
+    return Table(f"Systems, {metric}", names, [Group("", list(rows.values()))])
+
+
+def metric_cell(row: Any, is_best: bool = False) -> Cell:
+    return Cell(numbers.value(row.value), numbers.interval(row.low, row.high), is_best)
+
+
+def correlation_cell(row: Any, best: float | None = None) -> Cell:
+    """A correlation with its interval. best   the highest, rounded as shown"""
+    is_best = best is not None and round(row.value, numbers.DIGITS) == best
+    return Cell(numbers.defined(row.value), numbers.interval(row.low, row.high), is_best)
+
+
+def differences_head(level: float) -> list[Cell]:
+    return head("Comparison", f"Difference|{numbers.ci(level)}", "p", "Holm's p")
+
+
+def from_difference(row: Any, level: float, show: Callable[[float], str] = numbers.signed) -> list[Cell]:
+    """A row of a table of differences, marked where it is significant after Holm's correction."""
+    is_sure = bool(row.p_holm <= 1 - level + 1e-12)
+    return [
+        Cell(f"{row.a} {numbers.MINUS} {row.b}", row.role if row.role != row.b else ""),
+        Cell(numbers.defined(row.difference, show), numbers.interval(row.low, row.high, show), is_sure),
+        Cell(numbers.p_value(row.p)),
+        Cell(numbers.p_value(row.p_holm)),
+    ]

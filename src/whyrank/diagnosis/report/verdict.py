@@ -9,7 +9,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
-from whyrank.diagnosis.report.numbers import per_cent, value
+from whyrank.diagnosis.report.numbers import ci, interval, points, signed
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.systems import BEST_BASELINE, Systems
@@ -32,7 +32,7 @@ def verdict(
     similarity    of the list that speaks for all test pairs
     trained       objectives that fine-tuning followed; where similarity or ratings were one and ranking none, they are
                   told first
-    A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, only as what seems.
+    A difference whose interval leaves out 0 is told; where Holm's p is above 1 - level, as not significant.
     """
     ranking = _told({(row.a, row.role): row for row in each(comparisons[comparisons["type"] == "all"])},
                     systems, _Claims(metric, level, "queries"))  # fmt: skip
@@ -47,7 +47,7 @@ def verdict(
     text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
     first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
     if first is not None:
-        text += f"; the first cause to mend is {first.code}: {first.sentence.strip().rstrip('.')}"
+        text += f"; fix first {first.code}: {first.sentence.strip().rstrip('.')}"
     return one_line(text) + "."
 
 
@@ -105,61 +105,54 @@ def _joined(parts: list[str]) -> str:
 
 
 class _Claims:
-    """Words for a difference. The metric and the level are named at the first one only.
+    """Words for a difference, tuned minus other. The metric and the level are named at the first one only.
 
-    unit   what is counted: queries | pairs | rows
+    unit   what is counted: queries (whose metrics differ by points) | pairs | rows (whose correlations differ)
     """
 
     def __init__(self, metric: str, level: float, unit: str) -> None:
         self.metric, self.level, self.unit, self.is_first = metric, level, unit, True
+        self.show = points if unit == "queries" else signed
 
     def against(self, row: Any, other: str) -> str:
         if math.isnan(row.difference):
             return f"cannot be compared with {other} ({row.reason})"
         if _is_all_zero(row):
-            return f"shows no difference from {other}, on any of {self._tested(row)}"
+            return f"gives the same as {other} on each of {self._n(row):,} test {self.unit}"
         if _holds_zero(row):
-            return f"shows no difference from {other}, that {self._too_few(row)}"
-        if self._is_sure(row):
-            verb = "beats" if row.difference > 0 else "loses to"
-        else:
-            verb = "seems to beat" if row.difference > 0 else "seems to lose to"
-        return f"{verb} {other}, by {self._points(row)}"
+            return f"shows no significant difference from {other} ({self._uncertain(row)})"
+        words = ("beats", "loses to") if self._is_sure(row) else ("is ahead of", "is behind")
+        return f"{words[row.difference < 0]} {other}, by {self._size(row)}"
 
     def effect(self, row: Any) -> str:
         if math.isnan(row.difference):
-            return f"has no effect that can be told ({row.reason})"
+            return f"has an effect that is undefined ({row.reason})"
         if _is_all_zero(row):
-            return f"makes no difference to any of {self._tested(row)}"
+            return f"changes none of {self._n(row):,} test {self.unit}"
         if _holds_zero(row):
-            return f"makes no difference that {self._too_few(row)}"
-        if self._is_sure(row):
-            return f"{'adds' if row.difference > 0 else 'costs'} {self._points(row)}"
-        return f"seems to {'add' if row.difference > 0 else 'cost'} {self._points(row)}"
+            return f"makes no significant difference ({self._uncertain(row)})"
+        words = ("helps", "hurts") if self._is_sure(row) else ("seems to help", "seems to hurt")
+        return f"{words[row.difference < 0]}, by {self._size(row)}"
+
+    def _n(self, row: Any) -> int:
+        return int(getattr(row, f"n_{self.unit}"))
 
     def _is_sure(self, row: Any) -> bool:
         return bool(row.p_holm <= 1 - self.level + 1e-12)
 
-    def _too_few(self, row: Any) -> str:
-        return f"{self._tested(row)} can show{self._interval(row, 1)}"
+    def _uncertain(self, row: Any) -> str:
+        return f"n = {self._n(row):,}" + ("" if math.isnan(row.low) else f", {self._interval(row)}")
 
-    def _tested(self, row: Any) -> str:
-        n = getattr(row, f"n_{self.unit}")
-        unit = {"queries": "query", "pairs": "pair", "rows": "row"}[self.unit] if n == 1 else self.unit
-        return f"{n:,} test {unit}"
+    def _size(self, row: Any) -> str:
+        of = f" of {self.metric}" if self.is_first else ""
+        unit = " points" if self.unit == "queries" else ""
+        doubt = "" if self._is_sure(row) else f", not significant after correction (p = {row.p_holm:.2f})"
+        return f"{self.show(row.difference)}{unit}{of} ({self._interval(row)}){doubt}"
 
-    def _points(self, row: Any) -> str:
-        unit = f" points of {self.metric}" if self.is_first else " points"
-        return f"{abs(100 * row.difference):.1f}{unit}{self._interval(row, 1 if row.difference > 0 else -1)}"
-
-    def _interval(self, row: Any, sign: int) -> str:
-        if math.isnan(row.low):
-            return ""
-        low, high = sorted((100 * sign * row.low, 100 * sign * row.high))
-        name = f"{per_cent(self.level)} interval " if self.is_first else ""
+    def _interval(self, row: Any) -> str:
+        name = f"{ci(self.level)} " if self.is_first else ""
         self.is_first = False
-        doubt = "" if _holds_zero(row) or self._is_sure(row) else f", yet corrected p = {row.p_holm:.2f}"
-        return f" ({name}{value(low, 1)} to {value(high, 1)}{doubt})"
+        return name + interval(row.low, row.high, self.show)
 
 
 def _is_all_zero(row: Any) -> bool:

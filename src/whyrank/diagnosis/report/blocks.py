@@ -1,0 +1,121 @@
+"""What a page is made of: sections of blocks that say nothing of how they are shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from whyrank.diagnosis.report.svg import Plot
+
+
+class Cell(NamedTuple):
+    """note   shown smaller: an interval, or what a system is;  is_best   stands out among the others"""
+
+    text: str
+    note: str = ""
+    is_best: bool = False
+
+
+class Group(NamedTuple):
+    """Rows of cells, the name of the row first; the heading may be empty."""
+
+    heading: str
+    rows: Sequence[Sequence[Cell]]
+
+
+class Table(NamedTuple):
+    """label   what the table shows, for readers who do not see it"""
+
+    label: str
+    head: Sequence[Cell]
+    groups: Sequence[Group]
+
+
+class Paragraph(NamedTuple):
+    """label   stands before the text, such as `Cause`;  tone   lead | text | note"""
+
+    text: str
+    label: str = ""
+    tone: str = "note"
+
+
+class Heading(NamedTuple):
+    text: str
+
+
+class Figures(NamedTuple):
+    """Plots that stand beside each other."""
+
+    plots: Sequence[Plot]
+
+
+class Command(NamedTuple):
+    """To be copied into a shell."""
+
+    text: str
+    label: str
+
+
+class Facts(NamedTuple):
+    """Name, value and unit of each; the unit may be empty."""
+
+    items: Sequence[tuple[str, str, str]]
+
+
+class Answers(NamedTuple):
+    """Title, remark and text of each answer."""
+
+    label: str
+    items: Sequence[tuple[str, str, str]]
+    is_ranked: bool = False
+
+
+class Quote(NamedTuple):
+    text: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding or one query. tone   error | warning | info, or empty;  is_nested   belongs to the card before"""
+
+    title: str
+    about: str
+    blocks: Sequence["Block"]
+    tone: str = ""
+    is_nested: bool = False
+
+
+@dataclass(frozen=True)
+class Details:
+    """What few readers look for."""
+
+    summary: str
+    blocks: Sequence["Block"]
+
+
+Block = Table | Paragraph | Heading | Figures | Command | Facts | Answers | Quote | Card | Details
+
+
+@dataclass(frozen=True)
+class Section:
+    """place   sections come in this order;  key   the name of its module, which `sections.page` fills in"""
+
+    place: int
+    title: str
+    blocks: Sequence[Block]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """facts   value and unit of what was tested"""
+
+    verdict: str
+    facts: Sequence[tuple[str, str]]
+    sections: Sequence[Section]
+    footer: str
+
+
+def head(*names: str) -> list[Cell]:
+    """`Near 0|near 1` has the note `near 1`."""
+    parts = (name.partition("|") for name in names)
+    return [Cell(text, note) for text, _, note in parts]

@@ -1,0 +1,35 @@
+"""How training went, and how fast."""
+
+from whyrank.diagnosis.report import numbers, plots
+from whyrank.diagnosis.report.blocks import Block, Cell, Figures, Group, Paragraph, Section, Table, head
+from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.tables import each
+
+
+def section(content: Content) -> Section:
+    drawn = [plots.learning_plot(content.learning, content.experiment, content.metric)] if len(content.learning) else []
+    drawn += plots.barlow_plots(content.barlow) if len(content.barlow) else []
+    blocks: list[Block] = [Figures(drawn)] if drawn else []
+    if content.convergence.empty:
+        return Section(90, "Convergence", [*blocks, Paragraph("Nothing was fine-tuned.")])
+    rows = [
+        [
+            Cell(row.init),
+            *(Cell(numbers.value(number)) for number in (row.start, row.final, row.best)),
+            Cell(str(row.best_step)),
+            Cell(str(row.steps_to_90) if row.final > 0 else numbers.NONE),
+            Cell(str(row.steps_run)),
+        ]
+        for row in each(content.convergence)
+    ]
+    names = head(
+        "Initial encoder",
+        "Before tuning",
+        "Final",
+        "Best",
+        "Best step",
+        "Steps to 90 %|of the final value",
+        "Steps run",
+    )
+    note = f"{content.metric} on the dev queries during fine-tuning. The weights of the best step are kept."
+    return Section(90, "Convergence", [Paragraph(note), Table("Convergence", names, [Group("", rows)]), *blocks])

@@ -1,0 +1,39 @@
+"""Every system by every metric."""
+
+from whyrank.diagnosis.report import numbers, plots
+from whyrank.diagnosis.report.blocks import Block, Cell, Details, Figures, Group, Paragraph, Section, Table, head
+from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.tables import TYPES, best_cells, each, systems_table
+
+
+def section(content: Content) -> Section:
+    metric, level, table = content.metric, content.level, content.systems
+    note = (
+        f"{metric} on the test queries with its {numbers.ci(level)}, bootstrap clustered by answer. The best of each "
+        "column is marked."
+    )
+    drawn = [plots.metric_plot(table, content.experiment, metric, level)]
+    drawn += [plots.gap_plot(content.gap, metric)] if len(content.gap) else []
+    colours = (
+        "Encoders of one origin have the same colour; hollow marks are untuned, filled marks tuned; lexical baselines "
+        "are grey."
+    )
+    blocks: list[Block] = [Paragraph(note), systems_table(table, metric, numbers.roles(content.experiment))]
+    return Section(
+        10, "Systems", [*blocks, Figures(drawn), Paragraph(colours), Details("Every metric", [_every(content)])]
+    )
+
+
+def _every(content: Content) -> Table:
+    table, best = content.systems, best_cells(content.systems)
+    metrics = list(table["metric"].drop_duplicates())
+    groups = []
+    for kind in TYPES:
+        rows: dict[str, list[Cell]] = {}
+        for row in each(table[table["type"] == kind]):
+            cell = Cell(numbers.value(row.value), is_best=(row.system, kind, row.metric) in best)
+            rows.setdefault(row.system, [Cell(row.system)]).append(cell)
+        if rows:
+            n = table[table["type"] == kind]["n"].iloc[0]
+            groups.append(Group(f"{TYPES[kind]}, n = {n}", list(rows.values())))
+    return Table("Every metric of every system", head("System", *metrics), groups)
