@@ -20,7 +20,6 @@ from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.read import read_records
 from whyrank.findings.finding import SEVERITIES
 from whyrank.findings.systems import Systems
-from whyrank.preflight import examine as preflight
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
 
@@ -49,8 +48,8 @@ def main() -> None:
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)
     raised = Counter(finding.code for finding in findings)
-    # Every code, also those that were silent: `dvc metrics diff` compares a count with a count.
-    codes = {code: raised[code] for code in sorted({*preflight.PREFLIGHT, *registry.PROBES})}
+    # Every code, also those that found no problem: `dvc metrics diff` compares a count with a count.
+    codes = {code: raised[code] for code in sorted(registry.codes())}
     counts = {name: severities[name] for name in SEVERITIES} | codes
     io.write_metrics("metrics/findings.json", counts)
     print(verdict, file=sys.stderr)

@@ -12,8 +12,7 @@ import yaml
 from whyrank import __main__, scenario
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
-from whyrank.diagnosis.registry import PROBES
-from whyrank.preflight.examine import PREFLIGHT
+from whyrank.diagnosis import registry
 
 from . import overrides
 
@@ -74,7 +73,7 @@ def test_a_shipped_scenario_changes_known_parameters_to_values_of_their_type(nam
 @pytest.mark.parametrize("name", scenario.names(FOLDER))
 def test_a_shipped_scenario_expects_findings_that_a_probe_can_raise(name):
     shipped = scenario.read(name, FOLDER)
-    codes = set(PREFLIGHT) | set(PROBES)
+    codes = set(registry.codes())
     assert set(shipped.expected) | set(shipped.unexpected) <= codes
     assert not set(shipped.expected) & set(shipped.unexpected)
 

@@ -67,7 +67,7 @@ CASES = [
     Case("tiny steps", "underfitted", 12),
     Case("tiny steps", "worse-than-lexical", 12),
     Case("a few short steps", "underfitted", 3),
-    Case("the last block alone", "last-block-drops-surface", 10),
+    Case("the last block alone", "last-layer-drops-surface", 10),
     Case("steps that no encoder stands", "fold-failed", 10),
     Case("steps that no encoder stands", "worse-than-lexical", 10),
 ]

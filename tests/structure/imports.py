@@ -49,7 +49,16 @@ def named(file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{file}: relative import, line {node.lineno}"
             found += (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_modules":
+            assert isinstance(node.args[0], ast.Constant), f"{file}: a package by its name, line {node.lineno}"
+            found += modules_of(str(node.args[0].value))
     return found
+
+
+def modules_of(package: str) -> Iterator[str]:
+    """Dotted names of all modules of a package and of those in it."""
+    for path in sorted(SOURCE.joinpath(*package.split(".")).rglob("*.py")):
+        yield ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def files_of(name: str) -> Iterator[Path]:

@@ -16,6 +16,8 @@ def package(tmp_path, monkeypatch):
         "whyrank/a/page.jinja": "",
         "whyrank/b/__init__.py": "from whyrank.c import name\nmade = name",
         "whyrank/c.py": "name = 1",
+        "whyrank/d.py": "from whyrank.e import import_modules\nimport_modules('whyrank.a')",
+        "whyrank/e.py": "",
         "script.py": "from whyrank.a import one",
     }
     for path, text in files.items():
@@ -34,6 +36,11 @@ def test_the_closure_follows_imports_in_functions_and_packages_with_code_and_tak
         "whyrank/c.py",
     }
     assert imports.external(found) == {"torch"}
+
+
+def test_a_package_whose_modules_are_all_imported_is_in_the_closure_with_what_they_import(package):
+    found = {str(path.relative_to(package)) for path in imports.closure(package / "whyrank/d.py")}
+    assert found >= {"whyrank/a/one.py", "whyrank/a/two.py", "whyrank/b/__init__.py", "whyrank/c.py", "whyrank/e.py"}
 
 
 @pytest.mark.parametrize(

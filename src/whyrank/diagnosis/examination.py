@@ -1,20 +1,20 @@
-"""What a probe of trained systems is given: the records, and how to tell a difference from luck."""
+"""What a probe of trained systems is given: the records, and how to tell a difference from chance."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings
-from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records
 from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval, resample_spearman
 
-# One point. With thousands of queries a tenth of a point is significant and nobody's reason to change anything:
+# One point. With thousands of queries a tenth of a point is significant and no reason to change anything:
 # report effect sizes (Ihemelandu and Ekstrand 2023, arXiv:2305.02461).
 LEAST_EFFECT = 0.01
 
@@ -25,7 +25,6 @@ class Examination:
     resamples   bootstrap draws
     level       of the intervals, 0 to 1
     similarity, ratings   of the same records
-    said        what the probes so far found; those of causes stand before those of consequences
     """
 
     records: Records
@@ -35,7 +34,6 @@ class Examination:
     seed: int
     similarity: Similarity
     ratings: Ratings | None = None
-    said: list[Finding] = field(default_factory=list)
 
     @property
     def data(self) -> DataRecords:
@@ -50,19 +48,11 @@ class Examination:
 
         name   of the list; "" is the one that speaks for all
         """
-        rows = of_list(self.similarity, name or self.similarity.headline)
-        rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
-        found = rows[["difference", "low", "high"]].itertuples(index=False)
-        return next((Interval(*row) for row in found), None)
+        return _row(of_list(self.similarity, name or self.similarity.headline), a, b)
 
     def rating_difference(self, a: str, b: str) -> Interval | None:
         """Mean column Spearman of a minus that of b; None where it is undefined or one of them rated nothing."""
-        if self.ratings is None:
-            return None
-        rows = self.ratings.comparisons
-        rows = rows[(rows["a"] == a) & (rows["b"] == b) & rows["difference"].notna()]
-        found = rows[["difference", "low", "high"]].itertuples(index=False)
-        return next((Interval(*row) for row in found), None)
+        return None if self.ratings is None else _row(self.ratings.comparisons, a, b)
 
     def rating_gain(self, one: Rated, other: Rated) -> Interval | None:
         """Mean column Spearman of one minus the other, of the same rows; None where it is undefined."""
@@ -104,8 +94,13 @@ class Examination:
         return mean_interval(value_Q, cluster_Q, resamples=self.resamples, seed=self.seed, level=self.level)
 
 
+def _row(comparisons: pd.DataFrame, a: str, b: str) -> Interval | None:
+    rows = comparisons[(comparisons["a"] == a) & (comparisons["b"] == b) & comparisons["difference"].notna()]
+    return next((Interval(*row) for row in rows[["difference", "low", "high"]].itertuples(index=False)), None)
+
+
 def is_lower(difference: Interval | None) -> bool:
-    """Below zero by more than luck and by more than nothing; False for an interval that is undefined."""
+    """Significantly below zero, and by a point or more; False for an interval that is undefined."""
     return difference is not None and difference.high < 0 and difference.mean <= -LEAST_EFFECT
 
 
@@ -118,7 +113,11 @@ def points(difference: Interval) -> tuple[float, float]:
     return 100 * difference.low, 100 * difference.high
 
 
-def spoken(difference: Interval) -> str:
-    """`12.0 points [8.1, 15.9]`, without the sign of the difference."""
-    low, high = sorted(abs(bound) for bound in points(difference))
-    return f"{abs(100 * difference.mean):.1f} points [{low:.1f}, {high:.1f}]"
+def spoken(difference: Interval, metric: str) -> str:
+    """`−12.0 points of accuracy@1 [−15.9, −8.1]`"""
+    low, high = points(difference)
+    return f"{signed(100 * difference.mean)} points of {metric} [{signed(low)}, {signed(high)}]"
+
+
+def signed(number: float, digits: int = 1) -> str:
+    return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

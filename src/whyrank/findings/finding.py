@@ -1,9 +1,9 @@
-"""A finding: one cause, its evidence, and the change that mends it."""
+"""A finding: what is wrong, its evidence, its cause, and the change that fixes it."""
 
 import json
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "info"]
@@ -12,22 +12,27 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 # What Hydra reads as a word just as it stands, and not as a number or a constant.
 _PLAIN = re.compile(r"(?!(?:null|none|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.IGNORECASE | re.ASCII)
 
-# Added to the weight of an error that names a cause: no symptom costs more than 100 points, so the cause stands first.
+# Added to the weight of an error that makes a run invalid, or names its cause: nothing else costs more than 100 points.
 CAUSE = 100.0
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A number that was recorded, with what it is and in which unit."""
+    """A number that was recorded, with what it is and in which unit. Shares are in percent, see `percent`."""
 
     name: str
     value: float
     unit: str = ""
 
 
+def percent(name: str, share: float) -> Evidence:
+    """share   0 to 1"""
+    return Evidence(name, 100 * share, "%")
+
+
 @dataclass(frozen=True)
 class Fix:
-    """Overrides of params.yaml that mend the fault (applied together), or what to do to the data where none can."""
+    """Overrides of params.yaml that fix the fault when applied together, or what else to do where none can."""
 
     params: dict[str, Any]
     action: str = ""
@@ -41,24 +46,26 @@ class Fix:
 
 @dataclass(frozen=True)
 class Finding:
-    """code      stable word, the name of the probe
+    """code      stable word, that of its probe, which fills it in
     system    what it is about: a system, a stage, or `data`
     sentence  what is wrong, with its most telling number, in one sentence
-    interval  interval of the number that decides, where it is an estimate; of a metric in points
+    interval  of the number that decides, where it is an estimate; of a metric in points
     weight    points of the metric it costs where that is known, else a rough rank (plus `CAUSE`, see there); orders
               findings of one severity
+    explains  codes of the findings of the same run that are its symptoms
     """
 
-    code: str
-    severity: Severity
-    system: str
-    sentence: str
-    evidence: tuple[Evidence, ...]
-    cause: str
-    fix: Fix
-    reference: str
+    code: str = ""
+    severity: Severity = "warning"
+    system: str = ""
+    sentence: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    cause: str = ""
+    fix: Fix = field(default_factory=lambda: Fix({}))
+    reference: str = ""
     interval: tuple[float, float] | None = None
     weight: float = 0.0
+    explains: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -72,12 +79,25 @@ class Finding:
             "fix": {"params": self.fix.params, "action": self.fix.action, "command": self.fix.command},
             "reference": self.reference,
             "weight": self.weight,
+            "explains": list(self.explains),
         }
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:
-    """Errors first, then warnings, then the rest; the weightiest of each first."""
-    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), -f.weight, f.code, f.system))
+    """Errors first, then warnings, then the rest; the weightiest of each first, a cause with its weightiest symptom.
+
+    findings   causes before their symptoms, which keep that order where they weigh the same
+    """
+    heaviest: dict[str, float] = {}
+    for finding in findings:
+        heaviest[finding.code] = max(finding.weight, heaviest.get(finding.code, 0.0))
+    return sorted(
+        findings,
+        key=lambda f: (
+            SEVERITIES.index(f.severity),
+            -max([f.weight, *(heaviest.get(code, 0.0) for code in f.explains)]),
+        ),
+    )
 
 
 def is_plain(name: str) -> bool:

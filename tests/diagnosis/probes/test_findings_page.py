@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from whyrank.diagnosis.registry import PROBES
-from whyrank.preflight.examine import PREFLIGHT
+from whyrank.diagnosis import registry
+from whyrank.findings.probe import registered
 
 PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 
@@ -14,12 +14,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 def test_every_code_has_its_entry_and_every_entry_its_code():
     entries = re.findall(r"^## (\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(entries) == len(set(entries))
-    assert set(entries) == set(PREFLIGHT) | set(PROBES)
+    assert set(entries) == set(registry.codes())
 
 
 def test_entries_that_are_marked_as_preflight_are_those_of_preflight():
     marked = re.findall(r"^## (\S+)\n\n\*\*P\*\*", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert set(marked) == set(PREFLIGHT)
+    assert set(marked) == {probe.code for probe in registered("preflight")}
 
 
 def test_preflight_imports_none_of_what_only_trained_systems_need():

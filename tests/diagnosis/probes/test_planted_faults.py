@@ -1,44 +1,59 @@
-"""One fault at a time: its probe speaks, and no other that the fault does not imply."""
+"""Every check, one fault at a time: it reports the fault that is planted beside its test, and a healthy run nothing."""
 
 import copy
+import importlib
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from whyrank.core.options import params
-from whyrank.diagnosis.registry import PROBES
+from whyrank.diagnosis import registry
+from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
-from whyrank.preflight.examine import PREFLIGHT, preflight
+from whyrank.preflight.examine import preflight
 
 from ... import overrides
 from ...shipped import SHIPPED
-from .planted import PLANTED, collapse, pretraining_hurts, single_answer_batches
+from .faults import PLANTED
+from .pretraining.test_pretraining import pretraining_hurts, single_answer_batches
+from .ranking.test_collapse import collapse
+from .training.test_learning_rate import long_steps
+
+TESTS = Path(__file__).parents[2]
+for room in ("diagnosis/probes", "preflight/probes"):
+    for file in sorted((TESTS / room).glob("**/test_*.py")):
+        # Importing the tests registers the faults that stand in them.
+        name = ".".join(file.relative_to(TESTS).with_suffix("").parts)
+        if file != Path(__file__):
+            importlib.import_module(f"...{name}", __package__)
 
 
-def test_all_probes_are_silent_on_healthy_records(healthy, findings):
+def test_no_problem_is_found_in_healthy_records(healthy, findings):
     assert findings(healthy) == {}
     assert preflight(healthy.data) == []
 
 
-def test_every_probe_has_a_planted_fault():
-    assert set(PLANTED) == set(PREFLIGHT) | set(PROBES)
+def test_every_check_has_a_planted_fault():
+    assert set(PLANTED) == set(registry.codes())
 
 
 @pytest.fixture(scope="module")
-def spoken(lab, healthy, findings):
+def found(lab, healthy, findings):
     """The findings of each planted fault, by code."""
     return {code: findings(plant(lab, healthy)) for code, (plant, _) in PLANTED.items()}
 
 
 @pytest.mark.parametrize("code", PLANTED)
-def test_a_planted_fault_is_named_with_what_it_implies_and_nothing_else(code, spoken):
-    assert set(spoken[code]) == PLANTED[code][1]
+def test_a_planted_fault_is_reported_with_what_it_implies_and_nothing_else(code, found):
+    assert set(found[code]) == PLANTED[code][1]
 
 
-@pytest.mark.parametrize("code", PREFLIGHT)
+@pytest.mark.parametrize("code", [probe.code for probe in registered("preflight")])
 def test_preflight_sees_the_faults_of_data_and_batches_without_any_training(code, lab, healthy):
     plant, _ = PLANTED[code]
     data = plant(lab, healthy).data
@@ -48,23 +63,26 @@ def test_preflight_sees_the_faults_of_data_and_batches_without_any_training(code
 
 
 @pytest.mark.parametrize("code", PLANTED)
-def test_the_fix_of_every_finding_is_a_set_of_valid_parameters_or_an_action(code, spoken):
-    for finding in spoken[code].values():
+def test_a_finding_is_complete_and_its_fix_is_valid_parameters_or_an_action(code, found):
+    for finding in found[code].values():
+        assert finding.sentence and finding.cause and finding.reference
         assert finding.fix.params or finding.fix.action
         apply_to_parameters(finding.fix.params)
         # As DVC reads the command that the report shows.
         settings = [word for word in shlex.split(finding.fix.command)[3:] if word != "-S"]
         assert overrides.parsed(settings) == finding.fix.params
         assert all(np.isfinite(evidence.value) for evidence in finding.evidence)
+        assert not {evidence.unit for evidence in finding.evidence} & {"share", "share of the rows"}
 
 
+VALUES = yaml.safe_load((TESTS.parent / "params.yaml").read_text(encoding="utf-8"))
 # A fix may set the labels or the range of any source of pairs.
 SOURCE = {"name": "", "use": "train", "kind": "classes", "path": "pairs.csv", "labels": {"yes": 1.0, "no": 0.0}}
 
 
 def apply_to_parameters(fix: dict[str, Any]) -> None:
     """Set a fix in the shipped parameters, which must take it: every key there, every value sound."""
-    values = copy.deepcopy(SHIPPED)
+    values = copy.deepcopy(VALUES)
     sources = [SOURCE | {"name": f"set {number}"} for number in range(4)]
     values["prepare"]["pairs"]["sources"] = sources
     for key, value in fix.items():
@@ -82,17 +100,23 @@ def test_the_check_of_fixes_refuses_an_unknown_key_and_a_wrong_type(override):
         apply_to_parameters(override)
 
 
-def test_a_known_cause_stands_before_its_symptoms(lab, healthy, findings):
-    assert next(iter(findings(single_answer_batches(lab, healthy)))) == (
-        "barlow-single-answer-batches",
-        "pretrain_barlow",
-    )
+def test_a_cause_stands_before_its_symptoms_names_them_and_gives_them_its_fix(lab, healthy, findings):
+    found = findings(single_answer_batches(lab, healthy))
+    cause = found["barlow-single-answer-batches", "pretrain_barlow"]
+    assert next(iter(found)) == ("barlow-single-answer-batches", "pretrain_barlow")
+    assert cause.explains == ("pretraining-hurts",) and cause.as_json()["explains"] == ["pretraining-hurts"]
+    for symptom in (found["pretraining-hurts", "barlow-tuned"], found["worse-than-lexical", "barlow"]):
+        assert symptom.fix == cause.fix
+        assert symptom.cause == f"Explained by `barlow-single-answer-batches`. {cause.cause}"
     assert next(iter(findings(collapse(lab, healthy))))[0] == "collapsed-embeddings"
+    steps = findings(long_steps(lab, healthy))
+    fixes = {code: finding.fix for (code, system), finding in steps.items() if system == "base-tuned"}
+    assert len(fixes) == 3 and len({str(fix) for fix in fixes.values()}) == 1
 
 
-def test_records_of_the_floors_alone_are_examined_without_complaint(healthy, findings):
-    floors = {name: healthy.runs[name] for name in ("tfidf", "bm25")}
-    assert findings(Records(healthy.data, None, {}, floors, SHIPPED)) == {}
+def test_records_of_the_baselines_alone_are_examined_without_complaint(healthy, findings):
+    baselines = {name: healthy.runs[name] for name in ("tfidf", "bm25")}
+    assert findings(Records(healthy.data, None, {}, baselines, SHIPPED)) == {}
 
 
 def test_intervals_have_the_level_that_is_asked_for(lab, healthy, findings):

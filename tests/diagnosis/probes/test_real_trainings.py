@@ -13,7 +13,7 @@ from whyrank.findings.finding import Finding
 from whyrank.findings.records import Records
 from whyrank.model import system
 from whyrank.preflight.figures import poolings
-from whyrank.preflight.probes import pooling
+from whyrank.preflight.probes import encoder as encoder_probes
 
 from . import trained
 
@@ -128,7 +128,7 @@ def test_a_pooling_that_the_encoder_was_not_made_for_is_named_and_the_declared_o
     encoder.declared = "mean"
     recorded = trained.recorded(data["questions"])
     recorded.tables.update(poolings.tables(encoder, data["questions"], trained.ENCODER))
-    (found,) = pooling.pooling_mismatch(recorded)
+    (found,) = encoder_probes.pooling_mismatch(recorded)
     assert found.fix.params == {"encoder.pooling": "mean"}
     mended = make_encoder(pooling=found.fix.params["encoder.pooling"])
     mended.declared = "mean"

@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from .planted import hub, long_vectors, of, opposed_pairs, too_little_training, with_finetune
+from .faults import of, with_finetune
+from .pretraining.test_pretraining import long_vectors
+from .ranking.test_lists import hub
+from .training.test_objectives import opposed_pairs
+from .training.test_training import too_little_training
 
 RANK_COLUMNS = ["rows", "candidates", "rows_with_false_negatives", "logit_std", "similarity_gradient_share"]
 
@@ -47,7 +51,7 @@ def test_ranking_that_it_lost_is_forgotten_and_not_a_fault_of_how_ranking_was_tr
     found = findings(without_ranking(lost))
     assert "worse-than-zero-shot" not in {code for code, _ in found}
     forgotten = found["forgetting", "base-tuned"]
-    assert forgotten.severity == "info" and "Training without ranking took" in forgotten.sentence
+    assert forgotten.severity == "info" and "Training without ranking made" in forgotten.sentence
     assert forgotten.fix.params.keys() == {"finetune_rank.learning_rate"}
     below = found["worse-than-lexical", "base-tuned"]
     assert below.severity == "info" and not below.fix.params

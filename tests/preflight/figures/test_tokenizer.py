@@ -11,7 +11,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.findings.records import DataRecords
 from whyrank.model.encoder import source
 from whyrank.preflight.figures import tokenizer
-from whyrank.preflight.probes.tokenizer import tokenizer_mismatch
+from whyrank.preflight.probes.encoder import tokenizer_mismatch
 
 TEXTS = ["Where is the Pump of my Sprigbox?", "The lamp of the Sprigbox stays dark, said Anna."]
 
@@ -92,7 +92,7 @@ def test_its_vocabulary_without_small_letters_leaves_capitals_unknown(embedded):
 def test_a_writing_without_letters_in_the_vocabulary_is_an_error_and_a_vocabulary_of_its_own_mends_it(tiny_encoder):
     texts = ["ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ", "ᎣᏏᏲ ᏣᎳᎩ"] * 10
     (finding,) = spoken(tiny_encoder, texts)
-    assert finding.severity == "error" and "100%" in finding.sentence
+    assert finding.severity == "error" and "100 %" in finding.sentence
     assert "encoder.source=scratch" in finding.fix.action
     own = source.scratch(texts, pooling="mean", attention_dropout=0.0, vocabulary=200)
     assert spoken(own, texts) == []
@@ -104,7 +104,7 @@ def test_capitals_made_small_before_a_vocabulary_with_capitals(tiny_encoder):
     pieces = [*special, *letters, *(f"##{letter}" for letter in letters)]
     with_embeddings(tiny_encoder, len(pieces))
     (finding,) = spoken(with_tokenizer(tiny_encoder, pieces, lowercase=True), TEXTS)
-    assert finding.severity == "warning" and "takes capitals for small letters" in finding.sentence
+    assert finding.severity == "warning" and "lower-cases all text" in finding.sentence
     assert spoken(with_tokenizer(tiny_encoder, pieces, lowercase=False), TEXTS) == []
 
 

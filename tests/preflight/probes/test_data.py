@@ -1,12 +1,63 @@
-"""Prepared data: where its probes begin to speak, and what they propose."""
+"""Prepared data: where the checks begin, and what they propose."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from whyrank.findings.records import Records
 from whyrank.preflight.examine import preflight
 
-from ...diagnosis.probes.planted import conflict, few_questions, leak, of, truncation, unasked, with_data
+from ...diagnosis.probes.faults import of, planted, with_data
+
+
+@planted("truncation-loses-evidence", of("truncation-loses-evidence", "data"))
+def truncation(lab: Any, healthy: Records, noise: float = 0.6) -> Records:
+    """Half of the conversations lost most of their tokens, and rank worse with `noise`."""
+    is_cut = ~lab.is_question_N & (np.arange(len(lab.own_N)) % 4 == 1)
+    queries = healthy.data.queries.copy()
+    queries.loc[is_cut, ["tokens_raw", "tokens"]] = 280, 126
+    metrics = {f"{what}_share_conversation": 0.6 for what in ("tfidf_lost", "tokens_lost", "texts_cut")}
+    tuned = lab.run(np.where(is_cut[:, None], lab.vectors(noise), lab.vectors(0.22)))
+    spoilt = lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+    return with_data(spoilt, queries=queries, metrics=healthy.data.metrics | metrics)
+
+
+@planted("duplicate-across-splits", of("duplicate-across-splits", "data"))
+def leak(lab: Any, healthy: Records, n: int = 15) -> Records:
+    """`n` of the 120 test queries stand in train too, and are ranked from memory."""
+    queries = healthy.data.queries
+    test = np.flatnonzero(queries["split"] == "test")[:n]
+    rows = {"query_left": "q000", "split_left": "train", "query_right": queries["query_id"].to_numpy()[test]}
+    leaks = pd.DataFrame(rows | {"split_right": "test", "kind": "exact", "similarity": 1.0, "same_answer": True})
+    remembered = lab.vectors(0.3)
+    remembered[test] = lab.answer_AD[lab.own_N[test]]
+    tuned = lab.run(remembered)
+    spoilt = lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
+    return with_data(spoilt, tables=healthy.data.tables | {"leaks": leaks})
+
+
+@planted("conflicting-duplicates", of("conflicting-duplicates", "data"))
+def conflict(lab: Any, healthy: Records, n: int = 6) -> Records:
+    ids = healthy.data.queries["query_id"].to_numpy()
+    rows = {"query_left": ids[:n], "split_left": "train", "query_right": ids[-n:], "split_right": "test"}
+    return with_data(healthy, tables=healthy.data.tables | {"conflicts": pd.DataFrame(rows)})
+
+
+@planted("answers-without-queries", of("answers-without-queries", "data"))
+def unasked(lab: Any, healthy: Records, n: int = 10) -> Records:
+    table = healthy.data.tables["per_answer"].copy()
+    table.loc[: n - 1, ["question", "conversation", "train", "dev", "test"]] = 0
+    return with_data(healthy, tables=healthy.data.tables | {"per_answer": table})
+
+
+@planted("type-imbalance", of("type-imbalance", "data"))
+def few_questions(lab: Any, healthy: Records, every: int = 14) -> Records:
+    """Only every 14th query is a question."""
+    kinds = np.where(np.arange(len(healthy.data.queries)) % every == 0, "question", "conversation")
+    return with_data(healthy, queries=healthy.data.queries.assign(type=kinds))
 
 
 def test_truncation_is_a_warning_where_cut_texts_rank_worse_and_information_where_they_do_not(lab, healthy, findings):
@@ -39,7 +90,7 @@ def test_leaks_weigh_by_their_share_of_the_120_test_queries(n, severity, lab, he
     found = findings(leak(lab, healthy, n))["duplicate-across-splits", "data"]
     assert found.severity == severity
     evidence = {evidence.name: evidence.value for evidence in found.evidence}
-    assert evidence["share of the test queries"] == n / 120
+    assert evidence["test queries with a duplicate in train, of all"] == pytest.approx(100 * n / 120)
 
 
 def test_a_leak_names_the_metric_without_the_leaked_queries(lab, healthy, findings):

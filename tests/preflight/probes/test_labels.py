@@ -1,24 +1,72 @@
-"""Labels of pairs: where their probes begin to speak, and the labels that they propose."""
+"""Labels of pairs: where the checks begin, and the labels that they propose."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from whyrank.core import io
+from whyrank.findings.records import Records
 from whyrank.preflight.examine import preflight
 
 from ...diagnosis.probes.conftest import judged_pairs
-from ...diagnosis.probes.planted import (
-    exchanged_classes,
-    kept_without_class,
-    raw_ids,
-    relabelled,
-    reversed_labels,
-    wide_labels,
-)
+from ...diagnosis.probes.faults import of, planted, with_data
+
+SEED_IDS = {"entailment": 0.0, "neutral": 1.0, "contradiction": 2.0}
+
+
+def relabelled(labels: dict[str, float], bare: bool = False) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Classes with other labels; `bare` leaves them their ids for names."""
+
+    def change(judged: pd.DataFrame) -> pd.DataFrame:
+        names = judged["class_name"]
+        judged = judged.assign(label=names.map(labels).fillna(judged["label"]))
+        if bare:
+            ids = names.map({name: str(int(label)) for name, label in labels.items()})
+            judged = judged.assign(class_name=ids.fillna(""), stratum=ids.fillna(judged["stratum"]))
+        return judged
+
+    return change
+
+
+def raw_ids(lab: Any, healthy: Records) -> Records:
+    """The seed project's fault: ids of SNLI for labels."""
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(SEED_IDS, bare=True)))
+
+
+@planted("labels-reversed", of("labels-reversed", "pairs of nli"))
+def reversed_labels(lab: Any, healthy: Records) -> Records:
+    labels = {"entailment": 0.0, "neutral": 0.5, "contradiction": 1.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+@planted("labels-unordered", of("labels-unordered", "pairs of nli"))
+def exchanged_classes(lab: Any, healthy: Records) -> Records:
+    labels = {"entailment": 0.5, "neutral": 1.0, "contradiction": 0.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+@planted("labels-out-of-range", of("labels-out-of-range", "pairs of nli"))
+def wide_labels(lab: Any, healthy: Records) -> Records:
+    """Labels in the right order that run to 2."""
+    labels = {"entailment": 2.0, "neutral": 1.0, "contradiction": 0.0}
+    return replace(healthy, data=lab.with_pairs(healthy.data, relabelled(labels)))
+
+
+@planted("unlabelled-rows-trained-on", of("unlabelled-rows-trained-on", "pairs of nli"))
+def kept_without_class(lab: Any, healthy: Records) -> Records:
+    """One pair in fifty has no class and the label -1; `prepare` looks at the others alone."""
+    table = healthy.data.tables["pair_labels"].copy()
+    table.loc[table["source"] == "nli", "unlabelled"] = 0.02
+    return with_data(healthy, tables=healthy.data.tables | {"pair_labels": table})
+
 
 NLI = "pairs of nli"
+
+
 KEY = "prepare.pairs.sources.0"
 
 
@@ -101,7 +149,7 @@ def test_scores_turned_round_and_scores_shuffled(lab, healthy):
 
     (finding,) = preflight(lab.with_pairs(healthy.data, turned))
     assert (finding.code, finding.system) == ("labels-reversed", "pairs of sts")
-    assert "turn the scores of 'sts' round" in finding.fix.action and "measured" in finding.cause
+    assert "turn the scores of 'sts' round" in finding.fix.action and "the lower it scores" in finding.cause
     assert codes(lab.with_pairs(healthy.data, mixed)) == [("labels-unordered", "pairs of sts")]
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+import pandas as pd
+
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 
 # Standardising a feature over a batch of k answers takes one of the k directions in which they differ: (k - 1) / k of
@@ -22,7 +25,21 @@ SAFE_PRETRAINING = {
     "pretrain_barlow.steps": 30,
 }
 
+SIMILARITY = "finetune_rank.objectives.similarity"
+# Share of the batches without a positive from which the losses that need one rest more often than they work.
+WITHOUT = 0.5
+# The least label that can mean "alike"; below it no other threshold gives a positive.
+ALIKE = 0.5
+# Shares of the batches with one label. An order loss is zero there; our own batches mix labels from two pairs on.
+CONSTANT, CONSTANT_MOST = 0.05, 0.5
+USUAL_BATCH = 32
 
+
+@probe(
+    "barlow-single-answer-batches",
+    on="preflight",
+    explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
+)
 def barlow_single_answer_batches(data: DataRecords) -> Iterator[Finding]:
     """The pretraining batches that were drawn hold one answer each."""
     drawn = data.batches[data.batches["stage"] == "pretrain_barlow"]
@@ -32,76 +49,137 @@ def barlow_single_answer_batches(data: DataRecords) -> Iterator[Finding]:
 
 def single_answer_finding(distinct: float, rows: float) -> Finding:
     return Finding(
-        code="barlow-single-answer-batches",
         severity="error",
         system="pretrain_barlow",
-        sentence=f"The {rows:.0f} rows of a Barlow Twins batch belong to {distinct:.1f} answers on average, so nothing "
-        "that identifies an answer can be learned.",
+        sentence=f"Pretraining cannot learn what identifies an answer: the {rows:.0f} rows of a Barlow Twins batch "
+        f"belong to {distinct:.1f} answers on average.",
         evidence=(
             Evidence("distinct answers per batch", distinct, "answers"),
             Evidence("rows per batch", rows, "rows"),
         ),
-        cause="Each feature is standardised over the batch: its batch mean is subtracted. When all rows share one "
-        "answer, that mean is the answer, so just what the two views have in common is removed. The rest is variation "
-        "within the answer, paired at random; the invariance term cannot fall, and features that ignore the answer are "
-        "rewarded.",
+        cause="Barlow Twins standardises each feature over the batch. When all rows share one answer, the batch mean "
+        "is that answer, and subtracting it removes what the two views have in common. The invariance term cannot "
+        "fall, and features that ignore the answer are rewarded.",
         fix=Fix(SAFE_PRETRAINING),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         weight=CAUSE,
     )
 
 
+@probe("false-negatives-in-batch", on="preflight")
 def false_negatives_in_batch(data: DataRecords) -> Iterator[Finding]:
-    """The fine-tuning batches that were drawn tell rows that their right answer is wrong."""
+    """The fine-tuning batches that were drawn tell rows that their correct answer is wrong."""
     drawn = data.batches[data.batches["stage"] == "finetune_rank"]
     if len(drawn):
         yield from false_negative_findings(data, float(drawn["rows_with_false_negatives"].mean()))
 
 
 def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding]:
-    """share   of the rows of a batch that have at least one right answer among their negatives"""
+    """share   of the rows of a batch that have at least one correct answer among their negatives"""
     if share < FALSE_NEGATIVES:
         return
-    twins, several = twin_share(data), several_share(data)
-    merge = "give answers with the same text one id in corpus.jsonl and in the qrels" if twins else ""
-    # A copy of the right answer is no wrong direction: with p on all copies together, the gradient at the query is the
-    # sum of p_j a_j over the others less (1 - p) a. On the sample, over 12 settings of batch, rate and seed, masking
-    # such copies changed accuracy@1 of base-tuned by 0.2 points on average (-8.8 to 6.6), of barlow-tuned by 0.0.
+    train = data.queries.loc[data.queries["split"] == "train", "query_id"]
+    pairs = data.qrels[(data.qrels["score"] > 0) & data.qrels["query_id"].isin(train)]
+    text = data.answers.set_index("answer_id")["raw_text"]
+    own = pairs["answer_id"].map(text)
+    # Queries with correct answers of several texts; answers whose text stands under another id too.
+    several_P = own.groupby(pairs["query_id"]).transform("nunique") > 1
+    twin_P = pairs["answer_id"].isin(text.index[text.duplicated(keep=False)])
+    several, twins = (float(found_P.mean()) if len(pairs) else 0.0 for found_P in (several_P, twin_P))
+    # A copy of the correct answer is no wrong direction: with p on all copies together, the gradient at the query is
+    # the sum of p_j a_j over the others less (1 - p) a. On the sample, over 12 settings of batch, rate and seed,
+    # masking such copies changed accuracy@1 of base-tuned by 0.2 points on average (-8.8 to 6.6), of barlow-tuned by
+    # 0.0.
     has_others = several >= FALSE_NEGATIVES
-    # Masking goes by id; where equal texts explain every case there is nothing for it to mask.
-    params = {} if twins >= share else {"finetune_rank.same_answer": "masked"}
     yield Finding(
-        code="false-negatives-in-batch",
         severity="warning" if has_others else "info",
         system="finetune_rank",
-        sentence=f"{share:.0%} of the training rows have a right answer among the answers they are told are wrong.",
+        sentence=f"{100 * share:.0f} % of the rows of a fine-tuning batch contain an in-batch false negative.",
         evidence=(
-            Evidence("rows with a false negative", share, "share"),
-            Evidence("training pairs whose query has other right answers", several, "share"),
-            Evidence("training pairs whose answer has a twin of equal text", twins, "share"),
+            percent("rows with a correct answer among their negatives", share),
+            percent("training pairs whose query has correct answers of several texts", several),
+            percent("training pairs whose answer has an identical text elsewhere", twins),
         ),
-        cause="Other answers that are right for the query serve as negatives: it is pushed away from what it must "
-        "find, the harder the better the model becomes."
+        cause="Another row of the batch holds a different correct answer of the query and serves as its negative: "
+        "training pushes the query away from what it must find, the harder the better the model becomes."
         if has_others
-        else "Other rows of the batch hold the same answer (or one with the same text) and serve as negatives. Copies "
-        "of the right answer count it several times: the loss cannot fall to zero, but the ranking hardly suffers.",
-        fix=Fix(params, merge),
+        else "Other rows of the batch hold the same answer (or one with the same text) and serve as negatives. The "
+        "loss cannot fall to zero, but the ranking hardly suffers, because copies pull the same way.",
+        # Masking goes by id; where equal texts explain every case there is nothing for it to mask.
+        fix=Fix(
+            {} if twins >= share else {"finetune_rank.same_answer": "masked"},
+            "give answers with the same text one id in corpus.jsonl and in the qrels" if twins else "",
+        ),
         reference="ST#3189, #2870, #608, #2954",
         weight=10 * share,
     )
 
 
-def several_share(data: DataRecords) -> float:
-    """Share of the training pairs whose query has another right answer, of another text."""
-    train = data.queries.loc[data.queries["split"] == "train", "query_id"]
-    pairs = data.qrels[(data.qrels["score"] > 0) & data.qrels["query_id"].isin(train)]
-    texts = pairs["answer_id"].map(data.answers.set_index("answer_id")["raw_text"])
-    return float((texts.groupby(pairs["query_id"]).transform("nunique") > 1).mean()) if len(pairs) else 0.0
+@probe("fractional-labels-truncated", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
+def fractional_labels_truncated(data: DataRecords) -> Iterator[Finding]:
+    """A loss takes positives alone, and most batches have none."""
+    drawn = _pair_batches(data)
+    if drawn.empty or not drawn["takes_positives"].all():
+        return
+    without, threshold = float((drawn["positives"] == 0).mean()), float(drawn["positive_from"].iloc[0])
+    if without < WITHOUT:
+        return
+    labels = data.tables["pair_labels"]
+    train = labels[labels["use"] == "train"]
+    yield Finding(
+        system="finetune_rank",
+        sentence=f"{100 * without:.0f} % of the batches of pairs have no positive pair: no label reaches "
+        f"{threshold:g}.",
+        evidence=(
+            percent("batches without a positive pair", without),
+            Evidence("positive pairs per batch", float(drawn["positives"].mean()), "pairs"),
+            Evidence("least label of a positive pair", threshold),
+            percent(
+                "training pairs with a label between 0 and 1",
+                float((train["fractional"] * train["pairs"]).sum() / train["pairs"].sum()),
+            ),
+            Evidence("highest training label", float(train["highest"].max())),
+        ),
+        cause="The losses `in_batch` and `contrastive` use only pairs labelled `positive_from` or higher. In a batch "
+        "without any, both losses and their gradients are zero.",
+        fix=_reachable(float(train["upper_quartile"].max())),
+        reference="angle_emb 0.6.1 cuts labels to whole numbers: 0.9 is 0",
+        weight=10 * without,
+    )
 
 
-def twin_share(data: DataRecords) -> float:
-    """Share of the training pairs whose answer has the same text as another answer."""
-    twins = data.answers.loc[data.answers["raw_text"].duplicated(keep=False), "answer_id"]
-    train = data.queries.loc[data.queries["split"] == "train", "query_id"]
-    pairs = data.qrels[(data.qrels["score"] > 0) & data.qrels["query_id"].isin(train)]
-    return float(pairs["answer_id"].isin(twins).mean()) if len(pairs) else 0.0
+def _reachable(upper_quartile: float) -> Fix:
+    """A threshold that a quarter of the pairs reaches; losses that need none where labels are low altogether."""
+    if upper_quartile >= ALIKE:
+        # Rounded down, or the pairs at the quartile itself would miss it.
+        return Fix({f"{SIMILARITY}.positive_from": int(upper_quartile * 1000) / 1000})
+    weights = {"in_batch": 0.0, "contrastive": 0.0, "cosine": 1.0}
+    return Fix({f"{SIMILARITY}.{name}.weight": weight for name, weight in weights.items()})
+
+
+@probe("constant-label-batches", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
+def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
+    """Order losses on batches whose labels have no order."""
+    drawn = _pair_batches(data)
+    share = 0.0 if drawn.empty else float((drawn["distinct_labels"] < 2).mean())
+    if share < CONSTANT or not drawn["compares_labels"].all():
+        return
+    yield Finding(
+        severity="error" if share >= CONSTANT_MOST else "warning",
+        system="finetune_rank",
+        sentence=f"{100 * share:.0f} % of the batches of pairs teach nothing: all their pairs have the same label.",
+        evidence=(
+            percent("batches with a single label", share),
+            Evidence("pairs per batch", float(drawn["rows"].mean()), "pairs"),
+            Evidence("different labels per batch", float(drawn["distinct_labels"].mean()), "labels"),
+        ),
+        cause="The losses `cosine`, `angle` and `angle_signed` compare pairs with different labels. Where all labels "
+        "are equal there is nothing to compare, and the step changes nothing.",
+        fix=Fix({f"{SIMILARITY}.batch_size": USUAL_BATCH}),
+        reference="equal labels give angle_emb 0.6.1 a loss and a gradient of 0",
+        weight=10 * share + (CAUSE if share >= CONSTANT_MOST else 0.0),
+    )
+
+
+def _pair_batches(data: DataRecords) -> pd.DataFrame:
+    return data.tables.get("pair_batches", pd.DataFrame())

@@ -11,9 +11,9 @@ from whyrank.findings.finding import Evidence
 from whyrank.findings.records import DataRecords
 
 # Rank correlation below which labels run against similarity. Proper labels of all lists and subsets of STS 2012-2016,
-# STS-B, SICK and SNLI have .38 to .94 with MiniLM, raw ids of SNLI -.59.
+# STS-B, SICK and SNLI have 0.38 to 0.94 with MiniLM, raw ids of SNLI -0.59.
 REVERSED = -0.1
-# Pairs from which labels that correlate with nothing are a finding: of shuffled ones 99 % then stay below .18.
+# Pairs from which labels that correlate with nothing are a finding: of shuffled ones 99 % then stay below 0.18.
 ENOUGH = 200
 # p from which classes count as no different. Of shuffled labels 1 in 100 lies below.
 NO_DIFFERENCE = 0.01
@@ -105,9 +105,9 @@ def misplaced(found: Agreement) -> Any | None:
 
 def evidence(found: Agreement) -> tuple[Evidence, ...]:
     by_similarity = {
-        "the untrained encoder": found.encoder,
-        "shared words": found.tfidf,
-        "the encoder beyond shared words": found.beyond,
+        "the cosine of the pretrained encoder": found.encoder,
+        "TF-IDF": found.tfidf,
+        "the cosine beyond shared words": found.beyond,
     }
     rows = [
         part
@@ -115,15 +115,15 @@ def evidence(found: Agreement) -> tuple[Evidence, ...]:
         if not math.isnan(row.spearman)
         for part in (
             Evidence(f"rank correlation of the labels with {name}", row.spearman),
-            Evidence(f"lower bound of 99 % of shuffled labels with {name}", row.floor_low),
-            Evidence(f"upper bound of 99 % of shuffled labels with {name}", row.floor_high),
+            Evidence(f"lower bound for 99 % of shuffled labels with {name}", row.floor_low),
+            Evidence(f"upper bound for 99 % of shuffled labels with {name}", row.floor_high),
         )
     ]
     means = [
         Evidence(f"mean cosine at label {row.label:.3g} ({row.level})", row.encoder_mean)
         for row in rows_of(found.levels)
     ]
-    return (*rows, *means, Evidence("pairs looked at", found.encoder.n, "pairs"))
+    return (*rows, *means, Evidence("pairs measured", found.encoder.n, "pairs"))
 
 
 def interval(correlation: float, n: int) -> tuple[float, float] | None:

@@ -1,11 +1,15 @@
 """Faults in the labels of sentence pairs, seen by similarities that never saw them: encoder and shared words."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+import numpy as np
+import pandas as pd
+
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes import relabel
 from whyrank.preflight.probes.label_agreement import (
     Agreement,
     agreements,
@@ -17,32 +21,56 @@ from whyrank.preflight.probes.label_agreement import (
     rows_of,
 )
 
+_ID = re.compile(r"\d+")
+DECIMALS = 3
 
+
+@probe(
+    "labels-reversed",
+    on="preflight",
+    explains=(
+        "labels-out-of-range",
+        "unlabelled-rows-trained-on",
+        "gradient-conflict",
+        "similarity-worse-than-zero-shot",
+    ),
+    about="pairs",
+)
 def labels_reversed(data: DataRecords) -> Iterator[Finding]:
-    """The more alike two texts are, the lower is their label."""
+    """The more similar two texts are, the lower is their label."""
     for found in agreements(data):
         if not is_reversed(found):
             continue
         yield Finding(
-            code="labels-reversed",
             severity="error",
             system=about(found.source),
-            sentence=f"The labels of '{found.source}' run against the similarity of its texts: their rank correlation "
-            f"with the untrained encoder is {found.encoder.spearman:.2f}.",
+            sentence=f"The labels of '{found.source}' are reversed: their rank correlation with the cosine of the "
+            f"pretrained encoder is {found.encoder.spearman:.2f}.",
             evidence=evidence(found),
-            cause="The highest label stands for what is least alike: class ids were taken for labels, the map of "
-            f"classes is upside down, or the scores are distances. {consequence(found)}",
-            fix=relabel.by_similarity(data, found.source, found.levels)
+            cause="The highest label marks the least similar texts: class ids were read as labels, the map of classes "
+            f"is upside down, or the scores are distances. {consequence(found)}",
+            fix=by_similarity(data, found.source, found.levels)
             if found.has_classes
-            else Fix({}, f"turn the scores of '{found.source}' round: lowest plus highest less the score"),
+            else Fix({}, f"turn the scores of '{found.source}' round: lowest plus highest score, minus the score"),
             reference="sentence-transformers and GLUE order the NLI classes differently",
             interval=interval(found.encoder.spearman, found.encoder.n),
             weight=CAUSE - 100 * found.encoder.spearman,
         )
 
 
+@probe(
+    "labels-unordered",
+    on="preflight",
+    explains=(
+        "labels-out-of-range",
+        "unlabelled-rows-trained-on",
+        "gradient-conflict",
+        "similarity-worse-than-zero-shot",
+    ),
+    about="pairs",
+)
 def labels_unordered(data: DataRecords) -> Iterator[Finding]:
-    """The labels say nothing of the similarity of the texts, or put the most alike class in the middle."""
+    """The labels do not follow the similarity of the texts, or the most similar class has a label in the middle."""
     for found in agreements(data):
         if is_reversed(found):
             continue
@@ -50,26 +78,25 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
         if middle is not None:
             yield _unordered(
                 found,
-                f"The texts of class '{middle.level}' of '{found.source}' are the most alike, but its label is "
-                f"{middle.label:g}, below the highest.",
+                f"The texts of class '{middle.level}' of '{found.source}' are the most similar, but its label "
+                f"{middle.label:g} is not the highest.",
                 f"The labels of two classes are exchanged. {consequence(found)}",
-                relabel.by_similarity(data, found.source, found.levels),
+                by_similarity(data, found.source, found.levels),
             )
         elif is_unrelated(found):
             yield _unordered(
                 found,
                 f"The labels of '{found.source}' have nothing to do with the similarity of its texts: their rank "
-                f"correlation is {found.encoder.spearman:.2f} with the untrained encoder, {found.tfidf.spearman:.2f} "
-                "with shared words.",
-                "Texts and labels went out of step: rows shuffled, joined by the wrong key, or shifted by a line. "
-                "Training on them teaches noise.",
-                Fix({}, f"join texts and labels of '{found.source}' anew, row by row"),
+                f"correlation is {found.encoder.spearman:.2f} with the pretrained encoder and "
+                f"{found.tfidf.spearman:.2f} with TF-IDF.",
+                "Texts and labels do not belong together: rows were shuffled, joined by the wrong key, or shifted by "
+                "a line. Training on them teaches noise.",
+                Fix({}, f"join texts and labels of '{found.source}' again, row by row"),
             )
 
 
 def _unordered(found: Agreement, sentence: str, cause: str, fix: Fix) -> Finding:
     return Finding(
-        code="labels-unordered",
         severity="error",
         system=about(found.source),
         sentence=sentence,
@@ -82,46 +109,44 @@ def _unordered(found: Agreement, sentence: str, cause: str, fix: Fix) -> Finding
     )
 
 
+@probe("labels-out-of-range", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
-    """Training labels that are no similarities."""
+    """Training labels below 0 or above 1."""
     for row in label_rows(data):
         if not row.outside > 0:
             continue
         yield Finding(
-            code="labels-out-of-range",
-            severity="warning",
             system=about(row.source),
-            sentence=f"{row.outside:.0%} of the pairs of '{row.source}' have a label outside of 0 to 1: the labels run "
-            f"from {row.lowest:g} to {row.highest:g}.",
+            sentence=f"{100 * row.outside:.0f} % of the pairs of '{row.source}' have a label outside of 0 to 1: the "
+            f"labels run from {row.lowest:g} to {row.highest:g}.",
             evidence=(
                 Evidence("lowest label", row.lowest),
                 Evidence("highest label", row.highest),
-                Evidence("pairs outside of 0 to 1", row.outside, "share"),
+                percent("pairs with a label outside of 0 to 1", row.outside),
             ),
-            cause="Losses take labels for similarities: a cosine never reaches 2, and all from `positive_from` on "
-            "are positives, whatever they mean.",
+            cause="Losses read labels as similarities: a cosine never reaches 2, and every pair labelled "
+            "`positive_from` or higher is a positive pair, whatever the label means.",
             fix=in_range(data, row.source),
             reference="ST#3382, #3838, #326; angle_emb 0.6.1 takes ids 0/1/2 for targets",
             weight=10 * row.outside,
         )
 
 
+@probe("unlabelled-rows-trained-on", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
-    """Pairs without a class, whose mark -1 passes for a label."""
+    """Pairs without a class, whose mark -1 is read as a label."""
     for row in label_rows(data):
         if not row.unlabelled > 0:
             continue
         yield Finding(
-            code="unlabelled-rows-trained-on",
-            severity="warning",
             system=about(row.source),
-            sentence=f"{row.unlabelled:.1%} of the training pairs of '{row.source}' have no class, and are trained on "
-            "as if they were the least alike of all.",
+            sentence=f"{100 * row.unlabelled:.1f} % of the training pairs of '{row.source}' have no class, and are "
+            "trained on as the least similar of all.",
             evidence=(
-                Evidence("pairs with the label -1", row.unlabelled, "share"),
+                percent("pairs with the label -1", row.unlabelled),
                 Evidence("training pairs", row.pairs, "pairs"),
             ),
-            cause="-1 marks a pair on which the annotators did not agree; `labels: raw` takes it for a label.",
+            cause="-1 marks a pair on which the annotators did not agree; `labels: raw` reads it as a label.",
             fix=in_range(data, row.source),
             reference="SNLI's own gold label `-`; angle_emb 0.6.1 counts -1 as a positive",
             weight=10 * row.unlabelled,
@@ -141,7 +166,7 @@ def in_range(data: DataRecords, source: str) -> Fix:
     if found is None:
         return Fix({}, f"give each class of '{source}' a label from 0 to 1 in `labels`")
     is_wrong = is_reversed(found) or misplaced(found) is not None
-    return (relabel.by_similarity if is_wrong else relabel.in_range)(data, source, found.levels)
+    return (by_similarity if is_wrong else rescaled)(data, source, found.levels)
 
 
 def about(source: str) -> str:
@@ -150,5 +175,46 @@ def about(source: str) -> str:
 
 def consequence(found: Agreement) -> str:
     if found.use == "train":
-        return "Training pulls apart what is alike, and its loss falls as if all were well."
-    return "A system is measured by how badly it does."
+        return "Training pulls similar texts apart, while its loss falls as it should."
+    return "The better a system is, the lower it scores."
+
+
+def by_similarity(data: DataRecords, source: str, levels: pd.DataFrame) -> Fix:
+    """The same labels in another order: the class with the highest cosine gets the highest label.
+
+    levels   rows of `pair_levels` of the source. Labels outside [0, 1] give way to equal steps from 1 to 0.
+    By cosine beyond shared words: contradictions of SICK have a higher cosine than its neutral pairs, and are in the
+    right place by this order.
+    """
+    ordered = levels.sort_values("beyond_mean", ascending=False)
+    labels = np.sort(levels["label"].to_numpy())[::-1]
+    if not ((labels >= 0) & (labels <= 1)).all():
+        labels = np.linspace(1, 0, len(ordered))
+    ranks = ", ".join(f"{row.level} {row.beyond_mean:+.2f}" for row in ordered.itertuples())
+    note = f"check this order of the classes, which is that of their cosine beyond shared words ({ranks})"
+    return _fix(data, source, ordered["level"].tolist(), labels.tolist(), note)
+
+
+def rescaled(data: DataRecords, source: str, levels: pd.DataFrame) -> Fix:
+    """The same order, brought to 0 to 1."""
+    ordered = levels.sort_values("label", ascending=False)
+    low, high = ordered["label"].min(), ordered["label"].max()
+    labels = (ordered["label"] - low) / (high - low) if high > low else ordered["label"].clip(0, 1)
+    return _fix(data, source, ordered["level"].tolist(), labels.tolist(), "the classes keep their order")
+
+
+def _fix(data: DataRecords, source: str, names: Sequence[str], labels: Sequence[float], note: str) -> Fix:
+    bare = all(_ID.fullmatch(name) for name in names)
+    if bare:
+        # Ids have to be named before a label can be given by name, all of them from 0.
+        named = {int(name): f"class_{name}" for name in names}
+        whole = sorted(named) == list(range(len(named)))
+        names = list(named.values())
+        note += "; class_0, class_1, … stand for the ids: give them their own names if you know them"
+    values = {name: round(float(label), DECIMALS) for name, label in zip(names, labels, strict=True)}
+    if (bare and not whole) or not all(is_plain(name) for name in names):
+        wanted = ", ".join(f"{name}: {value:g}" for name, value in values.items())
+        return Fix({}, f"set `labels` of source '{source}' in params.yaml to {wanted}; {note}")
+    key = f"prepare.pairs.sources.{list(data.tables['pair_counts']['source'].astype(str)).index(source)}"
+    classes = {f"{key}.classes": sorted(names, key=lambda name: int(name.removeprefix("class_")))} if bare else {}
+    return Fix(classes | {f"{key}.labels": values}, note)

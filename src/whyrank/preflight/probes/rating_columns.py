@@ -1,4 +1,4 @@
-"""Columns of a file of ratings that stand among the targets and are none, or are not what a target has to be."""
+"""Columns of a file of ratings that are no targets, or targets on a scale that is not declared."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 
 # What `prepare` left out by itself; an excluded or unlisted column was left out by the user.
@@ -16,8 +17,9 @@ SLIPS = 0.01
 NAMED = 5
 
 
+@probe("non-target-column", on="preflight", about="ratings")
 def non_target_column(data: DataRecords) -> Iterator[Finding]:
-    """Columns that would be counted as targets by what is left over, and are text, ids or counts."""
+    """Columns that nobody named, and that hold texts, ids or counts instead of ratings."""
     table = columns(data)
     found = table[table["kind"].isin(NO_TARGETS)]
     if found.empty:
@@ -26,27 +28,25 @@ def non_target_column(data: DataRecords) -> Iterator[Finding]:
     described = "; ".join(f"'{name}' {why}" for name, why in zip(names[:NAMED], found["why"], strict=False))
     more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
     yield Finding(
-        code="non-target-column",
-        severity="warning",
         system="ratings",
-        sentence=f"{len(names)} of {targets + len(names)} columns taken for targets are none and were left out: "
-        f"{described}{more}.",
+        sentence=f"{len(names)} of {targets + len(names)} columns are no targets and were left out: {described}{more}.",
         evidence=(
-            Evidence("columns that are no targets", len(names), "columns"),
-            Evidence("targets that are left", targets, "columns"),
+            Evidence("columns left out", len(names), "columns"),
+            Evidence("remaining targets", targets, "columns"),
             *(
-                Evidence(f"numbers in '{name}'", float(share), "share of the rows")
+                percent(f"rows with a number in '{name}'", float(share))
                 for name, share in zip(names[:NAMED], found["numeric_share"], strict=False)
             ),
         ),
-        cause="Targets are all columns that are not named otherwise, and names, addresses, ids and counts stand among "
-        "them. Counted in, they change the mean over the targets and the size of what is predicted.",
+        cause="Every column that params.yaml does not name is a target, also names, addresses, ids and counts. As "
+        "targets they would change the mean over the targets and what the model has to predict.",
         fix=excluding(data, names),
         reference="Google QUEST has 30 targets; a post-mortem counted 37 columns",
         weight=len(names) / (targets + len(names)),
     )
 
 
+@probe("target-out-of-range", on="preflight", about="ratings")
 def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
     """Columns of numbers outside of 0 to 1 without a declared range."""
     table = columns(data)
@@ -54,15 +54,14 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
     for row in rows_of(found):
         cause, fix = _cause_and_fix(data, found, row)
         yield Finding(
-            code="target-out-of-range",
             severity="error",
             system=f"target {row.column}",
-            sentence=f"Target '{row.column}' {row.why}, and no range is declared: {row.outside_share:.1%} of its rows "
-            f"are outside, the first in line {row.line} ({row.value}). It was left out.",
+            sentence=f"Target '{row.column}' was left out: it {row.why}, and no range is declared. "
+            f"{100 * row.outside_share:.1f} % of its rows are outside, the first in line {row.line} ({row.value}).",
             evidence=(
                 Evidence("lowest value", row.minimum),
                 Evidence("highest value", row.maximum),
-                Evidence("rows outside of 0 to 1", row.outside_share, "share"),
+                percent("rows outside of 0 to 1", row.outside_share),
                 Evidence("different values", row.distinct, "values"),
             ),
             cause=cause,
@@ -73,14 +72,14 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
 
 
 def _cause_and_fix(data: DataRecords, found: pd.DataFrame, row: Any) -> tuple[str, Fix]:
-    """Of one target: slips are mended in the file, a scale is declared, and what is one number is left out."""
+    """Of one target: slips are fixed in the file, a scale is declared, and a constant column is left out."""
     if row.outside_share <= SLIPS:
-        mend = f"mend the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}"
-        return "A few rows hold a slip, or one is in another unit.", Fix({}, mend)
+        action = f"correct the rows of '{row.column}' outside of 0 to 1, the first in line {row.line}"
+        return "A few rows hold a typing error, or a value in another unit.", Fix({}, action)
     if row.minimum < row.maximum:
-        scale = "It was rated on another scale. Losses and predictions of ratings run from 0 to 1."
+        scale = "It was rated on another scale. Losses and predictions of ratings need 0 to 1."
         return scale, _rescaled(data, found)
-    return "One number in all rows rates nothing.", excluding(data, [row.column])
+    return "A target with one value in all rows rates nothing.", excluding(data, [row.column])
 
 
 def _rescaled(data: DataRecords, found: pd.DataFrame) -> Fix:
@@ -91,7 +90,7 @@ def _rescaled(data: DataRecords, found: pd.DataFrame) -> Fix:
     off = found[found["outside_share"] > SLIPS]
     constant = off[off["minimum"] == off["maximum"]]["column"].tolist()
     ranges = {row.column: _range(row) for row in rows_of(off) if row.column not in constant}
-    note = "these ends are those of the rows; set those of the scale where nobody gave them, or exclude the column"
+    note = "these are the lowest and highest values of the rows; if the scale is wider, set its ends instead"
     if not all(is_plain(name) for name in ranges):
         return Fix({}, f"set prepare.ratings.rescale in params.yaml to {ranges}; {note}")
     beside = excluding(data, constant).params if constant else {}
@@ -114,7 +113,7 @@ def excluding(data: DataRecords, names: Sequence[str]) -> Fix:
 
 
 def columns(data: DataRecords) -> pd.DataFrame:
-    """`rating_columns`, empty where no ratings were read; texts are texts again, which CSV may have made numbers."""
+    """`rating_columns`, empty where no ratings were read; texts that CSV turned into numbers are texts again."""
     if "rating_columns" not in data.tables:
         return pd.DataFrame(columns=["column", "kind", "is_target"])
     table = data.tables["rating_columns"]
@@ -123,5 +122,5 @@ def columns(data: DataRecords) -> pd.DataFrame:
     return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
 
 
-def rows_of(table: pd.DataFrame) -> Iterator[Any]:
-    yield from table.itertuples(index=False)
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    return list(table.itertuples(index=False))

@@ -1,10 +1,11 @@
-"""Labels of ratings that cannot be learnt or measured well: one value, one rare side, questions on both sides."""
+"""Ratings that cannot be learned or measured well: constant, rare, with questions in several folds, or cut off."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 from whyrank.preflight.probes.rating_columns import excluding, rows_of
 
@@ -19,7 +20,11 @@ CLASS_AWARE = {
 }
 NAMED = 5
 
+# Share of all tokens that fixed budgets lose beyond what sharing loses. Below it hardly a sentence per row is at stake.
+LEAST_WASTE = 0.05
 
+
+@probe("target-imbalance", on="preflight", explains=("constant-predictions", "worse-than-lexical"), about="ratings")
 def target_imbalance(data: DataRecords) -> Iterator[Finding]:
     """Targets with a rare side, and losses in which a side pulls as often as it occurs."""
     table = _targets(data)
@@ -29,36 +34,34 @@ def target_imbalance(data: DataRecords) -> Iterator[Finding]:
     found = found.sort_values("rare_share", kind="stable")
     rarest = float(found["rare_share"].iloc[0])
     yield Finding(
-        code="target-imbalance",
         severity="warning" if rarest < RAREST else "info",
         system="ratings",
-        sentence=f"{len(found)} of {len(table)} targets have less than {RARE:.0%} on their rarer side: "
-        f"{_named(found, 'rare_share')}; the losses give it no more weight.",
+        sentence=f"{len(found)} of {len(table)} targets have less than {100 * RARE:.0f} % of their labels on the rarer "
+        f"side, and no loss gives that side more weight: {_named(found, 'rare_share')}.",
         evidence=(
             *(
-                Evidence(f"rarer side of '{row.target}'", float(row.rare_share), "share of the labels")
+                percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share))
                 for row in rows_of(found.head(NAMED))
             ),
-            Evidence("gradient of the rarest side at the start", float(found["rare_pull"].iloc[0]), "share"),
+            percent("gradient from the rarest side, at the start", float(found["rare_pull"].iloc[0])),
         ),
-        cause="Nearly all rows ask for one end: a loss over rows is small as soon as that end is predicted for all, "
-        "and what tells the rare rows apart hardly moves it. Their Spearman counts as much as any other.",
+        cause="Nearly all labels are at one end: a loss over rows is small as soon as every prediction is there, and "
+        "the rare rows hardly change it. Yet the Spearman of such a target counts as much as any other.",
         fix=Fix(CLASS_AWARE),
         reference="Google QUEST, question_type_spelling; Lin et al. 2017, arXiv:1708.02002",
         weight=1 - rarest,
     )
 
 
+@probe("undefined-targets", on="preflight", about="ratings")
 def undefined_targets(data: DataRecords) -> Iterator[Finding]:
-    """Targets with one value, over all rows or within a fold: their correlation does not exist there."""
+    """Targets with one value, in all rows or within a fold, where their correlation is undefined."""
     table = _targets(data)
     found = table[(table["distinct"] < 2) | (table["constant_folds"] > 0)]
     if found.empty:
         return
     everywhere = int((found["distinct"] < 2).sum())
     yield Finding(
-        code="undefined-targets",
-        severity="warning",
         system="ratings",
         sentence=f"{len(found)} of {len(table)} targets have one value in all rows of some fold, {everywhere} of them "
         f"in all rows: {', '.join(repr(name) for name in found['target'].head(NAMED))}.",
@@ -70,7 +73,8 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
                 for row in rows_of(found.head(NAMED))
             ),
         ),
-        cause="A rank correlation needs two values. Averaged over folds, such a target is NaN, or drops out unseen.",
+        cause="A rank correlation needs two values. Averaged over folds, such a target is NaN, or is left out "
+        "unnoticed.",
         fix=excluding(data, found["target"].tolist())
         if len(found) < len(table)
         else Fix({}, "rate more rows: no target is left that varies in every fold"),
@@ -79,8 +83,9 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
     )
 
 
+@probe("group-leak", on="preflight", about="ratings")
 def group_leak(data: DataRecords) -> Iterator[Finding]:
-    """Questions that stand in several folds: what is held out was seen."""
+    """Questions in several folds: the model was trained on what is held out."""
     if "rating_folds" not in data.tables:
         return
     folds = data.tables["rating_folds"]
@@ -88,17 +93,17 @@ def group_leak(data: DataRecords) -> Iterator[Finding]:
     if shared == 0:
         return
     yield Finding(
-        code="group-leak",
         severity="error",
         system="ratings",
-        sentence=f"{shared} of {rows} rows ({shared / rows:.0%}) have a question that stands in another fold too.",
+        sentence=f"Out-of-fold scores are too good: {shared} of {rows} rows ({100 * shared / rows:.0f} %) have a "
+        "question that is in another fold, too.",
         evidence=(
             Evidence("rows with a question of another fold", shared, "rows"),
-            Evidence("share of the rows", shared / rows),
-            Evidence("such questions in a fold, at most", int(folds["shared_groups"].max()), "questions"),
+            percent("of all rows", shared / rows),
+            Evidence("most such questions in a fold", int(folds["shared_groups"].max()), "questions"),
         ),
-        cause="The group column does not hold the answers to one question together. Ratings of the question are the "
-        "same in all its rows: the model has seen them, and the out-of-fold score is too good.",
+        cause="The group column does not keep the answers to one question together. All rows of a question have the "
+        "same ratings of the question, so that the model saw them in training.",
         fix=_by_question(data),
         reference="public QUEST solutions fold by question, with scikit-learn's GroupKFold",
         weight=CAUSE + 100 * shared / rows,
@@ -117,6 +122,37 @@ def _by_question(data: DataRecords) -> Fix:
     return Fix({}, "name a column in prepare.ratings.group that has one value for all rows of a question")
 
 
+@probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings")
+def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
+    """Tokens cut in one field while another one's budget stays empty."""
+    if "rating_fields" not in data.tables:
+        return
+    table = data.tables["rating_fields"]
+    share_F = table["tokens_mean"] / table["tokens_mean"].sum()
+    lost, adaptive = (float((share_F * table[name]).sum()) for name in ("share_lost", "share_lost_adaptive"))
+    if not lost - adaptive >= LEAST_WASTE:
+        return
+    worst = table.iloc[int((table["share_lost"] - table["share_lost_adaptive"]).argmax())]
+    yield Finding(
+        system="ratings",
+        sentence=f"Fixed token budgets cut {100 * lost:.0f} % of the text, {100 * (lost - adaptive):.0f} % of it "
+        f"needlessly: other fields of the row left tokens unused. {worst['field'].capitalize()}s lose "
+        f"{100 * worst['share_lost']:.0f} %.",
+        evidence=(
+            percent("tokens cut", lost),
+            percent("tokens cut if the fields of a row share the same sum", adaptive),
+            *(
+                percent(f"rows whose {name} is cut", float(cut))
+                for name, cut in zip(table["field"], table["rows_cut"], strict=True)
+            ),
+        ),
+        cause="Each field has its own token budget: a short title or question wastes what a long answer needs.",
+        fix=Fix({"prepare.ratings.allocation": "adaptive"}),
+        reference="public QUEST solutions trim fields by what the others leave; HF#1666",
+        weight=100 * (lost - adaptive),
+    )
+
+
 def _targets(data: DataRecords) -> pd.DataFrame:
     empty = pd.DataFrame(columns=["target", "distinct", "constant_folds", "rare_share", "rare_pull"])
     return data.tables.get("rating_targets", empty).astype({"target": str})
@@ -124,4 +160,4 @@ def _targets(data: DataRecords) -> pd.DataFrame:
 
 def _named(found: pd.DataFrame, share: str) -> str:
     shown = found.head(NAMED)
-    return ", ".join(f"'{name}' {value:.1%}" for name, value in zip(shown["target"], shown[share], strict=True))
+    return ", ".join(f"'{name}' {100 * value:.1f} %" for name, value in zip(shown["target"], shown[share], strict=True))

@@ -1,6 +1,7 @@
-"""Similarity that was lost: when the probes speak, what they take for the cause, and what they propose."""
+"""Similarity that was lost: when it is reported, what is named as its cause, and what is proposed."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,29 @@ import pytest
 from whyrank.diagnosis.compare.pairs import Similarity
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pairs.pair_labels import asked, spoken_levels, words
+from whyrank.findings.records import Records
 
-from ..planted import forgotten, of, pairs_of_another_kind, with_finetune, with_history, without_similarity
+from ..faults import TUNED, of, planted, with_finetune, with_history
 
-WORSE = ("similarity-worse-than-untouched", "base-tuned")
+
+@planted("similarity-worse-than-zero-shot", of("similarity-worse-than-zero-shot", *TUNED))
+def pairs_of_another_kind(lab: Any, healthy: Records) -> Records:
+    """Training learned the labels of its pairs, and took the test pairs out of their order."""
+    return lab.with_scored_pairs(healthy, base_tuned=(0.45, 0.1), barlow_tuned=(0.45, 0.1))
+
+
+def without_similarity(healthy: Records) -> Records:
+    """Both fine-tunings followed ranking alone."""
+    history = healthy.finetune["base"].history
+    return with_finetune(healthy, history=history[[name for name in history if not name.startswith("similarity")]])
+
+
+@planted("forgetting", of("forgetting", *TUNED))
+def forgotten(lab: Any, healthy: Records) -> Records:
+    return lab.with_scored_pairs(without_similarity(healthy), base_tuned=0.45, barlow_tuned=0.45)
+
+
+WORSE = ("similarity-worse-than-zero-shot", "base-tuned")
 
 
 @pytest.mark.parametrize(("noise", "speaks"), [(0.30, False), (0.302, False), (0.36, True)])
@@ -34,7 +54,7 @@ def test_without_test_pairs_nothing_is_said(healthy, findings):
 def test_the_sentence_and_the_evidence_say_how_much_was_lost_where(lab, healthy, findings):
     found = findings(pairs_of_another_kind(lab, healthy))[WORSE]
     evidence = {one.name: one.value for one in found.evidence}
-    assert "mean Spearman over 2 sets from base" in found.sentence
+    assert "worse than base: \N{MINUS SIGN}" in found.sentence
     lost = evidence["difference"]
     assert lost == pytest.approx((evidence["difference on sts12"] + evidence["difference on stsb"]) / 2)
     assert found.interval[0] < lost < found.interval[1] < 0
@@ -46,12 +66,12 @@ def test_the_sentence_and_the_evidence_say_how_much_was_lost_where(lab, healthy,
 def test_labels_that_were_learnt_ask_for_another_order_and_labels_that_were_not_were_not_learnt(lab, healthy, findings):
     learnt = findings(pairs_of_another_kind(lab, healthy))[WORSE].cause
     assert learnt.startswith("Training learned its own labels")
-    assert ": test pairs as alike as training pairs of label 1, 0.5, 0 have a mean label of " in learnt
+    assert ". Test pairs with the cosine of training pairs of label 1, 0.5, 0 have a mean label of " in learnt
     broken = findings(lab.with_scored_pairs(healthy, base_tuned=(0.45, 0.45)))[WORSE].cause
     assert broken.startswith("Training did not learn its own labels")
     runs = {name: replace(run, training_pairs=None) for name, run in pairs_of_another_kind(lab, healthy).runs.items()}
     unknown = findings(replace(healthy, runs=runs))[WORSE]
-    assert unknown.cause.startswith("Training moved pairs away from an order that was better.")
+    assert unknown.cause.startswith("Training moved pairs away from a better order.")
     assert not any("training pairs" in one.name for one in unknown.evidence)
 
 
@@ -60,7 +80,7 @@ def test_a_finding_that_knows_the_cause_is_named_and_its_fix_taken(lab, healthy,
     found = findings(spoilt)
     assert {"dead-loss-term", "few-negatives", WORSE[0]} == {code for code, _ in found}
     # A loss that does nothing stands before batches that are small.
-    assert found[WORSE].cause.startswith("See dead-loss-term. ")
+    assert found[WORSE].cause.startswith("Explained by `dead-loss-term`. ")
     assert found[WORSE].fix == found["dead-loss-term", "base-tuned"].fix
 
 
@@ -106,7 +126,7 @@ def test_shared_words_that_matter_to_the_test_alone_are_unlearned(lab, healthy, 
     runs = spoilt.runs | {"tfidf": replace(floor, training_pairs=blind), "base-tuned": replace(tuned, pairs=away)}
     found = words(examined(replace(spoilt, runs=runs)), "base", "base-tuned")
     assert abs(found.in_training) < 0.2 < found.in_test and found.after < found.before and found.are_unlearned
-    assert "Shared words say less about its labels" in findings(replace(spoilt, runs=runs))[WORSE].cause
+    assert "Shared words predict the training labels" in findings(replace(spoilt, runs=runs))[WORSE].cause
     # Where training labels follow words as test labels do, they are not what was unlearned.
     assert not words(examined(spoilt), "base", "base-tuned").are_unlearned
     without = {name: run for name, run in spoilt.runs.items() if name != "tfidf"}
@@ -115,13 +135,13 @@ def test_shared_words_that_matter_to_the_test_alone_are_unlearned(lab, healthy, 
 
 def test_forgetting_says_what_was_gained_beside_it(lab, healthy, findings):
     found = findings(forgotten(lab, healthy))["forgetting", "base-tuned"]
-    assert "of mean Spearman over 2 sets from base, while it added" in found.sentence
+    assert "base-tuned forgot similarity that base had: " in found.sentence
     evidence = {one.name: one.value for one in found.evidence}
     assert evidence["difference in accuracy@1"] > 1 and evidence["difference on stsb"] < -1
     still = replace(forgotten(lab, healthy).runs["base-tuned"], queries=healthy.runs["base"].queries)
     runs = forgotten(lab, healthy).runs | {"base-tuned": still}
     nothing = findings(replace(without_similarity(healthy), runs=runs))["forgetting", "base-tuned"]
-    assert "while it did not rank better than it" in nothing.sentence
+    assert "and ranking gained nothing" in nothing.sentence
 
 
 def test_training_that_went_further_than_learning_takes_is_shortened_by_as_much(lab, healthy, findings):

@@ -1,21 +1,61 @@
-"""Pretraining: where its probes begin to speak, and what they propose."""
+"""Pretraining: where the checks begin, and what they propose."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import Records, TrainingRecord
 from whyrank.preflight.probes.batches import SAFE_PRETRAINING
 
-from ..planted import (
-    learnt_by_heart,
-    long_vectors,
-    of,
-    one_answer_per_batch,
-    pretraining_hurts,
-    single_answer_batches,
-    with_data,
+from ..faults import of, planted, with_data
+
+
+def one_answer_per_batch(record: TrainingRecord) -> TrainingRecord:
+    history = record.history.assign(distinct_answers=1, rows=5, noise_floor=5**-0.5, mean_diagonal=0.02, invariance=1.1)
+    return replace(record, history=history)
+
+
+# It costs accuracy before and after tuning; before tuning it falls below the floors.
+@planted(
+    "barlow-single-answer-batches",
+    of("barlow-single-answer-batches", "pretrain_barlow")
+    | of("pretraining-hurts", "barlow", "barlow-tuned")
+    | of("worse-than-lexical", "barlow"),
 )
+def single_answer_batches(lab: Any, healthy: Records) -> Records:
+    """Pretraining removes most of what identifies the answer, and the ranking on top does not recover."""
+    barlow, tuned = lab.vectors(0.4) - 0.6 * lab.answer_AD[lab.own_N], lab.vectors(0.42)
+    spoilt = lab.spoil(healthy, barlow=lab.run(barlow), barlow_tuned=lab.run(tuned))
+    return replace(spoilt, barlow=one_answer_per_batch(healthy.barlow))
+
+
+@planted("pretraining-overfits", of("pretraining-overfits", "pretrain_barlow") | of("pretraining-hurts", "barlow"))
+def learnt_by_heart(lab: Any, healthy: Records) -> Records:
+    """Pretraining puts training queries onto their answers, and the others further away; tuning brings them back."""
+    is_train_N1 = (healthy.data.queries["split"] == "train").to_numpy()[:, None]
+    return lab.spoil(healthy, barlow=lab.run(np.where(is_train_N1, lab.vectors(0.05), lab.vectors(0.43))))
+
+
+@planted("pretraining-hurts", of("pretraining-hurts", "barlow-tuned"))
+def pretraining_hurts(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.40)))
+
+
+@planted("pretraining-helps", of("pretraining-helps", "barlow-tuned"))
+def pretraining_helps(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.22)))
+
+
+@planted("scale-mismatch-after-pretraining", of("scale-mismatch-after-pretraining", "barlow-tuned"))
+def long_vectors(lab: Any, healthy: Records) -> Records:
+    """The pretrained head's vectors are 20 times as long, and the score is a dot product."""
+    runs = {name: replace(run, metrics=run.metrics | {"score_kind_cosine": 0.0}) for name, run in healthy.runs.items()}
+    runs["barlow"] = lab.run(20 * lab.vectors(0.395))
+    after = healthy.finetune["barlow"]
+    after = replace(after, history=after.history.assign(logit_std=80.0))
+    return replace(healthy, runs=runs, finetune=healthy.finetune | {"barlow": after})
 
 
 def test_where_batches_hold_one_answer_that_is_what_the_fix_of_the_symptom_mends(lab, healthy, findings):

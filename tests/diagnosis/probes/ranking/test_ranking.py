@@ -1,10 +1,25 @@
-"""Rankings, ties and hubs: where their probes begin to speak, and what they propose."""
+"""Systems below a simpler one: where the checks begin, and what they propose."""
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from whyrank.diagnosis.probes.ranking import lists
+from whyrank.findings.records import Records
 
-from ..planted import ENCODERS, TUNED, head_from_scratch, hub, lexical_task, of, twin_answers, with_finetune
+from ..faults import TUNED, of, planted, with_finetune
+
+
+@planted("worse-than-lexical", of("worse-than-lexical", "base", "barlow", *TUNED))
+def lexical_task(lab: Any, healthy: Records) -> Records:
+    return lab.spoil(healthy, bm25=lab.scored(lab.vectors(0.15) @ lab.answer_AD.T))
+
+
+@planted("worse-than-zero-shot", of("worse-than-zero-shot", *TUNED))
+def head_from_scratch(lab: Any, healthy: Records) -> Records:
+    tuned = lab.run(lab.vectors(0.47))
+    finetune = {init: lab.finetune(start=0.03, end=0.55) for init in ("base", "barlow")}
+    return replace(lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned), finetune=finetune)
 
 
 def test_an_untuned_encoder_below_the_floor_is_worth_knowing_and_a_tuned_one_a_warning(lab, healthy, findings):
@@ -39,31 +54,3 @@ def test_where_the_encoder_was_trained_too_its_steps_are_shortened_as_well(lab, 
     fix = findings(lab.spoil(spoilt, base_tuned=tuned, barlow_tuned=tuned))["worse-than-zero-shot", "base-tuned"].fix
     rates = {key: value for key, value in fix.params.items() if "rate" in key}
     assert rates == {"finetune_rank.learning_rate": 1e-4, "finetune_rank.encoder_learning_rate": 2e-6}
-
-
-def test_ties_of_a_lexical_floor_are_worth_knowing_and_those_of_an_encoder_a_warning(lab, healthy, findings):
-    found = findings(twin_answers(lab, healthy))
-    severities = {system: finding.severity for (_, system), finding in found.items()}
-    assert severities == dict.fromkeys(("tfidf", "bm25"), "info") | dict.fromkeys(ENCODERS, "warning")
-    assert "one id" in found["ties-decide-the-metric", "base"].fix.action
-
-
-def test_a_few_ties_move_the_metric_less_than_luck_and_are_not_spoken_of(lab, healthy, findings):
-    scores = lab.vectors(0.46) @ lab.answer_AD.T
-    scores[9::100] = 0.0  # 4 of the 120 test queries share no word with any answer
-    assert findings(lab.spoil(healthy, bm25=lab.scored(scores))) == {}
-
-
-def test_a_hub_is_told_from_a_frequent_right_answer(lab, healthy, findings):
-    found = findings(hub(lab, healthy))["hub-answers", "base-tuned"]
-    assert found.sentence.startswith("Answer a00")
-    assert findings(hub(lab, healthy, pull=0.3)) == {}
-
-
-def test_a_list_that_holds_only_right_answers_has_no_hub(lab, healthy, findings, monkeypatch):
-    # Lists of one, and any skew: what a corpus of ten answers, one of them asked for most, comes to.
-    monkeypatch.setattr(lists, "HUB_LIST", 1)
-    monkeypatch.setattr(lists, "HUB_SKEW", -10.0)
-    assert findings(lab.spoil(healthy, base_tuned=lab.run(lab.vectors(0.0)))).keys() == {
-        ("pretraining-hurts", "barlow-tuned")
-    }

@@ -1,46 +1,43 @@
-"""Vectors: where their probes begin to speak, and what they propose."""
+"""What vectors stand for: where the checks begin, and what they propose."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from whyrank.findings.records import Records
 from whyrank.measure.metrics import geometry
 
-from ..planted import ENCODERS, of, two_topics, types_apart
+from ..faults import TUNED, of, planted
 
 
-def test_a_collapsed_encoder_is_said_once_and_not_of_the_systems_that_start_from_it(lab, healthy, findings):
-    point = np.ones((1, 64))
-    collapsed = lab.run(point + 1e-7 * lab.noise_ND, point + 1e-7 * lab.answer_AD)
-    found = findings(replace(healthy, runs=healthy.runs | dict.fromkeys(ENCODERS, collapsed)))
-    assert [system for code, system in found if code == "collapsed-embeddings"] == ["base"]
-    assert found["collapsed-embeddings", "base"].fix.params == {"encoder.pooling": "mean"}
+@planted("question-conversation-gap", of("question-conversation-gap", *TUNED))
+def types_apart(lab: Any, healthy: Records, apart: float = 1.2, worse: float = 0.42) -> Records:
+    """Conversations lie `apart` from questions along one axis, and have `worse` noise where questions have 0.22."""
+    axis = geometry.unit_rows(np.random.default_rng(1).standard_normal((1, lab.answer_AD.shape[1])))
+    question_N1 = lab.is_question_N[:, None]
+    query_ND = np.where(question_N1, lab.vectors(0.22), lab.vectors(worse))
+    query_ND = query_ND + np.where(question_N1, 1, -1) * apart * 2 * axis
+    tuned = lab.run(query_ND, lab.answer_AD - (lab.answer_AD @ axis.T) * axis)
+    return lab.spoil(healthy, base_tuned=tuned, barlow_tuned=tuned)
 
 
-def test_a_narrow_cone_that_still_ranks_is_not_called_collapsed(lab, healthy, findings):
-    shift = 8 * geometry.unit_rows(np.random.default_rng(4).standard_normal((1, 64)))
-    cone = lab.run(lab.vectors(0.15) + shift, lab.answer_AD + shift)
-    assert cone.metrics["mean_off_pair_cosine"] > 0.95
-    assert not {code for code, _ in findings(lab.spoil(healthy, base_tuned=cone))} & {"collapsed-embeddings"}
-
-
-def test_rank_that_fell_to_the_number_of_answers_is_not_a_dimensional_collapse(healthy, findings):
-    def rank(value: float) -> Records:
-        run = healthy.runs["barlow-tuned"]
-        run = replace(run, metrics=run.metrics | {"centred_effective_rank": value})
-        return replace(healthy, runs=healthy.runs | {"barlow-tuned": run})
-
-    assert findings(rank(4.1)) == {}
-    # A tenth of 40 answers.
-    assert set(findings(rank(3.9))) == of("dimensional-collapse", "barlow-tuned")
+@planted("answer-mixes-questions", of("answer-mixes-questions", "data"))
+def two_topics(lab: Any, healthy: Records, answers: int = 8) -> Records:
+    """Before tuning, the first five queries of some answers are near one point, the other five near another."""
+    query_ND, topic_TD = lab.vectors(0.40), geometry.unit_rows(np.random.default_rng(3).standard_normal((80, 64)))
+    mixed = lab.own_N < answers
+    topic_N = 2 * lab.own_N + np.arange(len(lab.own_N)) % 10 // 5
+    query_ND[mixed] = (lab.answer_AD[lab.own_N] + topic_TD[topic_N] + 0.03 * lab.noise_ND)[mixed]
+    run = lab.run(query_ND)
+    return lab.spoil(healthy, base=run, barlow=run)
 
 
 def test_a_gap_needs_both_a_worse_type_and_separate_regions(lab, healthy, findings):
     assert findings(types_apart(lab, healthy, worse=0.22)).keys() <= of("pretraining-helps", "barlow-tuned")
     assert findings(types_apart(lab, healthy, apart=0.0)) == {}
     found = findings(types_apart(lab, healthy))["question-conversation-gap", "base-tuned"]
-    assert found.sentence.startswith("Conversations")
+    assert found.sentence.startswith("base-tuned ranks conversations worse")
     assert found.interval is not None and found.interval[1] < 0
 
 

@@ -1,21 +1,32 @@
-"""Several objectives: where their probes begin to speak, what they propose, and who stands back for them."""
+"""Several objectives: where the checks begin, and what they propose."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from whyrank.diagnosis.probes.training.effects import Effect, objectives
+from whyrank.findings.records import Records
 
-from ..planted import (
-    TUNED,
-    conflict_of_gradients,
-    drowned,
-    flat,
-    of,
-    unchanged,
-    with_finetune,
-    with_history,
-    with_looks,
-)
+from ..faults import TUNED, flat, of, planted, unchanged, with_finetune, with_history, with_looks
+
+
+@planted("task-dominates", of("task-dominates", *TUNED))
+def drowned(lab: Any, healthy: Records, end: float = 0.4, share: float = 0.04) -> Records:
+    """Ranking has `share` of the gradient, and accuracy on its training queries ends at `end`."""
+    shares = {"rank_gradient_share": share, "similarity_gradient_share": 1 - share}
+    return unchanged(lab, flat(with_history(healthy, **shares), end=end))
+
+
+@planted("task-starved", of("task-starved", *TUNED))
+def starved(lab: Any, healthy: Records) -> Records:
+    return drowned(lab, healthy, end=0.64)
+
+
+@planted("gradient-conflict", of("gradient-conflict", *TUNED))
+def conflict_of_gradients(lab: Any, healthy: Records, cosine: float = -0.3) -> Records:
+    steps = len(healthy.finetune["base"].history)
+    return with_history(healthy, rank_similarity_gradient_cosine=cosine + 0.2 * np.sin(np.arange(steps)))
 
 
 @pytest.mark.parametrize(("share", "speaks"), [(0.149, True), (0.151, False), (0.0101, True)])
@@ -54,7 +65,7 @@ def test_an_objective_that_is_seldom_drawn_is_starved_of_batches(healthy, findin
     never = with_history(never, rank_batches=1.0, similarity_batches=0.0)
     spoken = findings(never)
     assert set(spoken) == of("task-starved", *TUNED)
-    assert "0.0% of the batches" in spoken["task-starved", "base-tuned"].sentence
+    assert "0.0 % of the batches" in spoken["task-starved", "base-tuned"].sentence
     assert spoken["task-starved", "base-tuned"].fix.params == {"finetune_rank.tasks.sampling": "equal"}
 
 

@@ -1,9 +1,35 @@
-"""Objectives: where their probes begin to speak, and what they propose."""
+"""Objectives: where the checks begin, and what they propose."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ..planted import of, with_history
+from whyrank.findings.records import Records
+
+from ..faults import TUNED, of, planted, with_history
+
+
+@planted("nothing-moves", of("nothing-moves", *TUNED))
+def frozen_by_accident(lab: Any, healthy: Records) -> Records:
+    """Steps at a good rate that reach no weight, and systems that are what they were before."""
+    spoilt = with_history(healthy, moved_block_5=0.0)
+    return lab.spoil(spoilt, base_tuned=healthy.runs["base"], barlow_tuned=healthy.runs["barlow"])
+
+
+@planted("dead-loss-term", of("dead-loss-term", *TUNED))
+def satisfied_loss(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, rank_gradient_share=0.996, similarity_gradient_share=0.004)
+
+
+@planted("few-negatives", of("few-negatives", *TUNED))
+def small_batches(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, candidates=8)
+
+
+@planted("antipodal-angle", of("antipodal-angle", *TUNED))
+def opposed_pairs(lab: Any, healthy: Records, share: float = 0.2) -> Records:
+    return with_history(healthy, similarity_opposed_positives=share)
 
 
 @pytest.mark.parametrize(("moved", "speaks"), [(9e-7, True), (1.1e-6, False)])
@@ -41,7 +67,7 @@ def test_a_dead_loss_of_the_similarity_objective_gets_a_weight_and_steps_without
         for (code, system), finding in findings(with_history(healthy, similarity_angle_gradient_share=share)).items()
         if system == "base-tuned"
     ]
-    assert found.code == "dead-loss-term" and "0.10%" in found.sentence
+    assert found.code == "dead-loss-term" and "0.10 %" in found.sentence
     assert found.fix.params == {"finetune_rank.objectives.similarity.angle.weight": 1.0}
 
 

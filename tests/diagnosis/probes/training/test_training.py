@@ -1,4 +1,4 @@
-"""Fine-tuning: where its probes begin to speak, and what they propose."""
+"""Under- and overfitting, false negatives: where the checks begin, and what they propose."""
 
 from typing import Any
 
@@ -7,16 +7,35 @@ import pytest
 
 from whyrank.findings.records import Records
 
-from ..planted import (
-    TUNED,
-    false_negatives,
-    of,
-    too_little_training,
-    too_much_training,
-    twin_answers,
-    with_data,
-    with_finetune,
-)
+from ..faults import TUNED, of, planted, with_data, with_finetune
+from ..ranking.test_lists import twin_answers
+
+
+@planted("underfitted", of("underfitted", *TUNED))
+def too_little_training(lab: Any, healthy: Records) -> Records:
+    """Tuning moves training accuracy from 0.62 to 0.64, and the systems are what they were before."""
+    looks = healthy.finetune["base"].evaluations
+    still = 0.62 + 0.02 * looks["step"] / looks["step"].max()
+    spoilt = with_finetune(
+        healthy, evaluations=looks.assign(**{"train_accuracy@1": still, "accuracy@1_all": still - 0.02})
+    )
+    return lab.spoil(spoilt, base_tuned=healthy.runs["base"], barlow_tuned=healthy.runs["barlow"])
+
+
+@planted("overfitted", of("overfitted", *TUNED))
+def too_much_training(lab: Any, healthy: Records) -> Records:
+    looks = healthy.finetune["base"].evaluations
+    dev = np.where(looks["step"] <= 60, 0.6 + looks["step"] / 300, 0.8 - 0.3 * (looks["step"] - 60) / 340)
+    metrics = {"steps_run": 400, "best_step": 60}
+    return with_finetune(healthy, evaluations=looks.assign(**{"accuracy@1_all": dev}), metrics=metrics)
+
+
+@planted("false-negatives-in-batch", of("false-negatives-in-batch", "finetune_rank"))
+def false_negatives(lab: Any, healthy: Records, share: float = 0.3) -> Records:
+    history = healthy.finetune["base"].history.assign(rows_with_false_negatives=share)
+    batches = healthy.data.batches.fillna({"rows_with_false_negatives": 0.0})
+    batches.loc[batches["stage"] == "finetune_rank", "rows_with_false_negatives"] = share
+    return with_finetune(with_data(healthy, batches=batches), history=history)
 
 
 @pytest.mark.parametrize("share, spoken", [(0.04, False), (0.06, True)])

@@ -16,8 +16,8 @@ MOST_LEVELS = 5
 # Test pairs of about equal cosine whose labels are averaged.
 BINS, PAIRS_IN_BIN = 20, 10
 
-# Of TF-IDF's agreement with labels, over 1,000 training pairs known to .03; and of its agreement with cosines, over
-# thousands of test pairs known to .01.
+# Of TF-IDF's agreement with labels, over 1,000 training pairs known to 0.03; and of its agreement with cosines, over
+# thousands of test pairs known to 0.01.
 LESS, UNLEARNED = 0.1, 0.03
 
 
@@ -47,7 +47,8 @@ class Words(NamedTuple):
 
 
 class Level(NamedTuple):
-    """scored   mean label of the test pairs that the untouched encoder finds as alike as training pairs of `label`"""
+    """scored   mean label of the test pairs that have the cosine of training pairs of `label` in the pretrained "
+    "encoder"""
 
     label: float
     scored: float
@@ -65,7 +66,7 @@ def learnt(case: Examination, untuned: str, system: str) -> Learnt | None:
 def asked(case: Examination, untuned: str) -> list[Level]:
     """Of each label of training pairs, highest first; none for scores, and without recorded pairs.
 
-    The untouched encoder is the yardstick: the mean test label is read off its cosine, bin by bin.
+    The pretrained encoder is the yardstick: the mean test label is read off its cosine, bin by bin.
     """
     run = case.records.runs[untuned]
     if run.pairs is None or run.training_pairs is None or run.training_pairs["label"].nunique() > MOST_LEVELS:
@@ -111,9 +112,10 @@ def _aligned(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
 
 
 def spoken_levels(levels: list[Level]) -> str:
-    """`: test pairs as alike as training pairs of label 1, 0 have a mean label of 0.59, 0.27`; empty for scores."""
+    """`. Test pairs with the cosine of training pairs of label 1, 0 have a mean label of 0.59, 0.27`; empty for "
+    "scores."""
     if not levels:
         return ""
     labels = ", ".join(f"{level.label:g}" for level in levels)
     scored = ", ".join(f"{level.scored:.2f}" for level in levels)
-    return f": test pairs as alike as training pairs of label {labels} have a mean label of {scored}"
+    return f". Test pairs with the cosine of training pairs of label {labels} have a mean label of {scored}"

@@ -1,48 +1,40 @@
-"""Similarity that training on pairs of sentences lost."""
+"""Similarity of sentence pairs that training made worse: training on pairs, or on something else."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
-from whyrank.diagnosis.probes.pairs.pair_lists import by_list, values, what, whole_and_within
-from whyrank.diagnosis.probes.training.steps import scaled_rates
+from whyrank.diagnosis.probes.ranking.ranking import zero_shot_fix
+from whyrank.diagnosis.probes.training.start import begins_anew
+from whyrank.diagnosis.probes.training.steps import gentler, is_of_ranking, scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
-# Findings that say why training on pairs made them worse, the surest first.
-CAUSES = (
-    "labels-reversed",
-    "labels-unordered",
-    "labels-out-of-range",
-    "unlabelled-rows-trained-on",
-    "tokenizer-mismatch",
-    "collapsed-embeddings",
-    "learning-rate-too-high",
-    "no-warmup-spike",
-    "fractional-labels-truncated",
-    "antipodal-angle",
-    "dead-loss-term",
-    "few-negatives",
-)
-# Rise of the agreement with the training labels from which they count as learnt: its noise over 1,000 pairs is .03.
+# Rise of the agreement with the training labels from which they count as learnt: its noise over 1,000 pairs is 0.03.
 LEARNT = 0.05
-# Points that whole lists lose more than their subsets, from which it is worth telling.
+# Points that whole lists lose more than their subsets, from which the cause says so.
 BETWEEN = 1.0
 
+FORGOTTEN: dict[str, Any] = {
+    "cause": "Training kept only what its own task needs: nothing in the loss holds other texts apart, or together.",
+    "reference": "ST#2815; Biderman et al. 2024, arXiv:2405.09673",
+}
 
-def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
+
+@probe("similarity-worse-than-zero-shot", on="trained", about="pairs")
+def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
     """Training on pairs of sentences left a system below its own encoder on the test pairs."""
     for system, untuned in case.systems.untuned.items():
         record, difference = case.records.training_of(system), case.similarity_difference(system, untuned)
         if record is None or "similarity" not in record.objectives or difference is None or not is_lower(difference):
             continue
-        known = _known_cause(case, system)
         labels = learnt(case, untuned, system)
         yield Finding(
-            code="similarity-worse-than-untouched",
-            severity="warning",
             system=system,
-            sentence=f"Training on pairs of sentences took {spoken(difference)} of {what(case)} from {untuned}.",
+            sentence=f"Training on sentence pairs made {system} worse than {untuned}: "
+            f"{spoken(difference, what(case))}.",
             evidence=(
                 *values(case, untuned, system),
                 Evidence("difference", 100 * difference.mean, "points"),
@@ -50,19 +42,12 @@ def similarity_worse_than_untouched(case: Examination) -> Iterator[Finding]:
                 *_label_evidence(case, untuned, system, labels),
                 *_dev_evidence(record),
             ),
-            cause=f"See {known.code}. {known.cause}" if known else _cause(case, untuned, system, labels),
-            fix=known.fix if known and known.fix.params else _pairs_fix(record),
+            cause=_cause(case, untuned, system, labels),
+            fix=_pairs_fix(record),
             reference="Reimers and Gurevych 2019, arXiv:1908.10084; Gao, Yao and Chen 2021, arXiv:2104.08821",
             interval=points(difference),
             weight=-100 * difference.mean,
         )
-
-
-def _known_cause(case: Examination, system: str) -> Finding | None:
-    """The surest of the findings about this system, or about the data, that say why."""
-    others = set(case.systems.start) - {system}
-    said = [finding for finding in case.said if finding.code in CAUSES and finding.system not in others]
-    return min(said, key=lambda finding: CAUSES.index(finding.code), default=None)
 
 
 def _by_kind(case: Examination, start: str, system: str) -> Iterator[Evidence]:
@@ -78,9 +63,9 @@ def _label_evidence(case: Examination, untuned: str, system: str, labels: Learnt
     if labels is None:
         return
     yield Evidence(f"Spearman of {untuned} with the labels of training pairs", labels.before)
-    yield Evidence("the same after training", labels.after)
+    yield Evidence(f"Spearman of {system} with the labels of training pairs", labels.after)
     for level in asked(case, untuned):
-        yield Evidence(f"mean test label of pairs as alike as training pairs of label {level.label:g}", level.scored)
+        yield Evidence(f"mean test label at the cosine of training pairs of label {level.label:g}", level.scored)
     shared = words(case, untuned, system)
     if shared is not None:
         yield Evidence(f"Spearman of {shared.baseline} with the labels of training pairs", shared.in_training)
@@ -97,42 +82,142 @@ def _dev_evidence(record: TrainingRecord) -> Iterator[Evidence]:
 
 
 def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) -> str:
-    """What the record shows: whether the training labels were learnt, what they ask for, and where it was lost."""
+    """What the record shows: whether the training labels were learned, what they ask for, and where it was lost."""
     if labels is None:
-        said = "Training moved pairs away from an order that was better."
+        found = "Training moved pairs away from a better order."
     elif labels.after - labels.before < LEARNT:
-        said = (
-            f"Training did not learn its own labels (agreement with them {labels.before:.2f} before, "
-            f"{labels.after:.2f} after): its steps destroy more than they teach."
+        found = (
+            f"Training did not learn its own labels (Spearman {labels.before:.2f} before, {labels.after:.2f} after): "
+            "its steps destroy more than they teach."
         )
     else:
-        said = (
-            f"Training learned its own labels (agreement with them rose from {labels.before:.2f} to "
-            f"{labels.after:.2f}), and they ask for another order than those of the test"
-            f"{spoken_levels(asked(case, untuned))}."
+        found = (
+            f"Training learned its own labels (Spearman rose from {labels.before:.2f} to {labels.after:.2f}), but "
+            f"they order texts differently from the test labels{spoken_levels(asked(case, untuned))}."
         )
     shared = words(case, untuned, system)
     if shared is not None and shared.are_unlearned:
-        said += (
-            f" Shared words say less about its labels (Spearman of {shared.baseline} {shared.in_training:.2f}) than "
-            f"about those of the test ({shared.in_test:.2f}), and training made cosines follow them less: their "
-            f"agreement with {shared.baseline} fell from {shared.before:.2f} to {shared.after:.2f}."
+        found += (
+            f" Shared words predict the training labels (Spearman of {shared.baseline} {shared.in_training:.2f}) worse "
+            f"than the test labels ({shared.in_test:.2f}), and training made the cosines follow them less "
+            f"({shared.before:.2f} before, {shared.after:.2f} after)."
         )
     whole, within = whole_and_within(case, untuned, system)
     between = (sum(within) - sum(whole)) / len(whole) if whole else 0.0
     if between >= BETWEEN:
-        said += (
-            f" {between:.1f} points are lost between the subsets of a list and not within them: cosines of different "
+        found += (
+            f" {between:.1f} points are lost between the subsets of a list, not within them: cosines of different "
             "kinds of text no longer share a scale."
         )
-    return said
+    return found
 
 
 def _pairs_fix(record: TrainingRecord) -> Fix:
-    """A tenth of the rates, and the weights of the best look at dev pairs where they were looked at."""
+    """A tenth of the rates, and the weights of the best evaluation on dev pairs where there were any."""
     params = scaled_rates(record, 0.1)
     if "spearman_mean" in record.evaluations:
-        # The look before the first step is one of them: nothing worse than the start is kept.
+        # The evaluation before the first step is one of them: nothing worse than the start is kept.
         return Fix(params | {"finetune_rank.early_stopping.metric": "spearman_mean"})
-    return Fix(params, "list dev pairs that are scored as the test pairs are, and keep the best look at them with "
-               "finetune_rank.early_stopping.metric=spearman_mean; or train on such pairs")  # fmt: skip
+    return Fix(
+        params,
+        "add dev pairs with labels like those of the test pairs, and keep the best evaluation on them with "
+        "finetune_rank.early_stopping.metric=spearman_mean; or train on such pairs",
+    )
+
+
+@probe("forgetting", on="trained")
+def forgetting(case: Examination) -> Iterator[Finding]:
+    """Training for something else lost similarity, or ranking, that the encoder had before."""
+    yield from _forgotten_similarity(case)
+    yield from _forgotten_ranking(case)
+
+
+def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
+    for system, start in case.systems.start.items():
+        record = case.records.training_of(system)
+        difference = case.similarity_difference(system, start)
+        if record is None or "similarity" in record.objectives or difference is None or not is_lower(difference):
+            continue
+        gain = case.difference(system, start)
+        beside = (
+            f"while it gained {spoken(gain, case.metric)}" if gain and is_higher(gain) else "and ranking gained nothing"
+        )
+        yield Finding(
+            severity="warning" if system in case.systems.tuned else "info",
+            system=system,
+            sentence=f"{system} forgot similarity that {start} had: {spoken(difference, what(case))}, {beside}.",
+            evidence=(
+                *values(case, start, system),
+                Evidence("difference", 100 * difference.mean, "points"),
+                *by_list(case, start, system),
+                *([Evidence(f"difference in {case.metric}", 100 * gain.mean, "points")] if gain else []),
+            ),
+            fix=_forgetting_fix(case, system, record),
+            interval=points(difference),
+            weight=-100 * difference.mean,
+            **FORGOTTEN,
+        )
+
+
+def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
+    for system, start in case.systems.untuned.items():
+        record, difference = case.records.training_of(system), case.difference(system, start)
+        if record is None or is_of_ranking(case, system) or difference is None or not is_lower(difference):
+            continue
+        yield Finding(
+            severity="info",
+            system=system,
+            sentence=f"Training without ranking made {system} worse than {start}: {spoken(difference, case.metric)}.",
+            evidence=(
+                Evidence(f"{case.metric} of {start}", case.mean(start)),
+                Evidence(f"{case.metric} of {system}", case.mean(system)),
+                Evidence("difference", 100 * difference.mean, "points"),
+            ),
+            fix=_forgetting_fix(case, system, record),
+            interval=points(difference),
+            weight=-100 * difference.mean,
+            **FORGOTTEN,
+        )
+
+
+def _forgetting_fix(case: Examination, system: str, record: TrainingRecord) -> Fix:
+    """A start with the vectors of the encoder; where training had that, no longer steps than it needs."""
+    if case.systems.role(system) == "pretrained":
+        return Fix(scaled_rates(record, 0.1, "pretrain_barlow"))
+    if begins_anew(case, system):
+        return zero_shot_fix(case, system)
+    return Fix(gentler(record), "or finetune_rank.lora.rank=8, which leaves most directions unchanged")
+
+
+def what(case: Examination) -> str:
+    """`mean Spearman over 7 sets`, or that of the only set."""
+    headline = case.similarity.headline
+    several = headline.startswith("mean of ")
+    return headline.replace("mean of ", "mean Spearman over ") if several else f"Spearman on {headline}"
+
+
+def values(case: Examination, *systems: str) -> Iterator[Evidence]:
+    rows = case.similarity.systems[case.similarity.systems["list"] == case.similarity.headline]
+    values = rows.set_index("system")["value"]
+    for system in systems:
+        yield Evidence(f"Spearman of {system}, {case.similarity.headline}", float(values[system]))
+
+
+def by_list(case: Examination, start: str, system: str) -> Iterator[Evidence]:
+    """The difference on each single list."""
+    similar = case.similarity.comparisons
+    for name in similar.loc[(similar["sets"] == 1) & (similar["list"] != case.similarity.headline), "list"].unique():
+        found = case.similarity_difference(system, start, name)
+        if found is not None:
+            yield Evidence(f"difference on {name}", 100 * found.mean, "points")
+
+
+def whole_and_within(case: Examination, start: str, system: str) -> tuple[list[float], list[float]]:
+    """Differences in points of the lists that have subsets: as one list, and as the mean over the subsets."""
+    pairs = []
+    for name in case.similarity.comparisons["list"].unique():
+        if ", mean of " in name:
+            both = [case.similarity_difference(system, start, part) for part in (name.split(", mean of ")[0], name)]
+            pairs += [tuple(100 * one.mean for one in both if one is not None)]
+    known = [pair for pair in pairs if len(pair) == 2]
+    return [pair[0] for pair in known], [pair[1] for pair in known]

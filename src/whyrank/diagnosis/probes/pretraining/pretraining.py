@@ -1,4 +1,4 @@
-"""What Barlow Twins pretraining did: whether it helps, and why where it does not."""
+"""Whether Barlow Twins pretraining helps, and where it does not, why."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
 from whyrank.diagnosis.probes.pretraining.agreement import VIEWS, agreement
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes import batches
@@ -26,6 +27,11 @@ COSINE_SCALE = 20.0
 LEARNT = 0.10
 
 
+@probe(
+    "barlow-single-answer-batches",
+    on="trained",
+    explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
+)
 def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
     """Batches of one answer, and a cross-correlation whose diagonal stayed at chance."""
     record = case.records.barlow
@@ -54,21 +60,16 @@ def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
 
 
 def _cost(case: Examination) -> float:
-    """Points that the pretrained systems lose, at most of the two pairs."""
+    """Points that pretraining costs, in the pair of systems that loses most."""
     differences = [case.difference(a, b) for a, b in case.systems.pretraining]
     return max((-100 * d.mean for d in differences if is_lower(d) and d is not None), default=0.0)
 
 
-def pretraining_fix(case: Examination) -> Fix:
-    """Mend the cause where it is known, else leave pretraining out."""
-    for probe in (barlow_single_answer_batches, pretraining_overfits):
-        for known in probe(case):
-            return known.fix
-    return Fix({"pretrain_barlow.steps": 0})
-
-
+@probe(
+    "pretraining-overfits", on="trained", explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse")
+)
 def pretraining_overfits(case: Examination) -> Iterator[Finding]:
-    """Two texts of an answer agree more than before where pretraining saw them, and less where it did not."""
+    """Two texts of an answer agree more than before on training texts, and less on test texts."""
     if case.records.barlow is None or len(case.records.barlow.history) == 0:
         return
     measured = [found for view in VIEWS if (found := agreement(case, view))]
@@ -78,12 +79,10 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
     if learnt.train_after - learnt.train_before < LEARNT or learnt.test_after >= learnt.test_before:
         return
     yield Finding(
-        code="pretraining-overfits",
-        severity="warning",
         system="pretrain_barlow",
-        sentence=f"Pretraining raised the agreement of {learnt.view} of one answer from {learnt.train_before:.2f} to "
-        f"{learnt.train_after:.2f} on its training texts, and lowered it from {learnt.test_before:.2f} to "
-        f"{learnt.test_after:.2f} on test texts.",
+        sentence="Pretraining overfits: on its training texts the agreement of "
+        f"{learnt.view} of one answer rose from {learnt.train_before:.2f} to {learnt.train_after:.2f}, on test texts "
+        f"it fell from {learnt.test_before:.2f} to {learnt.test_after:.2f}.",
         evidence=(
             Evidence("mean diagonal on training texts, before", learnt.train_before, "0 at chance, 1 perfect"),
             Evidence("mean diagonal on training texts, after", learnt.train_after, "0 at chance, 1 perfect"),
@@ -91,53 +90,51 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
             Evidence("mean diagonal on test texts, after", learnt.test_after, "0 at chance, 1 perfect"),
             Evidence("steps", len(case.records.barlow.history), "steps"),
         ),
-        cause="A free head and many steps learn by heart which training texts belong together; what the encoder knew "
-        "of other texts is overwritten.",
+        cause="With a new head and many steps, pretraining memorises which training texts belong together and "
+        "overwrites what the encoder knew of other texts.",
         fix=Fix(SAFE_PRETRAINING),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         weight=CAUSE + _cost(case),
     )
 
 
+@probe("pretraining-hurts", on="trained", explains=("worse-than-lexical",))
 def pretraining_hurts(case: Examination) -> Iterator[Finding]:
     """The pretrained system is below the other one: a warning once tuned, for information before."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
         if difference is not None and is_lower(difference):
-            sentence = f"Barlow pretraining costs {a} {spoken(difference)} of {case.metric} against {b}."
-            finding = _comparison("pretraining-hurts", case, a, b, difference, sentence)
             is_tuned = a in case.systems.tuned
             yield replace(
-                finding,
+                _comparison(case, a, b, difference, "Pretraining made {a} worse than {b}"),
                 severity="warning" if is_tuned else "info",
                 cause="Pretraining moved the vectors to where ranking is harder."
                 if is_tuned
-                else "Pretraining alone moved queries away from their answers; see whether tuning brings them back.",
-                fix=pretraining_fix(case),
+                else "Pretraining alone moved queries away from their answers; compare the tuned systems, too.",
+                fix=Fix({"pretrain_barlow.steps": 0}),
             )
 
 
+@probe("pretraining-helps", on="trained")
 def pretraining_helps(case: Examination) -> Iterator[Finding]:
     """The pretrained system is above the other one."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
         if difference is not None and is_higher(difference):
-            sentence = f"Barlow pretraining brings {a} {spoken(difference)} of {case.metric} over {b}."
-            yield _comparison("pretraining-helps", case, a, b, difference, sentence)
+            yield _comparison(case, a, b, difference, "Pretraining made {a} better than {b}")
 
 
-def _comparison(code: str, case: Examination, a: str, b: str, difference: Interval, sentence: str) -> Finding:
+def _comparison(case: Examination, a: str, b: str, difference: Interval, what: str) -> Finding:
     return Finding(
-        code=code,
         severity="info",
         system=a,
-        sentence=sentence,
+        sentence=f"{what.format(a=a, b=b)}: {spoken(difference, case.metric)}.",
         evidence=(
             Evidence(f"{case.metric} of {a}", case.mean(a)),
             Evidence(f"{case.metric} of {b}", case.mean(b)),
             Evidence("difference", 100 * difference.mean, "points"),
         ),
-        cause="Texts of one answer were pulled together before ranking began.",
+        cause="Pretraining pulled the texts of each answer together before ranking was trained.",
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         interval=points(difference),
@@ -145,6 +142,7 @@ def _comparison(code: str, case: Examination, a: str, b: str, difference: Interv
     )
 
 
+@probe("scale-mismatch-after-pretraining", on="trained", explains=("pretraining-hurts", "worse-than-zero-shot"))
 def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
     """With a dot product, pretraining changed the size of the logits that fine-tuning starts from."""
     system, other = next((pair for pair in case.systems.pretraining if pair[0] in case.systems.tuned), ("", ""))
@@ -167,11 +165,9 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
         if name in case.records.runs
     ]
     yield Finding(
-        code="scale-mismatch-after-pretraining",
-        severity="warning",
         system=system,
-        sentence=f"Fine-tuning starts with logits {ratio:.2g} times as spread as without pretraining, and a loss of "
-        f"{loss[1]:.1f} nats where chance is {chance[1]:.1f}.",
+        sentence=f"After pretraining, fine-tuning starts with logits {ratio:.2g} times as spread as without it, and a "
+        f"loss of {loss[1]:.1f} nats (chance is {chance[1]:.1f}).",
         evidence=(
             Evidence(f"logit standard deviation, from {starts[0]}", spread[0]),
             Evidence(f"logit standard deviation, from {starts[1]}", spread[1]),
@@ -179,8 +175,8 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
             Evidence(f"first loss, from {starts[1]}", loss[1], "nats"),
             *norms,
         ),
-        cause="A dot product scales with both vectors' lengths, and the pretrained head gives vectors of another "
-        "length: the softmax is saturated (or flat), and its gradient tells little until the scale is unlearned.",
+        cause="A dot product grows with the length of both vectors, and the pretrained head gives vectors of another "
+        "length: the softmax is saturated (or flat) and has little gradient until training has undone the scale.",
         fix=Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE}),
         reference="barlowtwins#9; setfit#135; ST#2815",
         weight=_cost(case),

@@ -1,11 +1,11 @@
-"""Faults of the vectors as a cloud, whatever they stand for: one point, or a few directions."""
+"""Vectors that have collapsed: into one point, or to a few directions."""
 
 from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_fix
 from whyrank.diagnosis.probes.training.steps import scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.probe import probe
 from whyrank.findings.records import RunRecord
 
 # Mean cosine of different texts. Raw BERT, a narrow cone, reaches 0.9 and still ranks (arXiv:1909.00512); so the cosine
@@ -36,28 +36,40 @@ def _encoders(case: Examination) -> dict[str, RunRecord]:
     return {name: run for name, run in case.records.runs.items() if name not in case.systems.baselines}
 
 
+@probe(
+    "collapsed-embeddings",
+    on="trained",
+    explains=(
+        "ties-decide-the-metric",
+        "pretraining-hurts",
+        "worse-than-zero-shot",
+        "worse-than-lexical",
+        "similarity-worse-than-zero-shot",
+    ),
+    about="ranking",
+)
 def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
-    """All texts have nearly the same vector; said of the first system of a chain, whose heirs inherit it."""
+    """All texts have nearly the same vector; reported for the first system of a chain, whose successors inherit it."""
     runs = _encoders(case)
     for system, run in runs.items():
         parent = runs.get(case.systems.start.get(system, ""))
         if not is_collapsed(run) or (parent is not None and is_collapsed(parent)):
             continue
         yield Finding(
-            code="collapsed-embeddings",
             severity="error",
             system=system,
-            sentence=f"All texts have nearly the same vector in {system}: the mean cosine of different queries is "
-            f"{run.metrics['mean_off_pair_cosine']:.3f}, and a query is no nearer to its own answer than to another.",
+            sentence=f"The vectors of {system} have collapsed: the mean cosine of different queries is "
+            f"{run.metrics['mean_off_pair_cosine']:.3f}, and a query is no nearer to its own answer than to others.",
             evidence=(
                 Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"]),
                 Evidence("mean cosine of a query with its answer", run.metrics["matched_cosine"]),
-                Evidence("the same with another answer", run.metrics["permuted_cosine"]),
+                Evidence("mean cosine of a query with another answer", run.metrics["permuted_cosine"]),
                 Evidence("feature standard deviation", run.metrics["feature_std"], "1 spread evenly, 0 at collapse"),
             ),
-            cause="Steps too long, or without warm-up, drove the vectors into one point; no gradient leads back."
+            cause="Steps that were too long, or had no warm-up, drove all vectors into one point; no gradient leads "
+            "back."
             if case.systems.role(system) != "zero-shot"
-            else "The encoder's pooled vectors hold little but their common mean; it is not made to be read this way.",
+            else "With this pooling the vectors hold little but their common mean; the encoder was not made for it.",
             fix=_collapse_fix(case, system),
             reference="ST#2365, #2248, #3469, #71; HF#735",
             weight=_lost(case, system),
@@ -76,14 +88,20 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
         key = f"systems.{system}.pooling" if own else "encoder.pooling"
         return Fix({key: "mean"}, "or choose an encoder that was trained for similarity")
     if case.systems.role(system) == "pretrained":
-        return pretraining_fix(case)
+        return Fix({"pretrain_barlow.steps": 0})
     record = case.records.training_of(system)
     rates = scaled_rates(record, 0.1) if record and len(record.history) else {}
     return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
 
+@probe(
+    "dimensional-collapse",
+    on="trained",
+    explains=("pretraining-hurts", "worse-than-zero-shot", "worse-than-lexical"),
+    about="ranking",
+)
 def dimensional_collapse(case: Examination) -> Iterator[Finding]:
-    """The differences between texts use few of the directions they have; said of the first system of a chain."""
+    """The differences between texts use few of the directions they have; reported for the first system of a chain."""
     runs = _encoders(case)
     low = {name for name, run in runs.items() if _is_flat(case, name, run)}
     for system, run in runs.items():
@@ -93,10 +111,8 @@ def dimensional_collapse(case: Examination) -> Iterator[Finding]:
         root = case.systems.root(system)
         before = runs[root].metrics["centred_effective_rank"]
         yield Finding(
-            code="dimensional-collapse",
-            severity="warning",
             system=system,
-            sentence=f"Vectors of {system} differ along {rank:.1f} of {features:.0f} directions; those of {root} along "
+            sentence=f"The vectors of {system} use {rank:.1f} of {features:.0f} directions; those of {root} use "
             f"{before:.1f}.",
             evidence=(
                 Evidence("centred effective rank", rank, "directions"),
@@ -104,9 +120,9 @@ def dimensional_collapse(case: Examination) -> Iterator[Finding]:
                 Evidence("features", features, "directions"),
                 Evidence("answers to tell apart", len(case.data.answers), "answers"),
             ),
-            cause="A head that must find its directions from few texts gives up most of them, and answers that differ "
-            "along the others can no longer be told apart.",
-            fix=pretraining_fix(case)
+            cause="A new head that learns its directions from few texts gives up most of them, and answers that "
+            "differ along the others can no longer be told apart.",
+            fix=Fix({"pretrain_barlow.steps": 0})
             if case.systems.role(system) == "pretrained"
             else Fix({"finetune_rank.head.kind": "residual"}),
             reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885",

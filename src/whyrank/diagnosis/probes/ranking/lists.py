@@ -1,4 +1,4 @@
-"""Faults that the lists of a system show: their order is that of ties, or one answer crowds them."""
+"""Faults in the ranked lists: ties decide their order, or one answer is in most of them."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,8 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.steps import is_of_ranking
-from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import RunRecord
 from whyrank.measure.metrics import geometry
 
@@ -24,6 +25,7 @@ HUB_SHARE = 0.20
 HUB_OVER_CHANCE = 5.0
 
 
+@probe("ties-decide-the-metric", on="trained", about="ranking")
 def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
     """The order within ties moves accuracy by more than the choice of test queries does."""
     cutoff = int(case.metric.removeprefix("accuracy@")) if case.metric.startswith("accuracy@") else 1
@@ -37,20 +39,19 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
             continue
         is_lexical = system in case.systems.baselines
         yield Finding(
-            code="ties-decide-the-metric",
             severity="info" if is_lexical else "warning",
             system=system,
-            sentence=f"accuracy@{cutoff} of {system} is anything from {pessimistic:.3f} to {optimistic:.3f}, by the "
-            "order of equal scores.",
+            sentence=f"accuracy@{cutoff} of {system} ranges from {pessimistic:.3f} to {optimistic:.3f} depending on "
+            "tie-breaking.",
             evidence=(
-                Evidence("queries whose right answer is tied", run.metrics["tied_share"], "share"),
-                Evidence(f"accuracy@{cutoff}, right answers first", optimistic),
-                Evidence(f"accuracy@{cutoff}, right answers last", pessimistic),
+                percent("queries whose correct answer is tied", run.metrics["tied_share"]),
+                Evidence(f"accuracy@{cutoff}, correct answers first in their ties", optimistic),
+                Evidence(f"accuracy@{cutoff}, correct answers last in their ties", pessimistic),
                 Evidence(f"half width of the interval of {case.metric}", (interval.high - interval.low) / 2),
             ),
-            cause="Queries without a word of any answer score 0 everywhere."
+            cause="Queries that share no word with any answer score 0 for all of them."
             if is_lexical
-            else "Different texts have the same vector, or the same text stands under several ids.",
+            else "Different texts have the same vector, or the same text has several ids.",
             fix=_tie_fix(case, run, is_lexical),
             reference="ir_measures#18; BEIR#105; mteb#5241; McSherry and Najork 2008",
             weight=100 * spread / 2,
@@ -59,18 +60,17 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
 
 def _tie_fix(case: Examination, run: RunRecord, is_lexical: bool) -> Fix:
     if is_lexical:
-        return Fix({}, "none needed here, where ties are averaged; do not compare with tools that order them by chance")
+        return Fix({}, "none needed here, where ties are averaged; do not compare with tools that break ties at random")
     answers = case.data.answers
     twins = answers.loc[answers["text"].duplicated(keep=False), "answer_id"]
     if run.queries.loc[run.queries["tied"] > 1, "cluster"].isin(twins).mean() > 0.5:
-        return Fix({}, "give answers that read the same one id in corpus.jsonl and in the qrels")
-    return Fix(
-        {"encoder.precision": "fp32"}, "if ties remain, mend what makes the vectors equal (collapsed-embeddings)"
-    )
+        return Fix({}, "give answers with the same text one id in corpus.jsonl and in the qrels")
+    return Fix({"encoder.precision": "fp32"})
 
 
+@probe("hub-answers", on="trained", about="ranking")
 def hub_answers(case: Examination) -> Iterator[Finding]:
-    """One answer crowds the lists of queries that do not want it."""
+    """One answer is in the lists of many queries that it is not relevant to."""
     n_answers = len(case.data.answers)
     size = max(1, min(HUB_LIST, round(HUB_PART * n_answers)))
     least = max(HUB_SHARE, HUB_OVER_CHANCE * size / n_answers)
@@ -89,23 +89,22 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
         is_tuned = system in case.systems.tuned and is_of_ranking(case, system)
         yield Finding(
-            code="hub-answers",
             severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",
             system=system,
-            sentence=f"Answer {shares.index[0]} is among the {size} best of {shares.iloc[0]:.0%} of the test queries "
-            f"that do not want it, and first for {wrong:.1%}.",
+            sentence=f"Answer {shares.index[0]} is in the top {size} of {100 * shares.iloc[0]:.0f} % of the test "
+            f"queries that it is not relevant to, and at rank 1 for {100 * wrong:.1f} %.",
             evidence=(
-                Evidence(f"lists of {size} that hold it wrongly", float(shares.iloc[0]), "share"),
-                Evidence("the same for a random answer", size / n_answers, "share"),
-                Evidence("test queries that it leads wrongly", wrong, "share"),
-                Evidence(f"skew of the occurrences in lists of {size}", skew),
+                percent(f"queries with it wrongly in the top {size}", float(shares.iloc[0])),
+                percent(f"queries with a random answer in the top {size}", size / n_answers),
+                percent("queries with it wrongly at rank 1", wrong),
+                Evidence(f"skew of the occurrences in the top {size}", skew),
             ),
             cause="Its vector is longer than most, and a dot product grows with the length."
             if _is_long(case, run, str(shares.index[0]))
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
             fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
             if is_tuned
-            else Fix({}, "none without training for ranking: see whether that, against all answers, moves it away"),
+            else Fix({}, "train for ranking, against all answers, and look again"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )

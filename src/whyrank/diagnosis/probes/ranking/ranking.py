@@ -1,75 +1,67 @@
-"""Systems that rank below a simpler one."""
+"""Systems that rank worse than a simpler one."""
 
 from collections.abc import Iterator
 
 from whyrank.diagnosis.compare.ranking import best_system
 from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
-from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE, pretraining_fix
-from whyrank.diagnosis.probes.training.schedule import (
-    learning_rate_too_high,
-    no_warmup_spike,
-    warmup_longer_than_training,
-)
+from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE
 from whyrank.diagnosis.probes.training.start import begins_anew, tuned_from, untuned_on_dev
 from whyrank.diagnosis.probes.training.steps import is_of_ranking, scaled_rates
-from whyrank.diagnosis.probes.training.training import underfitted
-from whyrank.findings.finding import Evidence, Finding, Fix
-
-# What can have kept tuning from learning, the most specific first.
-LEARNED_LITTLE = (learning_rate_too_high, no_warmup_spike, warmup_longer_than_training, underfitted)
+from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
+from whyrank.measure.significance.resampling import Interval
 
 
+@probe("worse-than-lexical", on="trained", about="ranking")
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
-    """An encoder is below the better lexical floor: a warning once it learned to rank, else for information."""
-    floor = best_system(case.records, case.metric, case.systems.baselines)
-    for system in case.systems.encoders if floor else ():
-        record = case.records.training_of(system)
-        if record is not None and record.is_for_ratings:
-            continue
-        difference = case.difference(system, str(floor))
+    """An encoder is below the best lexical baseline: a warning once it learned to rank, else for information."""
+    for system in case.systems.encoders:
+        baseline, difference = to_lexical(case, system)
         if difference is None or not is_lower(difference):
             continue
         overlap = case.data.metrics.get("lexical_overlap")
         yield Finding(
-            code="worse-than-lexical",
             severity="warning" if system in case.systems.tuned and is_of_ranking(case, system) else "info",
             system=system,
-            sentence=f"{system} is {spoken(difference)} of {case.metric} below {floor}, which only counts words.",
+            sentence=f"{system} ranks worse than {baseline}, which only counts words: "
+            f"{spoken(difference, case.metric)}.",
             evidence=(
                 Evidence(f"{case.metric} of {system}", case.mean(system)),
-                Evidence(f"{case.metric} of {floor}", case.mean(str(floor))),
+                Evidence(f"{case.metric} of {baseline}", case.mean(baseline)),
                 Evidence("difference", 100 * difference.mean, "points"),
-                *([Evidence("query words that stand in the answer", overlap, "share")] if overlap is not None else []),
+                *([percent("query words that are in the answer", overlap)] if overlap is not None else []),
             ),
-            cause="Queries share their answer's words, which a lexical ranker reads directly and this encoder has not "
-            "learned to weigh.",
-            fix=_lexical_fix(case, system, str(floor)),
+            cause="Queries share words with their answers. A lexical ranker reads these words directly; this encoder "
+            "has not learned to weigh them.",
+            fix=_lexical_fix(case, system, baseline),
             reference="ST#22, #9, #332; HF#876",
             interval=points(difference),
             weight=-100 * difference.mean,
         )
 
 
-def _lexical_fix(case: Examination, system: str, floor: str) -> Fix:
-    """That of the nearest cause: pretraining, a start that was thrown away, too little training; else train it all."""
+def to_lexical(case: Examination, system: str) -> tuple[str, Interval | None]:
+    """The best lexical baseline of ranking, and what a system lies above it; None where ratings alone were trained."""
+    baseline = best_system(case.records, case.metric, case.systems.baselines) or ""
+    record = case.records.training_of(system)
+    if not baseline or (record is not None and record.is_for_ratings):
+        return baseline, None
+    return baseline, case.difference(system, baseline)
+
+
+def _lexical_fix(case: Examination, system: str, baseline: str) -> Fix:
+    """Where no other finding explains it: without pretraining, if that is enough; else train the whole encoder."""
     twin = case.systems.without_pretraining(system)
-    if case.systems.is_pretrained(system) and not is_lower(case.difference(twin, floor)):
-        return pretraining_fix(case)
+    if case.systems.is_pretrained(system) and not is_lower(case.difference(twin, baseline)):
+        return Fix({"pretrain_barlow.steps": 0})
     if system not in case.systems.tuned or not is_of_ranking(case, system):
-        return Fix({}, "none without training for ranking: see whether a system that had it is above the floor")
-    return tuning_fix(case, system) or Fix(
-        {"finetune_rank.train": "all"}, "if the encoder was trained already, rank with the lexical floor"
-    )
+        return Fix({}, "train for ranking, and compare the tuned system with the lexical baseline")
+    return Fix({"finetune_rank.train": "all"}, "if the whole encoder was trained already, use the lexical baseline")
 
 
-def tuning_fix(case: Examination, system: str) -> Fix | None:
-    """That of what tuning itself did wrong: it lost the encoder's ranking, or learned too little; None for neither."""
-    if is_lower(case.difference(system, case.systems.untuned[system])):
-        return zero_shot_fix(case, system)
-    found = (finding for probe in LEARNED_LITTLE for finding in probe(case))
-    return next((finding.fix for finding in found if finding.system == system), None)
-
-
+@probe(
+    "worse-than-zero-shot", on="trained", explains=("worse-than-lexical", "question-conversation-gap"), about="ranking"
+)
 def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
     """Tuning for ranking left a system below its own encoder."""
     for system, untuned in case.systems.untuned.items():
@@ -77,20 +69,19 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
         if difference is None or not is_lower(difference) or not is_of_ranking(case, system):
             continue
         yield Finding(
-            code="worse-than-zero-shot",
-            severity="warning",
             system=system,
-            sentence=f"Fine-tuning took {spoken(difference)} of {case.metric} from {untuned}.",
+            sentence=f"Fine-tuning made {system} worse than {untuned}: {spoken(difference, case.metric)}.",
             evidence=(
                 Evidence(f"{case.metric} of {system}", case.mean(system)),
                 Evidence(f"{case.metric} of {untuned}", case.mean(untuned)),
                 Evidence("difference", 100 * difference.mean, "points"),
                 *_start_evidence(case, system),
             ),
-            cause="Training began without the encoder's own ranking (a new head, or another score) and did not find it."
+            cause="Training began without the ranking of the pretrained encoder (a new head, or another score) and did "
+            "not recover it."
             if begins_anew(case, system)
-            else "Training moved the vectors away from a ranking that was better; steps too long, or the best look was "
-            "picked by another metric.",
+            else "Training moved the vectors away from a better ranking: its steps were too long, or early stopping "
+            "kept the best evaluation of another metric.",
             fix=zero_shot_fix(case, system),
             reference="ST#2646",
             interval=points(difference),
@@ -107,7 +98,7 @@ def _start_evidence(case: Examination, system: str) -> list[Evidence]:
 
 
 def zero_shot_fix(case: Examination, system: str) -> Fix:
-    """Start from the encoder's own ranking; where it did, take shorter steps."""
+    """Start from the ranking of the pretrained encoder; where training did, take shorter steps."""
     params: dict[str, object] = {}
     if begins_anew(case, system):
         pretrained = case.records.barlow is not None and len(case.records.barlow.history) > 0

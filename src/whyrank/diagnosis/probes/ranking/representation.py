@@ -1,4 +1,4 @@
-"""Faults that lie in what the vectors stand for: types apart, answers that mix topics."""
+"""What the vectors stand for: query types that lie apart, answers that serve several topics."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,8 @@ from scipy import stats
 
 from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
-from whyrank.diagnosis.probes.ranking.ranking import tuning_fix
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.probe import probe
 from whyrank.measure.metrics.geometry import unit_rows
 from whyrank.measure.metrics.separation import answer_mixes
 from whyrank.measure.significance.resampling import Interval
@@ -33,6 +33,7 @@ MIXED_ANSWERS = 200
 MIXED_SAMPLE = 32
 
 
+@probe("question-conversation-gap", on="trained", about="ranking")
 def question_conversation_gap(case: Examination) -> Iterator[Finding]:
     """A tuned system ranks one type worse and keeps the two types in separate regions."""
     for system in case.systems.tuned:
@@ -57,20 +58,18 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
         if own < OWN_TYPE:
             continue
         yield Finding(
-            code="question-conversation-gap",
-            severity="warning",
             system=system,
-            sentence=f"{weak.capitalize()}s rank {spoken(gap)} of {case.metric} below the other type in {system}, and "
-            "the two types lie in separate regions.",
+            sentence=f"{system} ranks {weak}s worse than the other type: {spoken(gap, case.metric)}; the two types "
+            "lie in separate regions.",
             evidence=(
                 Evidence(f"{case.metric}, {weak}s minus the others", 100 * gap.mean, "points"),
-                Evidence("AUC of a linear probe for the type", run.metrics["type_probe_auc"], "0.5 at chance"),
+                Evidence("AUC of a linear classifier of the type", run.metrics["type_probe_auc"], "0.5 at chance"),
                 Evidence("neighbours of the own type beyond chance", own, "0 none, 1 all"),
                 Evidence("centroid distance of the types over cluster size", centroids),
             ),
-            cause="The vectors say first how a text is written, and only then what it asks. A question and a "
-            "conversation of one answer lie apart, and the answer lies nearer to one of them.",
-            fix=tuning_fix(case, system) or _views_fix(case),
+            cause="The vectors encode how a text is written before what it asks. A question and a conversation about "
+            "one answer lie apart, and the answer lies near one of them.",
+            fix=_views_fix(case),
             reference="arXiv:2405.18570 (contrastive gap); arXiv:2601.18525",
             interval=points(gap),
             # All of the weak type's arrears: at most.
@@ -106,8 +105,9 @@ def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed:
     return float((same_S.mean() - chance_S.mean()) / max(1 - chance_S.mean(), 1e-12))
 
 
+@probe("answer-mixes-questions", on="trained")
 def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
-    """Answers whose queries fall into two clusters in the untuned encoder."""
+    """Answers whose queries form two clusters in the pretrained encoder."""
     run = next((case.records.runs[name] for name in case.systems.zero_shot if name in case.records.runs), None)
     if run is None or run.query_vectors is None or is_collapsed(run):
         return
@@ -132,18 +132,17 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
         return
     names = mixes.answer_A[np.argsort(-margin_A, kind="stable")]
     yield Finding(
-        code="answer-mixes-questions",
         severity="info",
         system="data",
-        sentence=f"The queries of {mixed} of {tested} answers fall into two clusters ({PASS_BY_LUCK * tested:.0f} by "
-        f"luck), most clearly those of {', '.join(names[:3])}.",
+        sentence=f"The queries of {mixed} of {tested} answers form two clusters ({PASS_BY_LUCK * tested:.0f} expected "
+        f"by chance), most clearly those of {', '.join(names[:3])}.",
         evidence=(
-            Evidence("answers whose queries fall into two clusters", mixed, "answers"),
-            Evidence("answers with enough queries to tell", tested, "answers"),
+            Evidence("answers whose queries form two clusters", mixed, "answers"),
+            Evidence("answers with enough queries for the test", tested, "answers"),
             Evidence(f"silhouette of the split of {names[0]}", float(mixes.silhouette_A[margin_A.argmax()])),
             Evidence("95 % point for one topic", float(mixes.null_95_A[margin_A.argmax()])),
         ),
-        cause="One answer document serves several questions; a single vector has to lie between them.",
+        cause="One answer document serves several questions, and its single vector has to lie between them.",
         fix=Fix({}, "split these answers by the question they solve"),
         reference="Rousseeuw 1987; Liu et al. 2008 (SigClust)",
         weight=mixed / tested,

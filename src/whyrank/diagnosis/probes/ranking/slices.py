@@ -8,13 +8,15 @@ import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
-from whyrank.findings.finding import CAUSE, Evidence, Finding
-from whyrank.preflight.probes import data, truncation
+from whyrank.findings.finding import CAUSE, Evidence, Finding, percent
+from whyrank.findings.probe import probe
+from whyrank.preflight.probes import data
 
 # Queries on either side of a cut; fewer say nothing about their mean.
 LEAST_GROUP = 10
 
 
+@probe("duplicate-across-splits", on="trained")
 def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
     """Leaked test queries, and what the metric is without them."""
     for finding in data.duplicate_across_splits(case.data):
@@ -31,21 +33,22 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
         gift = 100 * float(value.mean() - clean.mean())
         yield replace(
             finding,
-            sentence=f"{finding.sentence} Without them {system} has {clean.mean():.3f} {case.metric} instead of "
+            sentence=f"{finding.sentence} Without them {case.metric} of {system} is {clean.mean():.3f}, not "
             f"{value.mean():.3f}.",
             evidence=(
                 *finding.evidence,
                 Evidence(f"{case.metric} of {system}, all test queries", float(value.mean())),
-                Evidence(f"{case.metric} of {system}, without the leaked ones", float(clean.mean())),
+                Evidence(f"{case.metric} of {system}, without these queries", float(clean.mean())),
             ),
             weight=max(gift, 0.0) + (CAUSE if finding.severity == "error" else 0.0),
         )
 
 
+@probe("truncation-loses-evidence", on="trained")
 def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
     """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
     system = case.best_tuned()
-    for kind, finding in truncation.losses(case.data):
+    for kind, finding in data.losses(case.data):
         yield finding if system is None else _weighed(case, system, kind, finding)
 
 
@@ -62,7 +65,9 @@ def _weighed(case: Examination, system: str, kind: str, finding: Finding) -> Fin
     costs = is_lower(difference)
     affected = float(part["is_cut"].sum() / len(queries))
     what = "queries whose answer was cut" if kind == "answer" else f"cut {kind}s"
-    found = f"rank {spoken(difference)} of {case.metric} below whole ones" if costs else "rank no worse for it"
+    found = (
+        f"rank worse than whole ones: {spoken(difference, case.metric)}" if costs else "rank no worse than whole ones"
+    )
     return replace(
         finding,
         severity="warning" if costs else "info",
@@ -70,7 +75,7 @@ def _weighed(case: Examination, system: str, kind: str, finding: Finding) -> Fin
         evidence=(
             *finding.evidence,
             Evidence(f"{case.metric} of {system}, cut minus whole", 100 * difference.mean, "points"),
-            Evidence("test queries affected", affected, "share"),
+            percent("test queries affected", affected),
         ),
         interval=points(difference),
         weight=affected * -100 * difference.mean if costs else 0.0,

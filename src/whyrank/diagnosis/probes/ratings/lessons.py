@@ -1,4 +1,4 @@
-"""What a training had learned by its end, as the probe of underfitting reads it; and so for ratings."""
+"""What a training had learned by its end, which decides whether it underfits; here for ratings."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from whyrank.diagnosis.probes.training.steps import further, go_further, rounded
 from whyrank.findings.finding import Fix
 from whyrank.findings.records import TrainingRecord
 
-# Share of the whole gain that fell in the last quarter of the looks; a run that flattens gives 1 to 5 % there.
+# Share of the whole gain that fell in the last quarter of the evaluations; a run that flattens gives 1 to 5 % there.
 STILL_RISING = 0.10
-LEAST_LOOKS = 4
+LEAST_EVALUATIONS = 4
 
 # Of ratings: mean column Spearman of training rows above that of held-out ones. From so much on more of it is learnt by
 # heart, and another round adds to that first.
@@ -77,7 +77,7 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
     before = late_share(record, looks["step"].to_numpy(), QUARTER)
     gains = [float(curve[-1] - curve[before]) for curve in (train, dev)]
     is_near = train[-1] - dev[-1] < NEAR
-    is_rising = len(looks) >= LEAST_LOOKS and all(
+    is_rising = len(looks) >= LEAST_EVALUATIONS and all(
         gain >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for gain, curve in zip(gains, (train, dev), strict=True)
     )
     epochs = rounds(case.data, record)
@@ -103,22 +103,22 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
 
 def _to_untrained(case: Examination, train: float, dev: float) -> Gap | None:
     """By the means over folds at the last look, of training rows and of those held out."""
-    floor, value = highest_floor(case, "fold_mean")
-    return Gap(value - dev, _in_words(floor, value)) if value - train >= LEAST_EFFECT else None
+    baseline, value = highest_baseline(case, "fold_mean")
+    return Gap(value - dev, _in_words(baseline, value)) if value - train >= LEAST_EFFECT else None
 
 
 def _to_begin(case: Examination, system: str, record: TrainingRecord) -> Gap | None:
     """Over all rows: ratings near the mean of each fold's training labels cost nothing within a fold."""
     way = 1 / max(further(record).values(), default=1.0)
-    floor, value = highest_floor(case, "value")
-    stands = _over_all_rows(case, system)
-    if way >= BEGUN or value - stands < LEAST_EFFECT:
+    baseline, value = highest_baseline(case, "value")
+    own = _over_all_rows(case, system)
+    if way >= BEGUN or value - own < LEAST_EFFECT:
         return None
-    return Gap(value - stands, _in_words(floor, value), way, f"mean column Spearman over all rows is {stands:.2f}")
+    return Gap(value - own, _in_words(baseline, value), way, f"mean column Spearman over all rows is {own:.2f}")
 
 
-def _in_words(floor: str, value: float) -> str:
-    return f"{floor} rates rows that it has not seen at {value:.2f}"
+def _in_words(baseline: str, value: float) -> str:
+    return f"{baseline} reaches {value:.2f} on unseen rows"
 
 
 def _learn_more(record: TrainingRecord, epochs: float, *, is_short: bool) -> Fix:
@@ -129,16 +129,16 @@ def _learn_more(record: TrainingRecord, epochs: float, *, is_short: bool) -> Fix
     return go_further(record, epochs) or Fix({"finetune_rank.epochs": rounded(3 * epochs)})
 
 
-def highest_floor(case: Examination, column: str) -> tuple[str, float]:
+def highest_baseline(case: Examination, column: str) -> tuple[str, float]:
     """The ridge that rates best without tuning, and how well; no name where nothing was rated.
 
     column   of the systems' table: `fold_mean` | `value`, over all rows
     """
     if case.ratings is None:
         return "", 0.0
-    value_by_floor = case.ratings.systems.set_index("system")[column].dropna()
-    value_by_floor = value_by_floor[~value_by_floor.index.isin(case.systems.tuned)]
-    return (str(value_by_floor.idxmax()), float(value_by_floor.max())) if len(value_by_floor) else ("", 0.0)
+    value_by_name = case.ratings.systems.set_index("system")[column].dropna()
+    value_by_name = value_by_name[~value_by_name.index.isin(case.systems.tuned)]
+    return (str(value_by_name.idxmax()), float(value_by_name.max())) if len(value_by_name) else ("", 0.0)
 
 
 def _over_all_rows(case: Examination, system: str) -> float:

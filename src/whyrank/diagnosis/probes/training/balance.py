@@ -1,15 +1,16 @@
-"""Faults between several objectives on one encoder: one drowns another, or unlearns what another learns."""
+"""Faults between several objectives on one encoder: one has nearly all of the gradient, or two contradict."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.examination import Examination, signed
 from whyrank.diagnosis.probes.training.effects import RANK, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.training.objectives import DEAD
 from whyrank.diagnosis.probes.training.steps import trained
-from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 
@@ -31,21 +32,23 @@ class Outdone(NamedTuple):
     effect: Effect
 
 
+@probe("task-dominates", on="trained")
 def task_dominates(case: Examination) -> Iterator[Finding]:
     """An objective with little of the gradient lost what it had."""
     for init, record in trained(case).items():
         for one in outdone(case, record):
             if one.effect.fell:
-                cause = f"`{largest(record)}` sets the steps, and what helps it unlearns `{one.name}`"
+                cause = f"`{largest(record)}` decides the steps, and what helps it harms `{one.name}`"
                 yield _finding(case, "task-dominates", init, record, one, cause, cost(case, init, one.effect))
 
 
+@probe("task-starved", on="trained")
 def task_starved(case: Examination) -> Iterator[Finding]:
     """An objective with little of the gradient, or of the batches, learned nothing."""
     for init, record in trained(case).items():
         for one in outdone(case, record):
             if one.effect.hardly_moved and not one.effect.fell:
-                cause = f"`{largest(record)}` sets the steps, and `{one.name}` is hardly heard"
+                cause = f"`{largest(record)}` decides the steps, and `{one.name}` has hardly any effect on them"
                 yield _finding(case, "task-starved", init, record, one, cause, cost(case, init, one.effect))
 
 
@@ -53,20 +56,18 @@ def _finding(
     case: Examination, code: str, init: str, record: TrainingRecord, what: Outdone, cause: str, weight: float
 ) -> Finding:
     name, share, found = what
-    of = "batches" if is_drawn(record) else "gradient"
+    of = "batches" if is_drawn(record) else "gradient norm"
     return Finding(
-        code=code,
-        severity="warning",
         system=case.systems.trained_from(init),
-        sentence=f"`{name}` has {share:.1%} of the {of}, and {found.metric} went from {found.start:.2f} to "
-        f"{found.end:.2f}.",
+        sentence=f"`{name}` contributes {100 * share:.1f} % of the {of}, and {found.metric} went from "
+        f"{found.start:.2f} to {found.end:.2f}.",
         evidence=(
-            *(Evidence(f"mean share of `{one}` in the {of}", own) for one, own in shares(record).items()),
+            *(percent(f"contribution of `{one}` to the {of}", own) for one, own in shares(record).items()),
             Evidence(f"{found.metric} at the start", found.start),
             Evidence(f"{found.metric} at the end", found.end),
         ),
-        cause=f"{cause}: weights of losses say nothing about the size of their gradients, nor rows about that of "
-        "their batches.",
+        cause=f"{cause}: the weight of a loss says nothing about the size of its gradient, nor the number of rows "
+        "about the number of batches.",
         fix=Fix(
             {"finetune_rank.tasks.sampling": "equal"}
             if is_drawn(record)
@@ -104,6 +105,7 @@ def largest(record: TrainingRecord) -> str:
     return max(own, key=lambda name: own[name])
 
 
+@probe("gradient-conflict", on="trained")
 def gradient_conflict(case: Examination) -> Iterator[Finding]:
     """The gradients of two objectives point away from each other, step after step."""
     for init, record in trained(case).items():
@@ -114,22 +116,21 @@ def gradient_conflict(case: Examination) -> Iterator[Finding]:
             harmed = {name: found for name, found in effects.items() if is_harmed(found) and name not in drowned}
             left_out = other if one == RANK else one
             yield Finding(
-                code="gradient-conflict",
                 severity="warning" if harmed else "info",
                 system=case.systems.trained_from(init),
-                sentence=f"The gradients of `{one}` and `{other}` have a mean cosine of {cosine.mean:.2f} "
-                f"[{cosine.low:.2f}, {cosine.high:.2f}]: what one learns the other unlearns.",
+                sentence=f"`{one}` and `{other}` contradict each other: their gradients have a mean cosine of "
+                f"{signed(cosine.mean, 2)} [{signed(cosine.low, 2)}, {signed(cosine.high, 2)}].",
                 evidence=(
                     Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated"),
                     Evidence("steps", len(record.history), "steps"),
                     *(Evidence(f"{found.metric} at the start", found.start) for found in effects.values()),
                     *(Evidence(f"{found.metric} at the end", found.end) for found in effects.values()),
                 ),
-                cause="Both move the same weights and want opposite things: labels that contradict each other, or "
-                "tasks that need different vectors.",
+                cause="Both train the same weights in opposite directions: their labels contradict each other, or the "
+                "tasks need different vectors.",
                 fix=Fix(
                     {f"finetune_rank.objectives.{left_out}.weight": 0.0},
-                    f"leave `{left_out}` out, or train it apart; look at its labels first",
+                    f"check the labels of `{left_out}` first; if they are right, leave it out or train it separately",
                 ),
                 reference="Yu et al. 2020, arXiv:2001.06782",
                 interval=(cosine.low, cosine.high),

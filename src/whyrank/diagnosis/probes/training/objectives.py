@@ -1,10 +1,11 @@
-"""Faults of the objectives that training followed: what does nothing, moves nothing, or compares with too few."""
+"""Objectives that do nothing: no weight moves, a loss has no effect, or its negatives are too few or too easy."""
 
 from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import USUAL, peak_rates, trained
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 # Weights in float32 round at 6e-8 of their size; a training that leaves every part closer to its start than this did
@@ -26,8 +27,9 @@ ANTIPODAL, TAIL = 0.05, 0.1
 FEW = 16
 
 
+@probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"))
 def nothing_moves(case: Examination) -> Iterator[Finding]:
-    """All weights stand where they started, though steps were made."""
+    """All weights are as they were before training, though steps were made."""
     for init, record in trained(case).items():
         parts = [name for name in record.history if str(name).startswith("moved_")]
         if not parts:
@@ -37,18 +39,18 @@ def nothing_moves(case: Examination) -> Iterator[Finding]:
             continue
         rate = max(peak_rates(record).values(), default=0.0)
         yield Finding(
-            code="nothing-moves",
             severity="error",
             system=case.systems.trained_from(init),
-            sentence=f"{len(record.history)} steps moved no part of the system by more than {moved:.0e} of its length.",
+            sentence=f"Training changed nothing: {len(record.history)} steps moved no part of the system by more than "
+            f"{100 * moved:.0e} % of its length.",
             evidence=(
-                Evidence("largest movement of a part", moved, "share of its length"),
+                percent("largest movement of a part, of its length", moved),
                 Evidence("steps", len(record.history), "steps"),
                 Evidence("largest learning rate", rate),
             ),
             cause="The learning rates are zero, or too small for the precision of the weights."
             if rate < NO_RATE
-            else "No gradient reaches the weights: the objective leaves the encoder frozen, or it was never thawed.",
+            else "No gradient reaches the weights: the objective keeps the encoder frozen, or nothing unfroze it.",
             fix=Fix(
                 {f"finetune_rank.{name}": value for name, value in USUAL.items()}
                 if rate < NO_RATE
@@ -63,6 +65,7 @@ def nothing_moves(case: Examination) -> Iterator[Finding]:
         )
 
 
+@probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",))
 def dead_loss_term(case: Examination) -> Iterator[Finding]:
     """A loss that was computed in every step and changed none."""
     for init, record in trained(case).items():
@@ -70,12 +73,11 @@ def dead_loss_term(case: Examination) -> Iterator[Finding]:
             if share >= DEAD:
                 continue
             yield Finding(
-                code="dead-loss-term",
-                severity="warning",
                 system=case.systems.trained_from(init),
-                sentence=f"The loss `{name}` has {share:.2%} of the gradient: training would do the same without it.",
-                evidence=(Evidence(f"mean share of `{name}` in the gradient norm", share),),
-                cause="Its weight is too small beside the others', or its scores satisfy it.",
+                sentence=f"The loss `{name}` contributes {100 * share:.2f} % of the gradient norm; it has practically "
+                "no effect.",
+                evidence=(percent(f"mean contribution of `{name}` to the gradient norm", share),),
+                cause="Its weight is too small beside those of the others, or its pairs satisfy it already.",
                 fix=revived(name),
                 reference="angle_emb 0.6.1 (angle_w 0.02, cosine_w 0)",
                 weight=100 * (DEAD - share),
@@ -96,8 +98,9 @@ def revived(name: str) -> Fix:
     return Fix({"finetune_rank.tasks.weighting": "equal_gradient"})
 
 
+@probe("antipodal-angle", on="trained", explains=("similarity-worse-than-zero-shot",))
 def antipodal_angle(case: Examination) -> Iterator[Finding]:
-    """Under AnglE's absolute angle difference pairs that mean the same came to point opposite ways."""
+    """Under AnglE's absolute angle difference, the vectors of positive pairs came to point in opposite directions."""
     for init, record in trained(case).items():
         history = record.history
         if ANGLE not in history or OPPOSED not in history:
@@ -107,17 +110,15 @@ def antipodal_angle(case: Examination) -> Iterator[Finding]:
         if not share >= ANTIPODAL:
             continue
         yield Finding(
-            code="antipodal-angle",
-            severity="warning",
             system=case.systems.trained_from(init),
-            sentence=f"{share:.0%} of the pairs that mean the same end with vectors that point opposite ways.",
+            sentence=f"The vectors of {100 * share:.0f} % of the positive pairs end up in opposite directions.",
             evidence=(
-                Evidence("positive pairs with a cosine below -0.5, at the end", share, "share"),
-                Evidence("the same in the first batch", float(opposed_S.iloc[0]), "share"),
+                percent("positive pairs with a cosine below -0.5, at the end", share),
+                percent("positive pairs with a cosine below -0.5, first batch", float(opposed_S.iloc[0])),
                 Evidence("loss `angle` at the end", float(history[ANGLE].dropna().iloc[-1])),
             ),
-            cause="`angle` takes the absolute value of the angle difference, so that opposite vectors score as equal "
-            "ones do, and a pair that begins apart may be driven there.",
+            cause="`angle` is the absolute value of the angle difference: opposite vectors score as equal ones do, and "
+            "a pair that begins apart may be pushed into opposite directions.",
             fix=Fix(
                 {
                     "finetune_rank.objectives.similarity.angle.weight": 0.0,
@@ -129,19 +130,18 @@ def antipodal_angle(case: Examination) -> Iterator[Finding]:
         )
 
 
+@probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",))
 def few_negatives(case: Examination) -> Iterator[Finding]:
-    """Batches so small that telling an answer from the others of its batch is easy."""
+    """Batches so small that in-batch negatives are few and easy."""
     for init, record in trained(case).items():
         for name, key, compared in compared_with(case, record):
             if compared > FEW:
                 continue
             yield Finding(
-                code="few-negatives",
-                severity="warning",
                 system=case.systems.trained_from(init),
-                sentence=f"`{name}` compares each text with {compared - 1:.0f} others, most of them easy ones.",
-                evidence=(Evidence("candidates in a batch", compared, "texts"),),
-                cause="In-batch negatives are as many as the batch is large.",
+                sentence=f"`{name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard ones.",
+                evidence=(Evidence("candidates per batch", compared, "texts"),),
+                cause="Each text is compared only with the other texts of its batch.",
                 fix=Fix({key: 64}),
                 reference="ST#2916; arXiv:2010.08191",
                 weight=FEW - compared + 1,

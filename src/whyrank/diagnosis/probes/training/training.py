@@ -1,4 +1,4 @@
-"""Faults of fine-tuning that its history shows: too little, too much, wrong negatives."""
+"""Faults of fine-tuning that its history shows: underfitting, overfitting, false negatives."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.diagnosis.probes.ratings.lessons import LEAST_LOOKS, STILL_RISING, Course, rating_lessons
+from whyrank.diagnosis.probes.ratings.lessons import LEAST_EVALUATIONS, STILL_RISING, Course, rating_lessons
 from whyrank.diagnosis.probes.training.balance import holds_ranking_back
 from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, LEARNT
-from whyrank.diagnosis.probes.training.schedule import is_short_of_peak, is_spoilt_at_once, is_thrown_off
+from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
 from whyrank.diagnosis.probes.training.steps import (
     epochs_run,
     peak_rates,
@@ -19,7 +19,8 @@ from whyrank.diagnosis.probes.training.steps import (
     train_on,
     trained,
 )
-from whyrank.findings.finding import Evidence, Finding
+from whyrank.findings.finding import Evidence, Finding, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.preflight.probes.batches import false_negative_findings
 
@@ -28,11 +29,12 @@ LATE = 0.9
 
 # An early best: in the first 30 % of the run.
 EARLY = 0.3
-# Standard errors of the dev metric that a fall must exceed; dev queries are few, and the best look was picked.
+# Standard errors of the dev metric that a fall must exceed; dev queries are few, and the best evaluation was picked.
 NOISE = 2.0
-LAST_LOOKS = 3
+LAST_EVALUATIONS = 3
 
 
+@probe("false-negatives-in-batch", on="trained")
 def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
     """The batches that fine-tuning saw, whichever encoder it started from."""
     seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
@@ -40,8 +42,9 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
+@probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
 def underfitted(case: Examination) -> Iterator[Finding]:
-    """Training ended early: it had hardly moved, was still rising, or knew its own rows worse than a floor new ones."""
+    """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
     for init, record in trained(case).items():
         course = _ranking(case, record) if "rank" in record.objectives else rating_lessons(case, init, record)
         if course is None or is_explained(case, record):
@@ -50,10 +53,8 @@ def underfitted(case: Examination) -> Iterator[Finding]:
             continue
         steps = int(record.metrics["steps_run"])
         yield Finding(
-            code="underfitted",
-            severity="warning",
             system=case.systems.trained_from(init),
-            sentence=f"After {steps} steps {_how_far(course)}"
+            sentence=f"Training ended too early: after {steps} steps {_how_far(course)}"
             + (f", while {course.gap.floor}." if course.gap.short else "."),
             evidence=(
                 Evidence(f"train {course.metric} before the first step", float(course.train[0])),
@@ -61,10 +62,10 @@ def underfitted(case: Examination) -> Iterator[Finding]:
                 Evidence(f"{course.held_out} at the end", float(course.dev[-1])),
                 Evidence("steps", steps, "steps"),
                 *_way_evidence(course),
-                Evidence(f"rounds through the {course.rows}", course.epochs, "epochs"),
+                Evidence(f"epochs over the {course.rows}", course.epochs, "epochs"),
                 *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
             ),
-            cause="Too few steps, or steps of the wrong size.",
+            cause="There were too few steps, or their learning rate was wrong.",
             fix=course.fix,
             reference="ST#1700",
             weight=100 * missing(course),
@@ -74,17 +75,17 @@ def underfitted(case: Examination) -> Iterator[Finding]:
 def _how_far(course: Course) -> str:
     ends = f"{course.train[0]:.2f} at the start, {course.train[-1]:.2f} at the end"
     if course.hardly_moved:
-        return f"{course.metric} on {course.seen} had hardly moved: {ends}"
+        return f"{course.metric} on {course.seen} had hardly risen ({ends})"
     if course.is_rising:
-        return f"{course.metric} on {course.seen} was still rising: {ends}"
+        return f"{course.metric} on {course.seen} was still rising ({ends})"
     if course.gap.begun_at:
-        return f"training had only begun: {course.gap.begun_at}"
-    return f"{course.metric} on {course.seen} had not come far: {ends}"
+        return f"it had only begun: {course.gap.begun_at}"
+    return f"{course.metric} on {course.seen} was still low ({ends})"
 
 
 def _way_evidence(course: Course) -> Iterator[Evidence]:
     if course.gap.begun_at:
-        yield Evidence("sum of the learning rates over what learning takes", course.gap.way, "share")
+        yield percent("sum of the learning rates, of what learning takes", course.gap.way)
 
 
 def missing(course: Course) -> float:
@@ -121,7 +122,7 @@ def is_explained(case: Examination, record: TrainingRecord) -> bool:
 
 
 def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) -> bool:
-    if len(dev) < LEAST_LOOKS or record.metrics["best_step"] < LATE * record.metrics["steps_run"]:
+    if len(dev) < LEAST_EVALUATIONS or record.metrics["best_step"] < LATE * record.metrics["steps_run"]:
         return False
     is_rising = [tail_gain(curve) >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for curve in (train, dev)]
     return all(is_rising)
@@ -132,6 +133,7 @@ def tail_gain(curve: np.ndarray) -> float:
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
 
 
+@probe("overfitted", on="trained")
 def overfitted(case: Examination) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     n_dev = int((case.data.queries["split"] == "dev").sum())
@@ -140,7 +142,7 @@ def overfitted(case: Examination) -> Iterator[Finding]:
         step, train = looks["step"].to_numpy(), looks["train_accuracy@1"].to_numpy()
         dev = looks[f"{case.metric}_{TYPES[0]}"].to_numpy()
         best = int(dev.argmax())
-        fall = float(dev[best] - dev[-LAST_LOOKS:].mean())
+        fall = float(dev[best] - dev[-LAST_EVALUATIONS:].mean())
         noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
         is_early = step[best] < EARLY * record.metrics["steps_run"]
         if not is_early or fall < max(noise, LEAST_EFFECT) or train[-1] - train[best] < LEAST_EFFECT:
@@ -148,19 +150,21 @@ def overfitted(case: Examination) -> Iterator[Finding]:
         # Early stopping keeps the best look by its own metric, which need not be the one that is asked for.
         lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
         yield Finding(
-            code="overfitted",
             severity="warning" if lost >= LEAST_EFFECT else "info",
             system=case.systems.trained_from(init),
-            sentence=f"Dev {case.metric} was best at step {step[best]} and fell by {100 * fall:.1f} points while "
-            f"training queries went on rising; the model that was kept is {100 * lost:.1f} points below the best.",
+            sentence=f"Training overfits: dev {case.metric} was best at step {step[best]} and fell by "
+            f"{100 * fall:.1f} points while training queries still improved; the kept model is {100 * lost:.1f} "
+            "points below the best.",
             evidence=(
-                Evidence("best look", int(step[best]), "step"),
-                Evidence("last look", int(step[-1]), "step"),
+                Evidence("best evaluation", int(step[best]), "step"),
+                Evidence("last evaluation", int(step[-1]), "step"),
                 Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
                 Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
-                Evidence("train accuracy@1, last minus best look", 100 * float(train[-1] - train[best]), "points"),
+                Evidence(
+                    "train accuracy@1, last minus best evaluation", 100 * float(train[-1] - train[best]), "points"
+                ),
             ),
-            cause="The training queries are learned by heart: there are too few of them for so many or so long steps.",
+            cause="Training memorises its queries: there are too few of them for so many, or so long, steps.",
             fix=train_less(case, record, best, lost),
             reference="ST#2646; setfit#365",
             weight=100 * lost,

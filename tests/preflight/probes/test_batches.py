@@ -1,8 +1,28 @@
-"""Batches of pairs: where their probes begin to speak, and what they propose."""
+"""Batches of pairs: where the checks begin, and what they propose."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
-from ...diagnosis.probes.planted import few_positives, of, one_label_per_batch, unknown_pieces, with_data
+from whyrank.findings.records import Records
+
+from ...diagnosis.probes.faults import of, planted, with_data
+
+
+@planted("fractional-labels-truncated", of("fractional-labels-truncated", "finetune_rank"))
+def few_positives(lab: Any, healthy: Records, without: int = 15) -> Records:
+    drawn = healthy.data.tables["pair_batches"]
+    positives = np.where(np.arange(len(drawn)) < without, 0, 3)
+    return with_data(healthy, tables=healthy.data.tables | {"pair_batches": drawn.assign(positives=positives)})
+
+
+@planted("constant-label-batches", of("constant-label-batches", "finetune_rank"))
+def one_label_per_batch(lab: Any, healthy: Records, constant: int = 20) -> Records:
+    drawn = healthy.data.tables["pair_batches"]
+    distinct = np.where(np.arange(len(drawn)) < constant, 1, 3)
+    return with_data(healthy, tables=healthy.data.tables | {"pair_batches": drawn.assign(distinct_labels=distinct)})
+
 
 OBJECTIVE = "finetune_rank.objectives.similarity"
 
@@ -45,10 +65,3 @@ def test_one_label_in_a_batch_weighs_by_the_share_of_such_batches(constant, seve
     finding = findings(one_label_per_batch(lab, healthy, constant)).get(("constant-label-batches", "finetune_rank"))
     assert (finding.severity if finding else None) == severity
     assert not finding or finding.fix.params == {f"{OBJECTIVE}.batch_size": 32}
-
-
-@pytest.mark.parametrize(("unknown", "severity"), [(0.04, None), (0.05, "warning"), (0.30, "error")])
-def test_unknown_pieces_weigh_by_the_kind_of_text_that_has_most(unknown, severity, lab, healthy, findings):
-    finding = findings(unknown_pieces(lab, healthy, unknown)).get(("tokenizer-mismatch", "prepare"))
-    assert (finding.severity if finding else None) == severity
-    assert not finding or "of the questions" in finding.sentence

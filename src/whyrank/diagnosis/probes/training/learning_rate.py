@@ -1,4 +1,4 @@
-"""Faults of the learning rate over the steps: a rise that never ends, none at all, a peak that is too high."""
+"""Faults of the learning rate: a warm-up that never ends, none at all, a peak that is too high."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,8 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.training.steps import LEFT, TINY, peak_rates, scaled_rates, trained
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 WARMUP = "finetune_rank.warmup_ratio"
@@ -37,27 +38,25 @@ RISE_NOISE = 3.0
 FAR = 0.02
 
 
+@probe("warmup-longer-than-training", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
 def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
-    """The learning rate was rising at the last step, by a warm-up that fills the run."""
+    """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
     for init, record in trained(case).items():
         if not is_in_warmup(record):
             continue
         history = record.history
         reached, steps = float(history["rate_factor"].iloc[-1]), len(history)
         yield Finding(
-            code="warmup-longer-than-training",
-            severity="warning",
             system=case.systems.trained_from(init),
-            sentence=f"The learning rate was still rising at the last of {steps} steps, and stood at {reached:.0%} of "
-            "its peak.",
+            sentence=f"The learning rate never reached its peak: at the last of {steps} steps it was still rising, at "
+            f"{100 * reached:.0f} % of it.",
             evidence=(
-                Evidence("rate of the last step over its peak", reached, "share"),
-                Evidence("steps of warm-up", _warmup_steps(record), "steps"),
+                percent("learning rate of the last step, of its peak", reached),
+                Evidence("warm-up", _warmup_steps(record), "steps"),
                 Evidence("steps made", steps, "steps"),
                 *(Evidence(f"{name.replace('_', ' ')} reached", rate) for name, rate in peak_rates(record).items()),
             ),
-            cause="The warm-up takes more steps than the training: the rate never arrives, and never falls again, when "
-            "a training settles.",
+            cause="The warm-up is longer than the training: the rate never reaches its peak, and never decays.",
             fix=Fix({WARMUP: USUAL_WARMUP}),
             reference="angle_emb 0.6.1 (1,000 steps of warm-up whatever the length of the training)",
             weight=100 * (1 - reached),
@@ -84,8 +83,20 @@ def is_short_of_peak(record: TrainingRecord) -> bool:
     return is_in_warmup(record) and bool(record.history["rate_factor"].max() < SHORT_OF_PEAK)
 
 
+@probe(
+    "no-warmup-spike",
+    on="trained",
+    explains=(
+        "worse-than-zero-shot",
+        "similarity-worse-than-zero-shot",
+        "worse-than-lexical",
+        "question-conversation-gap",
+        "constant-predictions",
+        "fold-failed",
+    ),
+)
 def no_warmup_spike(case: Examination) -> Iterator[Finding]:
-    """Full steps from the first one on, a spike, and a training that did not get over it."""
+    """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
     for init, record in trained(case).items():
         main = _main(case, record)
         if main is None or not is_spoilt_at_once(case, record):
@@ -94,20 +105,19 @@ def no_warmup_spike(case: Examination) -> Iterator[Finding]:
         first = _first(len(loss_S))
         ratio = float(gradient[:first].max() / gradient.median())
         yield Finding(
-            code="no-warmup-spike",
-            severity="warning",
             system=case.systems.trained_from(init),
-            sentence=f"Without warm-up the loss rose from {loss_S[0]:.2f} to {loss_S[:first].max():.2f} within {first} "
-            f"steps, with gradients {ratio:.1f} times the median, and {main.metric} went from {main.start:.2f} to "
-            f"{main.end:.2f}.",
+            sentence="Training never recovered from its first steps: without warm-up the loss rose from "
+            f"{loss_S[0]:.2f} to {loss_S[:first].max():.2f} within {first} steps, with gradients {ratio:.1f} times "
+            f"the median, and {main.metric} went from {main.start:.2f} to {main.end:.2f}.",
             evidence=(
-                Evidence("rate of the first step over its peak", float(record.history["rate_factor"].iloc[0]), "share"),
+                percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0])),
                 Evidence("gradient norm, largest of the first steps over the median", ratio),
                 Evidence("loss of the first step", float(loss_S[0])),
                 Evidence("highest loss of the first steps", float(loss_S[:first].max())),
                 *_change(main),
             ),
-            cause="AdamW's first steps move every weight by the full rate, before it has seen how large gradients are.",
+            cause="The first steps of AdamW move every weight by the full rate, before it knows how large gradients "
+            "are.",
             fix=Fix({WARMUP: USUAL_WARMUP}),
             reference="google-research/bert#649, #175; ST#71",
             weight=cost(case, init, main),
@@ -128,8 +138,21 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     return is_high and bool(gradient_S[:first].max() >= SPIKE * np.median(gradient_S))
 
 
+@probe(
+    "learning-rate-too-high",
+    on="trained",
+    explains=(
+        "collapsed-embeddings",
+        "worse-than-zero-shot",
+        "similarity-worse-than-zero-shot",
+        "worse-than-lexical",
+        "question-conversation-gap",
+        "constant-predictions",
+        "fold-failed",
+    ),
+)
 def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
-    """Training took its own queries away from their answers, and no loss came down for it."""
+    """Training moved its own queries away from their answers, and no loss came down."""
     for init, record in trained(case).items():
         main, system = _main(case, record), case.systems.trained_from(init)
         if main is None or not is_thrown_off(case, record):
@@ -140,20 +163,19 @@ def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
         # With warm-up the same rates went wrong; without it a tenth of them may still spike.
         late = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
         yield Finding(
-            code="learning-rate-too-high",
             severity="error" if collapsed else "warning",
             system=system,
-            sentence=f"Training brought {main.metric} from {main.start:.2f} down to {main.end:.2f} while the loss went "
-            f"from {loss_S[0]:.2f} to {_tail(loss_S).mean():.2f}: its steps are too long.",
+            sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
+            f"went from {loss_S[0]:.2f} to {_tail(loss_S).mean():.2f}: its steps are too long.",
             evidence=(
                 *_change(main),
                 Evidence("loss of the first step", float(loss_S[0])),
                 Evidence("mean loss of the last quarter", float(_tail(loss_S).mean())),
-                Evidence("largest movement of a part", _moved(record), "share of its length"),
+                percent("largest movement of a part, of its length", _moved(record)),
                 *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
                 *([Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])] if run else []),
             ),
-            cause="Steps so long leave the region in which their gradient holds; the vectors fall together, and no "
+            cause="Such long steps leave the region in which their gradient holds; the vectors collapse, and no "
             "gradient leads back.",
             fix=Fix(scaled_rates(record, 0.1) | late),
             reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",

@@ -1,11 +1,13 @@
-"""A tokenizer that is not the one of the encoder, or does not know the writing of the texts."""
+"""An encoder that is read in a way that it was not made for: by another tokenizer, or another pooling."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
+from whyrank.measure.significance.statistics import mean_interval
 
 # Shares of the pieces that are unknown. Chat with its signs and symbols stays far below; from a third on a text is a
 # row of gaps.
@@ -17,9 +19,15 @@ CASED_VOCABULARY = 0.05
 # Share of the words with a capital, from which it matters.
 CASED = 0.01
 
+# Reciprocal rank. Another pooling always changes some ranks; less than a point is no reason to change anything.
+LEAST_GAIN = 0.01
+# Of the interval, which is the usual one however the final comparisons are made.
+LEVEL, RESAMPLES = 0.95, 2000
+
 MATCHING = "put the tokenizer files that came with the weights (tokenizer.json, tokenizer_config.json) beside them"
 
 
+@probe("tokenizer-mismatch", on="preflight", explains=("similarity-worse-than-zero-shot", "worse-than-lexical"))
 def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
     """At most one finding: what is unknown most, else how vocabulary and embeddings go together."""
     if "tokenizer" not in data.tables:
@@ -34,8 +42,8 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
         without_capitals = not first["lower_cases"] and not has_capitals and cased >= CASED
         yield _finding(
             table,
-            f"The tokenizer does not know {worst['unknown']:.0%} of the pieces of the {worst['kind']}s.",
-            "Its vocabulary has no capitals, and it leaves those of the texts as they are."
+            f"The tokenizer does not know {100 * worst['unknown']:.0f} % of the pieces of the {worst['kind']}s.",
+            "Its vocabulary has no capitals, and it does not lower-case the texts."
             if without_capitals
             else "The texts are written in letters or signs that its vocabulary does not have.",
             MATCHING
@@ -47,15 +55,15 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
         yield _finding(
             table,
             f"The tokenizer has {vocabulary} pieces, the encoder {rows} embeddings.",
-            "They were not made for each other: a piece gets the embedding of another one.",
+            "Tokenizer and encoder do not belong together: a piece gets the embedding of another one.",
             MATCHING,
         )
     elif folds:
         yield _finding(
             table,
-            f"The tokenizer takes capitals for small letters, though {first['cased_vocabulary']:.0%} of its pieces "
-            "have a capital.",
-            "The encoder was trained with capitals: names and abbreviations had pieces that they no longer get.",
+            f"The tokenizer lower-cases all text, though {100 * first['cased_vocabulary']:.0f} % of its pieces have a "
+            "capital.",
+            "The encoder was trained with capitals: names and abbreviations no longer get the pieces that it knows.",
             MATCHING,
         )
 
@@ -63,16 +71,15 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
 def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknown: float = 0.0) -> Finding:
     first = table.iloc[0]
     return Finding(
-        code="tokenizer-mismatch",
         severity="error" if unknown >= UNKNOWN_MOST else "warning",
         system="prepare",
         sentence=sentence,
         evidence=(
-            *(Evidence(f"unknown pieces of {kind}s", value, "share") for kind, value in _by_kind(table, "unknown")),
+            *(percent(f"unknown pieces of {kind}s", value) for kind, value in _by_kind(table, "unknown")),
             *(Evidence(f"pieces per word of {kind}s", value) for kind, value in _by_kind(table, "pieces_per_word")),
             Evidence("pieces of the vocabulary", int(first["vocabulary"]), "pieces"),
             Evidence("embeddings", int(first["embeddings"]), "rows"),
-            Evidence("pieces of the vocabulary with a capital", float(first["cased_vocabulary"]), "share"),
+            percent("pieces of the vocabulary with a capital", float(first["cased_vocabulary"])),
         ),
         cause=cause,
         fix=Fix({}, action),
@@ -83,3 +90,33 @@ def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknow
 
 def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
     return ((str(kind), float(value)) for kind, value in zip(table["kind"], table[column], strict=True))
+
+
+@probe("pooling-mismatch", on="preflight", explains=("collapsed-embeddings", "worse-than-lexical"), about="ranking")
+def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
+    """The pooling in use ranks training queries worse than the one that is declared or, where none is, than another."""
+    table = data.tables.get("pooling")
+    if table is None or table.empty:
+        return
+    used, declared = str(table["used"].iloc[0]), str(table["declared"].fillna("").iloc[0])
+    means = table[["mean", "cls", "max"]].mean()
+    better = declared or str(means.idxmax())
+    # The best of two others was picked: half of the error is left for each.
+    level = LEVEL if declared else 1 - (1 - LEVEL) / 2
+    lost = mean_interval(table[better] - table[used], table["answer_id"], resamples=RESAMPLES, seed=0, level=level)
+    # Also where the bounds are undefined, with one answer.
+    if not (lost.low > 0 and lost.mean >= LEAST_GAIN):
+        return
+    yield Finding(
+        system="prepare",
+        sentence=f"With `{used}` pooling the encoder ranks {len(table)} training queries {100 * lost.mean:.1f} points "
+        f"of MRR [{100 * lost.low:.1f}, {100 * lost.high:.1f}] worse than with `{better}`"
+        + (", which its files declare." if declared else "; its files declare none."),
+        evidence=tuple(Evidence(f"MRR with {name} pooling", float(mean)) for name, mean in means.items()),
+        cause="An encoder puts the meaning of a text where its training reads it: in the first token, the mean, or the "
+        "largest values. Another pooling finds only a part of it.",
+        fix=Fix({"encoder.pooling": better}),
+        reference="FE#283; AnglE#68; FastChat#2926",
+        interval=(100 * lost.low, 100 * lost.high),
+        weight=100 * lost.mean,
+    )

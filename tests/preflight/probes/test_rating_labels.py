@@ -1,18 +1,60 @@
-"""Ratings: where the preflight probes begin to speak, and that what they propose silences them."""
+"""Ratings: where the checks of prepared data begin, and that what they propose fixes the fault."""
 
 import tempfile
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from whyrank.core import io
+from whyrank.findings.records import Records
 from whyrank.preflight.examine import preflight
 
-from .planted import of, rare_side, tables_anew, wasted_tokens, with_data
-from .rated import NO_TARGETS, healthy_rows, rating_tables
+from ...diagnosis.probes.faults import of, planted, with_data
+from ...diagnosis.probes.rated import NO_TARGETS, healthy_rows, rating_tables, token_table
+
+
+def tables_anew(healthy: Records, **changes: Any) -> Records:
+    """The tables of ratings anew, from other rows or settings: see `rating_tables`."""
+    return with_data(healthy, tables=healthy.data.tables | rating_tables(**changes))
+
+
+@planted("target-out-of-range", of("target-out-of-range", "target stars"))
+def stars(lab: Any, healthy: Records) -> Records:
+    return tables_anew(healthy, rows=healthy_rows(stars=lambda i: i % 5 + 1))
+
+
+@planted("non-target-column", of("non-target-column", "ratings"))
+def counted_columns(lab: Any, healthy: Records) -> Records:
+    return tables_anew(healthy, rows=healthy_rows(**NO_TARGETS))
+
+
+@planted("group-leak", of("group-leak", "ratings"))
+def grouped_by_id(lab: Any, healthy: Records) -> Records:
+    return tables_anew(healthy, settings={"prepare.ratings.group": "qa_id"})
+
+
+@planted("undefined-targets", of("undefined-targets", "ratings"))
+def one_value(lab: Any, healthy: Records) -> Records:
+    return tables_anew(healthy, rows=healthy_rows(polite=lambda i: 1.0))
+
+
+@planted("target-imbalance", of("target-imbalance", "ratings"))
+def rare_side(lab: Any, healthy: Records) -> Records:
+    """One row in 26, some in each fold."""
+    return tables_anew(healthy, rows=healthy_rows(rude=lambda i: float(i % 26 == 0)))
+
+
+@planted("fixed-allocation-truncates", of("fixed-allocation-truncates", "ratings"))
+def wasted_tokens(lab: Any, healthy: Records, unused: float = 0.3) -> Records:
+    table = token_table(fixed=0.1 + unused, adaptive=0.1, used="fixed")
+    return with_data(healthy, tables=healthy.data.tables | {"rating_fields": table})
+
 
 GRID = {"stars": lambda i: i % 5 + 1, "points": lambda i: i % 7 - 3}
+
+
 WIDE = {"prepare.ratings.rescale": {"stars": [1.0, 5.0], "points": [-3.0, 3.0]}}
 
 
@@ -76,7 +118,7 @@ def test_a_slip_asks_for_the_row_and_not_for_another_scale(healthy):
     rows = healthy_rows(share=lambda i: 15 if i == 41 else 0.2 * (i % 6))
     found = spoken(healthy, rows=rows)["target-out-of-range"]
     assert found.fix.params == {} and "line 43" in found.fix.action
-    assert "0.2% of its rows are outside, the first in line 43 (15)" in found.sentence
+    assert "0.2 % of its rows are outside, the first in line 43 (15)" in found.sentence
 
 
 def test_names_that_no_override_can_hold_are_an_action(healthy):

@@ -1,23 +1,49 @@
-"""The learning rate over the steps: where its probes begin to speak, what they propose, who stands back for them."""
+"""The learning rate: where the checks begin, and what they propose."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from whyrank.diagnosis.probes.training import schedule
+from whyrank.diagnosis.probes.training import learning_rate
+from whyrank.findings.records import Records
 
-from ..planted import (
-    TUNED,
-    collapse,
-    endless_warmup,
-    flat,
-    long_steps,
-    of,
-    spike,
-    too_little_training,
-    unchanged,
-    with_finetune,
-    with_history,
+from ..faults import TUNED, flat, of, planted, unchanged, with_finetune, with_history
+from ..ranking.test_collapse import collapse
+from .test_training import too_little_training
+
+
+@planted("warmup-longer-than-training", of("warmup-longer-than-training", *TUNED))
+def endless_warmup(lab: Any, healthy: Records, share: float = 0.1) -> Records:
+    """The rate rises through all 400 steps, up to `share` of its peak, and little is learned."""
+    step = np.arange(1, 401)
+    spoilt = flat(with_history(healthy, rate_factor=share * step / 400, learning_rate=1e-3 * share * step / 400))
+    return unchanged(lab, spoilt)
+
+
+@planted("no-warmup-spike", of("no-warmup-spike", *TUNED))
+def spike(lab: Any, healthy: Records, height: float = 3.0, gradient: float = 20.0) -> Records:
+    """The loss jumps at the fifth step and comes down again; what it took from the ranking does not come back."""
+    loss = healthy.finetune["base"].history["loss"].to_numpy().copy()
+    norm = np.full(len(loss), 2.0)
+    loss[4:8] += height
+    norm[3:6] = gradient
+    return unchanged(lab, flat(with_history(healthy, loss=loss, gradient_norm=norm)))
+
+
+# What was lost shows in the ranking.
+@planted(
+    "learning-rate-too-high",
+    of("learning-rate-too-high", *TUNED) | of("worse-than-zero-shot", *TUNED) | of("worse-than-lexical", *TUNED),
 )
+def long_steps(lab: Any, healthy: Records, loss: float = 3.6) -> Records:
+    """The losses settle at or above their start, and the ranking is lost."""
+    done = np.arange(1, 401) / 400
+    course = 3.0 + (loss - 3.0) * np.minimum(1, 8 * done)
+    losses = dict.fromkeys(("loss", "rank_loss", "similarity_loss"), course)
+    spoilt = flat(with_history(healthy, **losses, moved_block_5=0.8 * done), end=0.15)
+    tuned = lab.run(lab.vectors(0.6))
+    return lab.spoil(spoilt, base_tuned=tuned, barlow_tuned=tuned)
 
 
 def test_a_warmup_whose_end_the_run_lived_to_see_is_not_too_long(healthy, findings):
@@ -110,8 +136,8 @@ def test_histories_from_before_the_schedule_was_recorded_are_read_without_compla
 
 
 def test_single_steps_and_equal_losses_do_not_break_the_noise():
-    assert schedule._noise(np.array([1.0])) > 0
-    assert schedule._noise(np.array([1.0, 1.0, 1.0, 1.0])) == 0
+    assert learning_rate._noise(np.array([1.0])) > 0
+    assert learning_rate._noise(np.array([1.0, 1.0, 1.0, 1.0])) == 0
 
 
 def test_unchanged_systems_that_learned_nothing_are_underfitted(lab, healthy, findings):

@@ -1,0 +1,164 @@
+"""Ratings that are below a ridge on words, or on the frozen encoder read in another way.
+
+Shapes: N rows · T targets
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from whyrank.diagnosis.compare.ratings import wide
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
+from whyrank.diagnosis.probes.ranking.ranking import to_lexical
+from whyrank.diagnosis.probes.ratings.lessons import highest_baseline
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.probe import probe
+from whyrank.findings.records import TrainingRecord
+from whyrank.measure.metrics.ratings import mean_column_spearman
+from whyrank.measure.significance.resampling import Interval
+from whyrank.preflight.probes import rating_labels
+
+METRIC = "mean column Spearman"
+READ = "ratings_layer_means"
+OBJECTIVE = "finetune_rank.objectives.ratings"
+
+
+@probe("worse-than-lexical", on="trained", about="ratings", adds_up=True)
+def worse_than_lexical(case: Examination) -> Iterator[Finding]:
+    """Out of fold, a system rates below a ridge on the words of the same texts; where its ranking is not said to."""
+    value_by_system = {} if case.ratings is None else dict(case.ratings.systems[["system", "value"]].to_numpy())
+    baseline = case.systems.rating_baseline
+    for system in case.systems.encoders:
+        difference = case.rating_difference(system, baseline)
+        if difference is None or not is_lower(difference) or is_lower(to_lexical(case, system)[1]):
+            continue
+        is_tuned = system in case.systems.tuned
+        yield Finding(
+            severity="warning" if is_tuned else "info",
+            system=system,
+            sentence=f"{system} rates worse than {baseline}, which only counts words: {spoken(difference, METRIC)}.",
+            evidence=(
+                *(Evidence(f"{METRIC} of {name}", float(value_by_system[name])) for name in (system, baseline)),
+                Evidence("difference", 100 * difference.mean, "points"),
+            ),
+            cause="A ridge reads the words that decide a rating directly; fine-tuning has not learned to weigh them."
+            if is_tuned
+            else "The vector of a frozen encoder holds what a text says; a rating depends on how it says it.",
+            fix=Fix(
+                {"finetune_rank.train": "all"}, "if the whole encoder was trained already, use the lexical baseline"
+            )
+            if is_tuned
+            else Fix({}, "fine-tune, and compare the tuned system with the lexical baseline"),
+            reference="Google QUEST Q&A Labeling (2020): separate encoders, cut texts and no warm-up, below TF-IDF",
+            interval=points(difference),
+            weight=-100 * difference.mean,
+        )
+
+
+@probe("separate-encoders-lose-interaction", on="trained", explains=("worse-than-lexical",), about="ratings")
+def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
+    """Question and answer were encoded separately, and the same encoder rates better when it reads them as one."""
+    rows = case.data.ratings
+    if rows.empty or not (rows["second"] >= 0).any():
+        return
+    for system, init in case.systems.untuned.items():
+        found = None if system not in case.records.runs else layouts(case, init)
+        if found is None or not is_higher(found.gain):
+            continue
+        yield Finding(
+            system=system,
+            sentence=f"Question and answer are encoded separately. Encoded as one text by {init}, with a ridge on "
+            f"top, they are rated better: {spoken(found.gain, METRIC)}.",
+            evidence=(
+                Evidence(f"{METRIC}, encoded as one text", found.joint),
+                Evidence(f"{METRIC}, encoded separately", found.separate),
+                Evidence("difference", 100 * found.gain.mean, "points"),
+            ),
+            cause="The two vectors meet only in the head: no token of the answer attends to a token of the question, "
+            "so that nothing shows whether the one answers the other.",
+            fix=Fix({"prepare.ratings.layout": "joint", f"{OBJECTIVE}.encoders": "one"} | fitting(case)),
+            reference="Humeau et al. 2020, arXiv:1905.01969 (cross-encoders and bi-encoders)",
+            interval=points(found.gain),
+            weight=100 * found.gain.mean,
+        )
+
+
+def fitting(case: Examination) -> dict[str, object]:
+    """Token budgets of all fields in their old proportions, where one text has no room for their sum."""
+    table = case.data.tables["rating_fields"]
+    total, room = int(table["budget"].sum()), int(table["one_text_takes"].iloc[0])
+    if total <= room:
+        return {}
+    parts = zip(table["field"], table["budget"], strict=True)
+    return {f"prepare.ratings.tokens.{name}": int(budget) * room // total for name, budget in parts}
+
+
+class Layouts(NamedTuple):
+    """Mean column Spearman of ridge on the frozen encoder, by layout, and joint minus separate on the same rows."""
+
+    joint: float
+    separate: float
+    gain: Interval
+
+
+def layouts(case: Examination, init: str) -> Layouts | None:
+    """None where the two were not recorded, or one of them orders nothing."""
+    run = case.records.runs.get(init)
+    if run is None or run.rating_layouts is None:
+        return None
+    parts = {str(name): wide(rows) for name, rows in run.rating_layouts.groupby("layout")}
+    if set(parts) != {"joint", "separate"}:
+        return None
+    joint, separate = parts["joint"], parts["separate"]
+    gain = case.rating_gain(joint, separate)
+    one, other = (mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value
+                  for part in (joint, separate))  # fmt: skip
+    return None if one is None or other is None or gain is None else Layouts(one, other, gain)
+
+
+@probe("last-layer-drops-surface", on="trained", explains=("worse-than-lexical",), about="ratings")
+def last_layer_drops_surface(case: Examination) -> Iterator[Finding]:
+    """A ridge on all layers of the frozen encoder rates better than the tuned system, and than one on its vector."""
+    for system, init in case.systems.untuned.items():
+        run, tuned = case.records.runs.get(init), case.records.runs.get(system)
+        record = case.records.training_of(system)
+        if run is None or run.ratings is None or run.rating_blocks is None or tuned is None or tuned.ratings is None:
+            continue
+        if record is None or READ in record.history:
+            continue
+        blocks, last, trained = wide(run.rating_blocks), wide(run.ratings), wide(tuned.ratings)
+        gain = case.rating_gain(blocks, last)
+        if gain is None or not is_higher(gain) or not is_higher(case.rating_gain(blocks, trained)):
+            continue
+        means = [mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).value or 0.0
+                 for one in (blocks, last, trained)]  # fmt: skip
+        yield Finding(
+            system=system,
+            sentence=f"The last layer of {init} drops what ratings need: a ridge on all its layers rates better, "
+            f"{spoken(gain, METRIC)}, and better than {system}.",
+            evidence=(
+                Evidence(f"{METRIC} of a ridge on all layers", means[0]),
+                Evidence(f"{METRIC} of a ridge on the last layer", means[1]),
+                Evidence(f"{METRIC} of {system}", means[2]),
+                Evidence("all layers minus the last", 100 * gain.mean, "points"),
+            ),
+            cause="Links, lists and single words decide such ratings. The lower layers represent them; the last layer "
+            "of an encoder made for similarity represents the meaning instead.",
+            fix=Fix({"finetune_rank.objectives.ratings.layer_means": True} | frozen_below(record)),
+            reference="Tenney et al. 2019, arXiv:1905.05950; Peters et al. 2018, arXiv:1802.05365",
+            interval=points(gain),
+            weight=100 * gain.mean,
+        )
+
+
+def frozen_below(record: TrainingRecord) -> dict[str, object]:
+    """Where the first layer was trained, no layer is frozen, and there is nothing to read."""
+    return {"finetune_rank.train": "last"} if "moved_block_0" in record.history else {}
+
+
+@probe("fixed-allocation-truncates", on="trained", explains=("worse-than-lexical",), about="ratings")
+def fixed_allocation_truncates(case: Examination) -> Iterator[Finding]:
+    """The preflight finding, weighed as if the cut tokens told as much as the others do to the best untuned ridge."""
+    told = highest_baseline(case, "fold_mean")[1] if case.ratings is not None and case.ratings.is_first else 1.0
+    for finding in rating_labels.fixed_allocation_truncates(case.data):
+        yield replace(finding, weight=told * finding.weight)
