@@ -10,6 +10,7 @@ from pathlib import Path
 from whyrank.core import io, prepared, processes, runtime
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
+from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine import summary
@@ -33,7 +34,7 @@ def main() -> None:
         io.write_table(folder / "history.csv", trained.history.steps)
     io.write_metrics("metrics/pretrain_barlow.json", summary.pretraining(trained.history))
     untouched = base if options.train == "head" or options.steps == 0 else None
-    system.save(trained.system, "models/barlow", longest=system.longest(base), untouched=untouched)
+    system.save(trained.system, PRETRAINED, longest=system.longest(base), untouched=untouched)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table("logs/pretrain_barlow.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from whyrank.core.options.systems import ROLES, Kind
+from whyrank.core.options.systems import PRETRAINED, ROLES, Kind, tuned_folder
 from whyrank.scoring.systems import KINDS
 
-from .stage_files import PARAMS, ROOT
+from .stage_files import PARAMS, ROOT, outs
 
 # The same word for another thing.
 OTHERWISE = {
@@ -78,3 +78,8 @@ def test_files_that_mean_something_else_by_a_name_do_so(name):
 
 def test_every_kind_has_its_roles_and_a_function_that_scores_it():
     assert set(KINDS) == set(ROLES) == set(get_args(Kind))
+
+
+def test_the_folders_of_training_stages_are_those_that_the_systems_are_made_of():
+    assert PRETRAINED in outs("pretrain_barlow")
+    assert {tuned_folder(init) for init in PARAMS["inits"]} <= outs("finetune_rank")
