@@ -30,18 +30,16 @@ def applied(command, values):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_asks_for_tasks_that_go_together(command, paired, make_encoder, shipped_params):
     from whyrank.model import system
-    from whyrank.training import finetune, objectives, task_heads
+    from whyrank.training import finetune
     from whyrank.training.engine import optimiser
+    from whyrank.training.engine.trained import trainable
 
     values = applied(command, shipped_params)
     assert values != shipped_params
     chosen = params.section(values, "finetune_rank", params.FinetuneRank)
-    names = list(objectives.weights(chosen))
-    assert {"rank", "similarity"} <= set(names)
-    made = finetune.arrange_heads(system.untrained(make_encoder()), chosen)
-    task_heads.add(made, chosen, names)
-    tasks = objectives.tasks(paired, chosen, 0)
-    optimiser.parameter_groups(finetune.trainable(made, chosen.train), chosen, tasks.rate)
+    made, todo = finetune.with_heads(system.untrained(make_encoder()), chosen), finetune.plan(chosen, paired, 0)
+    assert {"rank", "similarity"} <= {task.name for task in todo.tasks}
+    optimiser.parameter_groups(trainable(made, chosen.train), chosen, todo.sharing.rate)
 
 
 def test_the_page_has_a_command_for_every_option():
