@@ -10,6 +10,7 @@ from whyrank.diagnosis.compare.ranking import comparisons, system_table
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.plots import looks_of
 from whyrank.findings.systems import BEST_BASELINE, Systems
 
@@ -41,7 +42,8 @@ def test_it_is_scored_and_compared_with_an_interval(seven, recorded):
 
 def test_the_report_has_it_in_its_tables_and_figures(seven):
     content = gather(seven, [], **CHOICES)
-    text, page = render_markdown(content), render_html(content)
+    made = page_of(content)
+    text, page = render_markdown(made), render_html(made)
     value = content.systems.query("system == @NAME and type == 'all' and metric == 'accuracy@1'")["value"].iloc[0]
     line = next(line for line in text.splitlines() if line.startswith(f"| {NAME} "))
     assert f"{value:.3f}" in line

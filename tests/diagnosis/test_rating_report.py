@@ -20,16 +20,25 @@ from .test_report import CHOICES, Outline
 
 
 @pytest.fixture(scope="module")
-def content(recorded, findings):
-    flat = rated.rated_otherwise(
-        rated.with_ratings(recorded), "base", rows=np.arange(rated.ROWS), columns=2, to=0.1
-    )  # fmt: skip
+def flat(recorded):
+    """The predictions of base are constant on one target."""
+    return rated.rated_otherwise(rated.with_ratings(recorded), "base", rows=np.arange(rated.ROWS), columns=2, to=0.1)
+
+
+@pytest.fixture(scope="module")
+def content(flat, findings):
     return gather(flat, findings, **CHOICES)
 
 
 @pytest.fixture(scope="module")
-def page(content):
-    return render_html(page_of(content))
+def made(content):
+    """Sections with their figures drawn, as both pages show them."""
+    return page_of(content)
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return render_html(made)
 
 
 def test_where_ratings_alone_were_trained_they_are_told_first(content):
@@ -44,9 +53,10 @@ def test_where_ranking_was_trained_too_ratings_are_told_after_it_and_stand_after
     ranked = {init: replace(one, history=one.history.assign(rank_loss=1.0)) for init, one in both.finetune.items()}
     content = gather(replace(both, finetune=ranked), findings, **CHOICES)
     assert content.verdict.startswith("Fine-tuning ") and ". On 4 rated targets, fine-tuning beats" in content.verdict
-    sections = [attrs["id"] for _, attrs in Outline(render_html(page_of(content))).named("section")]
+    made = page_of(content)
+    sections = [attrs["id"] for _, attrs in Outline(render_html(made)).named("section")]
     assert sections.index("ratings") == sections.index("comparisons") + 1
-    text = render_markdown(page_of(content))
+    text = render_markdown(made)
     assert text.index("## Comparisons") < text.index("## Ratings") < text.index("## Worst queries")
 
 
@@ -72,8 +82,8 @@ def test_figures_are_one_of_systems_one_of_labels_two_of_targets_and_one_of_each
     assert titles[4:] == ["Each fold while tuning from base", "Each fold while tuning from barlow"]
 
 
-def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(content):
-    text = render_markdown(page_of(content))
+def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(content, made):
+    text = render_markdown(made)
     section = text[text.index("## Ratings") : text.index("## Systems")]
     assert max(map(len, section.splitlines())) <= 100
     blocks = re.findall(r"(?:^\|.*\n?)+", section, re.MULTILINE)
@@ -87,25 +97,25 @@ def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(c
 
 
 def test_without_ratings_neither_shows_anything_of_them(recorded, findings, tmp_path):
-    without = gather(recorded, findings, **CHOICES)
-    page, text = render_html(page_of(without)), render_markdown(page_of(without))
-    assert not re.search(r"\bratings?\b", page + text, re.IGNORECASE)
     write(recorded, findings, tmp_path, **CHOICES)
+    page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    assert not re.search(r"\bratings?\b", page + text, re.IGNORECASE)
     assert not list(tmp_path.rglob("rating_*"))
 
 
-def test_files_hold_the_tables_and_the_same_twice(recorded, findings, tmp_path):
-    records = rated.with_ratings(recorded)
-    for name in ("one", "two"):
-        write(records, findings, tmp_path / name, **CHOICES)
-    names = sorted(path.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*rating_*"))
+def test_files_hold_the_tables_and_the_pages_as_they_were_made_before(flat, findings, content, made, page, tmp_path):
+    write(flat, findings, tmp_path, **CHOICES)
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*rating_*"))
     assert names == [
         "plots/rating_folds.csv", "plots/rating_histograms.csv", "rating_columns.csv", "rating_comparisons.csv",
         "rating_systems.csv", "rating_targets.csv",
     ]  # fmt: skip
-    for name in (*names, "report.html", "report.md"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
-    histograms = io.read_table(tmp_path / "one/plots/rating_histograms.csv")
+    for name, expected in (("report.html", page), ("report.md", render_markdown(made))):
+        assert (tmp_path / name).read_text(encoding="utf-8") == expected, name
+    for name in ("systems", "targets", "columns", "comparisons"):
+        io.write_table(tmp_path / "again.csv", getattr(content.ratings.rated, name))
+        assert (tmp_path / f"rating_{name}.csv").read_bytes() == (tmp_path / "again.csv").read_bytes(), name
+    histograms = io.read_table(tmp_path / "plots/rating_histograms.csv")
     assert histograms.groupby("target")["share"].sum().tolist() == pytest.approx([1.0] * 4)
 
 
@@ -117,5 +127,6 @@ def test_one_target_of_one_untuned_system_is_enough_for_a_section(recorded, find
     plain = replace(records, data=data, runs={"base": alone}, finetune={}, barlow=TrainingRecord({}, data.batches))
     content = gather(plain, findings, **CHOICES)
     assert content.ratings.shown == "base" and set(content.ratings.predicted["place"]) == {"best"}
-    Outline(render_html(page_of(content)))
-    assert "### Differences in ratings" not in render_markdown(page_of(content))
+    made = page_of(content)
+    Outline(render_html(made))
+    assert "### Differences in ratings" not in render_markdown(made)

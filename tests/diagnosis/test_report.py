@@ -80,8 +80,14 @@ def content(recorded, findings):
 
 
 @pytest.fixture(scope="module")
-def page(content):
-    return render_html(page_of(content))
+def made(content):
+    """Sections with their figures drawn, as both pages show them."""
+    return page_of(content)
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return render_html(made)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +153,9 @@ def test_verdict_ends_with_the_weightiest_error_and_with_no_milder_finding(findi
 def test_verdict_without_tuned_systems_says_so(recorded):
     content = gather(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [], **CHOICES)
     assert content.verdict.startswith("No tuned system was evaluated")
-    Outline(render_html(page_of(content)))
-    assert "No problem found." in render_markdown(page_of(content))
+    made = page_of(content)
+    Outline(render_html(made))
+    assert "No problem found." in render_markdown(made)
 
 
 def test_page_needs_no_network_and_no_script(page, outline):
@@ -240,24 +247,29 @@ def hostile(recorded):
     return gather(replace(recorded, data=data), [finding], **(CHOICES | {"provenance": {HOSTILE: {HOSTILE: HOSTILE}}}))
 
 
-def test_text_from_data_cannot_break_out_of_the_page(hostile, page):
-    attacked = render_html(page_of(hostile))
+@pytest.fixture(scope="module")
+def hostile_page(hostile):
+    return page_of(hostile)
+
+
+def test_text_from_data_cannot_break_out_of_the_page(hostile_page, page):
+    attacked = render_html(hostile_page)
     outline = Outline(attacked)
     assert not outline.named("script")
     assert len(outline.named("svg")) == page.count("<svg") and len(outline.named("style")) == 1
     assert "😀" in attacked and "שלום" in attacked
 
 
-def test_text_from_data_cannot_drive_a_terminal_or_break_a_table(hostile):
-    text = render_markdown(page_of(hostile))
+def test_text_from_data_cannot_drive_a_terminal_or_break_a_table(hostile, hostile_page):
+    text = render_markdown(hostile_page)
     assert not re.search(
         "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text.replace(hostile.findings[0].fix.command, "")
     )
     assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
 
 
-def test_terminal_report_fits_100_columns_with_aligned_tables(content):
-    text = render_markdown(page_of(content))
+def test_terminal_report_fits_100_columns_with_aligned_tables(made):
+    text = render_markdown(made)
     lines = [line for line in text.splitlines() if not line.startswith("dvc exp run")]
     assert max(map(len, lines)) <= 100
     blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
@@ -267,10 +279,10 @@ def test_terminal_report_fits_100_columns_with_aligned_tables(content):
     assert "| base-tuned   | " in text and "### ERROR barlow-single-answer-batches" in text
 
 
-def test_page_and_terminal_show_the_same_numbers(content, page):
+def test_page_and_terminal_show_the_same_numbers(content, made, page):
     shown = content.systems.query("system == 'base' and type == 'all' and metric == 'accuracy@1'").iloc[0]
     text = f"{shown['value']:.3f}"
-    assert text in page and text in render_markdown(page_of(content))
+    assert text in page and text in render_markdown(made)
 
 
 WORD = re.compile(r"[+\u2212]?\d[\d.,]*\d|[+\u2212]?\d|\w[\w@-]+")
@@ -282,9 +294,9 @@ def words_of_page(page):
     return Counter(WORD.findall(unescape(text)))
 
 
-def test_page_and_terminal_say_the_same(content, page):
+def test_page_and_terminal_say_the_same(content, made, page):
     """Each word of one is in the other, each number as often; a table cut in two repeats the names of its rows."""
-    seen, told = words_of_page(page), Counter(WORD.findall(render_markdown(page_of(content)).replace("\\", "")))
+    seen, told = words_of_page(page), Counter(WORD.findall(render_markdown(made).replace("\\", "")))
     shortened = {word for hit in content.worst for word in WORD.findall(hit.text)}
     assert set(seen) - set(told) - shortened == set()
     assert set(told) - set(seen) <= {"Figure", "ERROR", "WARNING", "INFO"}
@@ -333,18 +345,20 @@ def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, t
     assert (tmp_path / "plots/barlow.csv").read_text() == "step,mean_diagonal,off_diagonal_rms,noise_floor\n"
 
 
-def test_written_files_are_complete_and_the_same_twice(recorded, findings, tmp_path, content):
-    for name in ("one", "two"):
-        assert write(recorded, findings, tmp_path / name, **CHOICES) == content.verdict
-    names = sorted(path.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*.*"))
+def test_written_files_are_complete_and_as_they_were_made_before(recorded, findings, tmp_path, content, made, page):
+    assert write(recorded, findings, tmp_path, **CHOICES) == content.verdict
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert names == [
         "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
         "plots/learning.csv", "report.html", "report.md", "similarity.csv", "similarity_comparisons.csv", "slices.csv",
         "systems.csv",
     ]  # fmt: skip
-    for name in names:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
-    learning = io.read_table(tmp_path / "one/plots/learning.csv")
+    for name, expected in (("report.html", page), ("report.md", render_markdown(made))):
+        assert (tmp_path / name).read_text(encoding="utf-8") == expected, name
+    for name in ("systems", "comparisons", "convergence", "slices"):
+        io.write_table(tmp_path / "again.csv", getattr(content, name))
+        assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "again.csv").read_bytes(), name
+    learning = io.read_table(tmp_path / "plots/learning.csv")
     assert list(learning.columns) == ["init", "step", "dev", "train"] and set(learning["init"]) == {"base", "barlow"}
 
 

@@ -85,8 +85,14 @@ def content(tested, findings):
     return gather(tested, findings, **CHOICES)
 
 
-def test_page_has_the_section_with_its_table_picture_and_differences(content):
-    page = render_html(page_of(content))
+@pytest.fixture(scope="module")
+def made(content):
+    """Sections with their figures drawn, as both pages show them."""
+    return page_of(content)
+
+
+def test_page_has_the_section_with_its_table_picture_and_differences(content, made):
+    page = render_html(made)
     outline = Outline(page)
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections.index("similarity") == sections.index("comparisons") + 1
@@ -99,8 +105,8 @@ def test_page_has_the_section_with_its_table_picture_and_differences(content):
     assert len(outline.ids) == len(set(outline.ids))
 
 
-def test_terminal_shows_the_same_within_100_columns(content):
-    text = render_markdown(page_of(content))
+def test_terminal_shows_the_same_within_100_columns(content, made):
+    text = render_markdown(made)
     section = text[text.index("## Similarity") : text.index("## accuracy@1 by kind of query")]
     assert max(map(len, section.splitlines())) <= 100
     assert "### mean of 2 sets: " in section and "| base-tuned \u2212 base " in section
@@ -112,9 +118,9 @@ def test_terminal_shows_the_same_within_100_columns(content):
 
 
 def test_without_test_pairs_neither_shows_a_section(recorded, findings):
-    without = gather(recorded, findings, **CHOICES)
-    assert "similarity" not in [section.key for section in page_of(without).sections]
-    assert not re.search("similarity", render_html(page_of(without)) + render_markdown(page_of(without)), re.IGNORECASE)
+    without = page_of(gather(recorded, findings, **CHOICES))
+    assert "similarity" not in [section.key for section in without.sections]
+    assert not re.search("similarity", render_html(without) + render_markdown(without), re.IGNORECASE)
 
 
 def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):
