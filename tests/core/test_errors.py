@@ -27,6 +27,17 @@ def test_the_process_itself_ends_with_code_1_one_line_and_no_traceback():
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: bad value\n")
 
 
+def test_several_faults_are_one_line_each():
+    def main():
+        raise UserError("params.yaml: `seed` is -1;\nuse -S seed=7", "params.yaml: `launch` is missing")
+
+    with pytest.raises(SystemExit) as exit:
+        exit_on_user_error(main)
+    first, second = str(exit.value.code).splitlines()
+    assert first == "error: params.yaml: `seed` is -1; use -S seed=7"
+    assert second == "error: params.yaml: `launch` is missing"
+
+
 def test_any_other_error_keeps_its_traceback():
     def main():
         raise ValueError("our own fault")

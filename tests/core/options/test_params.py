@@ -161,3 +161,33 @@ def test_a_key_without_a_default_must_be_there():
     values = {"source": {key: value for key, value in SNLI.items() if key != "use"}}
     with pytest.raises(UserError, match=r"^params\.yaml: `source\.use` is missing; it takes one of train, dev, test$"):
         params.section(values, "source", params.PairSource)
+
+
+def test_a_stage_checks_also_the_sections_that_it_does_not_declare_and_names_every_fault(tmp_path, monkeypatch):
+    text = (ROOT / "params.yaml").read_text()
+    spoilt = (
+        text.replace("level: 0.95", "level: 95").replace("patience: 1 ", "patience: 0 ").replace("seed: 7", "seed: x")
+    )
+    (tmp_path / "params.yaml").write_text(spoilt)
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        params.load("prepare")
+    named = [line.split("`")[1] for line in error.value.args]
+    assert named == ["seed", "finetune_rank.early_stopping.patience", "diagnose.level"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("params.yaml", None, r"^params\.yaml: No such file or directory; run from the root of the repository$"),
+        ("params.yaml", "seed: [7", r"^params\.yaml: no YAML: "),
+        ("params.yaml", "seed: 7\nseed: 8\n", r"^params\.yaml: no YAML: .*duplicate key"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_user_error(tmp_path, monkeypatch, file, text, said):
+    monkeypatch.chdir(tmp_path)
+    if text:
+        (tmp_path / file).write_text(text)
+    with pytest.raises(UserError, match=f"(?s){said}"):
+        params.load("prepare")

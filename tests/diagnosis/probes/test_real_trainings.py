@@ -85,7 +85,13 @@ def data(make_encoder) -> dict[str, Prepared]:
 @pytest.fixture
 def experiment(make_encoder, options, data) -> Callable[..., Records]:
     def run(name: str, changes: dict[str, Any], seed: int = 0) -> Records:
-        parsed = options("finetune_rank", params.FinetuneRank, trained.HEALTHY | changes)
+        chosen = trained.HEALTHY | changes
+        longer = max(1.0, chosen["warmup_ratio"])
+        parsed = options(
+            "finetune_rank", params.FinetuneRank, chosen | {"warmup_ratio": chosen["warmup_ratio"] / longer}
+        )
+        # The options refuse a warm-up longer than the training; a trainer with a fixed number of steps has one.
+        object.__setattr__(parsed, "warmup_ratio", chosen["warmup_ratio"])
         return trained.experiment(make_encoder(), data[name], parsed, seed)
 
     return run
