@@ -80,7 +80,12 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
             "corpus": [whole[i] for i in drawn],
         },
     )
-    lengths = np.array([len(texts.token_ids[i]) for i in [*(len(answer) + pairs["query"]), *pairs["answer"]]])
+    lengths = np.array(
+        [
+            len(texts.token_ids[i])
+            for i in [*texts.texts.of("query")[pairs["query"]], *texts.texts.of("answer")[pairs["answer"]]]
+        ]
+    )
     config = encoder.transformer.config
     return Task(
         folder,

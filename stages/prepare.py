@@ -27,7 +27,7 @@ def main() -> None:
     options = params.section(values, "prepare", params.Prepare)
     encoding = params.section(values, "encoder", params.Encoder)
     barlow = params.section(values, "pretrain_barlow", params.BarlowBatches)
-    rank = params.section(values, "finetune_rank", params.RankBatches)
+    rank = params.section(values, "finetune_rank", params.FirstBatches)
     runtime.seed_everything(seed)
 
     valid = prepare.read(options.hub or options.source, max_rejected=options.max_rejected)
@@ -35,7 +35,7 @@ def main() -> None:
     budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed)
-    rated = ratings.read_ratings(options.ratings, rank.objectives.ratings)
+    rated = ratings.read_ratings(options.ratings)
     laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
     texts = source.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
     batches = first_batches.first_batches(texts, barlow, rank, seed)

@@ -93,19 +93,7 @@ def rating_options(options: Callable[..., Any]) -> Callable[..., params.Ratings]
     """`prepare.ratings` with changes by key."""
 
     def make(source: Path, **changes: Any) -> params.Ratings:
-        keys = {f"ratings.{key}": value for key, value in ({"source": str(source)} | changes).items()}
+        keys = {f"ratings.{key}": value for key, value in ({"source": str(source), "read": True} | changes).items()}
         return options("prepare", params.Prepare, keys).ratings
-
-    return make
-
-
-@pytest.fixture
-def rating_objective(options: Callable[..., Any]) -> Callable[..., Any]:
-    """The objective `ratings` with weight 1, and weights of its losses by name."""
-
-    def make(weight: float = 1.0, **losses: float) -> Any:
-        keys = {f"objectives.ratings.{name}.weight": value for name, value in losses.items()}
-        tuned = options("finetune_rank", params.FinetuneRank, {"objectives.ratings.weight": weight} | keys)
-        return tuned.objectives.ratings
 
     return make

@@ -32,7 +32,7 @@ def test_texts_of_ratings_stand_behind_the_queries_and_before_the_pairs():
     texts = assembled(ranking(), rated([0, 2], [1, 3]), SENTENCES)
     assert texts.ratings["first"].tolist() == [7, 9] and texts.ratings["second"].tolist() == [8, 10]
     assert texts.pairs[["first", "second"]].to_numpy().tolist() == [[11, 12]]
-    assert (texts.first_rating_text, texts.first_pair_text) == (7, 11)
+    assert [texts.texts.of(kind)[0] for kind in ("rated text", "pair")] == [7, 11]
     assert list(texts.ratings.columns) == [*RATING_COLUMNS, "helpful"] and texts.rating_targets == ["helpful"]
 
 

@@ -77,16 +77,6 @@ CASES = {
     "class ids": ("labels-reversed", source(SEED_IDS), {}),
     "ids of -1": ("unlabelled-rows-trained-on", source(SEED_IDS, path="unagreed.csv"), {}),
     "ids up to 2": ("labels-out-of-range", source(SEED_IDS), {}),
-    "a batch of one": (
-        "constant-label-batches",
-        source(MAPPED, classes=NAMES),
-        {f"{OBJECTIVE}.batch_size": 1},
-    ),
-    "no label reaches the threshold": (
-        "fractional-labels-truncated",
-        source(LOW, classes=NAMES),
-        {f"{OBJECTIVE}.in_batch.weight": 1.0},
-    ),
 }
 
 

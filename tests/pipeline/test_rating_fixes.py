@@ -33,6 +33,7 @@ HEALTHY = {
     "preflight.stop_on": "never",
     "pretrain_barlow.steps": 0,
     "finetune_rank.objectives.rank.weight": 0.0,
+    "prepare.ratings.read": True,
     f"{RATINGS}.weight": 1.0,
     f"{RATINGS}.layer_means": True,
     "finetune_rank.train": "head",

@@ -65,5 +65,12 @@ def subscripts(tree: ast.AST) -> Iterator[ast.Subscript]:
 def section_keys(name_node: ast.expr, kind_node: ast.expr) -> set[str]:
     name = ast.literal_eval(name_node)
     assert isinstance(kind_node, ast.Attribute)
-    fields = {field.name for field in dataclasses.fields(getattr(params, kind_node.attr))}
-    return {name} if fields == set(PARAMS[name]) else {f"{name}.{field}" for field in fields}
+    return set(keys_of(name, getattr(params, kind_node.attr), PARAMS[name]))
+
+
+def keys_of(key: str, kind: Any, values: Any) -> Iterator[str]:
+    """`key` where the dataclass has all that params.yaml has there, else the same of each of its fields."""
+    fields = {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
+    parts = [part for name, of in fields.items() for part in keys_of(f"{key}.{name}", of, values[name])]
+    whole = not fields or (fields.keys() == values.keys() and parts == [f"{key}.{name}" for name in fields])
+    return iter([key] if whole else parts)

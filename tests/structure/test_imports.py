@@ -49,8 +49,11 @@ def test_a_package_whose_modules_are_all_imported_is_in_the_closure_with_what_th
         ('params.section(values, "encoder", params.Encoder)', {"encoder"}),
         ('params.section(values, "preflight", params.Preflight).stop_on\nparams.seed(values)', {"preflight", "seed"}),
         (
-            'params.section(values, "finetune_rank", params.RankBatches)',
-            {f"finetune_rank.{name}" for name in ("batch_size", "candidates", "same_answer", "objectives")},
+            'params.section(values, "finetune_rank", params.FirstBatches)',
+            {f"finetune_rank.{name}" for name in ("batch_size", "candidates", "same_answer")}
+            | {
+                f"finetune_rank.objectives.similarity.{name}" for name in ("batch_size", "positive_from", "negative_to")
+            },
         ),
         ('values = params.load("x")\nvalues["inits"]', {"inits"}),
         ("write(values)", set(stage_files.PARAMS)),

@@ -12,10 +12,6 @@ import pandas as pd
 from whyrank.batches.ranking import endless
 from whyrank.core.errors import UserError
 
-# Losses of the similarity objective that compare the labels of a batch, and those that take positives alone.
-ORDER_LOSSES = ("cosine", "angle", "angle_signed")
-POSITIVE_LOSSES = ("in_batch", "contrastive")
-
 
 @dataclass(frozen=True)
 class PairBatch:

@@ -27,8 +27,7 @@ def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np
     pairs = prepared.relevant_in("train")
     if kind is not None:
         pairs = pairs[prepared.queries["type"].to_numpy()[pairs["query"]] == kind]
-    first_query = len(prepared.answers)
-    text_P, answer_P = first_query + pairs["query"].to_numpy(), pairs["answer"].to_numpy()
+    text_P, answer_P = prepared.texts.of("query")[pairs["query"]], pairs["answer"].to_numpy()
     order = answer_P.argsort(kind="stable")
     answers, start = np.unique(answer_P[order], return_index=True)
     # Without any pair, split still gives one empty piece.
@@ -41,7 +40,7 @@ def sides(prepared: Prepared, view: str) -> tuple[dict[int, np.ndarray], dict[in
         first, second = texts_by_answer(prepared, "question"), texts_by_answer(prepared, "conversation")
     else:
         first = texts_by_answer(prepared)
-        second = {answer: np.array([answer]) for answer in first}
+        second = {answer: prepared.texts.of("answer")[[answer]] for answer in first}
     both = sorted(first.keys() & second.keys())
     if len(both) < 2:
         raise UserError(

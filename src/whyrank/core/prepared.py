@@ -1,9 +1,6 @@
-"""The prepared data: answers, queries and qrels as tables, and the same as row numbers; pairs and ratings beside them.
+"""The prepared data: one table of all texts, and for each task a table of rows that name texts by their numbers."""
 
-Texts are numbered answers first, then queries, then those of ratings, then those of pairs: text i is answer i for
-i < A, query i - A for i < A + Q, text i - A - Q of the ratings for i < A + Q + R, and from there on one of the pairs.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +16,26 @@ STS_YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
 STS_SETS = (*STS_YEARS, "stsb", "sickr")
 RATING_COLUMNS = ["rating_id", "use", "group", "fold", "title", "body", "answer", "first", "second"]
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
+
+
+class Texts:
+    """Every text once, by its number.
+
+    table   kind (answer | query | rated text | pair), text, input_ids; row i is the text with the number i
+    """
+
+    def __init__(self, parts: Mapping[str, pd.DataFrame]) -> None:
+        columns = ["text", "input_ids"]
+        tables = [part.reindex(columns=columns).assign(kind=kind) for kind, part in parts.items()]
+        self.table = pd.concat(tables, ignore_index=True)[["kind", *columns]]
+        self._numbers = {kind: np.flatnonzero(self.table["kind"] == kind) for kind in parts}
+
+    def of(self, kind: str) -> np.ndarray:
+        """The numbers of the texts of a kind, in the order of their own table: of row j the j-th."""
+        return self._numbers[kind]
+
+    def token_ids(self, kind: str) -> list[np.ndarray]:
+        return self.table["input_ids"].iloc[self.of(kind)].tolist()
 
 
 @dataclass(frozen=True)
@@ -47,11 +64,23 @@ class Prepared:
     held_out: int = field(default=-1, kw_only=True)
 
     @cached_property
+    def texts(self) -> Texts:
+        return Texts(
+            {
+                "answer": self.answers,
+                "query": self.queries,
+                "rated text": self.rating_texts,
+                "pair": self.pair_texts,
+            }
+        )
+
+    @cached_property
     def training_token_ids(self) -> list[np.ndarray]:
         """Token ids of every text that training reads: all but those that stand in test pairs alone."""
-        read = self.pairs[self.pairs["use"] != "test"][["first", "second"]]
-        count = int(read.to_numpy().max()) + 1 - self.first_pair_text if len(read) else 0
-        return [*self.token_ids, *self.rating_texts["input_ids"], *self.pair_texts["input_ids"][:count]]
+        table = self.texts.table
+        read = self.pairs.loc[self.pairs["use"] != "test", ["first", "second"]].to_numpy().ravel()
+        is_read = (table["kind"] != "pair") | (table.index <= max(read, default=-1))
+        return table.loc[is_read, "input_ids"].tolist()
 
     @cached_property
     def token_ids(self) -> list[np.ndarray]:
@@ -61,17 +90,9 @@ class Prepared:
     def pairs_of(self, use: str) -> pd.DataFrame:
         """Pairs of one use with their texts as `text1` and `text2`."""
         pairs = self.pairs[self.pairs["use"] == use]
-        text, start = self.pair_texts["text"].to_numpy(), self.first_pair_text
-        first, second = (pairs[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
+        text = self.texts.table["text"].to_numpy()
+        first, second = (pairs[name].to_numpy(dtype=np.int64) for name in ("first", "second"))
         return pairs.assign(text1=text[first], text2=text[second])
-
-    @property
-    def first_rating_text(self) -> int:
-        return len(self.answers) + len(self.queries)
-
-    @property
-    def first_pair_text(self) -> int:
-        return self.first_rating_text + len(self.rating_texts)
 
     @property
     def rating_targets(self) -> list[str]:

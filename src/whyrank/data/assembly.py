@@ -27,8 +27,8 @@ def assembled(ranking: Preparation, rated: RatedTexts, sentences: pd.DataFrame) 
     """
     texts = Prepared(ranking.answers, ranking.queries, ranking.qrels)
     if len(rated.rows):
-        texts = replace(texts, ratings=_numbered(rated.rows, texts.first_rating_text), rating_texts=rated.texts)
-    pairs, own = pair_texts.numbered(sentences, texts.first_pair_text)
+        texts = replace(texts, ratings=_numbered(rated.rows, len(texts.texts.table)), rating_texts=rated.texts)
+    pairs, own = pair_texts.numbered(sentences, len(texts.texts.table))
     return replace(texts, pairs=pairs, pair_texts=own)
 
 

@@ -17,7 +17,7 @@ from whyrank.model.encoder import encoder as encoders
 from whyrank.model.encoder import source
 from whyrank.model.heads import export, heads
 from whyrank.model.heads.export import ranking_layers
-from whyrank.model.heads.task_heads import TaskHeads, rebuild
+from whyrank.model.heads.task_heads import RANK, TaskHeads, rebuild
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 
@@ -67,10 +67,10 @@ class System(nn.Module):
         return head(vector_ND) if self.tasks is None else self.tasks(task, vector_ND, head)
 
     def queries(self, vector_ND: torch.Tensor) -> torch.Tensor:
-        return self.features("rank", vector_ND, self.query_head)
+        return self.features(RANK, vector_ND, self.query_head)
 
     def answers(self, vector_ND: torch.Tensor) -> torch.Tensor:
-        return self.features("rank", vector_ND, self.answer_head)
+        return self.features(RANK, vector_ND, self.answer_head)
 
     def of_task(self, task: str, vector_ND: torch.Tensor) -> torch.Tensor:
         """(N, O) that a task compares: with the cosine as score, of unit length."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import numpy as np
-import pandas as pd
 import torch
 
 from whyrank.core.errors import UserError
@@ -84,10 +83,9 @@ def vectors(
     where the student cannot be compared with it.
     """
     check(student, teacher, options)
-    of, answers = teacher.system, len(prepared.answers)
-    tables = (prepared.answers, prepared.queries, prepared.rating_texts, prepared.pair_texts)
-    texts = pd.concat([table["text"] for table in tables])
-    rows = of.encoder.tokenise(texts.tolist()[: len(prepared.training_token_ids)], teacher.longest)
+    of, texts = teacher.system, prepared.texts.table["text"].tolist()[: len(prepared.training_token_ids)]
+    rows = of.encoder.tokenise(texts, teacher.longest)
+    answers = len(prepared.texts.of("answer"))
     vector_ND = vector_cache.encode(
         of.encoder,
         rows,

@@ -31,7 +31,8 @@ class LossTable:
     def __call__(self, name: str, columns: Mapping[str, Any]) -> torch.Tensor:
         """The loss of a batch, unweighted: its parameters are filled by their names, from its options and `columns`."""
         function, given = self.functions[name], {**columns, **self.options[name]}
-        loss: torch.Tensor = function(**{key: given[key] for key in inspect.signature(function).parameters})
+        asked = inspect.signature(function).parameters
+        loss: torch.Tensor = function(**{key: value for key, value in given.items() if key in asked})
         return loss
 
     def asks_for(self, column: str) -> bool:

@@ -56,6 +56,7 @@ prepare.pairs.sources[0].classes: [yes, yes] | yes | [1] | null
 prepare.pairs.sources[0].range: [0, 5] | 5 | null
 prepare.pairs.sources[1].range: [] | [5] | [5, 0] | [0, 0] | [0, .nan] | [0, .inf] | [0, 1, 2] | [0, "5"] | null
 prepare.pairs.sources[0].max_samples: -1 | 1.5 | 10000000000 | "5" | true | null
+prepare.ratings.read: 1 | "no" | null
 prepare.ratings.source: "" | null | 3
 prepare.ratings.test: null | 3 | [test.csv]
 prepare.ratings.unlabelled: null | 3 | [more.csv]
@@ -118,6 +119,7 @@ finetune_rank.objectives.rank.freeze_encoder: 1 | "no" | null
 finetune_rank.objectives.rank.start_step: -1 | 1.5 | 1000000000 | "0" | true | null | 5
 finetune_rank.objectives.rank.learning_rate: -1 | 2 | .nan | "0" | true | null
 finetune_rank.objectives.rank.encoder_gradient_scale: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.rank.cross_entropy.weight: -1 | .nan | 10000000 | "1" | true | null
 finetune_rank.objectives.rank.matryoshka.dims: 64 | [0] | [-1] | [64, 32] | [64, 64] | [64.5] | ["64"] | null
 finetune_rank.objectives.rank.matryoshka.weights: 1 | [0] | [-1] | [.nan] | ["1"] | [1] | null
 finetune_rank.objectives.similarity.weight: -1 | .nan | 10000000 | "1" | true | null
@@ -319,18 +321,24 @@ TOGETHER = {
         "finetune_rank.objectives.similarity.freeze_encoder=true",
     ],
     "finetune_rank.objectives.ratings.weight": [
+        "finetune_rank.objectives.ratings.weight=1",
+        "prepare.ratings.read=true "
         "finetune_rank.objectives.ratings.weight=1 finetune_rank.objectives.ratings.bce.weight=0",
     ],
     "finetune_rank.objectives.ratings.encoders": [
+        "prepare.ratings.read=true "
         "finetune_rank.objectives.ratings.weight=1 finetune_rank.objectives.ratings.encoders=two",
+        "prepare.ratings.read=true "
         "finetune_rank.objectives.ratings.weight=1 finetune_rank.objectives.ratings.encoders=two "
         "prepare.ratings.layout=separate finetune_rank.train=all finetune_rank.shard_encoder=true",
     ],
     "finetune_rank.objectives.ratings.layer_means": [
+        "prepare.ratings.read=true "
         "finetune_rank.objectives.ratings.weight=1 finetune_rank.objectives.ratings.layer_means=true "
         "finetune_rank.train=all",
     ],
     "finetune_rank.early_stopping.metric": [
+        "prepare.ratings.read=true "
         "finetune_rank.objectives.ratings.weight=1 finetune_rank.early_stopping.metric=ratings_spearman",
     ],
     "diagnose.metric": ["evaluate.accuracy_cutoffs=[3,10]"],

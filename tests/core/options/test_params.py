@@ -38,10 +38,11 @@ def test_there_is_no_section_without_a_dataclass(shipped_params):
 def test_what_prepare_reads_of_the_training_sections_is_a_part_of_them(shipped_params):
     # dvc hands a stage only the keys it declares; `prepare` declares those that decide the composition of batches.
     declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["prepare"]["params"]
-    for name, kind in (("pretrain_barlow", params.BarlowBatches), ("finetune_rank", params.RankBatches)):
-        keys = [key.split(".")[1] for key in declared if key.startswith(f"{name}.")]
-        values = {name: {key: shipped_params[name][key] for key in keys}}
-        assert sorted(dataclasses.asdict(params.section(values, name, kind))) == sorted(keys)
+    pipeline = {"stages": {"prepare": {"params": declared}}}
+    values = params.declared(shipped_params, pipeline, "prepare")
+    for name, kind in (("pretrain_barlow", params.BarlowBatches), ("finetune_rank", params.FirstBatches)):
+        assert dataclasses.asdict(params.section(values, name, kind)) == values[name]
+        assert not any("weight" in key for key in declared if key.startswith(name))
 
 
 @pytest.mark.parametrize(

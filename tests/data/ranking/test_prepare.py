@@ -18,6 +18,7 @@ from whyrank.core.options.ratings import Fields, FieldTokens, Ratings
 from whyrank.data.ranking.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
 NO_RATINGS = Ratings(
+    read=False,
     source="ratings.csv",
     test="",
     unlabelled="",

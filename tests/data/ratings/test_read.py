@@ -13,9 +13,9 @@ from whyrank.data.ratings.read import read_ratings
 
 
 @pytest.fixture
-def read(write_rows, rating_options, rating_objective):
+def read(write_rows, rating_options):
     def of(rows, **changes):
-        return read_ratings(rating_options(write_rows(rows), **changes), rating_objective())
+        return read_ratings(rating_options(write_rows(rows), **changes))
 
     return of
 
@@ -25,8 +25,8 @@ def without_targets(rows, start):
     return [row | {"qa_id": f"{start}{i}"} for i, row in enumerate(kept)]
 
 
-def test_nothing_is_read_where_the_objective_is_off(rating_options, rating_objective, tmp_path):
-    off = read_ratings(rating_options(tmp_path / "nowhere.csv"), rating_objective(weight=0.0))
+def test_nothing_is_read_where_none_are_to_be_read(rating_options, tmp_path):
+    off = read_ratings(rating_options(tmp_path / "nowhere.csv", read=False))
     assert off.rows.empty and off.tables == {}
 
 
@@ -40,9 +40,9 @@ def test_rows_have_texts_group_fold_and_targets_in_the_order_of_the_file(read, r
     assert len(rows[["group", "fold"]].drop_duplicates()) == rows["group"].nunique() == 12
 
 
-def test_parquet_gives_what_csv_gives(read, rated_rows, tmp_path, rating_options, rating_objective):
+def test_parquet_gives_what_csv_gives(read, rated_rows, tmp_path, rating_options):
     pd.DataFrame(rated_rows).to_parquet(tmp_path / "rated.parquet")
-    from_parquet = read_ratings(rating_options(tmp_path / "rated.parquet"), rating_objective())
+    from_parquet = read_ratings(rating_options(tmp_path / "rated.parquet"))
     from_csv = read(rated_rows)
     pd.testing.assert_frame_equal(from_parquet.rows, from_csv.rows)
     for name, table in from_csv.tables.items():
@@ -51,32 +51,30 @@ def test_parquet_gives_what_csv_gives(read, rated_rows, tmp_path, rating_options
         pd.testing.assert_frame_equal(from_parquet.tables[name][same], table[same])
 
 
-def test_rows_without_targets_come_from_the_same_folder_and_share_its_groups(
-    write_rows, rated_rows, rating_options, rating_objective
-):
+def test_rows_without_targets_come_from_the_same_folder_and_share_its_groups(write_rows, rated_rows, rating_options):
     folder = write_rows(rated_rows, "set/train.csv").parent
     write_rows(without_targets(rated_rows[:3], "t"), "set/test.csv")
     write_rows([{**row, "question_title": "Another"} for row in without_targets(rated_rows[:2], "u")], "set/more.csv")
     options = rating_options(folder, test="test.csv", unlabelled="more.csv")
-    rows = read_ratings(options, rating_objective()).rows
+    rows = read_ratings(options).rows
     assert rows["use"].tolist() == ["train"] * 24 + ["test"] * 3 + ["unlabelled"] * 2
     assert (rows["fold"] == -1).tolist() == [False] * 24 + [True] * 5
     assert rows["helpful"].isna().tolist() == [False] * 24 + [True] * 5
     train, test, more = (rows.loc[rows["use"] == use, "group"] for use in ("train", "test", "unlabelled"))
     assert test.tolist() == train.tolist()[:3]
     assert not set(more) & set(train)
-    alone = read_ratings(dataclasses.replace(options, test="", unlabelled=""), rating_objective()).rows
+    alone = read_ratings(dataclasses.replace(options, test="", unlabelled="")).rows
     assert alone["fold"].tolist() == rows["fold"].tolist()[:24]
 
 
-def test_a_test_file_needs_no_group(write_rows, rated_rows, rating_options, rating_objective):
+def test_a_test_file_needs_no_group(write_rows, rated_rows, rating_options):
     folder = write_rows(rated_rows, "set/train.csv").parent
     for name in ("author", "question_title"):
         rows = [{**row, "author": row["qa_id"]} for row in rated_rows]
         write_rows(rows, "set/train.csv")
         write_rows(without_targets(rated_rows[:2], "t"), "set/test.csv")
         options = rating_options(folder, test="test.csv", group=name, exclude=[] if name == "author" else ["author"])
-        test = read_ratings(options, rating_objective()).rows.query("use == 'test'")
+        test = read_ratings(options).rows.query("use == 'test'")
         assert (test["group"] == -1).all() == (name == "author")
 
 
@@ -134,34 +132,32 @@ def test_a_row_without_any_text_is_refused(read, rated_rows):
         ("rated.csv", "qa_id,answer\n1,a,b\n", "line 2: wrong column count: '1,a,b'; fix or remove it"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_its_line(
-    tmp_path, rating_options, rating_objective, name, content, message
-):
+def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, rating_options, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
-        read_ratings(rating_options(tmp_path / name), rating_objective())
+        read_ratings(rating_options(tmp_path / name))
 
 
-def test_a_file_and_a_folder_that_are_not_there_are_named(tmp_path, rating_options, rating_objective):
+def test_a_file_and_a_folder_that_are_not_there_are_named(tmp_path, rating_options):
     with pytest.raises(UserError, match=r"nowhere\.csv does not exist; fix prepare\.ratings\.source"):
-        read_ratings(rating_options(tmp_path / "nowhere.csv"), rating_objective())
+        read_ratings(rating_options(tmp_path / "nowhere.csv"))
     with pytest.raises(
         UserError, match=r"a folder of ratings needs one file train\.csv or train\.parquet \(found none\)"
     ):
-        read_ratings(rating_options(tmp_path), rating_objective())
+        read_ratings(rating_options(tmp_path))
 
 
 def test_a_file_outside_of_the_source_folder_is_refused_for_dvc_would_not_see_it_change(
-    write_rows, rated_rows, rating_options, rating_objective
+    write_rows, rated_rows, rating_options
 ):
     folder = write_rows(rated_rows, "set/train.csv").parent
     write_rows(without_targets(rated_rows, "t"), "test.csv")
     with pytest.raises(UserError, match=r"`prepare\.ratings\.test` is '\.\./test\.csv', which is not in the folder"):
-        read_ratings(rating_options(folder, test="../test.csv"), rating_objective())
+        read_ratings(rating_options(folder, test="../test.csv"))
 
 
-def test_the_bundled_sample_has_a_grid_a_rare_target_and_no_fault(options, rating_objective):
-    read = read_ratings(options("prepare", params.Prepare).ratings, rating_objective())
+def test_the_bundled_sample_has_a_grid_a_rare_target_and_no_fault(options):
+    read = read_ratings(options("prepare", params.Prepare, {"ratings.read": True}).ratings)
     targets = read.tables["rating_targets"].set_index("target")
     assert len(read.rows) == 240 and len(targets) == 5
     assert targets.loc["answer_relevant", "distinct"] == 4
@@ -171,11 +167,11 @@ def test_the_bundled_sample_has_a_grid_a_rare_target_and_no_fault(options, ratin
     assert read.tables["rating_columns"]["is_target"].all()
 
 
-def test_the_real_set_has_12_targets_and_a_category_that_is_none(real_data, rating_options, rating_objective):
+def test_the_real_set_has_12_targets_and_a_category_that_is_none(real_data, rating_options):
     source = real_data / "ratings" / "stackexchange_ratings.csv"
     if not source.exists():
         pytest.skip(f"{source} is not there")
-    read = read_ratings(rating_options(source), rating_objective())
+    read = read_ratings(rating_options(source))
     columns = read.tables["rating_columns"].set_index("column")
     assert columns["is_target"].sum() == 12 and columns.loc["category", "kind"] == "category"
     assert read.tables["rating_folds"]["shared_rows"].sum() == 0

@@ -1,21 +1,21 @@
-"""The distribution of each target's labels, and what the losses make of a rare side."""
+"""The distribution of each target's labels."""
 
 import numpy as np
 import pytest
 
-from whyrank.data.ratings.targets import constant_folds, rare_pull, target_table
+from whyrank.data.ratings.targets import constant_folds, target_table
 
 FOLD = np.array([0, 0, 1, 1, 2, 2, 2, 2])
 
 
-def test_a_target_is_described_by_hand_computed_figures(rating_objective):
+def test_a_target_is_described_by_hand_computed_figures():
     label_N = np.array([0.0, 0.05, 0.5, 0.5, 0.5, 0.95, 1.0, 1.0])
-    row = target_table(["t"], label_N[:, None], FOLD, rating_objective()).iloc[0]
+    row = target_table(["t"], label_N[:, None], FOLD).iloc[0]
     assert (row["n"], row["distinct"], row["constant_folds"]) == (8, 5, 1)
     assert row["mean"] == pytest.approx(4.5 / 8)
     assert row["std"] == pytest.approx(np.sqrt(np.mean((label_N - 4.5 / 8) ** 2)))
     assert (row["near_0"], row["near_1"], row["mode_share"]) == (2 / 8, 3 / 8, 3 / 8)
-    assert row["rare_share"] == row["rare_pull"] == pytest.approx(3.5 / 8)
+    assert row["rare_share"] == pytest.approx(3.5 / 8)
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,3 @@ def test_a_target_is_described_by_hand_computed_figures(rating_objective):
 )
 def test_folds_are_constant_where_held_out_or_training_rows_have_one_value(labels, expected):
     assert constant_folds(np.array(labels, dtype=float), FOLD) == expected
-
-
-def test_a_rare_side_pulls_as_often_as_it_occurs_unless_a_loss_weighs_sides(rating_objective):
-    rare_T = np.array([0.02, 0.4])
-    for loss in ("bce", "focal", "mse"):
-        others = dict.fromkeys(("bce", "focal", "mse", "weighted_bce", "rank_correlation"), 0.0)
-        assert rare_pull(rare_T, rating_objective(**others | {loss: 0.3})).tolist() == rare_T.tolist()
-    assert rare_pull(rare_T, rating_objective(bce=0.0, weighted_bce=1.0)).tolist() == [0.5, 0.5]
-    half = rare_pull(rare_T, rating_objective(bce=1.0, weighted_bce=1.0))
-    np.testing.assert_allclose(half, [0.26, 0.45])

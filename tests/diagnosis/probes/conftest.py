@@ -59,7 +59,7 @@ def pair_tables(judged: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def pair_batch_table() -> pd.DataFrame:
-    columns = {"rows": 32, "distinct_labels": 3, "positives": 11, "compares_labels": 1, "takes_positives": 1}
+    columns = {"rows": 32, "distinct_labels": 3, "positives": 11}
     return pd.DataFrame([columns | {"positive_from": 0.9}] * 20)
 
 

@@ -42,8 +42,8 @@ def healthy_rows(**columns: Callable[[int], Any]) -> list[dict[str, Any]]:
     ]
 
 
-def ratings_of(settings: dict[str, Any]) -> tuple[params.Ratings, Any]:
-    """The shipped parameters of ratings and of their objective with changes by dotted key."""
+def ratings_of(settings: dict[str, Any]) -> params.Ratings:
+    """The shipped parameters of ratings with changes by dotted key."""
     values = copy.deepcopy(SHIPPED)
     for key, value in settings.items():
         *path, last = key.split(".")
@@ -52,8 +52,7 @@ def ratings_of(settings: dict[str, Any]) -> tuple[params.Ratings, Any]:
             at = at[part]
         assert last in at, key
         at[last] = value
-    rank = params.section(values, "finetune_rank", params.FinetuneRank)
-    return params.section(values, "prepare", params.Prepare).ratings, rank.objectives.ratings
+    return params.section(values, "prepare", params.Prepare).ratings
 
 
 def rating_tables(
@@ -61,12 +60,12 @@ def rating_tables(
 ) -> dict[str, pd.DataFrame]:
     """What `prepare` records of some rows, the sound ones where none are given."""
     rows = healthy_rows() if rows is None else rows
-    options, objective = ratings_of(settings or {})
+    options = ratings_of(settings or {})
     targets = find_targets(RatingFile("rated.csv", [Row(i, dict(row)) for i, row in enumerate(rows, 2)]), options)
     group_N = group_numbers([row[options.group] for row in rows])
     fold_N = folds(group_N, options.folds)
     return {
-        "rating_targets": target_table(targets.names, targets.label_NT, fold_N, objective),
+        "rating_targets": target_table(targets.names, targets.label_NT, fold_N),
         "rating_folds": fold_table(fold_N, group_N, [row["question_title"] or row["question_body"] for row in rows]),
         "rating_columns": targets.table,
         "rating_fields": token_table(fixed=0.3, adaptive=0.1, used="adaptive"),

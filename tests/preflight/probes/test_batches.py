@@ -10,13 +10,6 @@ from whyrank.findings.records import Records
 from ...diagnosis.probes.faults import of, planted, with_data
 
 
-@planted("fractional-labels-truncated", of("fractional-labels-truncated", "finetune_rank"))
-def few_positives(lab: Any, healthy: Records, without: int = 15) -> Records:
-    drawn = healthy.data.tables["pair_batches"]
-    positives = np.where(np.arange(len(drawn)) < without, 0, 3)
-    return with_data(healthy, tables=healthy.data.tables | {"pair_batches": drawn.assign(positives=positives)})
-
-
 @planted("constant-label-batches", of("constant-label-batches", "finetune_rank"))
 def one_label_per_batch(lab: Any, healthy: Records, constant: int = 20) -> Records:
     drawn = healthy.data.tables["pair_batches"]
@@ -31,33 +24,9 @@ def with_tables(records, **tables):
     return with_data(records, tables=records.data.tables | tables)
 
 
-@pytest.mark.parametrize(("without", "speaks"), [(9, False), (10, True)])
-def test_positives_are_missed_from_half_of_the_batches_on(without, speaks, lab, healthy, findings):
-    spoken = findings(few_positives(lab, healthy, without))
-    assert set(spoken) == (of("fractional-labels-truncated", "finetune_rank") if speaks else set())
-
-
-def test_the_threshold_becomes_one_that_a_quarter_of_the_pairs_reaches(lab, healthy, findings):
-    labels = healthy.data.tables["pair_labels"].assign(upper_quartile=0.76543)
-    spoilt = with_tables(few_positives(lab, healthy), pair_labels=labels)
-    finding = findings(spoilt)["fractional-labels-truncated", "finetune_rank"]
-    assert finding.fix.params == {f"{OBJECTIVE}.positive_from": 0.765}
-
-
-def test_labels_without_any_that_means_alike_get_an_order_loss(lab, healthy, findings):
-    labels = healthy.data.tables["pair_labels"].assign(upper_quartile=0.4)
-    finding = findings(with_tables(few_positives(lab, healthy), pair_labels=labels))[
-        "fractional-labels-truncated", "finetune_rank"
-    ]
-    assert finding.fix.params[f"{OBJECTIVE}.in_batch.weight"] == 0.0
-    assert finding.fix.params[f"{OBJECTIVE}.cosine.weight"] == 1.0
-
-
-def test_losses_that_take_no_positives_and_losses_that_compare_no_labels_do_not_mind(lab, healthy, findings):
-    for plant, column in ((few_positives, "takes_positives"), (one_label_per_batch, "compares_labels")):
-        spoilt = plant(lab, healthy)
-        batches = spoilt.data.tables["pair_batches"].assign(**{column: 0})
-        assert findings(with_tables(spoilt, pair_batches=batches)) == {}
+def test_pairs_of_one_label_alone_do_not_mind(lab, healthy, findings):
+    labels = healthy.data.tables["pair_labels"].assign(distinct=1)
+    assert findings(with_tables(one_label_per_batch(lab, healthy), pair_labels=labels)) == {}
 
 
 @pytest.mark.parametrize(("constant", "severity"), [(0, None), (1, "warning"), (9, "warning"), (10, "error")])

@@ -40,12 +40,6 @@ def one_value(lab: Any, healthy: Records) -> Records:
     return tables_anew(healthy, rows=healthy_rows(polite=lambda i: 1.0))
 
 
-@planted("target-imbalance", of("target-imbalance", "ratings"))
-def rare_side(lab: Any, healthy: Records) -> Records:
-    """One row in 26, some in each fold."""
-    return tables_anew(healthy, rows=healthy_rows(rude=lambda i: float(i % 26 == 0)))
-
-
 @planted("fixed-allocation-truncates", of("fixed-allocation-truncates", "ratings"))
 def wasted_tokens(lab: Any, healthy: Records, unused: float = 0.3) -> Records:
     table = token_table(fixed=0.1 + unused, adaptive=0.1, used="fixed")
@@ -81,7 +75,6 @@ MENDED = {
     ),
     "group-leak": ({"settings": {"prepare.ratings.group": "qa_id"}}, {"prepare.ratings.group": "question_title"}),
     "undefined-targets": ({"rows": healthy_rows(polite=lambda i: 1.0)}, {"prepare.ratings.exclude": ["polite"]}),
-    "target-imbalance": ({"rows": healthy_rows(rude=lambda i: float(i % 26 == 0))}, None),
 }
 
 
@@ -178,20 +171,6 @@ def test_a_leak_is_mended_by_a_column_only_where_an_override_can_name_it_and_eac
     (found,) = [finding for finding in preflight(data) if finding.code == "group-leak"]
     assert found.fix.params == params
     assert bool(found.fix.action) == (not params)
-
-
-@pytest.mark.parametrize(("every", "severity"), [(19, None), (25, "info"), (100, "warning")])
-def test_imbalance_speaks_below_a_twentieth_and_warns_below_a_fiftieth(every, severity, healthy):
-    rows = healthy_rows(rude=lambda i: float(i % every == 0))
-    found = spoken(healthy, rows=rows).get("target-imbalance")
-    assert (found.severity if found else None) == severity
-
-
-def test_a_loss_that_weighs_sides_leaves_nothing_to_say_about_a_rare_one(lab, healthy, findings):
-    assert set(findings(rare_side(lab, healthy))) == of("target-imbalance", "ratings")
-    weighed = {"finetune_rank.objectives.ratings.weighted_bce.weight": 1.0}
-    rows = healthy_rows(rude=lambda i: float(i % 26 == 0))
-    assert findings(tables_anew(healthy, rows=rows, settings=weighed)) == {}
 
 
 def test_a_target_that_is_constant_in_one_fold_alone_is_undefined_too(healthy):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from whyrank.training.barlow.losses import barlow_twins
-from whyrank.training.ranking.losses import ranking_cross_entropy, ranking_of_products
+from whyrank.training.ranking.losses import cross_entropy, logit_std, ranking_cross_entropy
 
 
 @pytest.fixture(autouse=True)
@@ -231,9 +231,10 @@ def test_scores_in_blocks_give_the_loss_the_gradients_and_the_spread_of_the_whol
     found = []
     for size in (30, table):
         query, answer, scale = (part.double().requires_grad_() for part in inputs)
-        terms = ranking_of_products(query, answer, scale, target, ignored, table=size)
-        terms.loss.backward()
-        found.append([terms.loss.detach(), torch.tensor(terms.logit_std), query.grad, answer.grad, scale.grad])
+        loss = cross_entropy(query, answer, scale, target, ignored, table=size)
+        loss.backward()
+        spread = torch.tensor(logit_std(query, answer, scale, table=size))
+        found.append([loss.detach(), spread, query.grad, answer.grad, scale.grad])
     torch.testing.assert_close(found[1], found[0])
     query, answer, scale = (part.double() for part in inputs)
     torch.testing.assert_close(found[1][0], ranking_cross_entropy(scale * query @ answer.T, target, ignored))
@@ -248,7 +249,7 @@ def test_scores_in_blocks_leave_no_table_behind():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
-        ranking_of_products(
+        cross_entropy(
             query, answer, torch.tensor(1.0), torch.arange(64), torch.zeros(64, 64, dtype=torch.bool), table=256
         )
     assert max(kept) < 64 * 64

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
-from whyrank.core.options.params import BarlowBatches, FinetuneRank, RankBatches
+from whyrank.core.options.finetune import BatchesOfObjectives, FirstBatches
+from whyrank.core.options.pairs import PairBatches
+from whyrank.core.options.params import BarlowBatches, FinetuneRank
 from whyrank.measure.metrics.ranking import Places, locate, per_query
 from whyrank.model.system import System
 from whyrank.preflight.figures.first_batches import DRAWN, first_batches
@@ -118,8 +120,8 @@ def test_a_dev_split_without_judged_queries_is_a_user_error(topics, bare, table)
 
 
 def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics, options):
-    objectives = options("finetune_rank", FinetuneRank).objectives
-    rank = RankBatches(batch_size=12, candidates="batch", same_answer="negative", objectives=objectives)
+    of_pairs = BatchesOfObjectives(similarity=PairBatches(batch_size=2, positive_from=0.9, negative_to=0.1))
+    rank = FirstBatches(batch_size=12, candidates="batch", same_answer="negative", objectives=of_pairs)
     across = BarlowBatches(
         steps=5, batch_size=4, batches="across_answers", views=["question-conversation", "query-answer"]
     )

@@ -13,7 +13,7 @@ MEAN_NKD = torch.randn(TEXTS, BLOCKS, WIDTH, generator=torch.Generator().manual_
 
 
 def features(texts_R2, mean_NKD=MEAN_NKD):
-    prepared = SimpleNamespace(first_rating_text=START, first_pair_text=START + TEXTS)
+    prepared = SimpleNamespace(texts=SimpleNamespace(of=lambda kind: np.arange(START, START + TEXTS)))
     vectors = SimpleNamespace(layer_means=lambda index_N: mean_NKD[torch.as_tensor(index_N - START)])
     return LayerFeatures(prepared, vectors, texts_R2)
 

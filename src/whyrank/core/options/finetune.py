@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
-from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Tasks
+from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Tasks, WeightedLoss
 from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
-from whyrank.core.options.pairs import ClassificationObjective, SimilarityObjective
+from whyrank.core.options.pairs import ClassificationObjective, PairBatches, SimilarityObjective
 from whyrank.core.options.ratings import RatingsObjective
 from whyrank.core.options.sections import CHECKED, MOST_ROUNDS, MOST_ROWS, MOST_STEPS, Fault
 
@@ -17,7 +17,8 @@ from whyrank.core.options.sections import CHECKED, MOST_ROUNDS, MOST_ROWS, MOST_
 class RankObjective(Objective):
     """Ranking of the answers of a query."""
 
-    matryoshka: Matryoshka = Field(description="the loss on vectors cut to so many features; the sum is trained")
+    cross_entropy: WeightedLoss = Field(description="of choosing the relevant answer among the candidates")
+    matryoshka: Matryoshka = Field(description="each loss on vectors cut to so many features; the sum is trained")
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -66,7 +67,20 @@ class RankBatches:
     same_answer: Literal["masked", "negative"] = Field(
         description="other relevant answers of a query; negative: they serve as negatives, a known fault"
     )
-    objectives: Objectives = Field(description="the tasks, each with its weight in the sum of losses")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class BatchesOfObjectives:
+    """Of the objectives, what decides the composition of their batches."""
+
+    similarity: PairBatches = Field(description="pairs of sentences")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class FirstBatches(RankBatches):
+    """Of `finetune_rank`, what `prepare` draws batches by: no weight of a loss."""
+
+    objectives: BatchesOfObjectives = Field(description="the tasks")
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -89,6 +103,7 @@ class HardNegatives:
 class FinetuneRank(RankBatches, Optimisation):
     """Fine-tuning of the base encoder and of the pretrained one."""
 
+    objectives: Objectives = Field(description="the tasks, each with its weight in the sum of losses")
     epochs: StrictFloat = Field(
         ge=0, le=MOST_ROUNDS, examples=[2.0], description="rounds through the training pairs, at most; 0 trains nothing"
     )

@@ -104,22 +104,28 @@ class Espresso:
 
 
 @dataclass(frozen=True, config=CHECKED)
-class SimilarityObjective(Objective):
-    """Similarity of pairs of sentences (prepare.pairs)."""
+class PairBatches:
+    """What decides the composition of the batches of pairs; `prepare` draws some to look at them."""
 
     batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[32], description="pairs")
-    cosine: Loss = Field(description="CoSENT: the order of cosines")
-    angle: Loss = Field(description="the order of AnglE's absolute angle difference")
-    angle_signed: Loss = Field(description="the same without the absolute value")
-    in_batch: Loss = Field(description="positives against the other texts of the batch")
-    contrastive: Loss = Field(description="positives against the other positives and opposites of the same first text")
-    mse: WeightedLoss = Field(description="the cosine as an estimate of the label")
     positive_from: StrictFloat = Field(
         ge=0, le=1, examples=[0.9], description="label from which a pair is a positive of in_batch and contrastive"
     )
     negative_to: StrictFloat = Field(
         ge=0, le=1, examples=[0.1], description="label up to which the second text is an opposite of the first"
     )
+
+
+@dataclass(frozen=True, config=CHECKED)
+class SimilarityObjective(PairBatches, Objective):
+    """Similarity of pairs of sentences (prepare.pairs)."""
+
+    cosine: Loss = Field(description="CoSENT: the order of cosines")
+    angle: Loss = Field(description="the order of AnglE's absolute angle difference")
+    angle_signed: Loss = Field(description="the same without the absolute value")
+    in_batch: Loss = Field(description="positives against the other texts of the batch")
+    contrastive: Loss = Field(description="positives against the other positives and opposites of the same first text")
+    mse: WeightedLoss = Field(description="the cosine as an estimate of the label")
     head: TaskHead = Field(description="below the losses")
     matryoshka: Matryoshka = Field(description="each loss on vectors cut to so many features")
     espresso: Espresso = Field(description="each loss on cut vectors of several layers; `train: all`")

@@ -18,7 +18,7 @@ from whyrank.core.options import checking
 from whyrank.core.options.barlow import BarlowBatches, PretrainBarlow
 from whyrank.core.options.encoder import Encoder
 from whyrank.core.options.evaluate import Diagnose, Evaluate
-from whyrank.core.options.finetune import FinetuneRank, HardNegatives, RankBatches, Similarity
+from whyrank.core.options.finetune import FinetuneRank, FirstBatches, HardNegatives, RankBatches, Similarity
 from whyrank.core.options.optimisation import EarlyStopping, Head, Lora, Optimisation
 from whyrank.core.options.pairs import Pairs, PairSource
 from whyrank.core.options.prepare import Preflight, Prepare, Rated, SelectionPerText, Split, Tokens
@@ -33,6 +33,7 @@ __all__ = [
     "Encoder",
     "Evaluate",
     "FinetuneRank",
+    "FirstBatches",
     "HardNegatives",
     "Head",
     "Lora",
@@ -102,6 +103,12 @@ class Params:
                 [f"diagnose.metric={self.evaluate.metrics[1]}"],
             )
         ratings, key = self.finetune_rank.objectives.ratings, "finetune_rank.objectives.ratings"
+        if ratings.weight and not self.prepare.ratings.read:
+            yield Fault(
+                f"{key}.weight",
+                f"is {ratings.weight:g}, and no ratings are prepared",
+                ["prepare.ratings.read=true", f"{key}.weight=0"],
+            )
         if ratings.weight and ratings.encoders == "two" and self.prepare.ratings.layout != "separate":
             yield Fault(
                 f"{key}.encoders",

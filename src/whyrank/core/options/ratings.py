@@ -46,6 +46,7 @@ class FieldTokens:
 class Ratings:
     """Texts rated on several targets."""
 
+    read: StrictBool = Field(description="read the source and check it, for finetune_rank.objectives.ratings")
     source: str = Field(min_length=1, description="CSV or Parquet, or a folder with one named train")
     test: str = Field(examples=[""], description='file in the source folder: rows to be predicted; "": none')
     unlabelled: str = Field(examples=[""], description='file in the source folder: rows for pseudo-labels; "": none')
@@ -124,6 +125,9 @@ class PseudoLabels:
 class RatingsObjective(Objective):
     """Ratings of texts on several targets (prepare.ratings), out of fold."""
 
+    weight: StrictFloat = Field(
+        ge=0, le=MOST_WEIGHT, examples=[0.0], description="in the sum of losses; 0: off; needs prepare.ratings.read"
+    )
     head: TaskHead = Field(description="below its linear layer")
     batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[16], description="rows")
     encoders: Literal["one", "two"] = Field(

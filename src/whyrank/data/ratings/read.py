@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
-from whyrank.core.options.ratings import Ratings, RatingsObjective
+from whyrank.core.options.ratings import Ratings
 from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.data.files.cells import CellError, read_id, read_title
 from whyrank.data.files.readers import Row
@@ -31,12 +31,12 @@ class RatingSet:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
-    """Read, judge and fold; no row where the objective is off. The same rows share a fold in any order.
+def read_ratings(options: Ratings) -> RatingSet:
+    """Read, judge and fold; no row where none are to be read. The same rows share a fold in any order.
 
     Raises UserError, with file, line, column, value and remedy, for whatever the user has to fix.
     """
-    if objective.weight <= 0:
+    if not options.read:
         return RatingSet(pd.DataFrame(columns=RATING_COLUMNS[:-2]))
     files = read_files(options)
     targets = find_targets(files["train"], options)
@@ -53,7 +53,7 @@ def read_ratings(options: Ratings, objective: RatingsObjective) -> RatingSet:
     return RatingSet(
         _with_targets(rows, is_train_N, targets),
         {
-            "rating_targets": target_table(targets.names, targets.label_NT, fold_N, objective),
+            "rating_targets": target_table(targets.names, targets.label_NT, fold_N),
             "rating_folds": fold_table(fold_N, train["group"].to_numpy(), questions.tolist()),
             "rating_columns": targets.table,
         },

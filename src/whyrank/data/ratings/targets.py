@@ -8,20 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from whyrank.core.options.ratings import RatingsObjective
-
 NEAR = 0.1
 
 
-def target_table(
-    names: Sequence[str], label_NT: np.ndarray, fold_N: np.ndarray, objective: RatingsObjective
-) -> pd.DataFrame:
+def target_table(names: Sequence[str], label_NT: np.ndarray, fold_N: np.ndarray) -> pd.DataFrame:
     """One row per target, shares of the rows from 0 to 1.
 
     n, mean, std, near_0 (labels below 0.1), near_1 (above 0.9), distinct (values), mode_share (of the commonest value)
     constant_folds   folds whose held-out rows, or whose training rows, have one value
     rare_share       labels on the rarer side, of 0 or of 1: the smaller one of mean and 1 - mean
-    rare_pull        `rare_pull`
     """
     rows = []
     for name, label_N in zip(names, label_NT.T, strict=True):
@@ -40,25 +35,10 @@ def target_table(
                 "rare_share": min(label_N.mean(), 1 - label_N.mean()),
             }
         )
-    table = pd.DataFrame(rows)
-    return table.assign(rare_pull=rare_pull(table["rare_share"].to_numpy(), objective))
+    return pd.DataFrame(rows)
 
 
 def constant_folds(label_N: np.ndarray, fold_N: np.ndarray) -> int:
     """Folds in which a correlation is not defined, or nothing can be learnt."""
     is_held_out = [fold_N == fold for fold in np.unique(fold_N)]
     return sum(min(len(np.unique(label_N[is_in])), len(np.unique(label_N[~is_in]))) < 2 for is_in in is_held_out)
-
-
-def rare_pull(rare_share_T: np.ndarray, objective: RatingsObjective) -> np.ndarray:
-    """Share of the gradient that comes from the rarer side before anything is learnt, (T,), 0 to 0.5.
-
-    At predictions of one half each row pulls alike under BCE, MSE and focal loss, so that a side pulls as often as it
-    occurs. Class weights make both sides pull alike, and a rank correlation compares rows of one with rows of the
-    other. Losses that are on count by their weights.
-    """
-    by_rows = (objective.bce.weight, objective.focal.weight, objective.mse.weight)
-    by_side = (objective.weighted_bce.weight, objective.rank_correlation.weight)
-    total = sum(by_rows) + sum(by_side)
-    even = sum(by_side) / total if total > 0 else 0.0
-    return (1 - even) * rare_share_T + even * 0.5

@@ -3,17 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from whyrank.batches.pairs import ORDER_LOSSES, POSITIVE_LOSSES, PairBatches
+from whyrank.batches.pairs import PairBatches
 from whyrank.batches.ranking import RankBatches
 from whyrank.batches.views import view_batches
-from whyrank.core.options.params import BarlowBatches
-from whyrank.core.options.params import RankBatches as RankParams
+from whyrank.core.options.params import BarlowBatches, FirstBatches
 from whyrank.core.prepared import Prepared
 
 DRAWN = 20
 
 
-def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: RankParams, seed: int) -> pd.DataFrame:
+def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches, seed: int) -> pd.DataFrame:
     """One row per batch: stage, rows, distinct_answers, rows_with_false_negatives (a share; NaN for Barlow Twins)."""
     records = []
     for view in barlow.views if barlow.steps else []:
@@ -37,26 +36,20 @@ def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: RankParams, s
     return pd.DataFrame(records, columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"])
 
 
-def first_pair_batches(prepared: Prepared, rank: RankParams, seed: int) -> dict[str, pd.DataFrame]:
-    """`pair_batches`: one row per batch of training pairs; nothing where no pair is trained on.
+def first_pair_batches(prepared: Prepared, rank: FirstBatches, seed: int) -> dict[str, pd.DataFrame]:
+    """`pair_batches`: one row per batch of training pairs, labels mixed where there are several; nothing without pairs.
 
     rows, distinct_labels   pairs and different labels of the batch
-    compares_labels         1 where a loss is on that compares the labels of a batch
-    takes_positives         1 where a loss is on that takes positives only; `positives` are how many it finds
-    positive_from           label from which a pair is one
-    Raises UserError as training would, for labels that the losses cannot use.
+    positives               pairs with a label of `positive_from` or above
     """
     options = rank.objectives.similarity
     train = prepared.pairs[prepared.pairs["use"] == "train"]
-    if options.weight <= 0 or train.empty:
+    if len(train) < 2:
         return {}
-    compares, takes = (
-        any(getattr(options, name).weight > 0 for name in names) for names in (ORDER_LOSSES, POSITIVE_LOSSES)
-    )
     batches = PairBatches(
         train,
         size=options.batch_size,
-        distinct_labels=compares,
+        distinct_labels=len(train["label"].unique()) > 1,
         negative_to=options.negative_to,
         random=np.random.default_rng(seed),
     )
@@ -67,8 +60,6 @@ def first_pair_batches(prepared: Prepared, rank: RankParams, seed: int) -> dict[
                 "rows": [len(label_B) for label_B in labels],
                 "distinct_labels": [len(np.unique(label_B)) for label_B in labels],
                 "positives": [int((label_B >= options.positive_from).sum()) for label_B in labels],
-                "compares_labels": int(compares),
-                "takes_positives": int(takes),
                 "positive_from": options.positive_from,
             }
         )

@@ -26,9 +26,10 @@ def with_cosines(drawn: pd.DataFrame, prepared: Prepared, encoder: Encoder, opti
     """
     if drawn.empty:
         return drawn
-    start, text = prepared.first_pair_text, prepared.pair_texts["text"].to_numpy()
-    first_N, second_N = (drawn[name].to_numpy(dtype=np.int64) - start for name in ("first", "second"))
-    cosine_N = encoder_cosines(first_N, second_N, prepared.pair_texts["input_ids"], encoder, options)
+    table = prepared.texts.table
+    text = table["text"].to_numpy()
+    first_N, second_N = (drawn[name].to_numpy(dtype=np.int64) for name in ("first", "second"))
+    cosine_N = encoder_cosines(first_N, second_N, table["input_ids"], encoder, options)
     words_N = tfidf_pairs(text[first_N].tolist(), text[second_N].tolist())
     return drawn.assign(encoder=cosine_N.round(DECIMALS), tfidf=words_N.round(DECIMALS))
 

@@ -35,7 +35,8 @@ def compare(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFr
     pairs = pairs.iloc[np.unique(np.linspace(0, len(pairs) - 1, min(QUERIES, len(pairs))).round().astype(int))]
     answer_C, own_S = np.unique(pairs["answer"], return_inverse=True)
     query_S = pairs["query"].to_numpy()
-    rows = [prepared.token_ids[i] for i in (*answer_C, *(len(prepared.answers) + query_S))]
+    texts = prepared.texts
+    rows = [prepared.token_ids[i] for i in (*texts.of("answer")[answer_C], *texts.of("query")[query_S])]
     found = {
         name: reciprocal_ranks(functional.normalize(vector_ND, dim=1).numpy(), own_S, len(answer_C))
         for name, vector_ND in pooled(encoder, rows, options).items()

@@ -31,8 +31,7 @@ def figures(encoder: Encoder, prepared: Prepared) -> pd.DataFrame:
 def _texts(prepared: Prepared) -> Mapping[str, list[str]]:
     queries = prepared.queries
     kinds = {str(kind): part["text"] for kind, part in queries.groupby("type")}
-    kinds |= {"answer": prepared.answers["text"], "pair": prepared.pair_texts["text"]}
-    kinds["rated text"] = prepared.rating_texts["text"]
+    kinds |= {str(kind): part["text"] for kind, part in prepared.texts.table.groupby("kind") if kind != "query"}
     return {kind: _spread(texts.tolist()) for kind, texts in kinds.items() if len(texts)}
 
 

@@ -26,10 +26,6 @@ SAFE_PRETRAINING = {
 }
 
 SIMILARITY = "finetune_rank.objectives.similarity"
-# Share of the batches without a positive from which the losses that need one rest more often than they work.
-WITHOUT = 0.5
-# The least label that can mean "alike"; below it no other threshold gives a positive.
-ALIKE = 0.5
 # Shares of the batches with one label. An order loss is zero there; our own batches mix labels from two pairs on.
 CONSTANT, CONSTANT_MOST = 0.05, 0.5
 USUAL_BATCH = 32
@@ -115,59 +111,17 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
     )
 
 
-@probe("fractional-labels-truncated", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
-def fractional_labels_truncated(data: DataRecords) -> Iterator[Finding]:
-    """A loss takes positives alone, and most batches have none."""
-    drawn = _pair_batches(data)
-    if drawn.empty or not drawn["takes_positives"].all():
-        return
-    without, threshold = float((drawn["positives"] == 0).mean()), float(drawn["positive_from"].iloc[0])
-    if without < WITHOUT:
-        return
-    labels = data.tables["pair_labels"]
-    train = labels[labels["use"] == "train"]
-    yield Finding(
-        system="finetune_rank",
-        sentence=f"{100 * without:.0f} % of the batches of pairs have no positive pair: no label reaches "
-        f"{threshold:g}.",
-        evidence=(
-            percent("batches without a positive pair", without),
-            Evidence("positive pairs per batch", float(drawn["positives"].mean()), "pairs"),
-            Evidence("least label of a positive pair", threshold),
-            percent(
-                "training pairs with a label between 0 and 1",
-                float((train["fractional"] * train["pairs"]).sum() / train["pairs"].sum()),
-            ),
-            Evidence("highest training label", float(train["highest"].max())),
-        ),
-        cause="The losses `in_batch` and `contrastive` use only pairs labelled `positive_from` or higher. In a batch "
-        "without any, both losses and their gradients are zero.",
-        fix=_reachable(float(train["upper_quartile"].max())),
-        reference="angle_emb 0.6.1 cuts labels to whole numbers: 0.9 is 0",
-        weight=10 * without,
-    )
-
-
-def _reachable(upper_quartile: float) -> Fix:
-    """A threshold that a quarter of the pairs reaches; losses that need none where labels are low altogether."""
-    if upper_quartile >= ALIKE:
-        # Rounded down, or the pairs at the quartile itself would miss it.
-        return Fix({f"{SIMILARITY}.positive_from": int(upper_quartile * 1000) / 1000})
-    weights = {"in_batch": 0.0, "contrastive": 0.0, "cosine": 1.0}
-    return Fix({f"{SIMILARITY}.{name}.weight": weight for name, weight in weights.items()})
-
-
 @probe("constant-label-batches", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
-    """Order losses on batches whose labels have no order."""
+    """Batches whose labels have no order, where the labels of all training pairs have one."""
     drawn = _pair_batches(data)
     share = 0.0 if drawn.empty else float((drawn["distinct_labels"] < 2).mean())
-    if share < CONSTANT or not drawn["compares_labels"].all():
+    if share < CONSTANT or _is_constant(data):
         return
     yield Finding(
         severity="error" if share >= CONSTANT_MOST else "warning",
         system="finetune_rank",
-        sentence=f"{100 * share:.0f} % of the batches of pairs teach nothing: all their pairs have the same label.",
+        sentence=f"{100 * share:.0f} % of the batches of pairs have a single label: no order of labels to learn.",
         evidence=(
             percent("batches with a single label", share),
             Evidence("pairs per batch", float(drawn["rows"].mean()), "pairs"),
@@ -179,6 +133,12 @@ def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
         reference="equal labels give angle_emb 0.6.1 a loss and a gradient of 0",
         weight=10 * share + (CAUSE if share >= CONSTANT_MOST else 0.0),
     )
+
+
+def _is_constant(data: DataRecords) -> bool:
+    """Whether all training pairs have one label: only losses that take positives alone can be trained on these."""
+    labels = data.tables["pair_labels"]
+    return bool(labels.loc[labels["use"] == "train", "distinct"].max() < 2)
 
 
 def _pair_batches(data: DataRecords) -> pd.DataFrame:

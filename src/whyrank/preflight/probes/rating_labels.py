@@ -9,54 +9,16 @@ from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 from whyrank.preflight.probes.rating_columns import excluding, rows_of
 
-# Labels on the rarer side of a target: one in twenty, of which a batch of 16 has none more often than one; and from one
-# in fifty on, some folds of a few hundred rows have a handful.
-RARE, RAREST = 0.05, 0.02
-CLASS_AWARE = {
-    "finetune_rank.objectives.ratings.bce.weight": 0.0,
-    "finetune_rank.objectives.ratings.focal.weight": 0.0,
-    "finetune_rank.objectives.ratings.mse.weight": 0.0,
-    "finetune_rank.objectives.ratings.weighted_bce.weight": 1.0,
-}
 NAMED = 5
 
 # Share of all tokens that fixed budgets lose beyond what sharing loses. Below it hardly a sentence per row is at stake.
 LEAST_WASTE = 0.05
 
 
-@probe("target-imbalance", on="preflight", explains=("constant-predictions", "worse-than-lexical"), about="ratings")
-def target_imbalance(data: DataRecords) -> Iterator[Finding]:
-    """Targets with a rare side, and losses in which a side pulls as often as it occurs."""
-    table = _targets(data)
-    found = table[(table["distinct"] > 1) & (table["rare_share"] < RARE) & (table["rare_pull"] < RARE)]
-    if found.empty:
-        return
-    found = found.sort_values("rare_share", kind="stable")
-    rarest = float(found["rare_share"].iloc[0])
-    yield Finding(
-        severity="warning" if rarest < RAREST else "info",
-        system="ratings",
-        sentence=f"{len(found)} of {len(table)} targets have less than {100 * RARE:.0f} % of their labels on the rarer "
-        f"side, and no loss gives that side more weight: {_named(found, 'rare_share')}.",
-        evidence=(
-            *(
-                percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share))
-                for row in rows_of(found.head(NAMED))
-            ),
-            percent("gradient from the rarest side, at the start", float(found["rare_pull"].iloc[0])),
-        ),
-        cause="Nearly all labels are at one end: a loss over rows is small as soon as every prediction is there, and "
-        "the rare rows hardly change it. Yet the Spearman of such a target counts as much as any other.",
-        fix=Fix(CLASS_AWARE),
-        reference="Google QUEST, question_type_spelling; Lin et al. 2017, arXiv:1708.02002",
-        weight=1 - rarest,
-    )
-
-
 @probe("undefined-targets", on="preflight", about="ratings")
 def undefined_targets(data: DataRecords) -> Iterator[Finding]:
     """Targets with one value, in all rows or within a fold, where their correlation is undefined."""
-    table = _targets(data)
+    table = targets_of(data)
     found = table[(table["distinct"] < 2) | (table["constant_folds"] > 0)]
     if found.empty:
         return
@@ -153,11 +115,6 @@ def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-def _targets(data: DataRecords) -> pd.DataFrame:
-    empty = pd.DataFrame(columns=["target", "distinct", "constant_folds", "rare_share", "rare_pull"])
+def targets_of(data: DataRecords) -> pd.DataFrame:
+    empty = pd.DataFrame(columns=["target", "distinct", "constant_folds", "rare_share"])
     return data.tables.get("rating_targets", empty).astype({"target": str})
-
-
-def _named(found: pd.DataFrame, share: str) -> str:
-    shown = found.head(NAMED)
-    return ", ".join(f"'{name}' {100 * value:.1f} %" for name, value in zip(shown["target"], shown[share], strict=True))

@@ -99,9 +99,12 @@ def by_ridge(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> pd.DataFram
 
 
 def tuned(texts: Prepared, file: Path) -> Rated:
-    """What training left: rating_id, fold, target, prediction, snapped, of each labelled row and target once."""
+    """What training left: rating_id, fold, target, prediction, snapped, of each labelled row and target once.
+
+    Nothing of a system that was not trained to rate, though there are ratings.
+    """
     rows = labelled(texts)
-    if rows.empty:
+    if rows.empty or not file.exists():
         return NOTHING
     keys = ["rating_id", "fold", "target"]
     labels = long_table(texts, rows, None)
@@ -116,9 +119,9 @@ def labelled(texts: Prepared) -> pd.DataFrame:
 
 def token_ids(texts: Prepared, rows: pd.DataFrame) -> list[Row]:
     """Token ids of the texts of each row, one or two."""
-    ids = [np.asarray(text_L, dtype=np.int64) for text_L in texts.rating_texts["input_ids"]]
+    ids = [np.asarray(text_L, dtype=np.int64) for text_L in texts.texts.table["input_ids"]]
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
-    return [tuple(ids[number - texts.first_rating_text] for number in row if number >= 0) for row in numbers_N2]
+    return [tuple(ids[number] for number in row if number >= 0) for row in numbers_N2]
 
 
 def predicted(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> Predicted:

@@ -58,14 +58,14 @@ def block_features(system: "System", texts: Prepared, rows: pd.DataFrame, encode
         return None
     mean_MKD = layer_means.table(
         system.encoder,
-        list(texts.rating_texts["input_ids"]),
+        texts.texts.token_ids("rated text"),
         1,
         batch_tokens=encoder.batch_tokens,
         precision=encoder.precision,
         folder=vector_cache.cache_folder() / layer_means.FOLDER,
     ).numpy()
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
-    places = [[number - texts.first_rating_text for number in row if number >= 0] for row in numbers_N2]
+    places = [np.searchsorted(texts.texts.of("rated text"), row[row >= 0]).tolist() for row in numbers_N2]
     return [of_rows(mean_MKD[:, block], places) for block in range(mean_MKD.shape[1])]
 
 

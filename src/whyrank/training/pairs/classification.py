@@ -68,6 +68,6 @@ def rows(prepared: Prepared, of: str) -> tuple[np.ndarray, np.ndarray]:
     """Texts (R, 2) or (R, 1) by number, and the name of the class of each row, of the training data."""
     if of == "query_type":
         query_R = prepared.rows("train")
-        return (len(prepared.answers) + query_R)[:, None], prepared.queries["type"].to_numpy()[query_R]
+        return prepared.texts.of("query")[query_R][:, None], prepared.queries["type"].to_numpy()[query_R]
     pairs = prepared.pairs[(prepared.pairs["use"] == "train") & (prepared.pairs["class_name"] != "")]
     return pairs[["first", "second"]].to_numpy(), pairs["class_name"].to_numpy()

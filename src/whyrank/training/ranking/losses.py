@@ -1,9 +1,15 @@
-"""The losses, each a pure function of tensors.
+"""The losses of ranking, each a pure function of tensors.
 
-Shapes: B rows of a batch · C candidate answers · D features
+Shapes: B queries of a batch · C candidate answers · D features
+
+A loss of the table of the objective has its own options for keyword parameters, and may ask for these columns of a
+batch by name:
+
+query_BD, answer_CD   (B, D), (C, D) float32, of unit length where the score is the cosine
+scale                 scalar, what a product of the two is multiplied by
+target_B              (B,) int64, the column of one relevant answer of each query
+ignored_BC            (B, C) bool, columns left out: other relevant answers, so that no positive serves as a negative
 """
-
-from typing import NamedTuple
 
 import torch
 from torch.nn import functional
@@ -29,12 +35,7 @@ def ranking_cross_entropy(logit_BC: torch.Tensor, target_B: torch.Tensor, ignore
     return functional.cross_entropy(logit_BC.masked_fill(ignored_BC, float("-inf")), target_B)
 
 
-class RankingTerms(NamedTuple):
-    loss: torch.Tensor
-    logit_std: float
-
-
-def ranking_of_products(
+def cross_entropy(
     query_BD: torch.Tensor,
     answer_CD: torch.Tensor,
     scale: torch.Tensor,
@@ -42,28 +43,34 @@ def ranking_of_products(
     ignored_BC: torch.Tensor,
     *,
     table: int = TABLE,
-) -> RankingTerms:
+) -> torch.Tensor:
     """`ranking_cross_entropy` of the scores scale * query . answer, in the memory of `table` of them.
 
-    query_BD, answer_CD   (B, D), (C, D) float;  scale   scalar;  target_B, ignored_BC   as there
     Where B * C is more, rows are taken in blocks whose scores are computed again for the gradient, as gradient
     checkpointing does (Chen et al. 2016, arXiv:1604.06174): one product more for a table of any size.
-    `logit_std` is the standard deviation over all B * C scores.
     """
     rows = max(1, table // len(answer_CD))
     if len(query_BD) <= rows:
-        logit_BC = query_BD @ answer_CD.T * scale
-        return RankingTerms(ranking_cross_entropy(logit_BC, target_B, ignored_BC), logit_BC.detach().std().item())
+        return ranking_cross_entropy(query_BD @ answer_CD.T * scale, target_B, ignored_BC)
 
-    def block(query_bD: torch.Tensor, target_b: torch.Tensor, ignored_bC: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        logit_bC = query_bD @ answer_CD.T * scale
-        share = len(query_bD) / len(query_BD)
-        whole = logit_bC.detach().double()
-        return share * ranking_cross_entropy(logit_bC, target_b, ignored_bC), whole.sum(), whole.square().sum()
+    def block(query_bD: torch.Tensor, target_b: torch.Tensor, ignored_bC: torch.Tensor) -> torch.Tensor:
+        loss = ranking_cross_entropy(query_bD @ answer_CD.T * scale, target_b, ignored_bC)
+        return len(query_bD) / len(query_BD) * loss
 
     blocks = zip(query_BD.split(rows), target_B.split(rows), ignored_BC.split(rows), strict=True)
     done = [checkpoint(block, *one, use_reentrant=False, preserve_rng_state=False) for one in blocks]
-    loss, total, squares = (torch.stack(parts).sum() for parts in zip(*done, strict=True))
-    count = ignored_BC.numel()
-    variance = (squares - total * total / count) / (count - 1)
-    return RankingTerms(loss, variance.clamp(min=0).sqrt().item())
+    return torch.stack(done).sum()
+
+
+@torch.no_grad()
+def logit_std(query_BD: torch.Tensor, answer_CD: torch.Tensor, scale: torch.Tensor, *, table: int = TABLE) -> float:
+    """Standard deviation over all B * C scores, in the memory of `table` of them."""
+    rows = max(1, table // len(answer_CD))
+    if len(query_BD) <= rows:
+        return (query_BD @ answer_CD.T * scale).std().item()
+    total = squares = torch.zeros((), dtype=torch.float64, device=query_BD.device)
+    for query_bD in query_BD.split(rows):
+        logit_bC = (query_bD @ answer_CD.T * scale).double()
+        total, squares = total + logit_bC.sum(), squares + logit_bC.square().sum()
+    count = len(query_BD) * len(answer_CD)
+    return ((squares - total * total / count) / (count - 1)).clamp(min=0).sqrt().item()

@@ -18,9 +18,9 @@ from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.vectors import Vectors
-from whyrank.training.ranking import hard_negatives
+from whyrank.training.loss_table import LossTable, total
+from whyrank.training.ranking import hard_negatives, losses
 from whyrank.training.ranking.layered_losses import matryoshka
-from whyrank.training.ranking.losses import RankingTerms, ranking_of_products
 from whyrank.training.task import TaskObjective
 
 # A learnt inverse temperature beyond this only sharpens a softmax that is already a maximum (CLIP's bound).
@@ -49,8 +49,9 @@ class RankObjective(TaskObjective):
             random=random,
         )
         super().__init__(system, vectors, params.objectives.rank, batches)
+        self.losses = LossTable(losses, params.objectives.rank)
         self.matryoshka = params.objectives.rank.matryoshka
-        self.first_query = len(prepared.answers)
+        self.query_text_Q, self.answer_text_A = prepared.texts.of("query"), prepared.texts.of("answer")
         self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
         self.log_scale.requires_grad_(params.similarity.learn_scale)
         self.weights = nn.ParameterDict({"log_scale": self.log_scale})
@@ -64,32 +65,37 @@ class RankObjective(TaskObjective):
             self.batches.use(self.mined())
         self.drawn += 1
         batch = next(self.batches)
-        texts = np.concatenate([self.first_query + batch.query_B, batch.candidate_C])
+        texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[batch.candidate_C]])
         vectors = self.encoded(texts)
         query_BD, answer_CD = self.system.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
-        targets = [torch.as_tensor(part, device=query_BD.device) for part in (batch.target_B, batch.ignored_BC)]
-        terms = ranking_of_products(query_BD, answer_CD, scale, *targets)
-        record, loss = self._record(batch, terms, scale, query_BD.detach()), terms.loss
+        columns = {
+            "scale": scale,
+            "target_B": torch.as_tensor(batch.target_B, device=query_BD.device),
+            "ignored_BC": torch.as_tensor(batch.ignored_BC, device=query_BD.device),
+        }
+        found = {name: self.loss(name, columns, query_BD, answer_CD) for name in self.losses.weights}
+        loss = total(self.losses.weighted(found))
+        record = self._record(batch, loss, scale, query_BD.detach(), answer_CD.detach())
+        if len(found) > 1:
+            record |= {f"rank_{name}_loss": one.item() for name, one in found.items()}
         if self.matryoshka.dims:
-            loss = self.over_cuts(query_BD, answer_CD, scale, *targets)
+            loss = total(
+                self.losses.weighted({name: self.over_cuts(name, columns, query_BD, answer_CD) for name in found})
+            )
             record["rank_matryoshka_loss"] = loss.item()
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
 
+    def loss(self, name: str, columns: dict[str, Any], query_BD: torch.Tensor, answer_CD: torch.Tensor) -> torch.Tensor:
+        return self.losses(name, columns | {"query_BD": query_BD, "answer_CD": answer_CD})
+
     def over_cuts(
-        self,
-        query_BD: torch.Tensor,
-        answer_CD: torch.Tensor,
-        scale: torch.Tensor,
-        target_B: torch.Tensor,
-        ignored_BC: torch.Tensor,
+        self, name: str, columns: dict[str, Any], query_BD: torch.Tensor, answer_CD: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of scores between cut vectors, brought to unit length anew where the score is the cosine."""
+        """A loss of scores between cut vectors, brought to unit length again where the score is the cosine."""
 
         def of_cut(query_BK: torch.Tensor, answer_CK: torch.Tensor) -> torch.Tensor:
-            return ranking_of_products(
-                self.system.normalise(query_BK), self.system.normalise(answer_CK), scale, target_B, ignored_BC
-            ).loss
+            return self.loss(name, columns, self.system.normalise(query_BK), self.system.normalise(answer_CK))
 
         return matryoshka(of_cut, self.matryoshka.dims, self.matryoshka.weights)(query_BD, answer_CD)
 
@@ -112,7 +118,7 @@ class RankObjective(TaskObjective):
         train_Q = np.unique(self.batches.query_P)
         with torch.no_grad():
             query_QD, answer_AD = system.project(
-                self.vectors.inference(self.first_query + train_Q), self.vectors.inference(np.arange(self.first_query))
+                self.vectors.inference(self.query_text_Q[train_Q]), self.vectors.inference(self.answer_text_A)
             )
         for module, mode in modes.items():
             module.training = mode
@@ -128,9 +134,11 @@ class RankObjective(TaskObjective):
         )
 
     @staticmethod
-    def _record(batch: RankBatch, terms: RankingTerms, scale: torch.Tensor, query_BD: torch.Tensor) -> dict[str, float]:
+    def _record(
+        batch: RankBatch, loss: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor, answer_CD: torch.Tensor
+    ) -> dict[str, float]:
         return {
-            "rank_loss": terms.loss.item(),
+            "rank_loss": loss.item(),
             "rank_chance": math.log(len(batch.candidate_C)),
             "rows": len(batch.query_B),
             "candidates": len(batch.candidate_C),
@@ -138,6 +146,6 @@ class RankObjective(TaskObjective):
             "false_negatives_per_row": float(batch.false_BC.sum(1).mean()),
             "rows_with_false_negatives": float(batch.false_BC.any(1).mean()),
             "scale": scale.item(),
-            "logit_std": terms.logit_std,
+            "logit_std": losses.logit_std(query_BD, answer_CD, scale.detach()),
             "query_norm": query_BD.norm(dim=1).mean().item(),
         }

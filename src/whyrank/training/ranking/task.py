@@ -56,9 +56,9 @@ class RankingWatch:
         return metrics | {f"train_{name}": float(train[name].mean()) for name in ("accuracy@1", "mrr")}
 
     def _per_query(self, query_Q: np.ndarray) -> dict[str, np.ndarray]:
-        answers = len(self.prepared.answers)
+        texts = self.prepared.texts
         query_QD, answer_AD = self.system.project(
-            self.vectors.inference(answers + query_Q), self.vectors.inference(np.arange(answers))
+            self.vectors.inference(texts.of("query")[query_Q]), self.vectors.inference(texts.of("answer"))
         )
         score_QA = (query_QD @ answer_AD.T).cpu().numpy()
         pairs = self.prepared.relevant

@@ -28,8 +28,8 @@ class LayerFeatures:
 
     def __init__(self, prepared: Prepared, vectors: Vectors, texts_R2: np.ndarray) -> None:
         """texts_R2   of the rows that are trained on: from them alone come mean and spread"""
-        self.start = prepared.first_rating_text
-        mean_NKD = vectors.layer_means(np.arange(self.start, prepared.first_pair_text))
+        self.text_N = prepared.texts.of("rated text")
+        mean_NKD = vectors.layer_means(self.text_N)
         self.layers = mean_NKD.shape[1]
         self.scale = mean_NKD.shape[2] ** -0.5
         self.mean_NF = mean_NKD.flatten(1)
@@ -42,7 +42,7 @@ class LayerFeatures:
 
     def of_rows(self, texts_B2: np.ndarray) -> torch.Tensor:
         """(B, F) as they are."""
-        sides = [torch.as_tensor(side_B - self.start) for side_B in texts_B2.T if (side_B >= 0).all()]
+        sides = [torch.as_tensor(np.searchsorted(self.text_N, side_B)) for side_B in texts_B2.T if (side_B >= 0).all()]
         return pair_features([self.mean_NF[side_B] for side_B in sides])
 
     def __call__(self, texts_B2: np.ndarray) -> torch.Tensor:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from whyrank.diagnosis.probes.ratings.imbalance import CLASS_AWARE
 from whyrank.findings.records import Records
-from whyrank.preflight.probes.rating_labels import CLASS_AWARE
 
 from ... import rated
 from ..faults import TUNED, of, planted, with_finetune

@@ -10,6 +10,7 @@ import numpy as np
 
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.probes.ratings.imbalance import CLASS_AWARE
 from whyrank.diagnosis.probes.training.learning_rate import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usual_rates
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
@@ -19,7 +20,6 @@ from whyrank.measure.metrics.ratings import mean_column_spearman
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import resample_spearman
 from whyrank.preflight.probes.rating_columns import excluding
-from whyrank.preflight.probes.rating_labels import CLASS_AWARE
 
 # Labels are between 0 and 1: what spans less than this is one value and rounding.
 ONE_VALUE = 1e-6
