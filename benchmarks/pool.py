@@ -29,7 +29,7 @@ from whyrank.core import runtime
 from whyrank.model.encoder import source
 from whyrank.model.encoder.source import embedded_folder
 from whyrank.training.engine.vectors import LiveVectors
-from whyrank.training.ranking.losses import ranking_of_products
+from whyrank.training.ranking.losses import cross_entropy
 
 SHORTEST, LONGEST = 8, 32
 SCALE = 20.0
@@ -46,9 +46,9 @@ def step(source: LiveVectors, pairs: int) -> torch.Tensor:
     """The loss of one batch, its gradients computed. Dropout is off, so that gradients can be compared."""
     query_BD, answer_BD = functional.normalize(source(np.arange(2 * pairs)), dim=1).split(pairs)
     none_BB = torch.zeros(pairs, pairs, dtype=torch.bool)
-    terms = ranking_of_products(query_BD, answer_BD, torch.tensor(SCALE), torch.arange(pairs), none_BB)
-    terms.loss.backward()
-    return terms.loss
+    loss = cross_entropy(query_BD, answer_BD, torch.tensor(SCALE), torch.arange(pairs), none_BB)
+    loss.backward()
+    return loss
 
 
 def peak() -> float:
