@@ -74,7 +74,7 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
         epochs=1e6,  # as many as `max_steps` takes
         max_steps=job["steps"],
         early_stopping=dataclasses.replace(
-            options.early_stopping, metric="step", evaluations=1, eval_steps=0, patience=1
+            options.early_stopping, metric="turn", evaluations=1, eval_steps=0, patience=1
         ),
         learning_rate=job["learning_rate"],
         encoder_learning_rate=job["learning_rate"],
@@ -90,7 +90,7 @@ def ever_better(*_: Any) -> Callable[[], dict[str, float]]:
 
     def evaluate() -> dict[str, float]:
         evaluations.append(len(evaluations))
-        return {"step": evaluations[-1]}
+        return {"turn": evaluations[-1]}
 
     return evaluate
 
