@@ -48,8 +48,9 @@ def add(copy: Path) -> Callable[[str, dict[str, Change], str], str]:
         for name, (line, text) in changes.items():
             assert any(re.fullmatch(pattern, name) for pattern in patterns), f"{name} is not named for {what}"
             before = "" if line == NEW else (copy / name).read_text(encoding="utf-8")
-            assert line == NEW or before.count(f"{line}\n") == 1, f"{name} has not one line {line!r}"
-            after = before.replace(f"{line}\n", f"{line}\n{text}") if before else text
+            pattern = rf"(?m)^{re.escape(line)}( +#.*)?\n"
+            assert line == NEW or len(re.findall(pattern, before)) == 1, f"{name} has not one line {line!r}"
+            after = re.sub(pattern, lambda found, text=text: found[0] + text, before) if before else text
             (copy / name).write_text(after, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -112,22 +113,30 @@ from whyrank.findings.probe import probe
 
 @probe("toy", on="preflight", explains=("answers-without-queries",))
 def toy(data):
-    evidence = (Evidence("answers", len(data.answers)),)
-    yield Finding("prepare", "info", "A toy speaks.", evidence, "none", Fix({}), "none")
+    yield Finding(
+        severity="info",
+        system="prepare",
+        sentence="A toy speaks.",
+        evidence=(Evidence("answers", len(data.answers)),),
+        cause="A test.",
+        fix=Fix({}),
+        reference="none",
+    )
 '''
     code = """
 from tests.diagnosis.conftest import make_records
 from whyrank.diagnosis import registry
-from whyrank.preflight import examine
+from whyrank.findings.probe import registered
 codes = registry.codes()
+(toy,) = [probe for probe in registered("preflight", "trained") if probe.code == "toy"]
 print(codes.index("toy") < codes.index("answers-without-queries"))
-print([finding.evidence[0].value for finding in examine.preflight(make_records().data) if finding.code == "toy"])
+print([(finding.code, finding.evidence[0].value) for finding in toy.find(make_records().data)])
 """
     changes = {
         "src/whyrank/preflight/probes/toy.py": (NEW, toy),
         "docs/findings.md": ("## answers-without-queries", "\n## toy\n"),
     }
-    assert add("a check", changes, code).splitlines() == ["True", "[40]"]
+    assert add("a check", changes, code).splitlines() == ["True", "[('toy', 40)]"]
 
 
 def test_a_file_format(add, copy):
