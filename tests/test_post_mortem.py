@@ -19,9 +19,9 @@ from .shipped import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 ROWS, TARGETS = 60, ["score", "views"]
-RUNS = ["x-seed", "x-seed-joint", "x-seed-rate", "x-mended"]
+RUNS = ["x-seed", "x-seed-joint", "x-seed-rate", "x-fixed"]
 CHOSEN = post_mortem.Parts(RUNS[0], RUNS[1:3], RUNS[3], "base-tuned", "tfidf", "base")
-NOISE = {"x-seed": 3.0, "x-seed-joint": 3.0, "x-seed-rate": 0.5, "x-mended": 0.1}
+NOISE = {"x-seed": 3.0, "x-seed-joint": 3.0, "x-seed-rate": 0.5, "x-fixed": 0.1}
 
 
 def ratings(noise, seed, rows=ROWS):
@@ -60,23 +60,23 @@ def mean_spearman(table):
     return np.mean(found)
 
 
-def test_a_topic_is_the_seed_what_changes_one_thing_of_it_and_what_mends_all():
-    names = ["other-seed", "x-mended", "x-seed", "x-seed-joint", "x-seed-rate"]
+def test_a_topic_is_the_seed_what_changes_one_thing_of_it_and_what_fixes_all():
+    names = ["other-seed", "x-fixed", "x-seed", "x-seed-joint", "x-seed-rate"]
     assert post_mortem.of_topic("x", names, SHIPPED) == CHOSEN
     assert CHOSEN.all == RUNS
 
 
-@pytest.mark.parametrize("missing", ["x-seed", "x-mended", "x-seed-joint"])
+@pytest.mark.parametrize("missing", ["x-seed", "x-fixed", "x-seed-joint"])
 def test_a_topic_that_lacks_a_scenario_is_refused(missing):
-    names = [name for name in ("x-mended", "x-seed", "x-seed-joint") if name != missing]
-    with pytest.raises(UserError, match="no post-mortem of 'x': it takes scenarios x-seed, x-seed-… and x-mended"):
+    names = [name for name in ("x-fixed", "x-seed", "x-seed-joint") if name != missing]
+    with pytest.raises(UserError, match="no post-mortem of 'x': it takes scenarios x-seed, x-seed-… and x-fixed"):
         post_mortem.of_topic("x", names, SHIPPED)
 
 
 def test_runs_do_without_the_floors_that_the_seed_has_scored():
     assert post_mortem.settings(CHOSEN, "x-seed") == []
     assert post_mortem.settings(CHOSEN, "x-seed-joint") == ["~systems.tfidf", "~systems.base"]
-    assert post_mortem.settings(CHOSEN, "x-mended") == ["~systems.base"]
+    assert post_mortem.settings(CHOSEN, "x-fixed") == ["~systems.base"]
 
 
 def test_the_table_has_the_means_of_scipy_and_their_differences_from_the_seed_and_from_words(folder):

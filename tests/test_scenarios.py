@@ -55,7 +55,7 @@ def settings(command):
 
 
 def test_the_scenarios_that_the_results_are_made_with_are_there():
-    needed = {"seed-barlow", "seed-barlow-inherited", "seed-barlow-mended", "sections", "long-text"}
+    needed = {"seed-barlow", "seed-barlow-inherited", "seed-barlow-fixed", "sections", "long-text"}
     assert needed <= set(scenario.names(FOLDER))
 
 
@@ -83,7 +83,7 @@ def test_a_shipped_scenario_expects_findings_that_a_probe_can_raise(name):
     [
         ("seed-barlow-inherited", {"finetune_rank.barlow_head"}),
         # Without the fault there is nothing for preflight to stop on.
-        ("seed-barlow-mended", {"pretrain_barlow.batches", "preflight.stop_on"}),
+        ("seed-barlow-fixed", {"pretrain_barlow.batches", "preflight.stop_on"}),
     ],
 )
 def test_the_seed_scenarios_differ_in_nothing_but_what_they_ask_about(name, asked):

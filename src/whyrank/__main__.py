@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
     why = add(
         "post-mortem",
-        "run TOPIC-seed, each TOPIC-seed-* and TOPIC-mended, and compare them",
+        "run TOPIC-seed, each TOPIC-seed-* and TOPIC-fixed, and compare them",
         f"Says what each change of the seed scenario brings by itself, and what all bring, in {POST_MORTEMS}/TOPIC.",
     )
     why.add_argument("topic", help="for instance ratings")

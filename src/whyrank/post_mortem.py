@@ -1,6 +1,6 @@
-"""Which explanation was right? A scenario of ratings, those that change one thing of it, and the one that mends all.
+"""Which explanation was right? A scenario of ratings, those that change one thing of it, and the one that fixes all.
 
-`python -m whyrank post-mortem ratings` runs `ratings-seed`, each `ratings-seed-*` and `ratings-mended`, and compares
+`python -m whyrank post-mortem ratings` runs `ratings-seed`, each `ratings-seed-*` and `ratings-fixed`, and compares
 what they say of the same rows.
 
 Shapes: N rated rows · T targets
@@ -28,14 +28,14 @@ COLUMNS += ["gain", "gain_low", "gain_high", "p", "p_holm", "over", "over_low", 
 
 
 class Parts(NamedTuple):
-    """Names of scenarios: `seed` is explained, each of `ablations` changes one thing of it, `mended` all.
+    """Names of scenarios: `seed` is explained, each of `ablations` changes one thing of it, `fixed` all.
 
     tuned, words, frozen   the systems compared: one that is tuned, a baseline, what the tuned one starts from
     """
 
     seed: str
     ablations: list[str]
-    mended: str
+    fixed: str
     tuned: str
     words: str
     frozen: str
@@ -46,16 +46,16 @@ class Parts(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        return [self.seed, *self.ablations, self.mended]
+        return [self.seed, *self.ablations, self.fixed]
 
 
 def of_topic(topic: str, names: Sequence[str], systems: Systems) -> Parts:
     """Of the scenarios and systems that there are; raises UserError where one is missing."""
-    seed, mended = f"{topic}-seed", f"{topic}-mended"
+    seed, fixed = f"{topic}-seed", f"{topic}-fixed"
     ablations = [name for name in names if name.startswith(f"{seed}-")]
-    if not {seed, mended} <= set(names) or not ablations:
+    if not {seed, fixed} <= set(names) or not ablations:
         raise UserError(
-            f"no post-mortem of {topic!r}: it takes scenarios {seed}, {seed}-… and {mended}; "
+            f"no post-mortem of {topic!r}: it takes scenarios {seed}, {seed}-… and {fixed}; "
             "`python -m whyrank scenario` lists those that there are"
         )
     tuned = next((name for name in systems.tuned if not systems.is_after_pretraining(name)), "")
@@ -63,7 +63,7 @@ def of_topic(topic: str, names: Sequence[str], systems: Systems) -> Parts:
         raise UserError(
             "params.yaml: `systems` has no baseline that rates texts, or no system that is tuned without pretraining"
         )
-    return Parts(seed, ablations, mended, tuned, systems.rating_baseline, systems.start[tuned])
+    return Parts(seed, ablations, fixed, tuned, systems.rating_baseline, systems.start[tuned])
 
 
 def settings(chosen: Parts, name: str) -> list[str]:
@@ -73,7 +73,7 @@ def settings(chosen: Parts, name: str) -> list[str]:
 
 def baselines(chosen: Parts, name: str) -> tuple[str, ...]:
     """The baselines that a run scores."""
-    return {chosen.seed: chosen.baselines, chosen.mended: (chosen.words,)}.get(name, ())
+    return {chosen.seed: chosen.baselines, chosen.fixed: (chosen.words,)}.get(name, ())
 
 
 def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
@@ -93,7 +93,7 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     """COLUMNS, a row for each baseline and each run, of what `keep` left.
 
     value   mean over the targets of Spearman's correlation over all rows, each rated out of fold; 0 at chance
-    gain    value less that of the seed on the same rows, with its p and Holm's over the ablations and the mended run
+    gain    value less that of the seed on the same rows, with its p and Holm's over the ablations and the fixed run
     over    value less that of TF-IDF
     Intervals resample groups. Raises UserError where two runs rated other rows.
     """
@@ -107,7 +107,7 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     rows = [row(name, resampled, chosen, level) for name in rated]
     found = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_holm"])
     found.insert(COLUMNS.index("p_holm"), "p_holm", np.nan)
-    is_change = found["run"].isin([*chosen.ablations, chosen.mended])
+    is_change = found["run"].isin([*chosen.ablations, chosen.fixed])
     found.loc[is_change, "p_holm"] = holm(found.loc[is_change, "p"].to_numpy(dtype=float))
     return found
 

@@ -134,7 +134,7 @@ def healthy(fresh, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(healthy):
-    """Every fault with the fixes of its cases, two at a time: fault -> future of `provoke_and_mend`."""
+    """Every fault with the fixes of its cases, two at a time: fault -> future of `provoke_and_fix`."""
     clones: queue.SimpleQueue = queue.SimpleQueue()
     for number in range(2):
         clones.put(healthy.copy(healthy.folder.parent / f"worker-{number}"))
@@ -142,7 +142,7 @@ def outcomes(healthy):
     def work(fault: str) -> tuple[Outcome, dict[str, Outcome]]:
         clone = clones.get()
         try:
-            return provoke_and_mend(clone, fault)
+            return provoke_and_fix(clone, fault)
         finally:
             clones.put(clone)
 
@@ -152,17 +152,17 @@ def outcomes(healthy):
         pool.shutdown(cancel_futures=True)
 
 
-def provoke_and_mend(clone, fault: str) -> tuple[Outcome, dict[str, Outcome]]:
+def provoke_and_fix(clone, fault: str) -> tuple[Outcome, dict[str, Outcome]]:
     """The outcome with the fault, and with each command that a finding of a case of this fault gives as its fix."""
     spoilt = settings(HEADS_ONLY | FAULTS[fault])
     provoked = outcome(clone, spoilt)
-    mended: dict[str, Outcome] = {}
+    fixed: dict[str, Outcome] = {}
     for case in CASES:
         finding = provoked.findings.get((case.code, case.system))
-        if case.fault == fault and finding and finding["fix"]["command"] not in mended:
+        if case.fault == fault and finding and finding["fix"]["command"] not in fixed:
             command = finding["fix"]["command"]
-            mended[command] = outcome(clone, [*spoilt, *settings_in(command)])
-    return provoked, mended
+            fixed[command] = outcome(clone, [*spoilt, *settings_in(command)])
+    return provoked, fixed
 
 
 def outcome(clone, overrides: list[str]) -> Outcome:
@@ -201,7 +201,7 @@ def read_outcome(clone) -> Outcome:
     )
 
 
-def assert_mended(case: Case, provoked: Outcome, after: Outcome) -> None:
+def assert_fixed(case: Case, provoked: Outcome, after: Outcome) -> None:
     assert (case.code, case.system) not in after.findings
     assert after.accuracy[case.measured] > provoked.accuracy[case.measured] + case.gain
 
@@ -213,13 +213,13 @@ def test_the_healthy_experiment_raises_none_of_the_findings(healthy):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code} of {case.system}: {case.fault}")
 def test_the_fix_silences_its_finding_and_brings_the_metric_back(case, outcomes):
-    provoked, mended = outcomes[case.fault].result()
+    provoked, fixed = outcomes[case.fault].result()
     finding = provoked.findings.get((case.code, case.system))
     assert finding, f"raised were {sorted(provoked.findings)}"
-    assert_mended(case, provoked, mended[finding["fix"]["command"]])
+    assert_fixed(case, provoked, fixed[finding["fix"]["command"]])
 
 
-def test_the_command_of_a_fix_mends_when_it_is_pasted_after_the_experiment_that_raised_it(healthy):
+def test_the_command_of_a_fix_fixes_when_it_is_pasted_after_the_experiment_that_raised_it(healthy):
     clone = healthy.copy(healthy.folder.parent / "pasted")
     case = next(case for case in CASES if case.code == "scale-mismatch-after-pretraining")
     sets = [part for setting in settings(HEADS_ONLY | FAULTS[case.fault]) for part in ("-S", setting)]
@@ -228,7 +228,7 @@ def test_the_command_of_a_fix_mends_when_it_is_pasted_after_the_experiment_that_
     provoked = read_outcome(clone)
     command = provoked.findings[case.code, case.system]["fix"]["command"]
     clone.done(*shlex.split(command), WHYRANK_CACHE=vectors_beside(clone))
-    assert_mended(case, provoked, read_outcome(clone))
+    assert_fixed(case, provoked, read_outcome(clone))
 
 
 def test_false_negatives_that_are_copies_of_the_right_answer_are_for_information_and_masking_ends_them(healthy):

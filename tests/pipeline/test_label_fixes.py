@@ -1,4 +1,4 @@
-"""Faults of labels and of batches of pairs, provoked for real: `prepare` names them, and the command it gives mends.
+"""Faults of labels and of batches of pairs, provoked for real: `prepare` names them, and the command it gives fixes.
 
 Pairs of the bundled sample with MiniLM. Only the heads are trained, on vectors that are kept.
 """
@@ -86,8 +86,8 @@ def test_the_command_of_the_finding_silences_it_and_all_that_came_with_it(case, 
     fault = [*settings(TRAINING | changes), sources(first)]
     found = prepared(clone, fault)
     assert code in found
-    mended = prepared(clone, [*fault, *settings_in(found[code]["fix"]["command"])])
-    assert set(mended) - set(prepared(clone, settings(TRAINING))) == set()
+    fixed = prepared(clone, [*fault, *settings_in(found[code]["fix"]["command"])])
+    assert set(fixed) - set(prepared(clone, settings(TRAINING))) == set()
 
 
 def test_proper_labels_raise_nothing(clone):
@@ -99,8 +99,8 @@ def test_labels_that_are_reversed_cost_similarity_and_the_command_brings_it_back
     fault = [*settings(TRAINING), sources(source(SEED_IDS))]
     spoilt = spearman(clone, fault)
     finding = prepared(clone, fault)["labels-reversed"]
-    mended = spearman(clone, [*fault, *settings_in(finding["fix"]["command"])])
-    assert mended > spoilt + 0.2
+    fixed = spearman(clone, [*fault, *settings_in(finding["fix"]["command"])])
+    assert fixed > spoilt + 0.2
 
 
 def test_preflight_stops_in_prepare_with_the_command_as_its_remedy(clone):

@@ -1,4 +1,4 @@
-"""Faults in a file of ratings, provoked for real: `prepare` names them, and the command it gives mends them.
+"""Faults in a file of ratings, provoked for real: `prepare` names them, and the command it gives fixes them.
 
 The stage runs in the process of the tests: starting one takes longer than the stage with a tiny encoder.
 """

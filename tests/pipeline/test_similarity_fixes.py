@@ -50,6 +50,6 @@ def test_the_fix_silences_its_finding_and_brings_similarity_back(code, healthy):
     spoilt = settings(HEADS_ONLY | pairs | fault)
     found, before, lost = outcome(clone, spoilt)
     assert code in found, f"raised were {sorted(found)}"
-    mended, _, kept = outcome(clone, [*spoilt, *settings_in(found[code]["fix"]["command"])])
-    assert code not in mended
+    fixed, _, kept = outcome(clone, [*spoilt, *settings_in(found[code]["fix"]["command"])])
+    assert code not in fixed
     assert kept > lost + gain and kept > before - 5

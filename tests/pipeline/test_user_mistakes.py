@@ -141,4 +141,4 @@ def test_a_metric_that_is_not_there_stops_fine_tuning_and_leaves_no_model(ran, t
 def test_an_unknown_scenario_names_those_that_there_are(clone):
     line = only_error(clone.run("python", "-m", "whyrank", "scenario", "seed-barlo"))
     assert line.startswith("error: no scenario 'seed-barlo'; there are ")
-    assert "seed-barlow-mended" in line
+    assert "seed-barlow-fixed" in line

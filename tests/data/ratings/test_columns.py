@@ -113,9 +113,7 @@ def test_a_column_without_a_name_is_no_target_whatever_it_holds(found, rated_row
         ({"fold": lambda i: i % 2}, {}, r"target 'fold' has a name that the prepared table needs .*rename the column"),
     ],
 )
-def test_what_the_user_has_to_mend_is_one_line_with_place_value_and_remedy(
-    found, rated_rows, columns, changes, message
-):
+def test_what_the_user_has_to_fix_is_one_line_with_place_value_and_remedy(found, rated_rows, columns, changes, message):
     with pytest.raises(UserError, match=message) as error:
         found(changed(rated_rows, **columns), **changes)
     assert "\n" not in str(error.value)

@@ -111,7 +111,7 @@ def with_row(rows, number, **cells):
         ({}, {"test": "test.csv"}, r"`prepare.ratings.test` is 'test.csv', which is not in the folder"),
     ],
 )
-def test_what_the_user_has_to_mend_is_one_line_with_place_value_and_remedy(read, rated_rows, cells, changes, message):
+def test_what_the_user_has_to_fix_is_one_line_with_place_value_and_remedy(read, rated_rows, cells, changes, message):
     excluded = {"exclude": ["question_body", "answer", "question_title"]} if "text" in changes else {}
     with pytest.raises(UserError, match=message) as error:
         read(with_row(rated_rows, 4, **cells), **excluded, **changes)

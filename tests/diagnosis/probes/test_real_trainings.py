@@ -123,9 +123,9 @@ def test_a_fault_that_happened_is_named_and_its_fix_undoes_it(case, experiment, 
     spoken = findings(spoilt)
     assert of_optimisation(spoken) == {case.code}
     fix = spoken[case.code, "base-tuned"].fix.params
-    mended = experiment(case.data, case.fault | {key.removeprefix("finetune_rank."): fix[key] for key in fix})
-    assert (case.code, "base-tuned") not in findings(mended)
-    before, after = (records.finetune["base"].evaluations[case.metric].iloc[-1] for records in (spoilt, mended))
+    fixed = experiment(case.data, case.fault | {key.removeprefix("finetune_rank."): fix[key] for key in fix})
+    assert (case.code, "base-tuned") not in findings(fixed)
+    before, after = (records.finetune["base"].evaluations[case.metric].iloc[-1] for records in (spoilt, fixed))
     assert after > before + case.gain
 
 
@@ -136,8 +136,8 @@ def test_a_pooling_that_the_encoder_was_not_made_for_is_named_and_the_declared_o
     recorded.tables.update(poolings.tables(encoder, data["questions"], trained.ENCODER))
     (found,) = encoder_probes.pooling_mismatch(recorded)
     assert found.fix.params == {"encoder.pooling": "mean"}
-    mended = make_encoder(pooling=found.fix.params["encoder.pooling"])
-    mended.declared = "mean"
-    assert poolings.tables(mended, data["questions"], trained.ENCODER) == {}
-    before, after = (trained.evaluated(system.untrained(one), data["questions"]) for one in (encoder, mended))
+    fixed = make_encoder(pooling=found.fix.params["encoder.pooling"])
+    fixed.declared = "mean"
+    assert poolings.tables(fixed, data["questions"], trained.ENCODER) == {}
+    before, after = (trained.evaluated(system.untrained(one), data["questions"]) for one in (encoder, fixed))
     assert after.queries["mrr"].mean() > before.queries["mrr"].mean() + 0.1

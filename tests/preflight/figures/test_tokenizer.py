@@ -89,7 +89,7 @@ def test_its_vocabulary_without_small_letters_leaves_capitals_unknown(embedded):
     assert spoken(bare, TEXTS) == []
 
 
-def test_a_writing_without_letters_in_the_vocabulary_is_an_error_and_a_vocabulary_of_its_own_mends_it(tiny_encoder):
+def test_a_writing_without_letters_in_the_vocabulary_is_an_error_and_a_vocabulary_of_its_own_fixes_it(tiny_encoder):
     texts = ["ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ", "ᎣᏏᏲ ᏣᎳᎩ"] * 10
     (finding,) = spoken(tiny_encoder, texts)
     assert finding.severity == "error" and "100 %" in finding.sentence

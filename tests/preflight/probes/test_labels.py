@@ -100,8 +100,8 @@ def test_the_labels_of_the_fix_are_silent(plant, lab, healthy):
     for finding in preflight(plant(lab, healthy).data):
         (labels,) = (value for key, value in finding.fix.params.items() if key.endswith(".labels"))
         names = ["class_0", "class_1", "class_2"] if "class_0" in labels else ["entailment", "neutral", "contradiction"]
-        mended = dict(zip(["entailment", "neutral", "contradiction"], (labels[name] for name in names), strict=True))
-        assert codes(lab.with_pairs(healthy.data, relabelled(mended))) == []
+        fixed = dict(zip(["entailment", "neutral", "contradiction"], (labels[name] for name in names), strict=True))
+        assert codes(lab.with_pairs(healthy.data, relabelled(fixed))) == []
 
 
 def test_labels_in_order_keep_it_when_they_are_brought_into_range(lab, healthy):

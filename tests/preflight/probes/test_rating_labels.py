@@ -67,7 +67,7 @@ def spoken(healthy, **changes):
     return {finding.code: finding for finding in preflight(with_data(healthy, tables=tables).data)}
 
 
-MENDED = {
+FIXED = {
     "target-out-of-range": ({"rows": healthy_rows(**GRID)}, WIDE),
     "non-target-column": (
         {"rows": healthy_rows(**NO_TARGETS)},
@@ -78,9 +78,9 @@ MENDED = {
 }
 
 
-@pytest.mark.parametrize("code", MENDED)
+@pytest.mark.parametrize("code", FIXED)
 def test_the_overrides_of_the_finding_silence_it(code, healthy):
-    changes, fix = MENDED[code]
+    changes, fix = FIXED[code]
     found = spoken(healthy, **changes)
     assert set(found) == {code}
     if fix:
@@ -97,7 +97,7 @@ def test_a_fix_keeps_the_columns_that_are_excluded_already(healthy):
     assert found["undefined-targets"].fix.params == {"prepare.ratings.exclude": ["category", "url", "polite"]}
 
 
-def test_all_columns_on_another_scale_are_mended_by_one_command_that_adds_their_ranges(healthy):
+def test_all_columns_on_another_scale_are_fixed_by_one_command_that_adds_their_ranges(healthy):
     rows = healthy_rows(**GRID)
     tables = healthy.data.tables | rating_tables(rows)
     found = [one for one in preflight(with_data(healthy, tables=tables).data) if one.severity == "error"]
@@ -160,7 +160,7 @@ def test_questions_without_a_title_are_like_no_other(healthy):
         ("Frage (Titel)", "How?", {}),
     ],
 )
-def test_a_leak_is_mended_by_a_column_only_where_an_override_can_name_it_and_each_row_has_it(
+def test_a_leak_is_fixed_by_a_column_only_where_an_override_can_name_it_and_each_row_has_it(
     column, title, params, healthy
 ):
     tables = rating_tables(settings={"prepare.ratings.group": "qa_id"})

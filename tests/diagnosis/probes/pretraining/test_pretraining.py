@@ -58,11 +58,11 @@ def long_vectors(lab: Any, healthy: Records) -> Records:
     return replace(healthy, runs=runs, finetune=healthy.finetune | {"barlow": after})
 
 
-def test_where_batches_hold_one_answer_that_is_what_the_fix_of_the_symptom_mends(lab, healthy, findings):
-    mended = SAFE_PRETRAINING
+def test_where_batches_hold_one_answer_that_is_what_the_fix_of_the_symptom_fixes(lab, healthy, findings):
+    fixed = SAFE_PRETRAINING
     found = findings(single_answer_batches(lab, healthy))
-    assert found["barlow-single-answer-batches", "pretrain_barlow"].fix.params == mended
-    assert found["pretraining-hurts", "barlow-tuned"].fix.params == mended
+    assert found["barlow-single-answer-batches", "pretrain_barlow"].fix.params == fixed
+    assert found["pretraining-hurts", "barlow-tuned"].fix.params == fixed
     unknown = findings(pretraining_hurts(lab, healthy))["pretraining-hurts", "barlow-tuned"]
     assert unknown.fix.params == {"pretrain_barlow.steps": 0}
 
@@ -105,7 +105,7 @@ def test_a_factor_of_five_in_the_spread_of_logits_is_a_mismatch(logit_std, spoke
     assert bool(findings(replace(spoilt, finetune=spoilt.finetune | {"barlow": after}))) is spoken
 
 
-def test_what_is_learnt_by_heart_is_told_with_both_agreements_and_mended_as_its_symptom_is(lab, healthy, findings):
+def test_what_is_learnt_by_heart_is_told_with_both_agreements_and_fixed_as_its_symptom_is(lab, healthy, findings):
     found = findings(learnt_by_heart(lab, healthy))
     overfits = found["pretraining-overfits", "pretrain_barlow"]
     assert overfits.fix.params == found["pretraining-hurts", "barlow"].fix.params == SAFE_PRETRAINING

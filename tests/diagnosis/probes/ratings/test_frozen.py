@@ -124,7 +124,7 @@ def test_ratings_below_those_of_words_are_told_instead_of_the_ranking_that_was_n
     assert one.fix.params == {"finetune_rank.train": "all"}
 
 
-def test_the_causes_are_named_in_order_of_weight_and_mended_together(lab, healthy, findings):
+def test_the_causes_are_named_in_order_of_weight_and_fixed_together(lab, healthy, findings):
     spoilt = below_words(healthy, is_separate=True)
     table = rated.layouts(separate=3.2)
     apart = {name: replace(spoilt.runs[name], rating_layouts=table) for name in ("base", "barlow")}

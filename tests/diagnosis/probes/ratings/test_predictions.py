@@ -74,8 +74,8 @@ def test_a_fold_that_failed_at_a_rate_that_no_encoder_stands_gets_the_usual_one_
     spoilt = lost_fold(lab, healthy)
     history = spoilt.finetune["base"].history
     far = with_finetune(spoilt, history=history.assign(encoder_learning_rate=0.1))
-    mended = {"finetune_rank.encoder_learning_rate": 1e-4, "finetune_rank.warmup_ratio": 0.1}
-    assert findings(far)["fold-failed", "base-tuned"].fix.params == mended
+    fixed = {"finetune_rank.encoder_learning_rate": 1e-4, "finetune_rank.warmup_ratio": 0.1}
+    assert findings(far)["fold-failed", "base-tuned"].fix.params == fixed
 
 
 def test_predictions_that_are_constant_because_their_training_labels_are_say_nothing(lab, healthy, findings):

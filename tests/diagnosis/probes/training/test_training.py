@@ -43,7 +43,7 @@ def test_false_negatives_speak_from_one_row_in_twenty(share, spoken, lab, health
     assert bool(findings(false_negatives(lab, healthy, share))) is spoken
 
 
-def test_false_negatives_that_equal_texts_explain_are_mended_in_the_data(lab, healthy, findings):
+def test_false_negatives_that_equal_texts_explain_are_fixed_in_the_data(lab, healthy, findings):
     found = findings(false_negatives(lab, healthy))["false-negatives-in-batch", "finetune_rank"]
     assert (found.fix.params, found.fix.action) == ({"finetune_rank.same_answer": "masked"}, "")
     twins = twin_answers(lab, healthy).data.answers
@@ -54,7 +54,7 @@ def test_false_negatives_that_equal_texts_explain_are_mended_in_the_data(lab, he
     assert "one id" in found.fix.action
 
 
-def test_the_mend_of_underfitting_comes_from_the_record(lab, healthy, findings):
+def test_the_fix_of_underfitting_comes_from_the_record(lab, healthy, findings):
     def fix(records: Records) -> dict[str, Any]:
         return findings(records)["underfitted", "base-tuned"].fix.params
 
@@ -68,7 +68,7 @@ def test_the_mend_of_underfitting_comes_from_the_record(lab, healthy, findings):
     assert fix(with_finetune(stuck, history=rising_loss)) == {"finetune_rank.learning_rate": 1e-4}
 
 
-def test_the_mend_scales_the_rates_of_all_that_was_trained(lab, healthy, findings):
+def test_the_fix_scales_the_rates_of_all_that_was_trained(lab, healthy, findings):
     history = healthy.finetune["base"].history
     both = {"history": history.assign(encoder_learning_rate=history["learning_rate"] / 50)}
     found = findings(with_finetune(too_little_training(lab, healthy), **both))["underfitted", "base-tuned"]
