@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -135,7 +135,7 @@ def test_verdict_tells_equal_results_from_results_that_could_not_be_told_apart()
 def test_verdict_says_not_significant_where_the_correction_takes_certainty_away():
     text = say(row("base-tuned", "base", 0.05, 0.01, 0.09, p_holm=0.12))
     assert "Fine-tuning is ahead of the encoder it started from, base, by +5.0 points" in text
-    assert "[+1.0, +9.0]), not significant after correction (p = 0.12)" in text
+    assert "[+1.0, +9.0]), not significant after correction (p = 0.120)" in text
 
 
 def test_verdict_has_no_bounds_to_tell_with_a_single_answer():
@@ -225,8 +225,8 @@ def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(pa
 
 
 def test_provenance_shows_params_with_dotted_names(content, page):
-    assert content.provenance["params"] == {"prepare.tokens.answer": "128"}
-    assert "prepare.tokens.answer" in page and "2.0" in page
+    assert "<dt>prepare.tokens.answer</dt><dd>128</dd>" in page and "<dt>numpy</dt><dd>2.0</dd>" in page
+    assert "### params\n\n- prepare.tokens.answer: 128\n" in render_markdown(page_of(content))
 
 
 @pytest.fixture(scope="module")
@@ -322,18 +322,20 @@ def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_p
 
 
 def test_a_symptom_stands_below_its_cause(recorded, findings):
-    @dataclass(frozen=True)
-    class Explaining(Finding):
-        explains: tuple[str, ...] = ()
-
-    cause = Explaining(**(vars(findings[0]) | {"explains": ("truncation-loses-evidence",)}))
-    made = page_of(gather(recorded, [cause, *findings[1:]], **CHOICES))
+    symptom = replace(findings[0], code="pretraining-hurts", severity="error", weight=1.0)
+    cause = replace(findings[1], explains=("pretraining-hurts",))
+    made = page_of(gather(recorded, [cause, symptom, findings[0], findings[2]], **CHOICES))
     (section,) = [section for section in made.sections if section.key == "findings"]
     cards = [block for block in section.blocks if isinstance(block, Card)]
     assert [(card.title, card.is_nested) for card in cards] == [
-        ("barlow-single-answer-batches", False), ("hub-answers", False), ("truncation-loses-evidence", True),
+        ("barlow-single-answer-batches", False), ("pretraining-hurts", True), ("truncation-loses-evidence", False),
+        ("hub-answers", False),
     ]  # fmt: skip
-    assert "Explains: truncation-loses-evidence" in render_markdown(made)
+    other = replace(symptom, cause="Explained by `another-cause`. It did harm.")
+    (section,) = [one for one in page_of(gather(recorded, [cause, other], **CHOICES)).sections if one.key == "findings"]
+    assert [block.is_nested for block in section.blocks if isinstance(block, Card)] == [False, False]
+    assert "<code>another-cause</code>" in render_html(page_of(gather(recorded, [other], **CHOICES)))
+    assert "Explains: pretraining-hurts" in render_markdown(made)
 
 
 def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):

@@ -107,7 +107,7 @@ def test_page_has_the_section_with_its_table_picture_and_differences(content, ma
 
 def test_terminal_shows_the_same_within_100_columns(content, made):
     text = render_markdown(made)
-    section = text[text.index("## Similarity") : text.index("## accuracy@1 by kind of query")]
+    section = text[text.index("## Similarity") : text.index("## Kinds of query")]
     assert max(map(len, section.splitlines())) <= 100
     assert "### mean of 2 sets: " in section and "| base-tuned \u2212 base " in section
     assert "Undefined: barlow on stsb: constant predictions." in section

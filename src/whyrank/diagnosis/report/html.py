@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import blocks as b
@@ -27,7 +27,7 @@ def render_html(page: b.Page) -> str:
         keep_trailing_newline=True,
     )
     bodies = {section.key: _all(section.blocks) for section in page.sections}
-    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies)
+    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies, verdict=_prose(page.verdict))
 
 
 def _all(blocks: Iterable[b.Block]) -> Markup:
@@ -40,7 +40,7 @@ def _block(block: b.Block) -> Markup:
         case b.Table():
             return _table(block)
         case b.Paragraph(text, label, tone):
-            return Markup('<p class="{}">{}{}</p>\n').format(tone, _label(label), one_line(text))
+            return Markup('<p class="{}">{}{}</p>\n').format(tone, _label(label), _prose(text))
         case b.Heading(text):
             return Markup("<h3>{}</h3>\n").format(text)
         case b.Figures(plots):
@@ -64,6 +64,14 @@ def _block(block: b.Block) -> Markup:
             return CARD.format(tone or "query", " nested" if is_nested else "", badge, title, about, _all(blocks))
         case b.Details(summary, blocks):
             return Markup("<details><summary>{}</summary>\n{}</details>\n").format(one_line(summary), _all(blocks))
+
+
+def _prose(text: str) -> Markup:
+    """What stands between backticks is code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(one_line(text))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _label(text: str) -> Markup:

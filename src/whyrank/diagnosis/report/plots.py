@@ -1,17 +1,17 @@
 """The figures of the report. Colour says which initial encoder, fill whether it was tuned, grey is lexical."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from whyrank.diagnosis.compare.ranking import TYPES
+from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.numbers import MINUS, ci, points
 from whyrank.diagnosis.report.series import projected
 from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
-from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.report.tables import TYPES, each
 from whyrank.findings.systems import Systems
 
 BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
@@ -19,6 +19,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
 CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6d00", "X"), ("#a3004a", "h"))
 BASELINES = "^v<>"
 Look = dict[str, Any]
+Point = tuple[str, str, float, float, float]
 SLICES = {
     "length": ("Query length", "tokens before selection"),
     "overlap": ("Lexical overlap", "share of content words found in the answer"),
@@ -35,12 +36,11 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
     def paint(axes: Axes) -> None:
         for row in each(chosen):
             y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
-            axes.plot([row.low, row.high], [y, y], color=looks[row.system]["color"], linewidth=1.4)
-            axes.plot(row.value, y, **dot(looks[row.system]), markersize=5.5)
+            whisker(axes, y, (row.value, row.low, row.high), looks[row.system])
         starts = np.arange(len(kinds)) * (len(names) + 1.4)
         axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
         for start, kind in zip(starts, kinds, strict=True):
-            axes.text(0.01, start - 0.95, _kind(kind), transform=axes.get_yaxis_transform(), weight="bold", va="center")
+            axes.text(0.01, start - 0.95, TYPES[kind], transform=axes.get_yaxis_transform(), weight="bold", va="center")
         axes.set(xlim=(0, 1), ylim=(starts[-1] + len(names) - 0.4, -1.5), xlabel=metric)
         axes.grid(axis="y", visible=False)
 
@@ -145,7 +145,7 @@ def _slice_plot(name: str, rows: pd.DataFrame, looks: Mapping[str, Look], metric
         axes.set_xticks(np.arange(len(sizes)), [f"{label}\nn = {n}" for label, n in sizes.items()])
         axes.set(xlabel=unit, ylabel=metric, ylim=(0, 1.02))
         axes.grid(axis="x", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
+        legend_above(axes, ncols=3)
 
     caption = f"Whiskers are {ci(level)}s; n is the number of test queries."
     return draw(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
@@ -162,7 +162,7 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
         axes.set_yticks(y, gap["system"])
         axes.set(xlim=(0, 1), ylim=(len(gap) - 0.5, -0.5), xlabel=metric)
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        legend_above(axes, ncols=2)
 
     caption = "At the right: questions minus conversations, in points. The two types differ in length too."
     return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
@@ -170,25 +170,47 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
 
 def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float) -> Plot:
     """A row per list: what each training did to the similarity of the system that it started from."""
-    chosen = [(row.list, row.a, row) for row in each(comparisons) if experiment.start.get(row.a) == row.b]
-    looks = looks_of(experiment)
-    lists, systems = ([*dict.fromkeys(part)] for part in zip(*[(name, a) for name, a, _ in chosen], strict=True))
+    start = experiment.start
+    rows = [
+        (row.list, row.a, row.difference, row.low, row.high) for row in each(comparisons) if start.get(row.a) == row.b
+    ]
+    labels = {system: f"{system} {MINUS} {start[system]}" for _, system, *_ in rows}
+    caption = f"Left of the line training lowered the correlation; whiskers are {ci(level)}s, bootstrap of pairs."
+    height = 0.3 * len({name for name, *_ in rows}) + 0.2 * len(labels) + 0.7
 
     def paint(axes: Axes) -> None:
-        axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
-        for name, system, row in chosen:
-            y = lists.index(name) + 0.2 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([row.low, row.high], [y, y], color=looks[system]["color"], linewidth=1.4)
-            label = f"{system} {MINUS} {experiment.start[system]}" if name == lists[0] else None
-            axes.plot(row.difference, y, **dot(looks[system]), markersize=5, label=label)
-        axes.set_yticks(range(len(lists)), lists)
-        axes.set(ylim=(len(lists) - 0.4, -0.6), xlabel="difference of Spearman's correlations")
-        axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+        forest(axes, rows, looks_of(experiment), labels, "difference of Spearman's correlations", ncols=1)
 
-    caption = f"Left of the line training lowered the correlation; whiskers are {ci(level)}s, bootstrap of pairs."
-    height = 0.3 * len(lists) + 0.2 * len(systems) + 0.7
     return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
+
+
+def forest(
+    axes: Axes, rows: Sequence[Point], looks: Mapping[str, Look], labels: Mapping[str, str], xlabel: str, ncols: int
+) -> None:
+    """A row per place, and in it a mark with whiskers per system.
+
+    rows     place, system, number, low, high;  labels   of the systems, in the order in which they stand in a row
+    """
+    places, systems = list(dict.fromkeys(row[0] for row in rows)), list(labels)
+    axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
+    for place, system, *numbers in rows:
+        y = places.index(place) + 0.75 / (len(systems) + 1) * (systems.index(system) - (len(systems) - 1) / 2)
+        whisker(axes, y, numbers, looks[system], labels[system] if place == places[0] else None)
+    axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
+    axes.set(ylim=(len(places) - 0.45, -0.55), xlabel=xlabel)
+    axes.grid(axis="y", visible=False)
+    legend_above(axes, ncols)
+
+
+def whisker(axes: Axes, y: float, numbers: Sequence[float], look: Look, label: str | None = None) -> None:
+    """A mark at the number, and a line between its bounds."""
+    number, low, high = numbers
+    axes.plot([low, high], [y, y], color=look["color"], linewidth=1.3)
+    axes.plot(number, y, **look | {"linestyle": "none"}, markersize=5, label=label)
+
+
+def legend_above(axes: Axes, ncols: int) -> None:
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=ncols, columnspacing=1.0, handletextpad=0.3)
 
 
 def looks_of(systems: Systems) -> dict[str, Look]:
@@ -208,12 +230,3 @@ def looks_of(systems: Systems) -> dict[str, Look]:
 def _baseline(number: int) -> Look:
     fill = GREY if number % 2 else "white"
     return {"color": GREY, "marker": BASELINES[number % 4], "markerfacecolor": fill, "linestyle": ":"}
-
-
-def dot(look: Look) -> Look:
-    """A look without its line."""
-    return look | {"linestyle": "none"}
-
-
-def _kind(kind: str) -> str:
-    return {"all": "all queries", "question": "questions", "conversation": "conversations"}[kind]

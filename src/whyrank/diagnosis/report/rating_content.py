@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.compare.ratings import Rated, Ratings, wide
-from whyrank.diagnosis.report.numbers import DIGITS
 from whyrank.findings.records import Records
 from whyrank.findings.systems import Systems
 
@@ -18,8 +17,8 @@ PREDICTED_COLUMNS = ["place", "target", "label", "prediction"]
 
 class RatingSection(NamedTuple):
     """rated       the tables
-    histograms  target, left, right, share: labels in bins of .05
-    folds       init, fold, step, held_out, train: mean column Spearman at every look at each fold
+    histograms  target, left, right, share: labels in bins of 0.05
+    folds       init, fold, step, held_out, train: mean column Spearman at each evaluation of each fold
     shown       the system that `predicted` is of: the best tuned one, or the best of all
     predicted   place (best | worst), target, label, prediction: of its best and its worst target
     fields      field, tokens_mean, tokens_kept_mean, share_lost, rows_cut: what of the texts was read; may be empty
@@ -51,12 +50,6 @@ def best_rated(rated: Ratings, systems: Systems) -> str:
     rows = rated.systems[rated.systems["system"].isin(systems.tuned)]
     rows = rows if len(rows) else rated.systems
     return str(rows["system"].iloc[int(rows["value"].fillna(-np.inf).to_numpy().argmax())])
-
-
-def best_systems(rated: Ratings) -> set[str]:
-    """Those with the highest mean, as shown: what looks equal is equally best."""
-    shown = rated.systems["value"].round(DIGITS)
-    return set(rated.systems["system"][shown == shown.max()])
 
 
 def _histograms(one: Rated) -> pd.DataFrame:

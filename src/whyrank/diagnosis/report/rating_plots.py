@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.numbers import ci, value
-from whyrank.diagnosis.report.plots import BLUE, dot, looks_of
+from whyrank.diagnosis.report.plots import BLUE, forest, looks_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
 from whyrank.diagnosis.report.tables import each
@@ -28,29 +28,19 @@ def rating_plots(section: RatingSection, systems: Systems, level: float) -> list
 
 def systems_plot(section: RatingSection, experiment: Systems, level: float) -> Plot:
     """A row per target, hardest last, the mean on top; a mark per system."""
-    looks = looks_of(experiment)
     columns, systems = section.rated.columns, list(section.rated.systems["system"])
     best = columns.groupby("target")["value"].max()
     targets = sorted(section.rated.targets["target"], key=lambda target: -np.nan_to_num(best[target], nan=-1.0))
     rows = [("mean", row.system, row.value, row.low, row.high) for row in each(section.rated.systems)]
-    rows += [(row.target, row.system, row.value, row.low, row.high) for row in each(columns)]
-    places = ["mean", *targets]
+    by_target = {(row.target, row.system): (row.value, row.low, row.high) for row in each(columns)}
+    rows += [(target, system, *by_target[target, system]) for target in targets for system in systems]
 
     def paint(axes: Axes) -> None:
-        axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
         axes.axhspan(-0.5, 0.5, color=GRID, alpha=0.6, linewidth=0, zorder=0)
-        for target, system, number, low, high in rows:
-            y = places.index(target) + 0.15 * (systems.index(system) - (len(systems) - 1) / 2)
-            axes.plot([low, high], [y, y], color=looks[system]["color"], linewidth=1.0)
-            label = system if target == "mean" else None
-            axes.plot(number, y, **dot(looks[system]), markersize=4, label=label)
-        axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
-        axes.set(ylim=(len(places) - 0.45, -0.55), xlabel="Spearman")
-        axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3, columnspacing=1.0, handletextpad=0.2)
+        forest(axes, rows, looks_of(experiment), {system: system for system in systems}, "Spearman", ncols=3)
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
-    height = 0.13 * len(places) * max(2, len(systems) - 2) + 1.0
+    height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0
     return draw("rating-targets", "Spearman by target", caption, height, paint)
 
 

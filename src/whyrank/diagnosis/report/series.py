@@ -12,7 +12,7 @@ BARLOW_COLUMNS = ["step", "mean_diagonal", "off_diagonal_rms", "noise_floor"]
 
 
 def learning(records: Records, metric: str) -> pd.DataFrame:
-    """init, step, dev, train: the metric at every look; train is missing where it is not recorded for this metric."""
+    """init, step, dev, train: the metric at each evaluation; train is missing where it was not recorded."""
     parts = [
         pd.DataFrame(
             {

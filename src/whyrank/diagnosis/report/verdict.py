@@ -9,7 +9,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
-from whyrank.diagnosis.report.numbers import ci, interval, points, signed
+from whyrank.diagnosis.report.numbers import ci, interval, p_value, points, signed
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.systems import BEST_BASELINE, Systems
@@ -146,7 +146,7 @@ class _Claims:
     def _size(self, row: Any) -> str:
         of = f" of {self.metric}" if self.is_first else ""
         unit = " points" if self.unit == "queries" else ""
-        doubt = "" if self._is_sure(row) else f", not significant after correction (p = {row.p_holm:.2f})"
+        doubt = "" if self._is_sure(row) else f", not significant after correction (p = {p_value(row.p_holm)})"
         return f"{self.show(row.difference)}{unit}{of} ({self._interval(row)}){doubt}"
 
     def _interval(self, row: Any) -> str:

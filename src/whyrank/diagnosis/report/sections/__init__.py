@@ -16,7 +16,7 @@ def page(content: Content) -> Page:
     sections = [replace(section, key=key) for key, section in found.items() if section is not None]
     sizes = content.systems.drop_duplicates("type").set_index("type")["n"]
     facts = [(numbers.free(n), "test queries" if kind == "all" else f"{kind}s") for kind, n in sizes.items()]
-    facts.append((numbers.free(content.data["answers"]), "answers to choose from"))
+    facts.append((numbers.free(len(content.records.data.answers)), "answers to choose from"))
     facts += [(numbers.free(content.ratings.rated.n_rows), "rated rows")] if content.ratings else []
     files = ["systems", "comparisons", *(["similarity", "similarity_comparisons"] if content.has_pairs else [])]
     rated = ("rating_systems", "rating_targets", "rating_columns", "rating_comparisons")

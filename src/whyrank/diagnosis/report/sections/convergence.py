@@ -11,7 +11,7 @@ def section(content: Content) -> Section:
     drawn += plots.barlow_plots(content.barlow) if len(content.barlow) else []
     blocks: list[Block] = [Figures(drawn)] if drawn else []
     if content.convergence.empty:
-        return Section(90, "Convergence", [*blocks, Paragraph("Nothing was fine-tuned.")])
+        return Section(90, "Convergence", [*blocks, Paragraph("No fine-tuning was recorded.")])
     rows = [
         [
             Cell(row.init),

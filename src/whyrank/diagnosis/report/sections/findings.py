@@ -21,21 +21,23 @@ def section(content: Content) -> Section:
 def _as_tree(findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
     """Each finding once, and whether it stands below one that explains it. A symptom may name its cause in turn."""
     left = list(findings)
-    explained = {code for finding in findings for code in _explains(finding)}
+    explained = {code for finding in findings for code in finding.explains}
     while left:
         cause = next((one for one in left if one.code not in explained), left[0])
         left.remove(cause)
         yield cause, False
-        open_codes = list(_explains(cause))
-        while below := [one for one in left if one.code in open_codes]:
+        above = [cause]
+        while below := [one for one in left if _is_explained(one, above)]:
             for symptom in below:
                 left.remove(symptom)
-                open_codes += _explains(symptom)
+                above.append(symptom)
                 yield symptom, True
 
 
-def _explains(finding: Finding) -> tuple[str, ...]:
-    return getattr(finding, "explains", ())
+def _is_explained(symptom: Finding, above: list[Finding]) -> bool:
+    """By one of the findings above it. Of several causes that may explain it, a symptom names the one that does."""
+    is_named = "Explained by `" not in symptom.cause or any(f"`{one.code}`" in symptom.cause for one in above)
+    return is_named and any(symptom.code in one.explains for one in above)
 
 
 def _card(finding: Finding, is_nested: bool, level: float) -> Card:
@@ -47,6 +49,6 @@ def _card(finding: Finding, is_nested: bool, level: float) -> Card:
     blocks.append(Paragraph(finding.cause, "Cause", "text"))
     blocks += [Paragraph(finding.fix.action, "What to do", "text")] if finding.fix.action else []
     blocks += [Command(finding.fix.command, "Command that fixes it")] if finding.fix.command else []
-    blocks += [Paragraph(", ".join(_explains(finding)), "Explains")] if _explains(finding) else []
+    blocks += [Paragraph(", ".join(finding.explains), "Explains")] if finding.explains else []
     blocks.append(Paragraph(finding.reference, "Reference"))
     return Card(finding.code, f"about {finding.system}", blocks, finding.severity, is_nested)

@@ -1,7 +1,7 @@
 """Every system by every metric."""
 
-from whyrank.diagnosis.report import numbers, plots
-from whyrank.diagnosis.report.blocks import Block, Cell, Details, Figures, Group, Paragraph, Section, Table, head
+from whyrank.diagnosis.report import numbers
+from whyrank.diagnosis.report.blocks import Block, Cell, Details, Group, Paragraph, Section, Table, head
 from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.tables import TYPES, best_cells, each, systems_table
 
@@ -12,16 +12,8 @@ def section(content: Content) -> Section:
         f"{metric} on the test queries with its {numbers.ci(level)}, bootstrap clustered by answer. The best of each "
         "column is marked."
     )
-    drawn = [plots.metric_plot(table, content.experiment, metric, level)]
-    drawn += [plots.gap_plot(content.gap, metric)] if len(content.gap) else []
-    colours = (
-        "Encoders of one origin have the same colour; hollow marks are untuned, filled marks tuned; lexical baselines "
-        "are grey."
-    )
     blocks: list[Block] = [Paragraph(note), systems_table(table, metric, numbers.roles(content.experiment))]
-    return Section(
-        10, "Systems", [*blocks, Figures(drawn), Paragraph(colours), Details("Every metric", [_every(content)])]
-    )
+    return Section(10, "Systems", [*blocks, Details("Every metric", [_every(content)])])
 
 
 def _every(content: Content) -> Table:
