@@ -107,7 +107,7 @@ class Espresso:
 class PairBatches:
     """What decides the composition of the batches of pairs; `prepare` draws some to look at them."""
 
-    batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[32], description="pairs")
+    batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="pairs")
     positive_from: StrictFloat = Field(
         ge=0, le=1, examples=[0.9], description="label from which a pair is a positive of in_batch and contrastive"
     )
@@ -165,5 +165,5 @@ class ClassificationObjective(Objective):
     """The class of a text or of a pair."""
 
     of: Literal["pairs", "query_type"] = Field(description="pairs: the class of a pair; query_type: its own kind")
-    batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[32], description="rows")
+    batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="rows")
     head: TaskHead = Field(description="below its linear layer")
