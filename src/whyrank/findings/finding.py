@@ -86,18 +86,18 @@ class Finding:
 def in_order(findings: list[Finding]) -> list[Finding]:
     """Errors first, then warnings, then the rest; the weightiest of each first, a cause with its weightiest symptom.
 
-    findings   causes before their symptoms, which keep that order where they weigh the same
+    findings   causes before their symptoms: codes that weigh the same keep that order
     """
     heaviest: dict[str, float] = {}
     for finding in findings:
         heaviest[finding.code] = max(finding.weight, heaviest.get(finding.code, 0.0))
-    return sorted(
-        findings,
-        key=lambda f: (
-            SEVERITIES.index(f.severity),
-            -max([f.weight, *(heaviest.get(code, 0.0) for code in f.explains)]),
-        ),
-    )
+    place = {code: number for number, code in enumerate(heaviest)}
+
+    def key(finding: Finding) -> tuple[int, float, int, str]:
+        weight = max([finding.weight, *(heaviest.get(code, 0.0) for code in finding.explains)])
+        return SEVERITIES.index(finding.severity), -weight, place[finding.code], finding.system
+
+    return sorted(findings, key=key)
 
 
 def is_plain(name: str) -> bool:

@@ -12,13 +12,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 
 
 def test_every_code_has_its_entry_and_every_entry_its_code():
-    entries = re.findall(r"^## (\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    entries = re.findall(r"^### (\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(entries) == len(set(entries))
     assert set(entries) == set(registry.codes())
 
 
 def test_entries_that_are_marked_as_preflight_are_those_of_preflight():
-    marked = re.findall(r"^## (\S+)\n\n\*\*P\*\*", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    marked = re.findall(r"^### (\S+)\n\*\*P\*\*", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(marked) == {probe.code for probe in registered("preflight")}
 
 
