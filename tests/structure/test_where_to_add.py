@@ -134,7 +134,7 @@ print([(finding.code, finding.evidence[0].value) for finding in toy.find(make_re
 """
     changes = {
         "src/whyrank/preflight/probes/toy.py": (NEW, toy),
-        "docs/findings.md": ("## answers-without-queries", "\n## toy\n"),
+        "docs/findings.md": ("### answers-without-queries", "\n### toy\n"),
     }
     assert add("a check", changes, code).splitlines() == ["True", "[('toy', 40)]"]
 
