@@ -15,7 +15,7 @@ from whyrank.core.options import params
 from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
 from whyrank.training import distillation, finetune
-from whyrank.training.engine import summary
+from whyrank.training.engine.trained import finetuning_summary
 
 
 def main() -> None:
@@ -41,10 +41,10 @@ def main() -> None:
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
         for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
             io.write_table(folder / file, table)
-    io.write_metrics(f"metrics/finetune_rank/{init}.json", summary.finetuning(trained.history))
+    io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
     target = tuned_folder(init)
-    untouched = source if options.train == "head" or options.epochs <= 0 else None
-    system.save(trained.system, target, longest=system.longest(source), untouched=untouched)
+    unchanged = source if options.train == "head" or options.epochs <= 0 else None
+    system.save(trained.system, target, longest=system.longest(source), unchanged=unchanged)
     if trained.out_of_fold:
         trained.out_of_fold.write(Path(target), data, id_name=ids)
     # Wall-clock figures differ from run to run, so they are no output of DVC.

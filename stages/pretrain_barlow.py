@@ -13,7 +13,7 @@ from whyrank.core.options import params
 from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
 from whyrank.training.barlow import pretrain
-from whyrank.training.engine import summary
+from whyrank.training.engine.trained import pretraining_summary
 
 
 def main() -> None:
@@ -32,9 +32,9 @@ def main() -> None:
         return
     with io.replacing_folder("metrics/pretrain_barlow") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
-    io.write_metrics("metrics/pretrain_barlow.json", summary.pretraining(trained.history))
-    untouched = base if options.train == "head" or options.steps == 0 else None
-    system.save(trained.system, PRETRAINED, longest=system.longest(base), untouched=untouched)
+    io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))
+    unchanged = base if options.train == "head" or options.steps == 0 else None
+    system.save(trained.system, PRETRAINED, longest=system.longest(base), unchanged=unchanged)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table("logs/pretrain_barlow.csv", trained.history.speed)
     trained.checkpoints.remove()

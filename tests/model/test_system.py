@@ -105,12 +105,12 @@ def test_dual_heads_start_as_equal_copies_that_share_no_weight(tiny_encoder):
     assert sorted(shared.heads()) == ["query"] and shared.encoder is tiny_encoder
 
 
-def test_an_untouched_encoder_is_handed_on_as_the_very_bytes_of_its_source(arrangement, tiny_folder, tmp_path):
+def test_an_unchanged_encoder_is_handed_on_as_the_very_bytes_of_its_source(arrangement, tiny_folder, tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     original = (tiny_folder / "model.safetensors").read_bytes() + b"\n"
     (source / "model.safetensors").write_bytes(original)
-    system.save(arrangement("shared"), tmp_path / "model", longest=16, untouched=source)
+    system.save(arrangement("shared"), tmp_path / "model", longest=16, unchanged=source)
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == original
 
 

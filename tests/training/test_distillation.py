@@ -10,13 +10,13 @@ from torch.nn import functional
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.model.encoder import blocks
+from whyrank.model.encoder import layers
 from whyrank.model.heads import heads
 from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.training import distillation, finetune
 from whyrank.training.distillation import Distillation, Teacher
-from whyrank.training.engine.fingerprint import fingerprint
 from whyrank.training.engine.objective import Step
+from whyrank.training.engine.trained import fingerprint
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 ON = {"distillation.weight": 1.0}
@@ -191,7 +191,7 @@ def test_ranking_and_pairs_trained_beside_a_teacher_forget_less_of_it(
 
 def test_a_student_of_half_the_blocks_comes_nearer_to_its_teacher(paired, teacher, make_encoder, finetuning):
     student = make_encoder()
-    blocks.keep(student, 1)
+    layers.keep(student, 1)
     before = distance(student, teacher.system.encoder, paired)
     options = finetuning(BOTH | {"distillation.weight": 10.0, "objectives.rank.weight": 0.1})
     trained = finetune.finetune_rank(system.untrained(student), paired, options, ENCODER, 7, teacher)

@@ -15,7 +15,7 @@ from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
-from whyrank.training.engine import summary
+from whyrank.training.engine.trained import finetuning_summary, pretraining_summary
 from whyrank.training.ranking.task import RankingWatch
 
 NO_PAIRS = pd.DataFrame(columns=["use", "class_name"])
@@ -128,7 +128,7 @@ def test_pretraining_of_no_steps_is_the_system_it_started_from(
     result = pretrain.pretrain_barlow(start, topics, pretraining(steps=0, head__kind=kind, train=train), ENCODER, 7)
     assert same(state(result.system.encoder), state(make_encoder()))
     assert len(result.system.query_head) == 0 and result.system.score == "cosine"
-    assert summary.pretraining(result.history) == {"steps": 0}
+    assert pretraining_summary(result.history) == {"steps": 0}
     io.write_table(tmp_path / "history.csv", result.history.steps)
     assert len(io.read_table(tmp_path / "history.csv")) == 0
 
@@ -152,7 +152,7 @@ def test_pretraining_a_head_leaves_the_encoder_bit_for_bit_and_moves_the_head(to
     assert not result.system.is_dual and not any(module.training for module in result.system.query_head.modules())
     assert result.history.steps["step"].tolist() == [1, 2, 3, 4, 5, 6]
     assert result.history.best_step == 6
-    numbers = summary.pretraining(result.history)
+    numbers = pretraining_summary(result.history)
     assert numbers["steps"] == 6 and numbers["distinct_answers_mean"] == 6.0
     assert numbers["loss_end"] == pytest.approx(result.history.steps["loss"].iloc[-1])  # a tenth of 6 steps is one
 
@@ -186,7 +186,7 @@ def test_fine_tuning_of_no_epochs_trains_nothing_and_records_where_it_stands(top
     result = finetune.finetune_rank(system.untrained(make_encoder()), topics, finetuning(epochs=0.0), ENCODER, 7)
     assert result.history.best_step == 0 and len(result.history.steps) == 0
     assert result.system.query_head[0].layers[-1].weight.abs().max() == 0  # a fresh residual head, the identity
-    assert summary.finetuning(result.history)["steps_run"] == 0
+    assert finetuning_summary(result.history)["steps_run"] == 0
 
 
 def test_fine_tuning_lowers_the_loss_and_does_not_end_below_its_start_on_dev(topics, make_encoder, finetuning):
@@ -273,7 +273,7 @@ def test_the_summary_of_fine_tuning_holds_the_dev_metrics_of_the_weights_that_we
     topics, make_encoder, finetuning
 ):
     result = finetune.finetune_rank(system.untrained(make_encoder()), topics, finetuning(), ENCODER, 7)
-    numbers = summary.finetuning(result.history)
+    numbers = finetuning_summary(result.history)
     look = result.history.evaluations.set_index("step").loc[result.history.best_step]
     assert numbers["steps_run"] == len(result.history.steps) and numbers["best_step"] == result.history.best_step
     assert numbers["dev_map@10_all"] == look["map@10_all"]

@@ -96,7 +96,7 @@ CASES = {
             "head.kind": "residual", "hard_negatives.count": 2, "gradient_checkpointing": True,
         },
     ),
-    "sharded Barlow Twins, blocks that thaw, several batches an update": (
+    "sharded Barlow Twins, layers that unfreeze, several batches an update": (
         "pretrain",
         {
             "train": "all", "shard_encoder": True, "batch_size": 6, "head.kind": "mlp", "steps": 6,

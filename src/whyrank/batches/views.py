@@ -65,7 +65,7 @@ def across_answers(
 ) -> Iterator[Views]:
     """Every row another answer, so that telling answers apart is what the two views share.
 
-    All answers are dealt out before any comes again; the batch is smaller than `size` when there are fewer answers.
+    Every answer comes once before any comes again; the batch is smaller than `size` when there are fewer answers.
     """
     answers = np.array(sorted(first))
     size = min(size, len(answers))

@@ -34,11 +34,11 @@ class DataRecords:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One training run: history per step and, for fine-tuning, one row per look at the dev set.
+    """One training run: history per step and, for fine-tuning, one row per evaluation on the dev set.
 
-    rating_folds   one row per fold and look: fold, step, ratings_spearman (mean over the defined columns of the rows
-                   held out; NaN without any), train_ratings_spearman, …; empty without ratings. History and looks are
-                   then those of fold 0.
+    rating_folds   one row per fold and evaluation: fold, step, ratings_spearman (mean over the defined columns of the
+                   held-out rows; NaN without any), train_ratings_spearman, …; empty without ratings. `history` and
+                   `evaluations` are then those of fold 0.
     """
 
     metrics: dict[str, float]
@@ -74,7 +74,7 @@ class RunRecord:
               was trained on the other folds), snapped (the same brought to the distribution of the training labels, in
               the columns where that helped within the fold); None where there are none, or the system rates nothing
     rating_layouts   the same of ridge on the frozen encoder for each `layout` (joint | separate); of untuned encoders
-    rating_blocks    the same of ridge on means over the tokens of all blocks but the last, in the layout asked for
+    rating_blocks    the same of ridge on means over the tokens of all layers but the last, in the layout asked for
     """
 
     metrics: dict[str, float]

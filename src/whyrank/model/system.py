@@ -103,12 +103,12 @@ def with_heads(system: System, query_head: nn.Sequential, *, dual: bool, score: 
     return System(system.encoder, query_head, answer_head, score)
 
 
-def save(system: System, folder: str | Path, *, longest: int, untouched: Path | None = None) -> None:
-    """Write a system; `untouched` names the folder whose encoder this is when training left it as it was."""
+def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | None = None) -> None:
+    """Write a system; `unchanged` names the folder of the encoder where training left its weights as they were."""
     with io.replacing_folder(folder) as temporary:
         system.encoder.save(temporary, longest=longest)
-        if untouched is not None:
-            encoders.copy_weights(untouched, temporary)
+        if unchanged is not None:
+            encoders.copy_weights(unchanged, temporary)
         description = {"score": system.score, "longest": longest, "query": heads.describe(system.query_head)}
         if system.is_dual:
             description["answer"] = heads.describe(system.answer_head)

@@ -17,8 +17,8 @@ from whyrank.model.heads import heads
 from whyrank.training import distillation, registry, task_heads
 from whyrank.training.engine.encoding import finish, vectors_for
 from whyrank.training.engine.loop import Weighted, fit
+from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.tasks import Tasks
-from whyrank.training.engine.terms import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.engine.watch import DevWatch

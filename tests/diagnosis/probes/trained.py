@@ -23,7 +23,7 @@ from whyrank.scoring.ranking import representation
 from whyrank.scoring.ranking import score as rank
 from whyrank.scoring.search import embed
 from whyrank.training import finetune
-from whyrank.training.engine import summary
+from whyrank.training.engine.trained import finetuning_summary
 
 from ...shipped import SHIPPED as SYSTEMS
 
@@ -126,7 +126,7 @@ def experiment(encoder: Any, prepared: Prepared, options: params.FinetuneRank, s
     start = system.untrained(encoder)
     before = evaluated(start, prepared)
     done = finetune.finetune_rank(start, prepared, options, ENCODER, seed)
-    training = TrainingRecord(summary.finetuning(done.history), done.history.steps, done.history.evaluations)
+    training = TrainingRecord(finetuning_summary(done.history), done.history.steps, done.history.evaluations)
     runs = {"base": before, "base-tuned": evaluated(done.system, prepared)}
     return Records(recorded(prepared), None, {"base": training}, runs, SYSTEMS)
 

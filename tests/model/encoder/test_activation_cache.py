@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from whyrank.core import io
-from whyrank.model.encoder import blocks, vector_cache
+from whyrank.model.encoder import layers, vector_cache
 
 ROWS = [[2, 7, 8, 3], [2, 9, 3]]
 
@@ -15,13 +15,13 @@ ROWS = [[2, 7, 8, 3], [2, 9, 3]]
 @pytest.fixture
 def computed(monkeypatch):
     """Count how often the blocks are run."""
-    count, outputs = [], blocks.outputs
-    monkeypatch.setattr(blocks, "outputs", lambda *given, **named: count.append(1) or outputs(*given, **named))
+    count, outputs = [], layers.outputs
+    monkeypatch.setattr(layers, "outputs", lambda *given, **named: count.append(1) or outputs(*given, **named))
     return count
 
 
 def read(encoder, folder, rows=ROWS, last=1):
-    return blocks.Activations(encoder, rows, last, batch_tokens=8, precision="fp32", folder=folder)
+    return layers.Activations(encoder, rows, last, batch_tokens=8, precision="fp32", folder=folder)
 
 
 def test_another_training_reads_the_same_bytes_and_may_write_over_them_for_itself(make_encoder, computed, tmp_path):
@@ -35,11 +35,11 @@ def test_what_is_above_the_kept_blocks_does_not_matter_and_all_below_does(make_e
     read(make_encoder(), tmp_path)
     other = make_encoder()
     with torch.no_grad():
-        blocks.blocks(other)[1].output.dense.weight += 1
+        layers.layers_of(other)[1].output.dense.weight += 1
     read(other, tmp_path)
     assert len(computed) == 1
     with torch.no_grad():
-        blocks.blocks(other)[0].output.dense.weight += 1
+        layers.layers_of(other)[0].output.dense.weight += 1
     read(other, tmp_path)
     read(make_encoder(), tmp_path, rows=[*ROWS, [2, 3]])
     read(make_encoder(), tmp_path, last=2)

@@ -167,7 +167,7 @@ def test_vectors_after_each_block_are_those_of_transformers_text_by_text_and_the
     packed, alone = Encoder(family(name), make_encoder().tokenizer, "mean"), family(name)
     rows = rows_of(LENGTHS)
     with torch.no_grad():
-        found_BKD = packed.after_blocks(rows, [2, 1])
+        found_BKD = packed.after_layers(rows, [2, 1])
         states = [alone(torch.as_tensor(row)[None], output_hidden_states=True).hidden_states for row in rows]
         assert torch.equal(found_BKD[:, 0], packed(rows))
     expected_BKD = torch.stack([torch.stack([state[2], state[1]])[:, 0].mean(1) for state in states])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whyrank.model.encoder import blocks, pooling
+from whyrank.model.encoder import layers, pooling
 from whyrank.model.encoder.packed import Layout
 
 TOKENS = torch.tensor([[1.0, -1.0], [2.0, -5.0], [6.0, -3.0], [4.0, 0.0], [8.0, -2.0]])
@@ -49,13 +49,13 @@ def whole(make_encoder):
 def activations(encoder, dtype=torch.float32):
     layout = Layout([len(row) for row in ROWS], encoder.device)
     with torch.no_grad():
-        return blocks.part(encoder, slice(None, -1), embeddings=True).tokens(ROWS, layout).to(dtype), layout
+        return layers.part(encoder, slice(None, -1), embeddings=True).tokens(ROWS, layout).to(dtype), layout
 
 
 def test_vectors_and_gradients_are_those_of_the_whole_block(whole):
     token_TD, layout = activations(whole)
     assert any(one.token_GL is None for one in layout.groups) and any(one.token_GL is not None for one in layout.groups)
-    last = blocks.blocks(whole)[-1]
+    last = layers.layers_of(whole)[-1]
     found = {}
     for name, through in (
         ("all", lambda token: last(token[None], layout=layout)[0][layout.starts]),
@@ -75,17 +75,17 @@ def test_vectors_and_gradients_are_those_of_the_whole_block(whole):
 @pytest.mark.parametrize("last", [1, 2])
 def test_the_last_layers_on_activations_give_the_vectors_of_the_encoder(whole, last):
     layout = Layout([len(row) for row in ROWS], whole.device)
-    lower = blocks.part(whole, slice(None, -last), embeddings=True)
+    lower = layers.part(whole, slice(None, -last), embeddings=True)
     with torch.no_grad():
-        upper = blocks.part(whole, slice(-last, None), embeddings=False)
-        found = blocks.through(upper, lower.tokens(ROWS, layout), layout)
+        upper = layers.part(whole, slice(-last, None), embeddings=False)
+        found = layers.through(upper, lower.tokens(ROWS, layout), layout)
         torch.testing.assert_close(found, whole(ROWS), atol=1e-5, rtol=0)
     assert found.dtype == torch.float32
 
 
 def test_dropout_takes_shares_of_attention_and_with_them_their_part_of_the_bias_of_the_values(whole):
     token_TD, layout = activations(whole)
-    last = blocks.blocks(whole)[-1]
+    last = layers.layers_of(whole)[-1]
     attention = last.attention.self
     torch.nn.init.ones_(attention.value.bias)
 

@@ -14,7 +14,7 @@ from whyrank.core import io
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.training import finetune
-from whyrank.training.engine import checkpoint, fingerprint
+from whyrank.training.engine import checkpoint, trained
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.trained import checkpoints_of
@@ -200,8 +200,8 @@ def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, rated, ma
 def test_a_changed_source_file_of_any_folder_refuses_the_resume(
     file, topics, make_encoder, options, monkeypatch, tmp_path
 ):
-    shutil.copytree(fingerprint.SOURCES, tmp_path / "whyrank")
-    monkeypatch.setattr(fingerprint, "SOURCES", tmp_path / "whyrank")
+    shutil.copytree(trained.SOURCES, tmp_path / "whyrank")
+    monkeypatch.setattr(trained, "SOURCES", tmp_path / "whyrank")
     given = (topics, make_encoder, options)
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "max_steps": 6}
     with pytest.raises(Killed):

@@ -8,8 +8,7 @@ import pytest
 from torch import nn
 
 from whyrank.training.engine import loop
-from whyrank.training.engine.checkpoint import Checkpoints
-from whyrank.training.engine.interruption import interruption
+from whyrank.training.engine.checkpoint import Checkpoints, interruption
 from whyrank.training.engine.loop import Weighted
 from whyrank.training.engine.objective import Step
 

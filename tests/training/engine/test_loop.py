@@ -13,11 +13,10 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Tasks as Options
 from whyrank.core.options.params import EarlyStopping, Lora, Optimisation
 from whyrank.model.heads import heads
-from whyrank.training.engine import freezing, live, loop
+from whyrank.training.engine import live, loop, optimiser
 from whyrank.training.engine.loop import Weighted, training_mode
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.optimiser import parameter_groups
-from whyrank.training.engine.schedule import factor
+from whyrank.training.engine.optimiser import factor, parameter_groups
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, due_steps
 
@@ -442,18 +441,18 @@ def test_a_rate_for_each_block_falls_from_the_last_to_the_embeddings(make_encode
 
 
 @pytest.mark.parametrize(
-    ("thaw", "learning"),
+    ("unfreeze", "learning"),
     [
         # 2 steps of heads alone, then a block every 3 steps.
         ("top_down", {1: [], 2: [], 3: [1], 5: [1], 6: [0, 1], 9: [0, 1]}),
         ("bottom_up", {1: [], 3: [0], 6: [0, 1]}),
     ],
 )
-def test_blocks_are_thawed_one_by_one(thaw, learning, make_encoder):
+def test_layers_are_unfrozen_one_by_one(unfreeze, learning, make_encoder):
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
     for step, expected in learning.items():
-        freezing.apply(trained, optimisation(freeze_steps=2, unfreeze_every=3, unfreeze=thaw), step, 20, names)
+        optimiser.unfreeze(trained, optimisation(freeze_steps=2, unfreeze_every=3, unfreeze=unfreeze), step, 20, names)
         for name, parameter in trained.named_parameters():
             block = 1 if ".layer.1." in name else 0
             assert parameter.requires_grad == (name.startswith("heads") or block in expected), (step, name)
@@ -465,7 +464,7 @@ def test_below_one_freeze_steps_are_a_share_of_all(frozen, first, make_encoder):
     names = [name for name, _ in trained.named_parameters()]
     learns = []
     for step in range(1, 21):
-        freezing.apply(trained, optimisation(freeze_steps=frozen), step, 20, names)
+        optimiser.unfreeze(trained, optimisation(freeze_steps=frozen), step, 20, names)
         learns.append(next(trained.parameters()).requires_grad)
     assert learns == [step >= first for step in range(1, 21)]
 
@@ -475,8 +474,8 @@ def test_an_encoder_that_would_never_learn_is_a_user_error(frozen, make_encoder)
     trained = nn.ModuleDict({"heads": nn.Linear(2, 1), "encoder": make_encoder()})
     names = [name for name, _ in trained.named_parameters()]
     with pytest.raises(UserError, match=rf"`freeze_steps` is {frozen}, and training has 20 steps: the encoder would"):
-        freezing.apply(trained, optimisation(freeze_steps=frozen), 1, 20, names)
-    freezing.apply(trained, optimisation(freeze_steps=frozen), 1, 20, names[:2])
+        optimiser.unfreeze(trained, optimisation(freeze_steps=frozen), 1, 20, names)
+    optimiser.unfreeze(trained, optimisation(freeze_steps=frozen), 1, 20, names[:2])
 
 
 def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from whyrank.training.engine.schedule import factor
+from whyrank.training.engine.optimiser import factor
 
 
 def factors(**options):

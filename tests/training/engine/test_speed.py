@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.model.encoder import blocks
+from whyrank.model.encoder import layers
 from whyrank.training.engine import speed
 from whyrank.training.engine.speed import Speed, operations_per_token
 
@@ -25,7 +25,7 @@ def test_operations_are_six_for_each_trained_weight_of_the_encoder(trained):
 def test_a_last_block_that_gives_first_tokens_of_kept_activations_does_not_count(make_encoder):
     def operations(pooling, last):
         encoder = make_encoder(pooling=pooling)
-        blocks.freeze_below(encoder, last)
+        layers.freeze_below(encoder, last)
         return operations_per_token(nn.ModuleDict({"encoder": encoder}))
 
     assert operations("mean", 2) == 2 * operations("mean", 1) > 0

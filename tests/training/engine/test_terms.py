@@ -13,7 +13,7 @@ from whyrank.model.heads import heads
 from whyrank.model.heads.heads import ExpertsHead
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
-from whyrank.training.engine import terms
+from whyrank.training.engine import objective
 from whyrank.training.engine.auxiliary_losses import load_balancing
 from whyrank.training.engine.objective import Objective, Step, Term
 
@@ -50,13 +50,13 @@ def test_without_terms_a_step_is_as_computed_and_only_weighted_mixtures_bring_on
     assert step.loss.item() == 2.0 and step.record == {"own_loss": 2.0}
     mixture, other = nn.Sequential(ExpertsHead(6, 2, 4, 0.0, top=1)), nn.Sequential(heads.ResidualHead(6, 4, 6, 0.0))
     for of, weight, named in ((mixture, 0.0, []), (other, 0.1, []), (mixture, 0.1, ["balance"])):
-        assert list(terms.balancing(of, params.Head("experts", 8, 6, 0.0, 2, 2, balance=weight))) == named
+        assert list(objective.balancing(of, params.Head("experts", 8, 6, 0.0, 2, 2, balance=weight))) == named
 
 
 def test_the_balance_is_that_of_the_heads_that_the_step_went_through_and_is_taken_once():
     torch.manual_seed(0)
     query, answer = (nn.Sequential(ExpertsHead(6, 3, 4, 0.0, top=1)) for _ in range(2))
-    of_step = terms.balance([query[0], answer[0]])
+    of_step = objective.balance([query[0], answer[0]])
     step = Fixed().step()
     assert of_step(step).item() == 0.0
     query(VECTORS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from whyrank.training.engine.vectors import FrozenVectors, LastBlocksVectors, LiveVectors
+from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, LiveVectors
 
 LIMITS = {"batch_tokens": 64, "precision": "fp32"}
 INDEX = np.array([3, 0, 3, 50, 7, 0, 3])  # some texts more than once, in no order
@@ -50,7 +50,7 @@ def test_a_text_that_stands_in_a_batch_twice_is_encoded_once_and_gets_the_gradie
 
 def test_inference_gives_no_gradients_and_training_calls_do(tiny_encoder, rows):
     live = LiveVectors(tiny_encoder, rows, **LIMITS)
-    last = LastBlocksVectors(tiny_encoder, rows, 1, **LIMITS)
+    last = LastLayersVectors(tiny_encoder, rows, 1, **LIMITS)
     for vectors in (live, last):
         assert vectors(INDEX).requires_grad
         assert not vectors.inference(INDEX).requires_grad
@@ -58,7 +58,7 @@ def test_inference_gives_no_gradients_and_training_calls_do(tiny_encoder, rows):
 
 @pytest.mark.parametrize("last", [1, 2])
 def test_the_last_layers_on_kept_activations_give_the_vectors_of_the_whole_encoder(tiny_encoder, rows, table, last):
-    vectors = LastBlocksVectors(tiny_encoder, rows, last, **LIMITS)
+    vectors = LastLayersVectors(tiny_encoder, rows, last, **LIMITS)
     tiny_encoder.eval()
     for ask in ("__call__", "inference"):
         torch.testing.assert_close(getattr(vectors, ask)(INDEX).detach(), table(INDEX), atol=1e-5, rtol=0)
@@ -67,7 +67,7 @@ def test_the_last_layers_on_kept_activations_give_the_vectors_of_the_whole_encod
 def test_gradients_of_the_last_block_are_those_of_the_whole_encoder_and_no_other_weight_has_one(make_encoder, rows):
     whole, cut = make_encoder(), make_encoder()
     LiveVectors(whole, rows, **LIMITS)(INDEX).square().sum().backward()
-    LastBlocksVectors(cut, rows, 1, **LIMITS)(INDEX).square().sum().backward()
+    LastLayersVectors(cut, rows, 1, **LIMITS)(INDEX).square().sum().backward()
     for (name, one), two in zip(whole.transformer.named_parameters(), cut.transformer.parameters(), strict=True):
         if "layer.1." in name:
             torch.testing.assert_close(two.grad, one.grad, atol=1e-4, rtol=1e-3)
@@ -80,7 +80,7 @@ def test_the_last_layers_give_vectors_in_the_order_asked_for_whatever_the_length
     # Longest first, the lengths 4, 6, 5 come as 1, 2, 0: a turn of three, which is not its own inverse.
     rows = [[2, 7, 8, 3], [2, 9, 10, 11, 12, 3], [2, 13, 14, 15, 3]]
     whole = tiny_encoder.encode(rows, **LIMITS)
-    vectors = LastBlocksVectors(tiny_encoder, rows, 1, batch_tokens=batch_tokens, precision="fp32")
+    vectors = LastLayersVectors(tiny_encoder, rows, 1, batch_tokens=batch_tokens, precision="fp32")
     for index in ([0, 1, 2], [2, 0, 1], [1, 1, 0]):
         for ask in (vectors, vectors.inference):
             np.testing.assert_allclose(ask(np.array(index)).detach().numpy(), whole[index], atol=1e-5)
@@ -95,7 +95,7 @@ def test_gradients_through_the_cache_are_those_without_it(make_encoder, rows, ki
         if kind == "whole":
             vectors = LiveVectors(encoder, rows, **LIMITS, cache_tokens=tokens)
         else:
-            vectors = LastBlocksVectors(encoder, rows, 1, **LIMITS, cache_tokens=tokens)
+            vectors = LastLayersVectors(encoder, rows, 1, **LIMITS, cache_tokens=tokens)
         vector_BD = vectors(INDEX)
         # A loss that ties all texts of the batch together, as negatives in the batch do.
         (vector_BD @ vector_BD.T).logsumexp(1).sum().backward()

@@ -59,7 +59,7 @@ def order_of_cuts(of, prepared, width, block=2):
     pairs = prepared.pairs[prepared.pairs["use"] != "train"]
     start = len(prepared.answers) + len(prepared.queries)
     with torch.no_grad():
-        vectors = of.encoder.after_blocks(list(prepared.pair_texts["input_ids"]), [block])[:, 0, :width]
+        vectors = of.encoder.after_layers(list(prepared.pair_texts["input_ids"]), [block])[:, 0, :width]
     unit = functional.normalize(vectors, dim=1)
     first, second = (unit[torch.as_tensor(pairs[side].to_numpy(dtype=int) - start)] for side in ("first", "second"))
     return correlation.spearman((first * second).sum(1).numpy(), pairs["label"]).value
@@ -162,7 +162,7 @@ def test_the_loss_over_blocks_is_that_of_espresso_on_the_vectors_after_each(pair
     layers = []
     for block in (1, 2):
         texts = [rows[i] for i in [*batch.first_B, *batch.second_B]]
-        unit = functional.normalize(encoder.after_blocks(texts, [block])[:, 0], dim=1)
+        unit = functional.normalize(encoder.after_layers(texts, [block])[:, 0], dim=1)
         layers.append(unit.split(8))
     label = torch.as_tensor(batch.label_B)
 
@@ -179,7 +179,7 @@ def test_the_loss_over_blocks_is_that_of_espresso_on_the_vectors_after_each(pair
 @pytest.mark.parametrize(("layers", "blocks"), [("all", [1, 2]), ([2], [2]), ([1], [1, 2]), ([], [2])])
 def test_the_last_block_is_always_among_those_asked_for(make_encoder, finetuning, layers, blocks):
     chosen = finetuning({f"{OF}.espresso.dims": [8], f"{OF}.espresso.layers": layers}).objectives.similarity
-    assert similarity.espresso_blocks(system.untrained(make_encoder()), chosen) == blocks
+    assert similarity.espresso_layers(system.untrained(make_encoder()), chosen) == blocks
 
 
 def test_a_layer_counts_by_the_number_of_its_block():
@@ -238,7 +238,7 @@ def test_every_block_goes_through_the_same_head(paired, make_encoder, finetuning
     )
     texts = np.array([60, 61, 62])
     for found, block in zip(made.layers(texts), (1, 2), strict=True):
-        torch.testing.assert_close(found, chain(vectors.after_blocks(texts, [block])[:, 0]))
+        torch.testing.assert_close(found, chain(vectors.after_layers(texts, [block])[:, 0]))
 
 
 def test_a_head_of_its_own_and_a_part_of_the_gradient_hold_for_every_block(paired, make_encoder, finetuning):

@@ -14,7 +14,7 @@ from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.model.encoder import blocks, vector_cache
+from whyrank.model.encoder import layers, vector_cache
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.training import finetune
 from whyrank.training.engine.loop import Loop
@@ -82,7 +82,7 @@ def recorded(rated, train, shared, monkeypatch):
 
 def watch(monkeypatch):
     seen = {"trainings": [], "tables": [], "activations": []}
-    finetune_rank, of_fold, outputs = finetune.finetune_rank, rating_tables.of_fold, blocks.outputs
+    finetune_rank, of_fold, outputs = finetune.finetune_rank, rating_tables.of_fold, layers.outputs
 
     def training(start, prepared, *given, **named):
         trained = finetune_rank(start, prepared, *given, **named)
@@ -92,7 +92,7 @@ def watch(monkeypatch):
 
     monkeypatch.setattr(finetune, "finetune_rank", training)
     monkeypatch.setattr(rating_tables, "of_fold", lambda *o: seen["tables"].append(of_fold(*o)) or seen["tables"][-1])
-    monkeypatch.setattr(blocks, "outputs", lambda *o, **n: seen["activations"].append(1) or outputs(*o, **n))
+    monkeypatch.setattr(layers, "outputs", lambda *o, **n: seen["activations"].append(1) or outputs(*o, **n))
     return seen
 
 

@@ -11,7 +11,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.training import finetune
-from whyrank.training.engine import encoding, freezing, optimiser
+from whyrank.training.engine import encoding, optimiser
 from whyrank.training.ratings import losses as rating_losses
 from whyrank.training.ratings import task as rating_task
 from whyrank.training.ratings.objective import RatingsObjective
@@ -161,7 +161,7 @@ def test_answers_get_an_encoder_of_their_own_that_starts_alike_and_learns_apart(
         assert torch.equal(question[name], answer[name]) != moves
 
 
-def test_both_encoders_are_in_the_groups_of_the_encoder_and_thaw_block_by_block(rated_apart, make_encoder, finetuning):
+def test_both_encoders_are_in_the_groups_of_the_encoder_and_unfreeze_by_layer(rated_apart, make_encoder, finetuning):
     chosen = finetuning(r_encoders="two", train="all", layer_decay=0.5, encoder_learning_rate=1e-3, unfreeze_every=1)
     objective = made(replace(rated_apart, held_out=0), make_encoder(), chosen)
     parts = {"heads": objective.system.heads(), "encoder": objective.system.encoder}
@@ -177,7 +177,7 @@ def test_both_encoders_are_in_the_groups_of_the_encoder_and_thaw_block_by_block(
     assert rate[id(objective.rate.weight)] == (1e-3, False)
     assert len({found for found, is_encoder in rate.values() if is_encoder}) == 3  # two blocks and the embeddings
     names = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
-    freezing.apply(trained, chosen, 1, 10, names)
+    optimiser.unfreeze(trained, chosen, 1, 10, names)
     for encoder in (objective.weights.encoder, objective.system.encoder):
         assert {"layer.1." in n for n, p in encoder.named_parameters() if p.requires_grad} == {True}
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from whyrank.core.options import params
-from whyrank.training.ratings import pseudo_labels
 from whyrank.training.ratings import rows as rating_rows
 
 
@@ -53,11 +52,11 @@ def test_the_rows_are_those_of_the_other_folds_and_the_means_are_of_their_labels
 def test_pseudo_labelled_rows_count_by_how_sure_the_model_was_and_leave_means_and_labels_alone(rated, ratings):
     prepared = replace(rated, held_out=1)
     prediction = np.tile([[0.9, 0.5, 0.0]], (8, 1))
-    more = pseudo_labels.label(prepared, prediction)
+    more = rating_rows.with_pseudo_labels(prepared, prediction)
     chosen = ratings(pseudo_labels__weight=0.5)
     rows, bare = (rating_rows.training_rows(one, chosen) for one in (more, prepared))
     assert rows.pseudo == 8 and rating_rows.count(more) == 32
     assert (rows.label_RT[:24] == bare.label_RT).all() and (rows.mean_T == bare.mean_T).all()
     assert rows.label_RT[24:] == pytest.approx(prediction)
     assert rows.weight_RT[24:] == pytest.approx(np.tile([[0.4, 0.0, 0.5]], (8, 1)))
-    assert len(more.rated(held_out=True)) == 12 and prepared.ratings["use"].ne(pseudo_labels.PSEUDO).all()
+    assert len(more.rated(held_out=True)) == 12 and prepared.ratings["use"].ne(rating_rows.PSEUDO).all()

@@ -103,10 +103,10 @@ class Encoder(nn.Module):
         rows, layout, back_B = self.laid_out(rows)
         return self.pool(self.tokens(rows, layout), layout)[back_B]
 
-    def after_blocks(self, rows: Sequence[TokenIds], numbers: Sequence[int]) -> torch.Tensor:
-        """Vectors (B, K, D) float32, as of `forward`, of the output of K blocks by number, in one pass.
+    def after_layers(self, rows: Sequence[TokenIds], numbers: Sequence[int]) -> torch.Tensor:
+        """Vectors (B, K, D) float32, as of `forward`, of the output of K layers by number, in one pass.
 
-        numbers   from 1; the output of the last block is what `forward` gives. Of a packed encoder only.
+        numbers   from 1; the output of the last layer is what `forward` gives. Of a packed encoder only.
         """
         rows, layout, back_B = self.laid_out(rows)
         states = self.run_packed(rows, layout, output_hidden_states=True).hidden_states
@@ -120,7 +120,7 @@ class Encoder(nn.Module):
         return [rows[i] for i in order], layout, torch.as_tensor(np.argsort(order), device=self.device)
 
     def tokens(self, rows: Sequence[TokenIds], layout: Layout) -> torch.Tensor:
-        """The output of the last block for every token, (T, D); `rows` longest first, as the layout has them."""
+        """The output of the last layer for every token, (T, D); `rows` longest first, as the layout has them."""
         if not self.is_packed:
             ids_BL, mask_BL = self.pad(rows)
             return self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state[mask_BL.bool()]

@@ -17,7 +17,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.options.params import Tokens
 from whyrank.core.prepared import Prepared
-from whyrank.model.encoder import blocks
+from whyrank.model.encoder import layers
 from whyrank.model.encoder.encoder import POOLING_FILE, Encoder
 from whyrank.model.encoder.pooling import POOLINGS
 
@@ -30,13 +30,13 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
-    """The base encoder that `options.source` names, with as many of its blocks as `options.keep_layers` says.
+    """The base encoder that `options.source` names, with as many of its layers as `options.keep_layers` says.
 
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
     WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
     """
     encoder = whole(options, texts)
-    blocks.keep(encoder, options.keep_layers)
+    layers.keep(encoder, options.keep_layers)
     return encoder
 
 

@@ -117,7 +117,7 @@ def write_activations(file: Path, token_TD: torch.Tensor) -> None:
     try:
         io.write_array(file, token_TD.numpy())
     except OSError as error:
-        print(f"activations of frozen blocks not kept ({error.strerror}); training goes on", file=sys.stderr)
+        print(f"activations of frozen layers not saved ({error.strerror}); training goes on", file=sys.stderr)
         return
     total = 0
     for one, stat in io.newest_first(file.parent, "*.npy").items():

@@ -63,7 +63,7 @@ def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path
 def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
     """Ridge on the vectors of an encoder that never saw a label.
 
-    Beside it the same in the layout that was not asked for, and on the means of all blocks but the last.
+    Beside it the same in the layout that was not asked for, and on the means of all layers but the last.
     """
     rows = labelled(texts)
     if rows.empty:
@@ -71,9 +71,9 @@ def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
     own = token_ids(texts, rows)
     found = with_summary(by_ridge(texts, rows, vector_kernel(system, own, encoder)))
     tables, metrics = dict(found.tables), dict(found.metrics)
-    blocks = rating_vectors.block_features(system, texts, rows, encoder)
-    if blocks is not None:
-        kernel = rating_vectors.mean_kernel([rating_vectors.kernel(feature_NF) for feature_NF in blocks])
+    layers = rating_vectors.layer_features(system, texts, rows, encoder)
+    if layers is not None:
+        kernel = rating_vectors.mean_kernel([rating_vectors.kernel(feature_NF) for feature_NF in layers])
         table = by_ridge(texts, rows, kernel)
         tables["ratings_blocks.parquet"] = table.drop(columns="snapped")
         value = summary(table).get("ratings_spearman")

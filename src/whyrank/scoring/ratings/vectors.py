@@ -46,11 +46,11 @@ def features(system: "System", rows: list[Row], encoder: Encoder) -> np.ndarray:
     return of_rows(own_MD, [[place[text_L.tobytes()] for text_L in row] for row in rows])
 
 
-def block_features(system: "System", texts: Prepared, rows: pd.DataFrame, encoder: Encoder) -> list[np.ndarray] | None:
-    """(N, F) float32 for the embeddings and each block but the last: the same of means over the tokens.
+def layer_features(system: "System", texts: Prepared, rows: pd.DataFrame, encoder: Encoder) -> list[np.ndarray] | None:
+    """(N, F) float32 for the embeddings and each layer but the last: the same of means over the tokens.
 
     Of all texts of the ratings at once, as a training computes them, so that either finds what the other left.
-    None of an encoder whose blocks are not known (not of the BERT family).
+    None of an encoder whose layers are not known (not of the BERT family).
     """
     from whyrank.model.encoder import layer_means, vector_cache
 
@@ -66,7 +66,7 @@ def block_features(system: "System", texts: Prepared, rows: pd.DataFrame, encode
     ).numpy()
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
     places = [np.searchsorted(texts.texts.of("rated text"), row[row >= 0]).tolist() for row in numbers_N2]
-    return [of_rows(mean_MKD[:, block], places) for block in range(mean_MKD.shape[1])]
+    return [of_rows(mean_MKD[:, layer], places) for layer in range(mean_MKD.shape[1])]
 
 
 def of_rows(vector_MD: np.ndarray, places: list[list[int]]) -> np.ndarray:

@@ -10,7 +10,7 @@ from whyrank.model.heads import heads
 from whyrank.training.barlow.objective import BarlowObjective
 from whyrank.training.engine.encoding import finish, vectors_for
 from whyrank.training.engine.loop import History, Weighted, fit
-from whyrank.training.engine.terms import balancing
+from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 
 

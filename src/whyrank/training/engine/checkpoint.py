@@ -1,4 +1,4 @@
-"""The state of an unfinished training on disk, so that a killed run goes on where it was.
+"""The state of an unfinished training on disk, so that a killed run goes on where it was; and signals that end one.
 
 Checkpoints live outside of DVC's outputs (DVC removes those before a stage), in a folder named by the fingerprint of
 all that determines the run: another fingerprint never resumes. A file is its own SHA-256 followed by the state, so that
@@ -8,9 +8,14 @@ a torn one is known and the one before it is taken.
 import hashlib
 import io as streams
 import shutil
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -90,3 +95,32 @@ class Checkpoints:
     def _files(self) -> list[Path]:
         """Oldest first."""
         return sorted(self.folder.glob("step-*.checkpoint"))
+
+
+class Interruption:
+    """signal   the number of the signal that came; 0 while none has"""
+
+    signal = 0
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    """Note the first SIGINT or SIGTERM: training ends after its step. A second one ends the process at once."""
+    noted = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.signal = number
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

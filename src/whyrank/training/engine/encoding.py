@@ -9,9 +9,9 @@ from whyrank.core import processes
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
-from whyrank.model.encoder import blocks, vector_cache
+from whyrank.model.encoder import layers, vector_cache
 from whyrank.training.engine.sharding import ShardedVectors
-from whyrank.training.engine.vectors import FrozenVectors, LastBlocksVectors, LiveVectors, Vectors, means_below
+from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, LiveVectors, Vectors, means_below
 
 
 def vectors_for(
@@ -33,10 +33,10 @@ def vectors_for(
         if options.train == "last":
             if kept is not None:
                 return kept.of(result.encoder)
-            return LastBlocksVectors(
+            return LastLayersVectors(
                 result.encoder, rows, options.last_layers, **limits, cache_tokens=options.cache_tokens
             )
-        blocks.add_lora(result.encoder, options.lora)
+        layers.add_lora(result.encoder, options.lora)
         if options.shard_encoder and processes.count() > 1:
             return ShardedVectors(result.encoder, rows, **limits)
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
@@ -62,15 +62,15 @@ def finish(
 ) -> None:
     """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
 
-    On kept activations these cost no more than the last blocks.
+    On kept activations these cost no more than the last layers.
     remember   False: nobody will ask for them
     """
     if isinstance(vectors, ShardedVectors):
         vectors.gather()
     if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
-    blocks.merge_lora(result.encoder)
-    if remember and isinstance(vectors, LastBlocksVectors):
+    layers.merge_lora(result.encoder)
+    if remember and isinstance(vectors, LastLayersVectors):
         rows = prepared.token_ids
         vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
         limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}

@@ -15,13 +15,11 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Optimisation
 from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import product_dtype, seed_step
-from whyrank.training.engine import freezing, gradients, sharding
-from whyrank.training.engine.checkpoint import Checkpoints
-from whyrank.training.engine.interruption import interruption
+from whyrank.training.engine import gradients, sharding
+from whyrank.training.engine.checkpoint import Checkpoints, interruption
 from whyrank.training.engine.live import Live
-from whyrank.training.engine.movement import Movement
 from whyrank.training.engine.objective import Objective, Step, merged
-from whyrank.training.engine.optimiser import Optimiser
+from whyrank.training.engine.optimiser import Movement, Optimiser, unfreeze
 from whyrank.training.engine.speed import Speed
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, changing
@@ -148,7 +146,7 @@ class Loop:
         # Drawn from the step alone: neither a resumed run nor another process needs the state of a generator.
         seed_step(self.seed, step)
         began = time.monotonic()
-        freezing.apply(self.trained, self.optimisation, step, self.steps, self.trainable)
+        unfreeze(self.trained, self.optimisation, step, self.steps, self.trainable)
         training_mode(self.trained)
         self.optimiser.adamw.zero_grad(set_to_none=True)
         try:

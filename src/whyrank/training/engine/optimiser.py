@@ -1,7 +1,8 @@
-"""AdamW with a learning rate for each part of the system: heads, encoder, and each block of the encoder."""
+"""AdamW with a learning rate for each part of the system: which part learns when, how fast, and how far it moves."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,9 +11,9 @@ from torch import nn
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Optimisation
 from whyrank.model.heads.task_heads import RANK
-from whyrank.training.engine.schedule import factor
+from whyrank.training.engine import sharding
 
-BLOCK = re.compile(r"\.layer\.(\d+)\.")
+LAYER = re.compile(r"\.layer\.(\d+)\.")
 OF_TASK = re.compile(
     r"heads\.(query|answer)\.|(heads\.tasks\.(own|embedding|attention\.\w+)|objectives)\.(?P<task>\w+)(\.|$)"
 )
@@ -44,7 +45,7 @@ class Optimiser:
 
 
 def learning_rates(adamw: torch.optim.Optimizer) -> dict[str, float]:
-    """`learning_rate`: of the heads, else of the encoder; `encoder_learning_rate`: of its last trained block;
+    """`learning_rate`: of the heads, else of the encoder; `encoder_learning_rate`: of its last trained layer;
     `<task>_learning_rate`: of what a task has for itself, where that is another."""
     groups = adamw.param_groups
     encoder = [group["lr"] for group in groups if group["is_encoder"]]
@@ -58,19 +59,19 @@ def parameter_groups(
     """Heads first, then the encoder, with their own learning rates; biases and normalisation weights without decay.
 
     rates   by task, of the weights that it has for itself. Raises UserError where it has none
-    With `layer_decay` below 1 each block of the encoder learns that much slower than the one above it, the embeddings
+    With `layer_decay` below 1 each layer of the encoder learns that much slower than the one above it, the embeddings
     slowest (Howard and Ruder 2018, arXiv:1801.06146; Clark et al. 2020, arXiv:2003.10555).
     """
     rates = rates or {}
     named = [(name, parameter) for name, parameter in trained.named_parameters() if parameter.requires_grad]
-    depth = 1 + max((block_of(name) for name, _ in trained.named_parameters()), default=-1)
+    depth = 1 + max((layer_of(name) for name, _ in trained.named_parameters()), default=-1)
     groups: dict[tuple[bool, str, float, bool], list[nn.Parameter]] = {}
     for name, parameter in named:
         is_encoder = "encoder" in name.split(".")
         task = "" if is_encoder or task_of(name) not in rates else task_of(name)
         rate = rates.get(task, optimisation.learning_rate)
         if is_encoder:
-            rate = optimisation.encoder_learning_rate * optimisation.layer_decay ** (depth - 1 - block_of(name))
+            rate = optimisation.encoder_learning_rate * optimisation.layer_decay ** (depth - 1 - layer_of(name))
         groups.setdefault((is_encoder, task, -rate, parameter.ndim > 1), []).append(parameter)
     for task in rates.keys() - {key[1] for key in groups}:
         raise UserError(
@@ -96,7 +97,84 @@ def task_of(name: str) -> str:
     return (found["task"] or RANK) if found else ""
 
 
-def block_of(name: str) -> int:
-    """Number of the block that a parameter of the encoder belongs to, from 0; -1 for embeddings and whatever else."""
-    found = BLOCK.search(f".{name}.")
+def layer_of(name: str) -> int:
+    """Number of the layer that a parameter of the encoder belongs to, from 0; -1 for embeddings and whatever else."""
+    found = LAYER.search(f".{name}.")
     return int(found.group(1)) if found else -1
+
+
+def factor(step: int, *, steps: int, warmup_ratio: float, lr_scheduler: str) -> float:
+    """Between 0 and 1: a straight rise over the first `warmup_ratio` of the steps, then the decay to 0 at the end.
+
+    step   counted from 0; the first step already trains (its factor is above 0)
+    """
+    warmup = math.ceil(warmup_ratio * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, steps - warmup)
+    return {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}[lr_scheduler]
+
+
+def unfreeze(trained: nn.Module, optimisation: Optimisation, step: int, steps: int, trainable: Sequence[str]) -> None:
+    """Set `requires_grad` of the encoder's parameters as of `step`, counted from 1; heads always learn.
+
+    trainable   names of the parameters that learn at the end
+    The layers follow one by one (Howard and Ruder 2018, arXiv:1801.06146), the embeddings with the first layer.
+    """
+    if optimisation.freeze_steps == 0 and optimisation.unfreeze_every == 0:
+        return
+    layer = {name: max(0, layer_of(name)) for name in trainable if "encoder" in name.split(".")}
+    if not layer:
+        return
+    layers = sorted(set(layer.values()), reverse=optimisation.unfreeze == "top_down")
+    past, every = step - 1 - freeze_steps(optimisation, steps), optimisation.unfreeze_every
+    if past < 0:
+        learning: set[int] = set()
+    else:
+        learning = set(layers if every == 0 else layers[: 1 + past // every])
+    parameters = dict(trained.named_parameters())
+    for name, own in layer.items():
+        parameters[name].requires_grad_(own in learning)
+
+
+def freeze_steps(optimisation: Optimisation, steps: int) -> int:
+    """Raises UserError where the encoder, which is to be trained, would never learn."""
+    asked = optimisation.freeze_steps
+    frozen = round(asked * steps) if asked < 1 else round(asked)
+    if 0 < steps <= frozen:
+        raise UserError(
+            f"params.yaml: `freeze_steps` is {asked:g}, and training has {steps} steps: the encoder would never learn; "
+            "take fewer (below 1: a share of all steps), or set train to head"
+        )
+    return frozen
+
+
+class Movement:
+    """Remembers where the named parameters of `trained` start."""
+
+    def __init__(self, trained: nn.Module, names: Sequence[str]) -> None:
+        self.trained = trained
+        parameters = dict(trained.named_parameters())
+        self.start: dict[str, dict[str, torch.Tensor]] = {}
+        for name in names:
+            self.start.setdefault(part_of(name), {})[name] = parameters[name].detach().clone()
+        self.length = {part: float(sharding.norm(own.values())) for part, own in self.start.items()}
+
+    def __call__(self) -> dict[str, float]:
+        """`moved_heads`, `moved_block_5`, …: length of the change of the weights over the length they started with.
+
+        Without unit, at least 0; AdamW moves every weight by about one learning rate a step.
+        """
+        parameters = dict(self.trained.named_parameters())
+        moved = {}
+        for part, own in self.start.items():
+            change = sharding.norm([parameters[name].detach() - start for name, start in own.items()])
+            moved[part] = float(change) / max(self.length[part], 1e-12)
+        return moved
+
+
+def part_of(name: str) -> str:
+    """Column of the history that a parameter's movement is counted in."""
+    if "encoder" not in name.split("."):
+        return "moved_heads"
+    return f"moved_block_{layer_of(name)}" if layer_of(name) >= 0 else "moved_embeddings"

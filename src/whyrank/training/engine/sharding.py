@@ -1,6 +1,6 @@
 """FSDP: of several processes each holds a part of the encoder's weights, gradients and optimiser state.
 
-torch's `fully_shard` makes DTensors of the parameters, gathers a block where it is used and drops it after. Gathering
+torch's `fully_shard` makes DTensors of the parameters, gathers a layer where it is used and drops it after. Gathering
 is the work of all processes at once: whatever reads the encoder, each must do as often as the others.
 """
 
@@ -18,7 +18,7 @@ from whyrank.training.engine.vectors import LiveVectors
 
 
 class ShardedVectors(LiveVectors):
-    """Live vectors of an encoder that is dealt out to the processes here, and whole again after `gather`."""
+    """Live vectors of an encoder that is split across processes here, and whole again after `gather`."""
 
     def __init__(self, encoder: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> None:
         super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision)
@@ -39,10 +39,10 @@ def without_weights(module: nn.Module) -> Any:
 
 
 def shard(transformer: nn.Module) -> None:
-    """Deal out every block, which transformers keep in a ModuleList, and what is around them."""
+    """Split every layer across processes, and what is around the layers, which transformers keep in a ModuleList."""
     lists = [module for module in transformer.modules() if isinstance(module, nn.ModuleList)]
     # From the inside out: a call takes all parameters that none before it has taken.
-    for module in [*(block for blocks in reversed(lists) for block in blocks), transformer]:
+    for module in [*(layer for layers in reversed(lists) for layer in layers), transformer]:
         # Between two passes every parameter has to be the part of this process, so that weights can be read there.
         fully_shard(module, reshard_after_forward=True)
     for module in transformer.modules():
@@ -53,7 +53,7 @@ def shard(transformer: nn.Module) -> None:
 
 
 def whole(state: Any, *, keep: bool = True) -> Any:
-    """The same tensor or nested dict, with what was dealt out whole and in main memory; for all processes to call.
+    """Gather what is split across processes, in a tensor or nested dict, into main memory; all processes call it.
 
     keep   False: this process only gives its parts, and gets None for what they make
     """
@@ -79,7 +79,7 @@ def load(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
 
 
 def load_optimiser(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
-    """Load a state of whole tensors; what is kept of a parameter is dealt out as it is, the count of steps is not."""
+    """Load a state of whole tensors; the moments are split across processes as their parameters are."""
     parameters = [parameter for group in adamw.param_groups for parameter in group["params"]]
     parts = {
         i: {name: part(value, parameters[i]) if value.ndim else value for name, value in kept.items()}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from whyrank.core.runtime import product_rate
-from whyrank.training.engine.optimiser import block_of
+from whyrank.training.engine.optimiser import layer_of
 
 # Below this the measurement of the processor would be a good part of the run.
 SECONDS_WORTH_MEASURING = 10.0
@@ -31,7 +31,7 @@ class Speed:
 
     @property
     def tokens_per_second(self) -> float:
-        """Over the steps alone, without looks and checkpoints."""
+        """Over the steps alone, without evaluations and checkpoints."""
         return sum(row[3] for row in self.rows) / max(sum(row[2] for row in self.rows), 1e-9)
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ def operations_per_token(trained: nn.Module) -> float:
     """Floating-point operations of the encoder's trained linear layers: 2 a weight forward, 4 backward.
 
     Left out, so that the share is no overstatement: attention's own products, passes that are computed again, and the
-    last block where kept activations go in and only the first token of a text comes out.
+    last layer where saved activations go in and only the first token of a text comes out.
     """
     weights = {
         name: layer.weight.numel()
@@ -68,6 +68,6 @@ def operations_per_token(trained: nn.Module) -> float:
     }
     encoder = dict(trained.named_children()).get("encoder", nn.Identity())
     if getattr(encoder, "pooling", "") == "cls" and not all(one.requires_grad for one in encoder.parameters()):
-        last = max(map(block_of, weights), default=-1)
-        weights = {name: count for name, count in weights.items() if block_of(name) != last}
+        last = max(map(layer_of, weights), default=-1)
+        weights = {name: count for name, count in weights.items() if layer_of(name) != last}
     return 6.0 * sum(weights.values())

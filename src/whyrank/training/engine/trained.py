@@ -1,24 +1,31 @@
-"""What a training gives back, where its checkpoints lie, and what of a system it trains."""
+"""What a training gives back and its summary, where its checkpoints lie, and what of a system it trains."""
 
+import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
+from whyrank.core import processes
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
 from whyrank.training.engine.checkpoint import Checkpoints
-from whyrank.training.engine.fingerprint import fingerprint
 from whyrank.training.engine.loop import History
 from whyrank.training.engine.objective import Objective
 from whyrank.training.engine.vectors import Vectors
+
+SOURCES = Path(__file__).parents[2]
+# The last tenth of the steps: one batch is noise, and the whole run would hide where it ended.
+TAIL = 0.1
 
 
 class OutOfFold(Protocol):
@@ -68,3 +75,60 @@ def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Mod
             "set `train: last` or `train: all`, or a `head.kind` other than none"
         )
     return parts
+
+
+def fingerprint(
+    start: system.System,
+    prepared: Prepared,
+    options: params.Optimisation,
+    encoder: params.Encoder,
+    seed: int,
+    teacher_ND: torch.Tensor | None = None,
+) -> str:
+    """SHA-256 over the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions and our code.
+
+    teacher_ND   the vectors of a teacher, where there is one
+    """
+    rows = prepared.training_token_ids
+    digest = hashlib.sha256(
+        vector_cache.fingerprint(start.encoder, rows, encoder.batch_tokens, encoder.precision).encode()
+    )
+    for name, tensor in start.heads().state_dict().items():
+        digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    if teacher_ND is not None:
+        digest.update(np.ascontiguousarray(teacher_ND.cpu().numpy()).tobytes())
+    for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs, prepared.ratings):
+        digest.update(table.to_csv(index=False).encode())
+    digest.update(repr((options, seed, start.score, processes.count(), prepared.held_out)).encode())
+    for folder in ("core", "measure", "batches", "model", "training"):
+        for file in sorted((SOURCES / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def pretraining_summary(history: History) -> dict[str, float]:
+    """Where pretraining ended, as means over its last steps; only `steps` when it was off."""
+    steps = history.steps
+    if steps.empty:
+        return {"steps": 0}
+    tail = steps.tail(max(1, math.ceil(TAIL * len(steps))))
+    names = ["loss", "invariance", "redundancy", "mean_diagonal", "off_diagonal_rms", "noise_floor"]
+    names += ["embedding_norm", "feature_std", "effective_rank"]
+    return {
+        "steps": len(steps),
+        **{f"{name}_end": float(tail[name].mean()) for name in names},
+        "rows_mean": float(steps["rows"].mean()),
+        "distinct_answers_mean": float(steps["distinct_answers"].mean()),
+    }
+
+
+def finetuning_summary(history: History) -> dict[str, float]:
+    """How long it ran, and the dev metrics of the weights that were kept; undefined ones are left out."""
+    evaluations: pd.DataFrame = history.evaluations
+    kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
+    names = [str(name) for name in evaluations.columns if name != "step" and not math.isnan(kept[name])]
+    return {
+        "steps_run": len(history.steps),
+        "best_step": history.best_step,
+        **{name if name.startswith("train_") else f"dev_{name}": float(kept[name]) for name in names},
+    }

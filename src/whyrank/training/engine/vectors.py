@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
 from whyrank.core.options.objectives import Objective
-from whyrank.model.encoder import blocks, layer_means, vector_cache
+from whyrank.model.encoder import layer_means, layers, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.encoder.packed import Layout, like_lengths
 
@@ -38,7 +38,7 @@ class Vectors(Protocol):
         ...
 
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        """(B, K, D) float32 in main memory: what `model.layer_means` gives below the blocks that are trained."""
+        """(B, K, D) float32 in main memory: what `model.layer_means` gives below the layers that are trained."""
         ...
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
@@ -56,7 +56,7 @@ class FrozenVectors:
     def __init__(
         self, vector_ND: np.ndarray, device: torch.device, means: Callable[[np.ndarray], torch.Tensor] | None = None
     ) -> None:
-        """means   gives `layer_means`, below the last block"""
+        """means   gives `layer_means`, below the last layer"""
         self.vector_ND = torch.as_tensor(vector_ND, device=device)
         self.means = means
 
@@ -100,12 +100,12 @@ class LiveVectors:
     def __call__(self, index_B: np.ndarray) -> torch.Tensor:
         return self.once_each(index_B, self.encode)
 
-    def after_blocks(self, index_B: np.ndarray, numbers: Sequence[int]) -> torch.Tensor:
-        """Vectors (B, K, D) of the output of K blocks by number, from 1, in the same pass as those of `__call__`."""
-        return self.once_each(index_B, partial(self.encode_blocks, numbers))
+    def after_layers(self, index_B: np.ndarray, numbers: Sequence[int]) -> torch.Tensor:
+        """Vectors (B, K, D) of the output of K layers by number, from 1, in the same pass as those of `__call__`."""
+        return self.once_each(index_B, partial(self.encode_layers, numbers))
 
-    def encode_blocks(self, numbers: Sequence[int], index_G: np.ndarray) -> torch.Tensor:
-        return self.encoder.after_blocks([self.rows[i] for i in index_G], numbers)
+    def encode_layers(self, numbers: Sequence[int], index_G: np.ndarray) -> torch.Tensor:
+        return self.encoder.after_layers([self.rows[i] for i in index_G], numbers)
 
     def once_each(self, index_B: np.ndarray, encode: Encode) -> torch.Tensor:
         unique, back_B = np.unique(index_B, return_inverse=True)
@@ -165,8 +165,8 @@ class LiveVectors:
         return {"tokens": int(length_U.sum()), "padding_share": 1 - float(length_U.sum()) / places}
 
 
-class LastBlocksVectors(LiveVectors):
-    """The last blocks of the encoder, on kept activations of the frozen ones below."""
+class LastLayersVectors(LiveVectors):
+    """The last layers of the encoder, on saved activations of the frozen ones below."""
 
     def __init__(
         self,
@@ -182,16 +182,16 @@ class LastBlocksVectors(LiveVectors):
         self.last = last
         self.take(encoder)
         folder = vector_cache.cache_folder() / "activations"
-        self.activations = blocks.Activations(
+        self.activations = layers.Activations(
             encoder, rows, last, batch_tokens=batch_tokens, precision=precision, folder=folder
         )
 
     def take(self, encoder: Encoder) -> None:
-        """Train the last blocks of this encoder."""
-        blocks.freeze_below(encoder, self.last)
-        self.upper = blocks.part(encoder, slice(-self.last, None), embeddings=False)
+        """Train the last layers of this encoder."""
+        layers.freeze_below(encoder, self.last)
+        self.upper = layers.part(encoder, slice(-self.last, None), embeddings=False)
 
-    def of(self, encoder: Encoder) -> "LastBlocksVectors":
+    def of(self, encoder: Encoder) -> "LastLayersVectors":
         other = copy.copy(self)
         other.encoder = encoder
         other.take(encoder)
@@ -202,7 +202,7 @@ class LastBlocksVectors(LiveVectors):
 
     def encode(self, index_G: np.ndarray) -> torch.Tensor:
         layout = Layout(self.lengths[index_G].tolist(), self.encoder.device)
-        return blocks.through(self.upper, self.activations.packed(index_G).to(self.encoder.device), layout)
+        return layers.through(self.upper, self.activations.packed(index_G).to(self.encoder.device), layout)
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         groups = list(length_batches(self.lengths[index_B].tolist(), self.batch_tokens))

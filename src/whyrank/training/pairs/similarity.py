@@ -49,7 +49,7 @@ class SimilarityObjective(TaskObjective):
         )
         super().__init__(system, vectors, options, batches)
         self.options = options
-        self.blocks = espresso_blocks(system, options) if options.espresso.dims else []
+        self.layer_numbers = espresso_layers(system, options) if options.espresso.dims else []
 
     def compute(self) -> Step:
         batch = next(self.batches)
@@ -97,17 +97,17 @@ class SimilarityObjective(TaskObjective):
         return self.losses(name, columns | vectors)
 
     def layers(self, texts: np.ndarray) -> list[torch.Tensor]:
-        """Vectors (N, D) of the texts as the system gives them, and before them those of the blocks of `espresso`."""
-        if self.blocks:
-            assert isinstance(self.vectors, LiveVectors), "blocks have an output where the whole encoder is run"
-            of_blocks = sent_by(self.options, self.vectors.after_blocks(texts, self.blocks)).unbind(1)
-            return [self.system.of_task(self.name, vector_ND) for vector_ND in of_blocks]
+        """Vectors (N, D) of the texts as the system gives them, and before them those of the layers of `espresso`."""
+        if self.layer_numbers:
+            assert isinstance(self.vectors, LiveVectors), "layers have an output where the whole encoder is run"
+            of_layers = sent_by(self.options, self.vectors.after_layers(texts, self.layer_numbers)).unbind(1)
+            return [self.system.of_task(self.name, vector_ND) for vector_ND in of_layers]
         return [self.system.of_task(self.name, self.encoded(texts))]
 
     def over_cuts(self, loss: VectorLoss, sides: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
         """The loss of the last layer; of cuts and of the other layers, too, as the parameters say."""
         if self.options.espresso.dims:
-            return espresso(loss, sides, self.options.espresso.dims, align_weight=0.0, numbers=self.blocks)
+            return espresso(loss, sides, self.options.espresso.dims, align_weight=0.0, numbers=self.layer_numbers)
         if self.options.matryoshka.dims:
             loss = matryoshka(loss, self.options.matryoshka.dims, self.options.matryoshka.weights)
         return loss(*sides[-1])
@@ -119,7 +119,7 @@ class SimilarityObjective(TaskObjective):
         def nothing(*vectors: torch.Tensor) -> torch.Tensor:
             return vectors[0].new_zeros(())
 
-        return espresso(nothing, sides, options.dims, align_weight=options.align_weight, numbers=self.blocks)
+        return espresso(nothing, sides, options.dims, align_weight=options.align_weight, numbers=self.layer_numbers)
 
 
 def opposed(first_BD: torch.Tensor, second_BD: torch.Tensor, is_positive_B: np.ndarray) -> dict[str, float]:
@@ -131,8 +131,8 @@ def opposed(first_BD: torch.Tensor, second_BD: torch.Tensor, is_positive_B: np.n
     return {"similarity_opposed_positives": float(is_opposed_B[is_positive_B].mean())}
 
 
-def espresso_blocks(system: System, options: SimilarityOptions) -> list[int]:
-    """Numbers of the blocks whose vectors the losses see, ascending; the last one is always among them."""
+def espresso_layers(system: System, options: SimilarityOptions) -> list[int]:
+    """Numbers of the layers whose vectors the losses see, ascending; the last one is always among them."""
     last = system.encoder.transformer.config.num_hidden_layers
     asked = range(1, last) if options.espresso.layers == "all" else options.espresso.layers
     return sorted({*asked, last})

@@ -36,10 +36,10 @@ def check_espresso(system: System, options: FinetuneRank, width: int) -> None:
             f"params.yaml: `{key}` needs an encoder of the BERT family, not "
             f"{type(system.encoder.transformer).__name__}; set its `dims: []`"
         )
-    blocks = system.encoder.transformer.config.num_hidden_layers
+    layers = system.encoder.transformer.config.num_hidden_layers
     for number in espresso.layers if espresso.layers != "all" else ():
-        if not 1 <= number <= blocks:
-            raise UserError(f"params.yaml: `{key}.layers` has {number}; this encoder has the layers 1 to {blocks}")
+        if not 1 <= number <= layers:
+            raise UserError(f"params.yaml: `{key}.layers` has {number}; this encoder has the layers 1 to {layers}")
     if any(isinstance(head, heads.MlpHead) for head in system.head_of(SimilarityObjective.name)):
         raise UserError(
             f"params.yaml: `{key}` does not go with an mlp head, whose BatchNorm would learn the statistics of every "

@@ -47,10 +47,10 @@ def espresso(
         P_i = X_i U S,  U S V^T = svd(softmax(X_i^T X_i / sqrt D)),  align = mse + KL over the features
 
     layers         layers[i - 1] holds the vectors of layer i, those the loss takes, each (B, D) float32; the last
-                   layer at the end. Without the output of the embeddings: i is the number of transformer blocks run.
+                   layer at the end. Without the output of the embeddings: i is the number of transformer layers run.
     dims           1 <= k < D
     align_weight   0 leaves the compression out
-    numbers        i of each layer, where not every block is among them; 1, 2, 3, … without
+    numbers        i of each layer, where not every layer is among them; 1, 2, 3, … without
     Chance and perfect: the loss's own, in the same weights, plus the alignment's, which is 0 at X[:k] = P[:k].
     No gradient goes through P. Li et al. 2024, arXiv:2402.14776, in the form of its authors' package angle_emb, but:
     the decomposition is whole, not randomised, so that the same batch gives the same loss; each feature of P has the

@@ -17,9 +17,9 @@ from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import History
 from whyrank.training.engine.trained import Trained, checkpoints_of
 from whyrank.training.engine.vectors import Vectors
-from whyrank.training.ratings import pseudo_labels
 from whyrank.training.ratings import tables as rating_tables
 from whyrank.training.ratings.objective import RatingsObjective
+from whyrank.training.ratings.rows import with_pseudo_labels, without_labels
 from whyrank.training.ratings.tables import RatingTables, concatenate_folds
 from whyrank.training.task import Job
 
@@ -98,7 +98,7 @@ def train(
     for done in range(first, rounds + 1):
         one = job.train(
             start_of(job),
-            prepared if label_RT is None else pseudo_labels.label(prepared, label_RT),
+            prepared if label_RT is None else with_pseudo_labels(prepared, label_RT),
             *(job.options, job.encoder, job.seed, job.teacher),
             kept=vectors,
             what=f"{what}, pseudo-labels {done} of {rounds}: fine-tune" if done else f"{what}: fine-tune",
@@ -106,7 +106,7 @@ def train(
         )
         vectors, objective = one.vectors, ratings_of(one)
         if done < rounds:
-            label_RT = objective.predict(pseudo_labels.without_labels(prepared))
+            label_RT = objective.predict(without_labels(prepared))
             if processes.is_first():
                 labelled.save(done + 1, {"label_RT": torch.from_numpy(label_RT)})
                 one.checkpoints.remove()

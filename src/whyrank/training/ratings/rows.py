@@ -1,19 +1,26 @@
 """The rows that a ratings objective is trained on: texts, labels as they are trained, and how much each counts.
 
+Pseudo-labels are a model's predictions for rows without labels, to train on in the next round. The model of a fold has
+seen no label of that fold, so each fold trains again on those of its own model alone: labels of all folds' models would
+bring the held-out labels back.
+
 Shapes: R rows · T targets · V distinct values of a target
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from whyrank.core.options.ratings import PseudoLabels
 from whyrank.core.options.ratings import RatingsObjective as Options
 from whyrank.core.prepared import Prepared
-from whyrank.training.ratings import pseudo_labels
 
 # Enough training rows to see over- and underfitting; more would cost time and tell no more.
 TRAINING_RATINGS = 500
+# `use` of a row whose targets are predictions.
+PSEUDO = "pseudo"
 
 
 class RatingRows(NamedTuple):
@@ -26,13 +33,13 @@ class RatingRows(NamedTuple):
 
 def training_rows(prepared: Prepared, options: Options) -> RatingRows:
     """The labelled rows of all folds but the one held out, their labels smoothed, then the pseudo-labelled ones."""
-    rated, pseudo, targets = prepared.rated(held_out=False), pseudo_labels.rows(prepared), prepared.rating_targets
+    rated, pseudo, targets = prepared.rated(held_out=False), pseudo_labelled(prepared), prepared.rating_targets
     label_RT = rated[targets].to_numpy(dtype=float)
     guess_RT = pseudo[targets].to_numpy(dtype=float)
     # Half a row each way: a target that is 0 in all rows has sides, too.
     mean_T = (label_RT.sum(0) + 0.5) / (len(label_RT) + 1)
     rows = pd.concat([rated, pseudo])
-    weight_RT = [np.ones_like(label_RT), pseudo_labels.weight(guess_RT, options.pseudo_labels)]
+    weight_RT = [np.ones_like(label_RT), pseudo_weight(guess_RT, options.pseudo_labels)]
     return RatingRows(
         rows[["first", "second"]].to_numpy(dtype=np.int64, copy=True),
         np.concatenate([smoothed(label_RT, options.smoothing), guess_RT]).astype(np.float32),
@@ -48,7 +55,7 @@ def is_separate(prepared: Prepared) -> bool:
 
 
 def count(prepared: Prepared) -> int:
-    return len(prepared.rated(held_out=False)) + len(pseudo_labels.rows(prepared))
+    return len(prepared.rated(held_out=False)) + len(pseudo_labelled(prepared))
 
 
 def training_draw(prepared: Prepared, random: np.random.Generator) -> pd.DataFrame:
@@ -75,3 +82,25 @@ def smoothed_target(label_R: np.ndarray, share: float) -> np.ndarray:
     value_V, place_R = np.unique(label_R, return_inverse=True)
     window_3V = np.stack([np.append(np.nan, value_V[:-1]), value_V, np.append(value_V[1:], np.nan)])
     return ((1 - share) * value_V + share * np.nanmean(window_3V, axis=0))[place_R]
+
+
+def without_labels(prepared: Prepared) -> pd.DataFrame:
+    """Rows of ratings that can get pseudo-labels: those that no targets came with."""
+    return prepared.ratings[prepared.ratings["use"].isin(["test", "unlabelled"])]
+
+
+def pseudo_labelled(prepared: Prepared) -> pd.DataFrame:
+    return prepared.ratings[prepared.ratings["use"] == PSEUDO]
+
+
+def with_pseudo_labels(prepared: Prepared, prediction_RT: np.ndarray) -> Prepared:
+    """The same ratings, where rows `without_labels` have predictions as targets (Lee 2013, "Pseudo-Label")."""
+    unlabelled, ratings = without_labels(prepared), prepared.ratings.copy()
+    ratings.loc[unlabelled.index, prepared.rating_targets] = prediction_RT
+    ratings.loc[unlabelled.index, "use"] = PSEUDO
+    return replace(prepared, ratings=ratings)
+
+
+def pseudo_weight(prediction_RT: np.ndarray, options: PseudoLabels) -> np.ndarray:
+    """(R, T) |2 p - 1|, how sure a prediction is, times what a pseudo-labelled row counts beside a labelled one."""
+    return options.weight * np.abs(2 * prediction_RT - 1)

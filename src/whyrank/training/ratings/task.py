@@ -12,9 +12,9 @@ from whyrank.measure.metrics import correlation, ratings
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.system import System
 from whyrank.training.engine.vectors import Vectors
-from whyrank.training.ratings import folds, pseudo_labels
+from whyrank.training.ratings import folds
 from whyrank.training.ratings.objective import RatingsObjective
-from whyrank.training.ratings.rows import count, is_separate, training_draw
+from whyrank.training.ratings.rows import count, is_separate, pseudo_labelled, training_draw, without_labels
 from whyrank.training.task import Metrics, Task, TaskObjective
 
 SECTION = "finetune_rank.objectives.ratings"
@@ -32,7 +32,7 @@ def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
     check_encoders(prepared, options)
     check_layer_means(system.encoder, options)
     rounds = ratings.pseudo_labels.rounds
-    if rounds and not len(pseudo_labels.without_labels(prepared)) + len(pseudo_labels.rows(prepared)):
+    if rounds and not len(without_labels(prepared)) + len(pseudo_labelled(prepared)):
         raise UserError(
             f"params.yaml: `{SECTION}.pseudo_labels.rounds` is {rounds}, and there are no rows without labels; name "
             f"some in prepare.ratings.unlabelled, or -S {SECTION}.pseudo_labels.rounds=0"

@@ -25,27 +25,27 @@ from whyrank.model.encoder.packed import Layout
 
 
 class PassThrough(nn.Module):
-    """Stands in for the embeddings: what comes in as `inputs_embeds` is already the output of the blocks below."""
+    """Stands in for the embeddings: what comes in as `inputs_embeds` is already the output of the layers below."""
 
     def forward(self, inputs_embeds: torch.Tensor, **unused: object) -> torch.Tensor:
         return inputs_embeds
 
 
-def blocks(encoder: Encoder) -> nn.ModuleList:
-    """The transformer blocks, bottom to top; the BERT family keeps them in `encoder.layer`."""
+def layers_of(encoder: Encoder) -> nn.ModuleList:
+    """The transformer layers, bottom to top; the BERT family keeps them in `encoder.layer`."""
     layers = getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
     if not encoder.is_packed or not isinstance(layers, nn.ModuleList):
         raise UserError(
-            f"training the last blocks needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
+            f"training the last layers needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
             "set `train: head` or `train: all`"
         )
     return layers
 
 
 def keep(encoder: Encoder, count: int) -> None:
-    """Leave `count` blocks, evenly spread, and drop the others: of 12 with 4 the 2nd, 5th, 8th and 11th; 0: all.
+    """Keep `count` layers, evenly spread, and drop the others: of 12 with 4 the 2nd, 5th, 8th and 11th; 0: all.
 
-    A start for a smaller student (Sanh et al. 2019, arXiv:1910.01108, section 3, which keeps every other block).
+    A start for a smaller student (Sanh et al. 2019, arXiv:1910.01108, section 3, which keeps every other layer).
     """
     if count == 0:
         return
@@ -54,9 +54,9 @@ def keep(encoder: Encoder, count: int) -> None:
             f"params.yaml: `encoder.keep_layers` is {count}, which needs an encoder of the BERT family, not "
             f"{type(encoder.transformer).__name__}; use -S encoder.keep_layers=0"
         )
-    layers = blocks(encoder)
+    layers = layers_of(encoder)
     if not 1 <= count <= len(layers):
-        raise UserError(f"params.yaml: `encoder.keep_layers` is {count}, this encoder has {len(layers)} blocks; 0: all")
+        raise UserError(f"params.yaml: `encoder.keep_layers` is {count}, this encoder has {len(layers)} layers; 0: all")
     kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
     encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
     # A copy: encoders may share a configuration.
@@ -65,22 +65,22 @@ def keep(encoder: Encoder, count: int) -> None:
 
 
 def freeze_below(encoder: Encoder, last: int) -> None:
-    """Leave only the `last` blocks trainable."""
-    layers = blocks(encoder)
+    """Leave only the `last` layers trainable."""
+    layers = layers_of(encoder)
     if not 1 <= last <= len(layers):
-        raise UserError(f"params.yaml: `last_layers` is {last}, this encoder has {len(layers)} blocks")
+        raise UserError(f"params.yaml: `last_layers` is {last}, this encoder has {len(layers)} layers")
     encoder.requires_grad_(False)
-    for block in layers[-last:]:
-        block.requires_grad_(True)
+    for layer in layers[-last:]:
+        layer.requires_grad_(True)
 
 
 def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
-    """The same encoder with some of its blocks, sharing their weights; without embeddings, vectors go in for ids."""
+    """The same encoder with some of its layers, sharing their weights; without embeddings, vectors go in for ids."""
     whole, inner = encoder.transformer, encoder.transformer.get_submodule("encoder")
-    # What the memo holds is shared: copied are the two modules around the blocks, and what they hold beside modules.
+    # What the memo holds is shared: copied are the two modules around the layers, and what they hold beside modules.
     shared = [*(child for child in whole.children() if child is not inner), *inner.children(), whole.config]
     transformer = copy.deepcopy(whole, {id(one): one for one in shared})
-    transformer.get_submodule("encoder").layer = blocks(encoder)[chosen]
+    transformer.get_submodule("encoder").layer = layers_of(encoder)[chosen]
     if not embeddings:
         transformer.embeddings = PassThrough()
     return Encoder(transformer, encoder.tokenizer, encoder.pooling)
@@ -89,16 +89,16 @@ def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
 def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
     """Vectors (B, D) float32 of texts whose activations go into a part without embeddings."""
     if upper.pooling == "cls":
-        *below, last = blocks(upper)
-        for block in below:
-            token_TD = block(token_TD[None], layout=layout)[0]
+        *below, last = layers_of(upper)
+        for layer in below:
+            token_TD = layer(token_TD[None], layout=layout)[0]
         return pooling.first_token_layer(last, token_TD, layout).float()
     output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
     return upper.pool(output.last_hidden_state[0], layout)
 
 
 class Activations:
-    """The output of the frozen blocks for every text, computed once.
+    """The output of the frozen layers for every text, computed once.
 
     T x D float32 in memory: 1.5 kB a token at D = 384.
     """
@@ -121,13 +121,13 @@ class Activations:
 
 
 def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
-    """What the blocks of a part give for every token of all texts, (T, D) float32 in main memory."""
+    """What the layers of a part give for every token of all texts, (T, D) float32 in main memory."""
     lengths = [len(row) for row in rows]
     token_TD = torch.zeros((sum(lengths), lower.width))
     of_text = token_TD.split(lengths)
     batches = list(length_batches(lengths, batch_tokens))[processes.number() :: processes.count()]
     with torch.no_grad(), lower.autocast(precision):
-        for index_B in progress(batches, total=len(batches), what="encode frozen blocks"):
+        for index_B in progress(batches, total=len(batches), what="encode frozen layers"):
             own = [rows[i] for i in index_B]
             layout = Layout([len(row) for row in own], lower.device)
             found_TD = lower.tokens(own, layout).float().cpu()
