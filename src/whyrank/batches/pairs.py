@@ -65,7 +65,8 @@ class PairBatches:
     def __next__(self) -> PairBatch:
         row_B = self.mixed(next(self.rows))
         draw_B = self.random.random(len(row_B))
-        negative_B = [self.opposite(int(first), draw) for first, draw in zip(self.first_P[row_B], draw_B, strict=True)]
+        found = [self.opposites.get(int(first), [-1]) for first in self.first_P[row_B]]
+        negative_B = [own[int(draw * len(own))] for own, draw in zip(found, draw_B, strict=True)]
         return PairBatch(self.first_P[row_B], self.second_P[row_B], self.label_P[row_B], np.array(negative_B))
 
     def mixed(self, row_B: np.ndarray) -> np.ndarray:
@@ -75,10 +76,6 @@ class PairBatches:
             return row_B
         others = np.flatnonzero(self.label_P != label_B[0])
         return np.append(row_B[:-1], self.random.choice(others))
-
-    def opposite(self, first: int, draw: float) -> int:
-        found = self.opposites.get(first)
-        return -1 if found is None else found[int(draw * len(found))]
 
     def skip(self, batches: int) -> None:
         for _ in range(batches):

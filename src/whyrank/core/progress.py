@@ -30,10 +30,8 @@ def progress(items: Iterable[T], *, total: int, what: str, done: int = 0, note: 
     """
     if not processes.is_first():
         yield from items
-    elif sys.stderr.isatty():
-        yield from bar(items, total, what, done, note or Note())
     else:
-        yield from lines(items, total, what, done, note or Note())
+        yield from (bar if sys.stderr.isatty() else lines)(items, total, what, done, note or Note())
 
 
 def bar(items: Iterable[T], total: int, what: str, done: int, note: Note) -> Iterator[T]:

@@ -27,7 +27,11 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     longest = tasks.options.pair_tokens
     predicted = {name: pairs.predict(model, part, options, longest=longest) for name, part in tasks.pairs.items()}
     is_tuned = system.role == "tuned" and system.pooling == "auto"
-    rated = ratings.of_system(model, tasks.texts, options, source if is_tuned else None)
+    rated = (
+        ratings.tuned(tasks.texts, source / ratings.OUT_OF_FOLD)
+        if is_tuned
+        else ratings.frozen(model, tasks.texts, options)
+    )
     geometry = representation.describe(vectors, tasks.texts, run.top, tasks.seed)
     geometry["score_kind_cosine"] = int(model.score == "cosine")
     return Scored(run, pairs.judge(tasks.pairs, predicted), rated, geometry, vectors)

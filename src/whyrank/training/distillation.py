@@ -86,14 +86,7 @@ def vectors(
     of, texts = teacher.system, prepared.texts.table["text"].tolist()[: len(prepared.training_token_ids)]
     rows = of.encoder.tokenise(texts, teacher.longest)
     answers = len(prepared.texts.of("answer"))
-    vector_ND = vector_cache.encode(
-        of.encoder,
-        rows,
-        batch_tokens=encoder.batch_tokens,
-        precision=encoder.precision,
-        folder=vector_cache.cache_folder(),
-    )
-    encoded_ND = torch.as_tensor(vector_ND, device=of.encoder.device)
+    encoded_ND = vector_cache.encoded(of.encoder, rows, encoder)
     with torch.no_grad():
         sides = [of.answer_head(encoded_ND[:answers]), of.query_head(encoded_ND[answers:])]
         return of.normalise(torch.cat(sides))

@@ -83,7 +83,7 @@ def test_words_find_what_words_decide(joint):
 
 
 def test_a_frozen_encoder_is_recorded_in_both_layouts(make_encoder, texts):
-    found = ratings.of_system(system.untrained(make_encoder()), texts, ENCODER, None)
+    found = ratings.frozen(system.untrained(make_encoder()), texts, ENCODER)
     table, layouts = found.tables["ratings.parquet"], found.tables["ratings_layouts.parquet"]
     check_labels(table, texts)
     assert layouts.columns.tolist() == [*COLUMNS, "layout"]
@@ -186,7 +186,7 @@ def trained(joint, tmp_path):
 
 
 def test_of_a_trained_system_its_own_predictions_are_taken(joint, trained):
-    found, words = ratings.of_system(None, joint, ENCODER, trained), ratings.lexical(joint)
+    found, words = ratings.tuned(joint, trained / ratings.OUT_OF_FOLD), ratings.lexical(joint)
     table = found.tables["ratings.parquet"]
     check_labels(table, joint)
     assert list(found.tables) == ["ratings.parquet"] and table.columns.tolist() == [*COLUMNS, "snapped"]
@@ -198,13 +198,12 @@ def test_a_trained_system_that_left_a_row_out_is_caught(joint, trained):
     table = io.read_table(trained / ratings.OUT_OF_FOLD)
     io.write_table(trained / ratings.OUT_OF_FOLD, table.iloc[1:])
     with pytest.raises(AssertionError, match="without a prediction"):
-        ratings.of_system(None, joint, ENCODER, trained)
+        ratings.tuned(joint, trained / ratings.OUT_OF_FOLD)
 
 
 def test_without_rated_rows_nothing_is_done(topics, tmp_path):
     assert ratings.lexical(topics) == ({}, {})
-    for trained in (None, tmp_path):
-        assert ratings.of_system(None, topics, ENCODER, trained) == ({}, {})
+    assert ratings.frozen(None, topics, ENCODER) == ratings.tuned(topics, tmp_path / ratings.OUT_OF_FOLD) == ({}, {})
 
 
 def test_the_metrics_are_those_of_the_table():

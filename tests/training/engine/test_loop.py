@@ -14,9 +14,9 @@ from whyrank.core.options.objectives import Tasks as Options
 from whyrank.core.options.params import EarlyStopping, Lora, Optimisation
 from whyrank.model.heads import heads
 from whyrank.training.engine import live, loop, optimiser
-from whyrank.training.engine.loop import Weighted, training_mode
+from whyrank.training.engine.loop import Weighted
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.optimiser import factor, parameter_groups
+from whyrank.training.engine.optimiser import factor, parameter_groups, training_mode
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, due_steps
 

@@ -79,7 +79,7 @@ class Encoder(nn.Module):
 
     @property
     def width(self) -> int:
-        """D, the number of features of a vector."""
+        """D."""
         return int(self.transformer.config.hidden_size)
 
     @property
@@ -218,12 +218,10 @@ class Encoder(nn.Module):
 def write_pooling(folder: Path, pooling: str, width: int, longest: int) -> None:
     """What sentence-transformers needs besides the files of transformers; `export` writes which modules follow."""
     (folder / POOLING_FILE).parent.mkdir(exist_ok=True)
-    (folder / POOLING_FILE).write_text(
-        json.dumps({"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}, indent=2) + "\n"
-    )
-    (folder / "sentence_bert_config.json").write_text(
-        json.dumps({"max_seq_length": longest, "do_lower_case": False}, indent=2) + "\n"
-    )
+    own = {"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}
+    library = {"max_seq_length": longest, "do_lower_case": False}
+    for file, content in ((POOLING_FILE, own), ("sentence_bert_config.json", library)):
+        (folder / file).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def copy_weights(source: Path, target: Path) -> None:

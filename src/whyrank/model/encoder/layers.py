@@ -1,4 +1,4 @@
-"""An encoder cut in two: the frozen layers below, whose output can be kept, and the last layers, which are trained.
+"""An encoder cut in two: the frozen layers below, whose output can be saved, and the last layers, which are trained.
 
 Or low-rank updates of its attention in place of its own weights (Hu et al. 2021, arXiv:2106.09685).
 
@@ -137,9 +137,6 @@ def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, prec
     return token_TD
 
 
-ADAPTED = ["query", "key", "value"]
-
-
 def add_lora(encoder: Encoder, options: Lora) -> None:
     """Freeze the encoder and put trainable low-rank updates beside its attention; rank 0 leaves it as it is."""
     if options.rank == 0:
@@ -149,7 +146,7 @@ def add_lora(encoder: Encoder, options: Lora) -> None:
     import peft
 
     config = peft.LoraConfig(
-        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=ADAPTED
+        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=["query", "key", "value"]
     )
     peft.inject_adapter_in_model(config, encoder.transformer)
 

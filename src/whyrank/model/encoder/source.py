@@ -35,21 +35,18 @@ def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
     WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
     """
-    encoder = whole(options, texts)
-    layers.keep(encoder, options.keep_layers)
-    return encoder
-
-
-def whole(options: EncoderParams, texts: Iterable[str]) -> Encoder:
     if options.source == "scratch":
         pooling = "mean" if options.pooling == "auto" else options.pooling
-        return scratch(texts, pooling=pooling, attention_dropout=options.attention_dropout)
-    return load(
-        embedded_folder() if options.source == "embedded" else options.source,
-        pooling=options.pooling,
-        attention_dropout=options.attention_dropout,
-        trust_remote_code=options.trust_remote_code and options.source != "embedded",
-    )
+        encoder = scratch(texts, pooling=pooling, attention_dropout=options.attention_dropout)
+    else:
+        encoder = load(
+            embedded_folder() if options.source == "embedded" else options.source,
+            pooling=options.pooling,
+            attention_dropout=options.attention_dropout,
+            trust_remote_code=options.trust_remote_code and options.source != "embedded",
+        )
+    layers.keep(encoder, options.keep_layers)
+    return encoder
 
 
 def load(

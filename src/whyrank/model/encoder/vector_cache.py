@@ -1,4 +1,4 @@
-"""What a frozen encoder gives, kept between stages and trainings: vectors of texts, activations of frozen layers.
+"""What a frozen encoder gives, saved between stages and trainings: vectors of texts, activations of frozen layers.
 
 A file is named by the hash of all that determines its content, so it can never be stale and may be deleted at any time.
 Activations are mapped into memory, so that trainings side by side share them.
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -17,10 +18,13 @@ import torch
 import transformers
 
 from whyrank.core import io, processes
+from whyrank.core.options import params
 from whyrank.core.runtime import product_dtype
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 
 KEPT_FILES = 24
+# Of all files of activations: three times 1,200,000 tokens of 384 features.
+KEPT_BYTES = 6 * 2**30
 
 
 def cache_folder() -> Path:
@@ -48,17 +52,15 @@ def encode(
     return vector_ND
 
 
-def remember(
-    vector_ND: np.ndarray,
-    encoder: Encoder,
-    rows: Sequence[TokenIds],
-    *,
-    batch_tokens: int,
-    precision: str,
-    folder: Path,
-) -> None:
-    """Leave for `encode` what it would compute; the caller has it already."""
-    write(folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy", vector_ND)
+def encoded(encoder: Encoder, rows: Sequence[TokenIds], options: params.Encoder) -> torch.Tensor:
+    """`encode` as the options say, into the cache of this machine: (N, D) float32 on the encoder's device."""
+    limits: dict[str, Any] = {"batch_tokens": options.batch_tokens, "precision": options.precision}
+    return torch.as_tensor(encode(encoder, rows, **limits, folder=cache_folder()), device=encoder.device)
+
+
+def remember(vector_ND: np.ndarray, encoder: Encoder, rows: Sequence[TokenIds], *, folder: Path, **limits: Any) -> None:
+    """Save for `encode` with these `limits` what the caller has computed already."""
+    write(folder / f"{fingerprint(encoder, rows, **limits)}.npy", vector_ND)
 
 
 def write(file: Path, vector_ND: np.ndarray) -> None:
@@ -88,10 +90,6 @@ def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, p
         digest.update(np.ascontiguousarray(row, dtype=np.int64).data)
         digest.update(b"|")
     return digest.hexdigest()
-
-
-# Of all files together: three times 1,200,000 tokens of 384 features.
-KEPT_BYTES = 6 * 2**30
 
 
 def kept(file: Path, compute: Callable[[], torch.Tensor]) -> torch.Tensor:

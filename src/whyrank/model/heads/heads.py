@@ -30,7 +30,7 @@ class ExpertsHead(nn.Module):
         self.width, self.experts, self.hidden, self.output = width, experts, hidden, width
         self.dropout, self.top = dropout, top
         self.gate = nn.Linear(width, experts)
-        self.layers = nn.ModuleList(_expert(width, hidden, dropout) for _ in range(experts))
+        self.layers = nn.ModuleList(residual_layers(width, hidden, dropout) for _ in range(experts))
         # (B, E) of the last call in training, before any is set to 0: what `load_balancing` takes.
         self.gate_BE: torch.Tensor | None = None
 
@@ -48,7 +48,7 @@ class ExpertsHead(nn.Module):
         return self.__dict__ | {"gate_BE": None}
 
 
-def _expert(width: int, hidden: int, dropout: float) -> nn.Sequential:
+def residual_layers(width: int, hidden: int, dropout: float) -> nn.Sequential:
     last = nn.Linear(hidden, width)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
@@ -90,10 +90,7 @@ class ResidualHead(nn.Module):
     def __init__(self, width: int, hidden: int, output: int, dropout: float) -> None:
         super().__init__()
         self.width, self.hidden, self.output, self.dropout = width, hidden, width, dropout
-        last = nn.Linear(hidden, width)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), last)
+        self.layers = residual_layers(width, hidden, dropout)
 
     def forward(self, vector_BD: torch.Tensor) -> torch.Tensor:
         return vector_BD + self.layers(vector_BD)

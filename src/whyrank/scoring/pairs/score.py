@@ -71,15 +71,8 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     from whyrank.scoring.search import embed
 
     text_M = list(dict.fromkeys([*pairs["text1"], *pairs["text2"]]))
-    vector_MD = vector_cache.encode(
-        system.encoder,
-        system.encoder.tokenise(text_M, longest),
-        batch_tokens=encoder.batch_tokens,
-        precision=encoder.precision,
-        folder=vector_cache.cache_folder(),
-    )
+    encoded_MD = vector_cache.encoded(system.encoder, system.encoder.tokenise(text_M, longest), encoder)
     with torch.inference_mode():
-        encoded_MD = torch.as_tensor(vector_MD, device=system.encoder.device)
         projected_MD = system.of_task("similarity", encoded_MD).cpu().numpy()
     first_N, second_N = (pd.Index(text_M).get_indexer(pairs[name]) for name in ("text1", "text2"))
     product = embed.scorer(embed.Vectors(projected_MD, projected_MD), "cosine")

@@ -55,11 +55,6 @@ def lexical(texts: Prepared) -> Rated:
     return with_summary(by_ridge(texts, rows, kernel))
 
 
-def of_system(system: "System", texts: Prepared, encoder: Encoder, trained: Path | None) -> Rated:
-    """trained   folder of a system that was trained on ratings, with what its folds said; None: it was not"""
-    return frozen(system, texts, encoder) if trained is None else tuned(texts, trained / OUT_OF_FOLD)
-
-
 def frozen(system: "System", texts: Prepared, encoder: Encoder) -> Rated:
     """Ridge on the vectors of an encoder that never saw a label.
 
@@ -95,7 +90,8 @@ def vector_kernel(system: "System", rows: list[Row], encoder: Encoder) -> Kernel
 
 def by_ridge(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> pd.DataFrame:
     """A table of ratings, each row predicted from the other folds."""
-    return long_table(texts, rows, predicted(texts, rows, kernel))
+    label_NT = rows[texts.rating_targets].to_numpy(dtype=np.float64)
+    return long_table(texts, rows, out_of_fold(kernel, label_NT, rows["fold"].to_numpy(), rows["group"].to_numpy()))
 
 
 def tuned(texts: Prepared, file: Path) -> Rated:
@@ -122,11 +118,6 @@ def token_ids(texts: Prepared, rows: pd.DataFrame) -> list[Row]:
     ids = [np.asarray(text_L, dtype=np.int64) for text_L in texts.texts.table["input_ids"]]
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
     return [tuple(ids[number] for number in row if number >= 0) for row in numbers_N2]
-
-
-def predicted(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> Predicted:
-    label_NT = rows[texts.rating_targets].to_numpy(dtype=np.float64)
-    return out_of_fold(kernel, label_NT, rows["fold"].to_numpy(), rows["group"].to_numpy())
 
 
 def long_table(texts: Prepared, rows: pd.DataFrame, found: Predicted | None) -> pd.DataFrame:

@@ -32,15 +32,8 @@ def features(system: "System", rows: list[Row], encoder: Encoder) -> np.ndarray:
     from whyrank.model.encoder import vector_cache
 
     text_M = {text_L.tobytes(): text_L for row in rows for text_L in row}
-    vector_MD = vector_cache.encode(
-        system.encoder,
-        list(text_M.values()),
-        batch_tokens=encoder.batch_tokens,
-        precision=encoder.precision,
-        folder=vector_cache.cache_folder(),
-    )
+    encoded_MD = vector_cache.encoded(system.encoder, list(text_M.values()), encoder)
     with torch.inference_mode():
-        encoded_MD = torch.as_tensor(vector_MD, device=system.encoder.device)
         own_MD = system.features("ratings", encoded_MD).cpu().numpy()
     place = {text: number for number, text in enumerate(text_M)}
     return of_rows(own_MD, [[place[text_L.tobytes()] for text_L in row] for row in rows])

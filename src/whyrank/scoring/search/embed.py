@@ -29,18 +29,10 @@ class Vectors(NamedTuple):
 
 def embed(system: System, prepared: Prepared, encoder: params.Encoder) -> Vectors:
     """Every query and every answer of all splits."""
-    vector_MD = vector_cache.encode(
-        system.encoder,
-        prepared.token_ids,
-        batch_tokens=encoder.batch_tokens,
-        precision=encoder.precision,
-        folder=vector_cache.cache_folder(),
-    )
+    vector_MD = vector_cache.encoded(system.encoder, prepared.token_ids, encoder)
     answers = len(prepared.answers)
-    device = next(system.encoder.parameters()).device
     with torch.inference_mode():
-        query_ND = system.queries(torch.as_tensor(vector_MD[answers:], device=device))
-        answer_AD = system.answers(torch.as_tensor(vector_MD[:answers], device=device))
+        query_ND, answer_AD = system.queries(vector_MD[answers:]), system.answers(vector_MD[:answers])
     return Vectors(query_ND.cpu().numpy(), answer_AD.cpu().numpy())
 
 

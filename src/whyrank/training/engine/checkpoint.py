@@ -28,8 +28,7 @@ SECONDS_BETWEEN = 60.0
 SECONDS_BETWEEN_HISTORIES = 10.0
 DIGEST_BYTES = 32
 HISTORY = "history.csv"
-# What nobody has gone on with for a month is litter.
-LITTER_SECONDS = 30 * 24 * 3600.0
+LITTER_SECONDS = 30 * 24 * 3600.0  # a month
 
 
 class Saved(NamedTuple):
@@ -38,11 +37,7 @@ class Saved(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one run.
-
-    folder    of this run alone; made with the first checkpoint, removed by `remove`
-    seconds   between two checkpoints
-    """
+    """The checkpoints of one run, in a folder of its own; `seconds` between two of them."""
 
     def __init__(self, folder: Path, seconds: float = SECONDS_BETWEEN) -> None:
         self.folder = folder
@@ -79,28 +74,25 @@ class Checkpoints:
         return None
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        """Now and then the history so far, for whoever looks at a run that goes on or was killed."""
+        """Write the history so far every few seconds, for a reader of a run that goes on or was killed."""
         if time.monotonic() - self.written < SECONDS_BETWEEN_HISTORIES:
             return
         io.write_table(self.folder / HISTORY, pd.DataFrame(rows))
         self.written = time.monotonic()
 
     def remove(self) -> None:
-        """The run has ended well. Also drops the folders of runs that nobody went on with for a month."""
+        """Remove the run's folder, and those of runs that nobody resumed for a month."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for other, stat in io.newest_first(self.folder.parent).items():
             if time.time() - stat.st_mtime > LITTER_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _files(self) -> list[Path]:
-        """Oldest first."""
         return sorted(self.folder.glob("step-*.checkpoint"))
 
 
 class Interruption:
-    """signal   the number of the signal that came; 0 while none has"""
-
-    signal = 0
+    signal = 0  # the number of the signal that came
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""As much of an encoder as a training needs: what stands still is computed once, the rest whenever it is asked for."""
+"""As much of an encoder as a training needs: frozen parts are computed once, the rest whenever it is asked for."""
 
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from whyrank.core import processes
 from whyrank.core.options import params
@@ -23,7 +24,7 @@ def vectors_for(
 ) -> Vectors:
     """A table of all texts when the encoder is frozen, else as much of the encoder as is trained.
 
-    kept   of another training from the same encoder: what it computed once is not computed again
+    kept   the vectors of another training from the same encoder, whose frozen parts are not computed again
     """
     ranking, rows = prepared.token_ids, prepared.training_token_ids
     limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
@@ -43,12 +44,10 @@ def vectors_for(
     if kept is not None:
         return kept
     # Apart, as pretraining and evaluation ask for the ranking texts alone.
-    parts = [ranking, rows[len(ranking) :]]
-    vectors = [
-        vector_cache.encode(result.encoder, part, **limits, folder=vector_cache.cache_folder()) for part in parts
-    ]
-    means = partial(means_below, result.encoder, rows, 1, **limits)
-    return FrozenVectors(np.concatenate(vectors), result.encoder.device, means)
+    parts = [vector_cache.encoded(result.encoder, part, encoder) for part in (ranking, rows[len(ranking) :])]
+    return FrozenVectors(
+        torch.cat(parts), result.encoder.device, partial(means_below, result.encoder, rows, 1, **limits)
+    )
 
 
 def finish(
@@ -60,11 +59,7 @@ def finish(
     *,
     remember: bool = True,
 ) -> None:
-    """Make the encoder what it will be on disk, and leave the vectors that evaluation will ask for.
-
-    On kept activations these cost no more than the last layers.
-    remember   False: nobody will ask for them
-    """
+    """Make the encoder what it will be on disk; with `remember`, save the vectors that evaluation will ask for."""
     if isinstance(vectors, ShardedVectors):
         vectors.gather()
     if options.gradient_checkpointing:

@@ -15,10 +15,7 @@ FOLDER = "WHYRANK_DVCLIVE"
 
 
 class Live:
-    """Passes rows on to `<folder>/<stage of DVC, else what>`; does nothing where the variable is not set.
-
-    what   `part: work` for one of several trainings of a stage, each of which gets a folder below that one
-    """
+    """Passes rows on to `<folder>/<stage of DVC, else work>/<part>` of `what`, `part: work`; nothing without FOLDER."""
 
     def __init__(self, what: str) -> None:
         self.live: Any = None
@@ -41,7 +38,6 @@ class Live:
         )
 
     def __call__(self, step: int, row: Mapping[str, float]) -> None:
-        """Columns of one row, drawn over `step`."""
         if self.live:
             self.live.step = step
             for name, value in row.items():

@@ -18,8 +18,8 @@ from whyrank.core.runtime import product_dtype, seed_step
 from whyrank.training.engine import gradients, sharding
 from whyrank.training.engine.checkpoint import Checkpoints, interruption
 from whyrank.training.engine.live import Live
-from whyrank.training.engine.objective import Objective, Step, merged
-from whyrank.training.engine.optimiser import Movement, Optimiser, unfreeze
+from whyrank.training.engine.objective import Objective, Step, merged, not_finite
+from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
 from whyrank.training.engine.speed import Speed
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, changing
@@ -57,7 +57,7 @@ def fit(
     trained       holds every module whose weights change; the encoder is its child `encoder`, if it is among them
     steps         updates; 0 trains nothing
     watch         evaluates on the dev set, and says when to stop; its best weights are left in `trained`
-    checkpoints   where the state is kept now and then; a whole one that is there is gone on from, to the same bytes
+    checkpoints   where the state is saved from time to time; resumes from the newest whole one, to the same bytes
     precision     fp16 scales the loss, so that small gradients do not vanish
     tasks         which objectives a batch takes and how they are weighed; without it all, by their weights
     Leaves everything in evaluation mode. Raises UserError, naming the step, when a loss or a gradient is not finite or
@@ -71,7 +71,7 @@ def fit(
         for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
             loop.step(step)
             ended = loop.evaluate(step)
-            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due())
+            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due)
             loop.keep(now=bool(signal or is_due))
             if signal:
                 raise SystemExit(128 + signal)
@@ -81,8 +81,6 @@ def fit(
 
 
 class Loop:
-    """One training: what `fit` is given, how far it is, and what it has recorded."""
-
     def __init__(
         self,
         trained: nn.Module,
@@ -112,7 +110,7 @@ class Loop:
         self.live = Live(what)
 
     def resume(self) -> None:
-        """Take up the newest whole checkpoint; without one, evaluate on the dev set before the first step."""
+        """Load the newest whole checkpoint; without one, evaluate on the dev set before the first step."""
         saved = self.checkpoints.latest() if self.checkpoints else None
         if saved is None:
             self.evaluate(0)
@@ -205,19 +203,19 @@ class Loop:
         return norm
 
     def evaluate(self, step: int) -> bool:
-        """True when the dev set says that training is at its end."""
+        """Whether the dev set says that training is over."""
         if not self.watch or not self.watch.is_due(step):
             return False
         is_over = self.watch.evaluate(step)
         self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
         return is_over
 
+    @property
     def is_checkpoint_due(self) -> bool:
-        """By the clock of the first process, which writes them."""
         return bool(self.checkpoints and processes.is_first() and self.checkpoints.is_due())
 
     def keep(self, *, now: bool) -> None:
-        """The history now and then, and the state if all processes say `now`: each may hold a part of it."""
+        """Save the history, and with `now`, which all processes say, the state: each may hold a part of it."""
         if not self.checkpoints:
             return
         is_first = processes.is_first()
@@ -235,36 +233,13 @@ class Loop:
         best_step = self.watch.restore() if self.watch else self.done
         self.trained.eval()
         steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])
-        self.report_speed(steps)
-        evaluations = pd.DataFrame(self.watch.rows if self.watch else [])
-        return History(steps, evaluations, best_step, self.speed.table())
-
-    def report_speed(self, steps: pd.DataFrame) -> None:
         padding = float(steps["padding_share"].mean()) if "padding_share" in steps else 0.0
         reached = self.speed.summary(self.trained, padding, product_dtype(self.precision))
         if reached and processes.is_first():
             print(f"{self.what}: {reached}", file=sys.stderr)
-
-
-def not_finite(results: Mapping[str, Step]) -> str:
-    """Which term is not a number, and of which texts."""
-    name, result = next(((n, r) for n, r in results.items() if not torch.isfinite(r.loss)), next(iter(results.items())))
-    texts = ", ".join(str(text) for text in result.texts[:5])
-    return f"loss {result.loss.item()} of `{name}` is not finite (texts {texts} … of {len(result.texts)})"
+        evaluations = pd.DataFrame(self.watch.rows if self.watch else [])
+        return History(steps, evaluations, best_step, self.speed.table())
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def training_mode(trained: nn.Module) -> None:
-    """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
-    trained.train()
-    has, learns = set(), set()  # names of the modules with a parameter in them, and with one that learns
-    for name, parameter in trained.named_parameters(remove_duplicate=False):
-        above = {name[:at] for at, letter in enumerate(name) if letter == "."} | {""}
-        has |= above
-        if parameter.requires_grad:
-            learns |= above
-    for name in has - learns:
-        trained.get_submodule(name).eval()

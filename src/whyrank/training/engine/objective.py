@@ -58,7 +58,7 @@ class Objective(ABC):
         return step._replace(loss=total, record=step.record | record)
 
     def skip(self, batches: int) -> None:
-        """Go past batches that an interrupted run has had."""
+        """Skip batches that an interrupted run has had."""
         for _ in range(batches):
             next(self.batches)
 
@@ -85,7 +85,7 @@ def merged(records: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def balancing(heads: nn.Module, options: Head) -> dict[str, Term]:
-    """The term that makes the mixtures among some heads use all their experts; none without weight or mixtures."""
+    """The term that makes the mixtures among the heads use all their experts; none without weight or mixtures."""
     mixtures = [head for head in heads.modules() if isinstance(head, ExpertsHead)]
     return {"balance": Term(options.balance, balance(mixtures))} if mixtures and options.balance > 0 else {}
 
@@ -101,3 +101,10 @@ def balance(mixtures: Sequence[ExpertsHead]) -> Callable[[Step], torch.Tensor]:
         return torch.stack([load_balancing(gate_BE) for gate_BE in gates]).mean() if gates else step.loss.new_zeros(())
 
     return of_step
+
+
+def not_finite(results: Mapping[str, Step]) -> str:
+    """Which term is not a number, and of which texts."""
+    name, result = next(((n, r) for n, r in results.items() if not torch.isfinite(r.loss)), next(iter(results.items())))
+    texts = ", ".join(str(text) for text in result.texts[:5])
+    return f"loss {result.loss.item()} of `{name}` is not finite (texts {texts} … of {len(result.texts)})"

@@ -174,7 +174,20 @@ class Movement:
 
 
 def part_of(name: str) -> str:
-    """Column of the history that a parameter's movement is counted in."""
+    """The column of the history."""
     if "encoder" not in name.split("."):
         return "moved_heads"
     return f"moved_block_{layer_of(name)}" if layer_of(name) >= 0 else "moved_embeddings"
+
+
+def training_mode(trained: nn.Module) -> None:
+    """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
+    trained.train()
+    has, learns = set(), set()  # names of the modules with a parameter in them, and with one that learns
+    for name, parameter in trained.named_parameters(remove_duplicate=False):
+        above = {name[:at] for at, letter in enumerate(name) if letter == "."} | {""}
+        has |= above
+        if parameter.requires_grad:
+            learns |= above
+    for name in has - learns:
+        trained.get_submodule(name).eval()

@@ -21,7 +21,6 @@ class Speed:
         self.rows: list[tuple[int, float, float, float]] = []
 
     def count(self, step: int, began: float, tokens: float) -> None:
-        """`began`: when the step did, by `time.monotonic`."""
         now = time.monotonic()
         self.rows.append((step, now - self.started, now - began, tokens))
 

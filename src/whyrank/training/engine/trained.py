@@ -107,7 +107,7 @@ def fingerprint(
 
 
 def pretraining_summary(history: History) -> dict[str, float]:
-    """Where pretraining ended, as means over its last steps; only `steps` when it was off."""
+    """Flat numbers for `dvc metrics`, as means over the last steps; only `steps` when pretraining was off."""
     steps = history.steps
     if steps.empty:
         return {"steps": 0}
@@ -123,7 +123,7 @@ def pretraining_summary(history: History) -> dict[str, float]:
 
 
 def finetuning_summary(history: History) -> dict[str, float]:
-    """How long it ran, and the dev metrics of the weights that were kept; undefined ones are left out."""
+    """Flat numbers for `dvc metrics`: steps, and the defined dev metrics of the best weights."""
     evaluations: pd.DataFrame = history.evaluations
     kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
     names = [str(name) for name in evaluations.columns if name != "step" and not math.isnan(kept[name])]

@@ -1,4 +1,4 @@
-"""Where an objective gets the vectors of its texts: looked up when the encoder is frozen, computed when it is trained.
+"""The vectors of an objective's texts: looked up when the encoder is frozen, computed when it is trained.
 
 Shapes: N texts of the set · B texts asked for · U texts of those, each once · D features
 """
@@ -34,7 +34,7 @@ class Vectors(Protocol):
         ...
 
     def of(self, encoder: Encoder) -> "Vectors":
-        """The same texts through a copy of the encoder; what stands still is shared."""
+        """The same texts through a copy of the encoder; frozen parts are shared."""
         ...
 
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
@@ -54,7 +54,10 @@ class FrozenVectors:
     """A table: each text was encoded once, before training."""
 
     def __init__(
-        self, vector_ND: np.ndarray, device: torch.device, means: Callable[[np.ndarray], torch.Tensor] | None = None
+        self,
+        vector_ND: np.ndarray | torch.Tensor,
+        device: torch.device,
+        means: Callable[[np.ndarray], torch.Tensor] | None = None,
     ) -> None:
         """means   gives `layer_means`, below the last layer"""
         self.vector_ND = torch.as_tensor(vector_ND, device=device)

@@ -1,4 +1,4 @@
-"""Evaluations on the dev set while training: keep the best weights, and say when patience is at its end."""
+"""Evaluations on the dev set while training: remember the best weights, and say when patience is at its end."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class DevWatch:
         return step in self.due
 
     def evaluate(self, step: int) -> bool:
-        """Record the dev metrics; True when the last `patience` evaluations brought nothing better."""
+        """Record the dev metrics; returns `is_over`."""
         self.trained.eval()
         with torch.no_grad():
             metrics = self.metrics()
@@ -67,7 +67,6 @@ class DevWatch:
         self.rows, self.best_row, self.best_state = state["rows"], state["best_row"], state["best_state"]
 
     def __str__(self) -> str:
-        """The latest evaluation, for the line of progress."""
         if not self.rows or not self.metric:
             return ""
         return f", dev {self.metric} {self.rows[-1].get(self.metric, math.nan):.3f}"

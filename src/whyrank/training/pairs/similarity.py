@@ -25,8 +25,6 @@ from whyrank.training.task import TaskObjective
 
 # Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
 OPPOSED = -0.5
-
-
 SECTION = "finetune_rank.objectives.similarity"
 
 
@@ -82,7 +80,6 @@ class SimilarityObjective(TaskObjective):
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), sides[-1])
 
     def columns(self, batch: PairBatch, device: torch.device) -> dict[str, Any]:
-        """What a loss may ask for beside the vectors."""
         tensors = {
             "label_B": batch.label_B,
             "group_first_B": batch.first_B,

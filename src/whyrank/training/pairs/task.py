@@ -16,7 +16,7 @@ from whyrank.training.pairs import classification
 from whyrank.training.pairs.classification import ClassificationObjective
 from whyrank.training.pairs.similarity import SECTION, SimilarityObjective
 from whyrank.training.ranking.layered_losses import check_dims
-from whyrank.training.task import Metrics, Task, TaskObjective
+from whyrank.training.task import Metrics, Task
 
 
 def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
@@ -80,13 +80,7 @@ class SimilarityWatch:
         return defined | ({"spearman_mean": sum(defined.values()) / len(defined)} if defined else {})
 
 
-def watch(
-    prepared: Prepared,
-    system: System,
-    vectors: Vectors,
-    objective: TaskObjective | None,
-    random: np.random.Generator,
-) -> Metrics | None:
+def watch(prepared: Prepared, system: System, vectors: Vectors, *unused: object) -> Metrics | None:
     found = SimilarityWatch(prepared, system, vectors)
     return found if len(found.pairs) else None
 

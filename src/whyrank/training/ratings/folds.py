@@ -12,7 +12,6 @@ import torch
 
 from whyrank.core import processes, runtime
 from whyrank.core.errors import UserError
-from whyrank.model import system
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import History
 from whyrank.training.engine.trained import Trained, checkpoints_of
@@ -54,7 +53,6 @@ def train_each(job: Job) -> Trained:
 
 
 def finished_folder(job: Job) -> Path:
-    """Of this very run, by all that determines it."""
     weights = None
     if job.teacher is not None:
         parts = [value.flatten().float() for value in job.teacher.system.state_dict().values()]
@@ -63,14 +61,15 @@ def finished_folder(job: Job) -> Path:
 
 
 def trained(job: Job, folder: Path, numbers: list[int]) -> Iterator[Fold]:
-    """One after the other, but for those that an earlier run has finished."""
+    """Train one fold after the other; those that an earlier run finished are read."""
     vectors: Vectors | None = None
     for place, number in enumerate(numbers):
         what = f"fold {place + 1} of {len(numbers)}"
         finished = Checkpoints(folder / f"fold-{number}")
         saved = finished.latest()
         if saved is not None:
-            report(f"{what}: finished before")
+            if processes.is_first():
+                print(f"{what}: finished before", file=sys.stderr)
             yield unpack(saved.state)
             continue
         fold, one = train(job, folder / f"fold-{number}-pseudo-labels", number, what, vectors, is_kept=not place)
@@ -96,8 +95,10 @@ def train(
     saved = labelled.latest()
     first, label_RT = (saved.step, saved.state["label_RT"].numpy()) if saved else (0, None)
     for done in range(first, rounds + 1):
+        # New heads are drawn alike, whatever was drawn before or finished by another run.
+        runtime.seed_step(job.seed, 0)
         one = job.train(
-            start_of(job),
+            copy.deepcopy(job.start),
             prepared if label_RT is None else with_pseudo_labels(prepared, label_RT),
             *(job.options, job.encoder, job.seed, job.teacher),
             kept=vectors,
@@ -121,14 +122,7 @@ def ratings_of(trained: Trained) -> RatingsObjective:
     return objective
 
 
-def start_of(job: Job) -> system.System:
-    """For one training to change. New heads are drawn alike, whatever was drawn before or finished by another run."""
-    runtime.seed_step(job.seed, 0)
-    return copy.deepcopy(job.start)
-
-
 def pack(fold: Fold) -> dict[str, Any]:
-    """As plain values and tensors, which a checkpoint holds."""
     tables = [*fold.ratings, fold.history.steps, fold.history.evaluations]
     return {
         "tables": [table.to_dict("list") for table in tables],
@@ -142,8 +136,3 @@ def unpack(state: dict[str, Any]) -> Fold:
     of_folds, out_of_fold, test, steps, evaluations = (pd.DataFrame(table) for table in state["tables"])
     history = History(steps, evaluations, state["best_step"], pd.DataFrame(columns=["step"]))
     return Fold(RatingTables(of_folds, out_of_fold, test), history, state["state"])
-
-
-def report(line: str) -> None:
-    if processes.is_first():
-        print(line, file=sys.stderr)

@@ -109,7 +109,6 @@ class RatingsObjective(TaskObjective):
         return self.system.features(self.name, vector_ND).split(len(texts_B2))
 
     def logits(self, sides: tuple[torch.Tensor, ...], texts_B2: np.ndarray) -> torch.Tensor:
-        """(B, T)."""
         read = [pair_features(sides)]
         if self.layer_features:
             read.append(self.layer_features(texts_B2).to(read[0].device))

@@ -9,13 +9,11 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import EarlyStopping, FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import correlation, ratings
-from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.system import System
-from whyrank.training.engine.vectors import Vectors
 from whyrank.training.ratings import folds
 from whyrank.training.ratings.objective import RatingsObjective
 from whyrank.training.ratings.rows import count, is_separate, pseudo_labelled, training_draw, without_labels
-from whyrank.training.task import Metrics, Task, TaskObjective
+from whyrank.training.task import Task
 
 SECTION = "finetune_rank.objectives.ratings"
 # How the dev metrics of ranking end, by type of query.
@@ -29,30 +27,22 @@ def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
             f"finetune_rank: {len(prepared.rated(held_out=False))} rows of ratings to train on, on "
             f"{len(prepared.rating_targets)} targets; bring more in prepare.ratings.source, or -S {SECTION}.weight=0"
         )
-    check_encoders(prepared, options)
-    check_layer_means(system.encoder, options)
+    # Also where data was prepared with a layout that params.yaml no longer says.
+    if ratings.encoders == "two" and not is_separate(prepared):
+        raise UserError(
+            f"params.yaml: `{SECTION}.encoders: two` needs question and answer as two texts; use "
+            f"-S prepare.ratings.layout=separate, or -S {SECTION}.encoders=one"
+        )
+    if ratings.layer_means and not system.encoder.is_packed:
+        raise UserError(
+            f"params.yaml: `{SECTION}.layer_means` reads the layers of an encoder of the BERT family, not of "
+            f"{type(system.encoder.transformer).__name__}; use -S {SECTION}.layer_means=false"
+        )
     rounds = ratings.pseudo_labels.rounds
     if rounds and not len(without_labels(prepared)) + len(pseudo_labelled(prepared)):
         raise UserError(
             f"params.yaml: `{SECTION}.pseudo_labels.rounds` is {rounds}, and there are no rows without labels; name "
             f"some in prepare.ratings.unlabelled, or -S {SECTION}.pseudo_labels.rounds=0"
-        )
-
-
-def check_encoders(prepared: Prepared, options: FinetuneRank) -> None:
-    """Also where data was prepared with a layout that params.yaml no longer says."""
-    if options.objectives.ratings.encoders == "two" and not is_separate(prepared):
-        raise UserError(
-            f"params.yaml: `{SECTION}.encoders: two` needs question and answer as two texts; use "
-            f"-S prepare.ratings.layout=separate, or -S {SECTION}.encoders=one"
-        )
-
-
-def check_layer_means(encoder: Encoder, options: FinetuneRank) -> None:
-    if options.objectives.ratings.layer_means and not encoder.is_packed:
-        raise UserError(
-            f"params.yaml: `{SECTION}.layer_means` reads the layers of an encoder of the BERT family, not of "
-            f"{type(encoder.transformer).__name__}; use -S {SECTION}.layer_means=false"
         )
 
 
@@ -87,23 +77,15 @@ class RatingsWatch:
         return ratings.mean_column_spearman(self.objective.predict(rows), rows[self.targets], self.targets)
 
 
-def watch(
-    prepared: Prepared,
-    system: System,
-    vectors: Vectors,
-    objective: TaskObjective | None,
-    random: np.random.Generator,
-) -> Metrics | None:
-    return RatingsWatch(prepared, objective, random) if isinstance(objective, RatingsObjective) else None
-
-
 RATINGS = Task(
     name=RatingsObjective.name,
     objective=RatingsObjective,
     rows=lambda prepared, options: count(prepared),
     batch_size=lambda options: options.objectives.ratings.batch_size,
     check=check,
-    watch=watch,
+    watch=lambda prepared, system, vectors, objective, random: (
+        RatingsWatch(prepared, objective, random) if isinstance(objective, RatingsObjective) else None
+    ),
     stopping=stopping,
     predicts=True,
     folds=folds.train_each,
