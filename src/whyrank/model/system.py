@@ -92,7 +92,7 @@ class System(nn.Module):
 
 
 def untrained(encoder: encoders.Encoder) -> System:
-    """The encoder by itself: its own vectors compared by their cosine."""
+    """The pretrained encoder (zero-shot): its vectors compared by their cosine."""
     chain = nn.Sequential()
     return System(encoder, chain, chain, "cosine")
 
@@ -139,7 +139,7 @@ def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool =
 
 
 def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
-    """A system as `save` wrote it, or of another folder the encoder by itself."""
+    """A system as `save` wrote it; of another folder the encoder alone."""
     if (Path(folder) / DESCRIPTION).exists():
         return load(folder, trust_remote_code=trust_remote_code)
     return untrained(source.load(folder, trust_remote_code=trust_remote_code))

@@ -1,7 +1,6 @@
-"""Agreement with a teacher: its vectors, computed once, and the term that draws the student to them.
+"""Agreement with a teacher on the texts of every batch (Li and Hoiem 2016, arXiv:1606.09282).
 
-A term on the batches of the objectives keeps what the teacher knew of these very texts (Li and Hoiem 2016,
-arXiv:1606.09282), and costs no pass of its own.
+The teacher's vectors are computed once; the term costs no pass of its own.
 
 Shapes: N texts that training reads · R texts of a batch compared with C others · D features of student or teacher
 """
@@ -24,7 +23,6 @@ from whyrank.training.engine.auxiliary_losses import distillation_scores, distil
 from whyrank.training.engine.objective import Step, Term
 
 KEY = "finetune_rank.distillation"
-LOSSES = {"vectors": ("cosine", "mse"), "scores": ("kl", "mse")}
 
 
 class Teacher(NamedTuple):
@@ -48,7 +46,6 @@ def load(options: Options, *, trust_remote_code: bool = False) -> Teacher | None
 
 
 def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict[str, Term]:
-    """The term of every objective, where there is a teacher."""
     if teacher_ND is None:
         return {}
     term = Distillation(teacher_ND, options.distillation, options.similarity.scale)
@@ -56,7 +53,7 @@ def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict
 
 
 def check(student: system.System, teacher: Teacher, options: Options) -> None:
-    """Raises UserError where the two cannot be compared as the options ask."""
+    """Raise UserError where the options compare what cannot be compared."""
     other = heads.output_width(teacher.system.query_head, teacher.system.encoder.width)
     tasks = student.tasks.names if student.tasks else ()
     chains = [student.head_of(name) for name in tasks] or [student.query_head]

@@ -31,7 +31,7 @@ class Plan:
 
     tasks      those that are on
     sharing    how they share the training: weights, starts, rates, and which of them a batch takes
-    stopping   how often the dev set is evaluated, and by which metric weights are kept
+    stopping   how often the dev set is evaluated, and which metric chooses the best weights
     steps      updates at most
     """
 
@@ -53,13 +53,13 @@ def finetune_rank(
     what: str = "fine-tune",
     remember: bool = True,
 ) -> Trained:
-    """Train the tasks that are on from `start`, with the heads that `barlow_head` says; the best evaluation is kept.
+    """Train the tasks that are on from `start`, with the heads that `barlow_head` says; the best weights win.
 
     Where a task asks for folds and `prepared` holds none out, there is one training for each fold.
 
     teacher    what the objectives are to agree with beside their loss, where `options.distillation` is on
     kept       the vectors of another training from a copy of `start`
-    what       names the training while it goes on
+    what       names the training in its progress
     remember   leave the vectors that evaluation will ask for
     """
     folds = [task.folds for task in registry.on(options) if task.folds]
@@ -152,7 +152,7 @@ def with_heads(start: system.System, options: params.FinetuneRank) -> system.Sys
 def arrange_heads(start: system.System, options: params.FinetuneRank) -> system.System:
     """The chain of heads that ranking trains.
 
-    inherit   go on training the pretrained head; a new one where there is none
+    inherit   continue training the pretrained head; a new one where there is none
     freeze    keep the pretrained head as it is, under a new one (the seed project's second arrangement)
     drop      a new head on the encoder alone
     """

@@ -1,4 +1,4 @@
-"""What a task of fine-tuning is: all that the stage asks of one of the things that it can learn."""
+"""A task of fine-tuning: all that the stage asks of it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class Task:
     check        raises UserError for what the options ask of it and cannot have, before any text is encoded
     watch        its metrics on the dev set, also where it is off (its objective is None then); None: it has none
     stopping     early stopping as the options say, or as the task takes it
-    predicts     what it has for itself makes predictions that are kept, so that this may be all that learns
+    predicts     its own weights make predictions that are saved, so that they may be all that learns
     folds        trains out of fold: once for each fold of its rows, on the others
     """
 

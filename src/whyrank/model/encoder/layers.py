@@ -2,7 +2,8 @@
 
 Or low-rank updates of its attention in place of its own weights (Hu et al. 2021, arXiv:2106.09685).
 
-Shapes: B texts · L tokens of one text · T tokens of all texts, end to end · D features
+Shapes: N texts · B texts of a batch · L tokens of one text · T tokens of all texts, end to end · D features ·
+K the embeddings and the layers read
 """
 
 import copy
@@ -135,6 +136,45 @@ def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, prec
                 of_text[i].copy_(piece_LD)
     processes.add_up(token_TD)
     return token_TD
+
+
+def layer_means(
+    encoder: Encoder, rows: Sequence[TokenIds], above: int, *, batch_tokens: int, precision: str, folder: Path
+) -> torch.Tensor:
+    """Means over the tokens after the embeddings and each lower layer: (N, K, D) float32 in main memory.
+
+    Ratings follow from the surface of a text (a link, a list, its words) as much as from its meaning, and the last
+    layer of an encoder trained for similarity has dropped the surface. The lower the layer, the nearer its output is
+    to the words: Peters et al. 2018 (arXiv:1802.05365), Tenney et al. 2019 (arXiv:1905.05950).
+
+    above    so many layers, the last ones, are not read; at least one, as the encoder's own vector is of its output
+    folder   where an earlier training may have left it
+    Raises UserError for an encoder that is not of the BERT family.
+    """
+    lower = part(encoder, slice(None, -above), embeddings=True)
+    name = vector_cache.fingerprint(lower, rows, batch_tokens, precision)
+    return vector_cache.kept(
+        folder / f"{name}-means.npy", lambda: compute_means(lower, rows, batch_tokens=batch_tokens, precision=precision)
+    )
+
+
+def compute_means(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
+    """Each process computes its own texts and gets the others'."""
+    embeddings = part(lower, slice(0, 0), embeddings=True)
+    mean_NKD = torch.zeros(len(rows), len(layers_of(lower)) + 1, lower.width)
+    batches = list(length_batches([len(row) for row in rows], batch_tokens))[processes.number() :: processes.count()]
+    with torch.no_grad(), lower.autocast(precision):
+        for index_B in progress(batches, total=len(batches), what="means of frozen layers"):
+            # A batch is longest first already, as the layout is.
+            own, layout, _ = lower.laid_out([rows[i] for i in index_B])
+            token_TD = embeddings.tokens(own, layout)
+            means = [pooling.mean(token_TD.float(), layout)]
+            for layer in layers_of(lower):
+                token_TD = layer(token_TD[None], layout=layout)[0]
+                means.append(pooling.mean(token_TD.float(), layout))
+            mean_NKD[torch.as_tensor(index_B)] = torch.stack(means, dim=1).cpu()
+    processes.add_up(mean_NKD)
+    return mean_NKD
 
 
 def add_lora(encoder: Encoder, options: Lora) -> None:

@@ -58,7 +58,7 @@ def load(
 ) -> Encoder:
     """An encoder from a folder or a hub id, in float32, dropout off.
 
-    attention_dropout   what training will use, kept in the encoder's configuration; None leaves what it declares
+    attention_dropout   what training will use, written into the encoder's configuration; None leaves what it declares
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
@@ -140,7 +140,7 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
 
 def _check_rows(encoder: Encoder, ids: Iterable[Sequence[int]]) -> None:
     rows = encoder.embeddings
-    # As a rule the vocabulary fits, and then no text has to be looked at.
+    # As a rule the vocabulary fits, and then no text needs a check.
     largest = max((max(row) for row in ids if len(row)), default=0) if len(encoder.tokenizer) > rows else 0
     if largest >= rows:
         raise UserError(

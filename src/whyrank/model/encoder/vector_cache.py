@@ -23,6 +23,8 @@ from whyrank.core.runtime import product_dtype
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 
 KEPT_FILES = 24
+# Folder of the cache for activations and layer means, which are bounded together.
+ACTIVATIONS = "activations"
 # Of all files of activations: three times 1,200,000 tokens of 384 features.
 KEPT_BYTES = 6 * 2**30
 
@@ -38,7 +40,7 @@ def encode(
     """`encoder.encode(rows)`, read from `folder` where an earlier run left it there. (N, D) float32.
 
     Several processes encode together, so all of them read or none does: a file may be there for one and not for
-    another, whose machine has a folder of its own or which looked a moment earlier.
+    another, whose machine has a folder of its own or which checked a moment earlier.
     """
     file = folder / f"{fingerprint(encoder, rows, batch_tokens, precision)}.npy"
     (is_missing,) = processes.agree(int(not file.exists()))
@@ -115,7 +117,7 @@ def write_activations(file: Path, token_TD: torch.Tensor) -> None:
     try:
         io.write_array(file, token_TD.numpy())
     except OSError as error:
-        print(f"activations of frozen layers not saved ({error.strerror}); training goes on", file=sys.stderr)
+        print(f"activations of frozen layers not saved ({error.strerror}); training continues", file=sys.stderr)
         return
     total = 0
     for one, stat in io.newest_first(file.parent, "*.npy").items():

@@ -1,4 +1,4 @@
-"""Attention between the heads of several tasks: each task looks at the vectors that the others make of the same text.
+"""Attention between the heads of several tasks: each task attends to the vectors that the others make of the same text.
 
 Shapes: N texts · S other tasks · O features of the heads
 """

@@ -32,7 +32,8 @@ def describe(vectors: Vectors, prepared: Prepared, top: pd.DataFrame, seed: int)
         "uniformity": geometry.uniformity(query_ND, seed=seed),
         "query_answer_distance": float(distance_P.mean()),
     }
-    return finite(metrics | hubs(top, prepared) | clusters(query_ND, prepared, seed))
+    metrics |= hubs(top, prepared) | clusters(query_ND, prepared, seed)
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def hubs(top: pd.DataFrame, prepared: Prepared) -> dict[str, float]:
@@ -40,11 +41,8 @@ def hubs(top: pd.DataFrame, prepared: Prepared) -> dict[str, float]:
     near = top[top["rank"] <= HUB_CUTOFF]
     column = pd.Index(prepared.answers["answer_id"]).get_indexer(near["answer_id"])
     hubness = geometry.hubness(column.reshape(-1, int(near["rank"].max())), len(prepared.answers))
-    return {
-        "hubness_skew": hubness.skew,
-        "hubness_never_share": hubness.never,
-        "hubness_largest_share": hubness.largest,
-    }
+    found = {"skew": hubness.skew, "never_share": hubness.never, "largest_share": hubness.largest}
+    return {f"hubness_{name}": value for name, value in found.items()}
 
 
 def clusters(query_ND: np.ndarray, prepared: Prepared, seed: int) -> dict[str, float]:
@@ -71,7 +69,3 @@ def clusters(query_ND: np.ndarray, prepared: Prepared, seed: int) -> dict[str, f
 def mean(value_A: np.ndarray) -> float:
     """NaN of none, without NumPy's warning."""
     return float(value_A.mean()) if len(value_A) else float("nan")
-
-
-def finite(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if np.isfinite(value)}

@@ -1,7 +1,7 @@
 """Question and answer of a rated row as one text or as two, made of the same tokens: what differs is what meets.
 
-In the joint layout every token of the answer can look at every token of the question; in the separate one only the two
-finished vectors meet.
+In the joint layout every token of the answer can attend to every token of the question; in the separate one only their
+two vectors meet.
 
 Shapes: N rows · L tokens of a text
 """

@@ -35,7 +35,7 @@ def out_of_fold(kernel: Kernel, label_NT: np.ndarray, fold_N: np.ndarray, group_
 
     For each target the strength is the one whose predictions for the training rows correlate best with their labels
     (Spearman; of equals the stronger), each of PARTS parts of them predicted from the rest. By the same predictions
-    it is decided whether the target is snapped. Nothing of a fold's own labels goes into what is said of it.
+    it is decided whether the target is snapped. No label of a fold goes into its own predictions.
     """
     prediction_NT, snapped_NT = np.empty(label_NT.shape), np.empty(label_NT.shape)
     folds = np.unique(fold_N)

@@ -45,17 +45,17 @@ def layer_features(system: "System", texts: Prepared, rows: pd.DataFrame, encode
     Of all texts of the ratings at once, as a training computes them, so that either finds what the other left.
     None of an encoder whose layers are not known (not of the BERT family).
     """
-    from whyrank.model.encoder import layer_means, vector_cache
+    from whyrank.model.encoder import layers, vector_cache
 
     if not system.encoder.is_packed:
         return None
-    mean_MKD = layer_means.table(
+    mean_MKD = layers.layer_means(
         system.encoder,
         texts.texts.token_ids("rated text"),
         1,
         batch_tokens=encoder.batch_tokens,
         precision=encoder.precision,
-        folder=vector_cache.cache_folder() / layer_means.FOLDER,
+        folder=vector_cache.cache_folder() / vector_cache.ACTIVATIONS,
     ).numpy()
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
     places = [np.searchsorted(texts.texts.of("rated text"), row[row >= 0]).tolist() for row in numbers_N2]

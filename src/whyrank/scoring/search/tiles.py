@@ -36,7 +36,7 @@ class Tile(NamedTuple):
 class Pairs(NamedTuple):
     """Relevant pairs, in the order of the queries."""
 
-    query_P: Ints  # row among the queries that are looked at
+    query_P: Ints  # row among the queries that are scored
     answer_P: Ints
 
     def of(self, rows: slice) -> slice:

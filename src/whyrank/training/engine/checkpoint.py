@@ -1,4 +1,4 @@
-"""The state of an unfinished training on disk, so that a killed run goes on where it was; and signals that end one.
+"""The state of an unfinished training on disk, so that a killed run resumes; and signals that end one.
 
 Checkpoints live outside of DVC's outputs (DVC removes those before a stage), in a folder named by the fingerprint of
 all that determines the run: another fingerprint never resumes. A file is its own SHA-256 followed by the state, so that
@@ -57,7 +57,7 @@ class Checkpoints:
                 file.write(hashlib.sha256(payload).digest())
                 file.write(payload)
         except OSError as error:
-            print(f"checkpoint of step {step} not written ({error.strerror}); training goes on", file=sys.stderr)
+            print(f"checkpoint of step {step} not written ({error.strerror}); training continues", file=sys.stderr)
         else:
             for old in self._files()[:-KEPT]:
                 old.unlink(missing_ok=True)
@@ -74,7 +74,7 @@ class Checkpoints:
         return None
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        """Write the history so far every few seconds, for a reader of a run that goes on or was killed."""
+        """Write the history so far every few seconds, for a reader of a run that is running or was killed."""
         if time.monotonic() - self.written < SECONDS_BETWEEN_HISTORIES:
             return
         io.write_table(self.folder / HISTORY, pd.DataFrame(rows))

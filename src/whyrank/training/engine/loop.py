@@ -1,4 +1,4 @@
-"""The training loop: objectives in, trained weights and history out. It can be killed at any moment and go on."""
+"""The training loop: objectives in, trained weights and history out. A killed training can resume."""
 
 import math
 import sys
@@ -35,7 +35,7 @@ class Weighted(NamedTuple):
 class History(NamedTuple):
     steps: pd.DataFrame  # one row per step; only the column `step` where there was none
     evaluations: pd.DataFrame  # one row per evaluation on the dev set; empty without one
-    best_step: int  # the step whose weights were kept; the last one without a dev set
+    best_step: int  # the step of the best weights; the last one without a dev set
     speed: pd.DataFrame  # wall-clock figures of the steps of this process; differ from run to run
 
 
@@ -127,7 +127,7 @@ class Loop:
         for name, objective in self.objectives.items():
             objective.skip(self.tasks.drawn(name, self.done, self.optimisation.gradient_accumulation_steps))
             objective.load_state_dict(state["objectives"][name])
-        self.note(f"goes on after step {self.done}")
+        self.note(f"resumes after step {self.done}")
 
     def state(self) -> dict[str, Any]:
         return {

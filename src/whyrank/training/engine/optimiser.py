@@ -181,7 +181,7 @@ def part_of(name: str) -> str:
 
 
 def training_mode(trained: nn.Module) -> None:
-    """Dropout and batch statistics on, except in frozen parts, which must go on giving what they gave."""
+    """Dropout and batch statistics on, except in frozen parts, whose output must not change."""
     trained.train()
     has, learns = set(), set()  # names of the modules with a parameter in them, and with one that learns
     for name, parameter in trained.named_parameters(remove_duplicate=False):

@@ -66,7 +66,7 @@ def whole(state: Any, *, keep: bool = True) -> Any:
 
 
 def part(value: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
-    """Of a whole tensor, which every process has, what this one holds of `like`; anything else as it is."""
+    """The part of a whole tensor that this process holds of `like`; anything else unchanged."""
     if not isinstance(like, DTensor) or isinstance(value, DTensor):
         return value
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
@@ -82,8 +82,8 @@ def load_optimiser(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
     """Load a state of whole tensors; the moments are split across processes as their parameters are."""
     parameters = [parameter for group in adamw.param_groups for parameter in group["params"]]
     parts = {
-        i: {name: part(value, parameters[i]) if value.ndim else value for name, value in kept.items()}
-        for i, kept in state["state"].items()
+        i: {name: part(value, parameters[i]) if value.ndim else value for name, value in moments.items()}
+        for i, moments in state["state"].items()
     }
     adamw.load_state_dict(state | {"state": parts})
 

@@ -16,7 +16,7 @@ class Tasks(nn.Module):
     """The objectives by name with their weights, the steps after which they begin, and their sizes.
 
     weight   of a loss in the sum
-    start    steps of the training that an objective lets pass; others go on meanwhile (progressive addition)
+    start    steps before an objective begins, while others train (progressive addition)
     size     training rows, for the sampling that goes by it
     rate     learning rate of what an objective has for itself, where it is not that of all heads
     """

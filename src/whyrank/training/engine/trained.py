@@ -64,7 +64,7 @@ def checkpoints_of(
 def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:
     """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained.
 
-    own   an objective has weights of its own whose predictions are kept, so that these may be all that learns
+    own   an objective has weights of its own whose predictions are saved: they may be all that learns
     """
     parts = nn.ModuleDict({"heads": result.heads()})
     if train != "head":

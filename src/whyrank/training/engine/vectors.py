@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from whyrank.core import processes
 from whyrank.core.options.objectives import Objective
-from whyrank.model.encoder import layer_means, layers, vector_cache
+from whyrank.model.encoder import layers, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
 from whyrank.model.encoder.packed import Layout, like_lengths
 
@@ -38,7 +38,7 @@ class Vectors(Protocol):
         ...
 
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        """(B, K, D) float32 in main memory: what `model.layer_means` gives below the layers that are trained."""
+        """(B, K, D) float32 in main memory: what `layers.layer_means` gives below the layers that are trained."""
         ...
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
@@ -157,7 +157,7 @@ class LiveVectors:
         return other
 
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        raise AssertionError("all layers are trained: none stands still")
+        raise AssertionError("all layers are trained: none is frozen")
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         length_U = self.lengths[np.unique(index_B)]
@@ -184,7 +184,7 @@ class LastLayersVectors(LiveVectors):
         super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision, cache_tokens=cache_tokens)
         self.last = last
         self.take(encoder)
-        folder = vector_cache.cache_folder() / "activations"
+        folder = vector_cache.cache_folder() / vector_cache.ACTIVATIONS
         self.activations = layers.Activations(
             encoder, rows, last, batch_tokens=batch_tokens, precision=precision, folder=folder
         )
@@ -216,10 +216,10 @@ class LastLayersVectors(LiveVectors):
 def means_below(
     encoder: Encoder, rows: Sequence[TokenIds], above: int, index_B: np.ndarray, batch_tokens: int, precision: str
 ) -> torch.Tensor:
-    """(B, K, D) float32 of some texts by number, kept between trainings beside the activations."""
-    folder = vector_cache.cache_folder() / layer_means.FOLDER
+    """(B, K, D) float32 of some texts by number, saved between trainings beside the activations."""
+    folder = vector_cache.cache_folder() / vector_cache.ACTIVATIONS
     own = [rows[i] for i in index_B]
-    return layer_means.table(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
+    return layers.layer_means(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
 
 
 def of_objective(vectors: Vectors, index_B: np.ndarray, objective: Objective) -> torch.Tensor:

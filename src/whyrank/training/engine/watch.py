@@ -15,7 +15,7 @@ from whyrank.training.engine import sharding
 class DevWatch:
     """rows   one per evaluation: `step` and the dev metrics
 
-    Without a metric to go by, every evaluation counts as better: the weights of the last step are kept.
+    Without a metric to go by, every evaluation counts as better: the weights of the last step are the best.
     """
 
     def __init__(

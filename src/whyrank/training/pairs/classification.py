@@ -22,8 +22,8 @@ from whyrank.training.task import TaskObjective
 class ClassificationObjective(TaskObjective):
     """A linear layer of its own on [u, v, |u - v|] (Reimers and Gurevych 2019, arXiv:1908.10084), or on u for queries.
 
-    It is trained beside the encoder and left behind: what is kept of the objective is what it did to the encoder, and
-    a head of its own below the layer, which cross-task attention may read.
+    The layer is trained beside the encoder and not saved; the encoder is, and a head of the task's own, which
+    cross-task attention may read.
     """
 
     name = "classification"

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-# Scores that are held at a time, 8 MiB of float32: a table of more is made, used and left block by block.
+# Scores in memory at a time, 8 MiB of float32: a larger table is computed block by block.
 TABLE = 2**21
 
 

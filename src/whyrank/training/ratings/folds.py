@@ -34,8 +34,7 @@ class Fold(NamedTuple):
 def train_each(job: Job) -> Trained:
     """One training for each fold, on the others; the system is that of the first fold.
 
-    What no fold changes of the encoder is computed once. A run that was killed goes on with the fold it was in, and
-    ends with the same bytes.
+    Frozen layers are computed once for all folds. A killed run resumes in its fold, and ends with the same bytes.
     """
     ratings = job.prepared.ratings
     numbers = sorted({int(fold) for fold in ratings.loc[ratings["use"] == "train", "fold"]})
@@ -86,8 +85,8 @@ def train(
     """One fold, and as often as the parameters say once more, with what its own model says of rows without labels.
 
     folder    of the pseudo-labels of the fold
-    vectors   of the folds before: what stands still in all of them
-    is_kept   it is the fold whose system stays
+    vectors   of the folds before, whose frozen parts are shared
+    is_kept   whether the system of this fold is the result
     Returns what stays of it, and the training that it ended with.
     """
     prepared, rounds = replace(job.prepared, held_out=number), job.options.objectives.ratings.pseudo_labels.rounds

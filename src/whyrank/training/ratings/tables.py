@@ -17,15 +17,8 @@ from whyrank.training.engine.loop import History
 from whyrank.training.ratings.objective import RatingsObjective
 from whyrank.training.ratings.rows import training_draw
 
-EVALUATIONS = [
-    "fold",
-    "step",
-    "ratings_spearman",
-    "train_ratings_spearman",
-    "ratings_undefined",
-    "constant_columns",
-    "loss",
-]
+EVALUATIONS = ["fold", "step", "ratings_spearman", "train_ratings_spearman", "ratings_undefined"]
+EVALUATIONS += ["constant_columns", "loss"]
 
 
 class RatingTables(NamedTuple):
