@@ -17,6 +17,7 @@ from whyrank.training.engine import live, loop, optimiser
 from whyrank.training.engine.loop import Weighted
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.optimiser import factor, parameter_groups, training_mode
+from whyrank.training.engine.speed import Speed
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, due_steps
 
@@ -489,3 +490,10 @@ def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypat
     )  # fmt: skip
     shown = json.loads((tmp_path / "train" / "metrics.json").read_text())
     assert shown["loss"] == pytest.approx(2.0) and shown["dev"]["mrr"] == pytest.approx(0.3)
+
+
+def test_a_training_long_enough_to_tell_ends_with_a_line_of_its_speed(monkeypatch, capsys):
+    monkeypatch.setattr(Speed, "summary", lambda speed, trained, padding, dtype: f"{padding:.0%} padding")
+    trained = nn.Linear(2, 1, bias=False)
+    fit(trained, {"x": objective(lambda: trained.weight.sum())}, optimisation(), steps=1, what="train")
+    assert capsys.readouterr().err.endswith("train: 0% padding\n")
