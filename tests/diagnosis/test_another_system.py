@@ -11,7 +11,7 @@ from whyrank.diagnosis.compare.ranking import comparisons, system_table
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
-from whyrank.diagnosis.report.plots import looks_of
+from whyrank.diagnosis.report.plots import styles_of
 from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.findings.systems import BEST_BASELINE, Systems
 
@@ -54,5 +54,5 @@ def test_the_report_has_it_in_its_tables_and_figures(seven):
 
 
 def test_its_marks_are_no_other_systems(seven):
-    looks = [tuple(look.values()) for look in looks_of(seven.systems).values()]
+    looks = [tuple(look.values()) for look in styles_of(seven.systems).values()]
     assert len(set(looks)) == len(looks)

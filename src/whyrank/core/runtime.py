@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 # Read when torch loads its threads, so set before: a thread that waits for another then sleeps instead of spinning.
-# With other work on two cores, training blocks of MiniLM took 2.4 to 3.3 times as long with spinning.
+# With other work on two cores, training layers of MiniLM took 2.4 to 3.3 times as long with spinning.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Numbers of the settings in glibc's malloc.h.

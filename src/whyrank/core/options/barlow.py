@@ -14,7 +14,7 @@ View = Literal["question-conversation", "query-answer"]
 
 @dataclass(frozen=True, config=CHECKED)
 class BarlowBatches:
-    """What decides the composition of a pretraining batch; `prepare` draws some to look at them."""
+    """What decides the composition of a pretraining batch; `prepare` draws some to check them."""
 
     steps: StrictInt = Field(ge=0, le=MOST_STEPS, examples=[30], description="updates; 0 turns pretraining off")
     batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[128], description="view pairs, at most one per answer")

@@ -58,7 +58,7 @@ class Similarity:
 
 @dataclass(frozen=True, config=CHECKED)
 class RankBatches:
-    """What decides the composition of the batches of fine-tuning; `prepare` draws some to look at them."""
+    """What decides the composition of the batches of fine-tuning; `prepare` draws some to check them."""
 
     batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="queries")
     candidates: Literal["all", "batch"] = Field(

@@ -105,7 +105,7 @@ class Espresso:
 
 @dataclass(frozen=True, config=CHECKED)
 class PairBatches:
-    """What decides the composition of the batches of pairs; `prepare` draws some to look at them."""
+    """What decides the composition of the batches of pairs; `prepare` draws some to check them."""
 
     batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="pairs")
     positive_from: StrictFloat = Field(

@@ -12,8 +12,8 @@ def convergence(records: Records, metric: str) -> pd.DataFrame:
     """One row per initial encoder, in dev-set values of `<metric>_all`.
 
     start         before the first step
-    final, best   at the last look, and at the best one (whose weights are kept)
-    steps_to_90   steps to the first look at or above 0.9 x final; missing where final is 0
+    final, best   at the last evaluation, and at the best one (whose weights are kept)
+    steps_to_90   steps to the first evaluation at or above 0.9 x final; missing where final is 0
     best_step, steps_run   steps
     Raises UserError for a metric that was not recorded while training.
     """
@@ -30,7 +30,7 @@ def _row(init: str, evaluations: pd.DataFrame, column: str) -> tuple[object, ...
             f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {recorded}"
         )
     step, value = evaluations["step"].to_numpy(), evaluations[column].to_numpy()
-    assert step[0] == 0, "the first look at the dev set precedes training"
+    assert step[0] == 0, "the first evaluation on the dev set precedes training"
     # 0.9 x 0.8 is above 0.72 by rounding.
     reached = step[value >= SHARE * value[-1] - 1e-12]
     to_90 = int(reached[0]) if value[-1] > 0 else None

@@ -18,7 +18,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
 # Of encoders, by what they started from: colour and marker.
 CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6d00", "X"), ("#a3004a", "h"))
 BASELINES = "^v<>"
-Look = dict[str, Any]
+Style = dict[str, Any]
 Point = tuple[str, str, float, float, float]
 SLICES = {
     "length": ("Query length", "tokens before selection"),
@@ -29,14 +29,14 @@ MOST_PAIRS = 150
 
 def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: float) -> Plot:
     """Dots and whiskers, one block of systems per type."""
-    chosen, looks = values[values["metric"] == metric], looks_of(systems)
+    chosen, styles = values[values["metric"] == metric], styles_of(systems)
     kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
     names = list(chosen["system"].drop_duplicates())
 
     def paint(axes: Axes) -> None:
         for row in each(chosen):
             y = kinds.index(row.type) * (len(names) + 1.4) + names.index(row.system)
-            whisker(axes, y, (row.value, row.low, row.high), looks[row.system])
+            whisker(axes, y, (row.value, row.low, row.high), styles[row.system])
         starts = np.arange(len(kinds)) * (len(names) + 1.4)
         axes.set_yticks((starts[:, None] + np.arange(len(names))).ravel(), names * len(kinds))
         for start, kind in zip(starts, kinds, strict=True):
@@ -51,11 +51,11 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
 def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot:
     def paint(axes: Axes) -> None:
         for init, rows in learning.groupby("init", sort=False):
-            look = looks_of(systems)[systems.trained_from(str(init))]
+            style = styles_of(systems)[systems.trained_from(str(init))]
             every = max(1, len(rows) // 12)
-            axes.plot(rows["step"], rows["dev"], **look, markersize=4.5, markevery=every, label=f"{init}, dev")
+            axes.plot(rows["step"], rows["dev"], **style, markersize=4.5, markevery=every, label=f"{init}, dev")
             if rows["train"].notna().any():
-                axes.plot(rows["step"], rows["train"], color=look["color"], linestyle=":", label=f"{init}, train")
+                axes.plot(rows["step"], rows["train"], color=style["color"], linestyle=":", label=f"{init}, train")
         axes.set(xlabel="step", ylabel=metric, ylim=(0, 1.02))
         axes.legend(loc="lower right", ncols=1)
 
@@ -127,11 +127,11 @@ def _centroid_plot(system: str, title: str, rows: pd.DataFrame) -> Plot:
 
 def slice_plots(slices: pd.DataFrame, systems: Systems, metric: str, level: float) -> list[Plot]:
     shown = [name for name in SLICES if name in set(slices["slice"])]
-    looks = looks_of(systems)
-    return [_slice_plot(name, slices[slices["slice"] == name], looks, metric, level) for name in shown]
+    styles = styles_of(systems)
+    return [_slice_plot(name, slices[slices["slice"] == name], styles, metric, level) for name in shown]
 
 
-def _slice_plot(name: str, rows: pd.DataFrame, looks: Mapping[str, Look], metric: str, level: float) -> Plot:
+def _slice_plot(name: str, rows: pd.DataFrame, styles: Mapping[str, Style], metric: str, level: float) -> Plot:
     title, unit = SLICES[name]
     sizes = rows.drop_duplicates("bin").set_index("bin")["n"]
     systems = list(rows["system"].drop_duplicates())
@@ -140,8 +140,8 @@ def _slice_plot(name: str, rows: pd.DataFrame, looks: Mapping[str, Look], metric
         for i, system in enumerate(systems):
             part = rows[rows["system"] == system]
             x = np.arange(len(sizes)) + 0.09 * (i - (len(systems) - 1) / 2)
-            axes.vlines(x, part["low"], part["high"], color=looks[system]["color"], linewidth=0.8, alpha=0.6)
-            axes.plot(x, part["value"], **looks[system], linewidth=0.9, markersize=4.5, label=system)
+            axes.vlines(x, part["low"], part["high"], color=styles[system]["color"], linewidth=0.8, alpha=0.6)
+            axes.plot(x, part["value"], **styles[system], linewidth=0.9, markersize=4.5, label=system)
         axes.set_xticks(np.arange(len(sizes)), [f"{label}\nn = {n}" for label, n in sizes.items()])
         axes.set(xlabel=unit, ylabel=metric, ylim=(0, 1.02))
         axes.grid(axis="x", visible=False)
@@ -179,13 +179,13 @@ def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float
     height = 0.3 * len({name for name, *_ in rows}) + 0.2 * len(labels) + 0.7
 
     def paint(axes: Axes) -> None:
-        forest(axes, rows, looks_of(experiment), labels, "difference of Spearman's correlations", ncols=1)
+        forest(axes, rows, styles_of(experiment), labels, "difference of Spearman's correlations", ncols=1)
 
     return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
 
 
 def forest(
-    axes: Axes, rows: Sequence[Point], looks: Mapping[str, Look], labels: Mapping[str, str], xlabel: str, ncols: int
+    axes: Axes, rows: Sequence[Point], styles: Mapping[str, Style], labels: Mapping[str, str], xlabel: str, ncols: int
 ) -> None:
     """A row per place, and in it a mark with whiskers per system.
 
@@ -195,38 +195,38 @@ def forest(
     axes.axvline(0, color=MUTED, linewidth=0.9, linestyle="--")
     for place, system, *numbers in rows:
         y = places.index(place) + 0.75 / (len(systems) + 1) * (systems.index(system) - (len(systems) - 1) / 2)
-        whisker(axes, y, numbers, looks[system], labels[system] if place == places[0] else None)
+        whisker(axes, y, numbers, styles[system], labels[system] if place == places[0] else None)
     axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
     axes.set(ylim=(len(places) - 0.45, -0.55), xlabel=xlabel)
     axes.grid(axis="y", visible=False)
     legend_above(axes, ncols)
 
 
-def whisker(axes: Axes, y: float, numbers: Sequence[float], look: Look, label: str | None = None) -> None:
+def whisker(axes: Axes, y: float, numbers: Sequence[float], style: Style, label: str | None = None) -> None:
     """A mark at the number, and a line between its bounds."""
     number, low, high = numbers
-    axes.plot([low, high], [y, y], color=look["color"], linewidth=1.3)
-    axes.plot(number, y, **look | {"linestyle": "none"}, markersize=5, label=label)
+    axes.plot([low, high], [y, y], color=style["color"], linewidth=1.3)
+    axes.plot(number, y, **style | {"linestyle": "none"}, markersize=5, label=label)
 
 
 def legend_above(axes: Axes, ncols: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=ncols, columnspacing=1.0, handletextpad=0.3)
 
 
-def looks_of(systems: Systems) -> dict[str, Look]:
+def styles_of(systems: Systems) -> dict[str, Style]:
     """Colour, marker and line of each system; encoders of one origin share colour and marker."""
-    looks = {name: _baseline(number) for number, name in enumerate(systems.baselines)}
+    styles = {name: _baseline(number) for number, name in enumerate(systems.baselines)}
     chains: list[tuple[str, bool]] = []
     for name in systems.encoders:
         chain = (systems.root(name), systems.is_pretrained(name))
         chains += [] if chain in chains else [chain]
         colour, marker = CHAINS[chains.index(chain) % len(CHAINS)]
         is_tuned = name in systems.tuned
-        looks[name] = {"color": colour, "marker": marker, "markerfacecolor": colour if is_tuned else "white"}
-        looks[name]["linestyle"] = "-" if is_tuned else "--"
-    return looks
+        styles[name] = {"color": colour, "marker": marker, "markerfacecolor": colour if is_tuned else "white"}
+        styles[name]["linestyle"] = "-" if is_tuned else "--"
+    return styles
 
 
-def _baseline(number: int) -> Look:
+def _baseline(number: int) -> Style:
     fill = GREY if number % 2 else "white"
     return {"color": GREY, "marker": BASELINES[number % 4], "markerfacecolor": fill, "linestyle": ":"}

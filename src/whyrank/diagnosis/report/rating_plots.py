@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.numbers import ci, value
-from whyrank.diagnosis.report.plots import BLUE, forest, looks_of
+from whyrank.diagnosis.report.plots import BLUE, forest, styles_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
 from whyrank.diagnosis.report.tables import each
@@ -37,7 +37,7 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
 
     def paint(axes: Axes) -> None:
         axes.axhspan(-0.5, 0.5, color=GRID, alpha=0.6, linewidth=0, zorder=0)
-        forest(axes, rows, looks_of(experiment), {system: system for system in systems}, "Spearman", ncols=3)
+        forest(axes, rows, styles_of(experiment), {system: system for system in systems}, "Spearman", ncols=3)
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0
@@ -82,7 +82,7 @@ def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot
                   markeredgewidth=0)  # fmt: skip
         parts = np.array_split(np.argsort(prediction_N, kind="stable"), min(PARTS, len(rows)))
         middle = [(prediction_N[part].mean(), label_N[part].mean()) for part in parts]
-        axes.plot(*np.transpose(middle), **looks_of(systems)[system], markersize=4.5, linewidth=1.3)
+        axes.plot(*np.transpose(middle), **styles_of(systems)[system], markersize=4.5, linewidth=1.3)
         axes.set(xlabel="predicted", ylabel="true", ylim=(-0.04, 1.04))
 
     title = f"{place.capitalize()} target of {system}: {shorten(target, 40)}"
@@ -96,16 +96,16 @@ def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot
 def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
     """The course of each fold: one that failed stands apart."""
     rows = section.folds[section.folds["init"] == init]
-    look = looks_of(systems)[systems.trained_from(init)]
+    style = styles_of(systems)[systems.trained_from(init)]
 
     def paint(axes: Axes) -> None:
         ends = []
         for fold, part in rows.groupby("fold"):
-            axes.plot(part["step"], part["held_out"], color=look["color"], marker="o", markersize=3.5, linewidth=1.2)
+            axes.plot(part["step"], part["held_out"], color=style["color"], marker="o", markersize=3.5, linewidth=1.2)
             ends.append((float(part["held_out"].iloc[-1]), str(fold), float(part["step"].iloc[-1])))
         if rows["train"].notna().any():
             mean = _by_evaluation(rows)
-            axes.plot(mean.index, mean, color=look["color"], linestyle=":", label="training rows, mean of folds")
+            axes.plot(mean.index, mean, color=style["color"], linestyle=":", label="training rows, mean of folds")
             axes.legend(loc="lower right")
         for end, fold, step in ends:
             if np.isfinite(end):
@@ -118,6 +118,6 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
 
 def _by_evaluation(rows: pd.DataFrame) -> pd.Series:
     """The mean at each evaluation, over folds of a few steps more or less."""
-    look = rows.groupby("fold").cumcount()
-    means = rows.groupby(look)[["step", "train"]].mean()
+    evaluation = rows.groupby("fold").cumcount()
+    means = rows.groupby(evaluation)[["step", "train"]].mean()
     return means.set_index("step")["train"]

@@ -45,8 +45,8 @@ def _agreement(part: pd.DataFrame, seed: int) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name in SIMILARITIES:
         found = spearman(part[name], part["label"])
-        floor = shuffled_bounds(part[name], part["label"], shuffles=SHUFFLES, seed=seed, level=LEVEL)
-        bounds = (floor.low, floor.high) if floor else (np.nan, np.nan)
+        chance = shuffled_bounds(part[name], part["label"], shuffles=SHUFFLES, seed=seed, level=LEVEL)
+        bounds = (chance.low, chance.high) if chance else (np.nan, np.nan)
         value = np.nan if found.value is None else found.value
         p = kruskal_p(part[name], part["stratum"])
         where = part[["source", "use"]].iloc[0]

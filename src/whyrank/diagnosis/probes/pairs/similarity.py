@@ -75,10 +75,10 @@ def _label_evidence(case: Examination, untuned: str, system: str, labels: Learnt
 
 
 def _dev_evidence(record: TrainingRecord) -> Iterator[Evidence]:
-    looks = record.evaluations.get("spearman_mean")
-    if looks is not None:
-        yield Evidence("dev Spearman before the first step", float(looks.iloc[0]))
-        yield Evidence("best dev Spearman after it", float(looks.iloc[1:].max()))
+    evaluations = record.evaluations.get("spearman_mean")
+    if evaluations is not None:
+        yield Evidence("dev Spearman before the first step", float(evaluations.iloc[0]))
+        yield Evidence("best dev Spearman after it", float(evaluations.iloc[1:].max()))
 
 
 def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) -> str:

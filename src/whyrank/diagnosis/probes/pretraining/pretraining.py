@@ -42,9 +42,9 @@ def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
     if len(history) == 0 or history["distinct_answers"].mean() > batches.SINGLE_ANSWER:
         return
     tail = history.tail(max(1, round(TAIL * len(history))))
-    diagonal, floor = float(tail["mean_diagonal"].mean()), float(tail["noise_floor"].mean())
+    diagonal, noise = float(tail["mean_diagonal"].mean()), float(tail["noise_floor"].mean())
     # The mean over many features lies well inside the noise of one: a diagonal beyond it found something shared.
-    if diagonal > floor:
+    if diagonal > noise:
         return
     finding = batches.single_answer_finding(float(history["distinct_answers"].mean()), float(history["rows"].mean()))
     yield replace(
@@ -52,7 +52,7 @@ def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
         evidence=(
             *finding.evidence,
             Evidence("mean diagonal of the cross-correlation at the end", diagonal, "0 at chance, 1 perfect"),
-            Evidence("noise floor of one feature", floor, "1 / sqrt(rows)"),
+            Evidence("noise floor of one feature", noise, "1 / sqrt(rows)"),
             Evidence("invariance per feature at the end", float(tail["invariance"].mean()), "about 1 at chance"),
         ),
         weight=CAUSE + _cost(case),

@@ -12,7 +12,7 @@ from whyrank.findings.records import RunRecord
 # alone decides nothing. It bounds the feature standard deviation: sqrt(1 - 0.95) = 0.22 at most.
 ALIKE = 0.95
 # Share of the distance to a wrong answer, 1 - permuted cosine, by which the right one is nearer: 0 at collapse, 0.3 for
-# raw BERT. So matched pairs are read against the permuted floor.
+# raw BERT. So matched pairs are read against the value of permuted pairs.
 PAIRING = 0.05
 
 # Of the directions that could be used, min(D, answers): a tenth; and a quarter of what the encoder used before.

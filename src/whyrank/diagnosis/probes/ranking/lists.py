@@ -104,7 +104,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
             fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
             if is_tuned
-            else Fix({}, "train for ranking, against all answers, and look again"),
+            else Fix({}, "train for ranking, against all answers, and evaluate again"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )

@@ -1,4 +1,4 @@
-"""How ratings went while training: mean column Spearman at every look, over the folds."""
+"""How ratings went while training: mean column Spearman at every evaluation, over the folds."""
 
 import numpy as np
 import pandas as pd
@@ -6,28 +6,28 @@ import pandas as pd
 from whyrank.findings.records import DataRecords, TrainingRecord
 
 HELD_OUT, TRAIN = "ratings_spearman", "train_ratings_spearman"
-# Rows that were trained on, of which a look draws at most so many.
+# Rows that were trained on, of which an evaluation draws at most so many.
 TRAINING_ROWS = 500
 
 
 def course(record: TrainingRecord) -> pd.DataFrame:
-    """step, held_out, train at each look that every fold had, mean over the folds; no rows where none was recorded.
+    """step, held_out, train at each evaluation that every fold had, mean over folds; no rows where none was recorded.
 
     An undefined mean (all predictions equal, as from a new head) counts as 0: it orders nothing.
     """
-    looks = record.rating_folds if len(record.rating_folds) else record.evaluations.assign(fold=0)
-    if not {"step", HELD_OUT, TRAIN} <= set(looks):
+    evaluations = record.rating_folds if len(record.rating_folds) else record.evaluations.assign(fold=0)
+    if not {"step", HELD_OUT, TRAIN} <= set(evaluations):
         return pd.DataFrame(columns=["step", "held_out", "train"], dtype=float)
-    looks = looks.sort_values(["fold", "step"], kind="stable")
-    look = looks.groupby("fold").cumcount()
-    known = looks[["step", HELD_OUT, TRAIN]].fillna(0.0).groupby(look)
-    shared = known.size() == looks["fold"].nunique()
+    evaluations = evaluations.sort_values(["fold", "step"], kind="stable")
+    number = evaluations.groupby("fold").cumcount()
+    known = evaluations[["step", HELD_OUT, TRAIN]].fillna(0.0).groupby(number)
+    shared = known.size() == evaluations["fold"].nunique()
     means = known.mean()[shared]
     return means.set_axis(["step", "held_out", "train"], axis=1).reset_index(drop=True)
 
 
 def late_share(record: TrainingRecord, step_L: np.ndarray, share: float) -> int:
-    """Number of the last look before the last `share` of the way, as learning rates measure it.
+    """Number of the last evaluation before the last `share` of the way, as learning rates measure it.
 
     Under a decay to zero the last quarter of the steps goes almost nowhere, whatever is left to learn.
     """

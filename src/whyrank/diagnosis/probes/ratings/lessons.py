@@ -31,13 +31,13 @@ class Gap(NamedTuple):
     by heart stands between; and where training has only begun.
 
     short      mean column Spearman
-    floor      in words: the ridge, and how well it rates
+    baseline   in words: the ridge, and how well it rates
     way        share of the way that weights go where something is learnt, at most 1
     begun_at   in words: how well the system rates, where training has only begun
     """
 
     short: float
-    floor: str
+    baseline: str
     way: float = 1.0
     begun_at: str = ""
 
@@ -47,10 +47,10 @@ NO_GAP = Gap(0.0, "")
 
 class Course(NamedTuple):
     """metric, seen, held_out, rows   in words: of what, on what, what was looked at beside, a round through what
-    train, dev                  (L,) at each look
+    train, dev                  (L,) at each evaluation
     left, tail_gain             to learn; in the last part of the way
     epochs                      rounds made
-    gap                         to a floor that nothing was tuned for
+    gap                         to a baseline that nothing was tuned for
     """
 
     metric: str
@@ -70,14 +70,14 @@ class Course(NamedTuple):
 
 def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Course | None:
     """The course over all folds; None where ratings were not trained, or not looked at."""
-    looks = course(record)
-    if "ratings" not in record.objectives or len(looks) < 2:
+    evaluations = course(record)
+    if "ratings" not in record.objectives or len(evaluations) < 2:
         return None
-    train, dev = looks["train"].to_numpy(), looks["held_out"].to_numpy()
-    before = late_share(record, looks["step"].to_numpy(), QUARTER)
+    train, dev = evaluations["train"].to_numpy(), evaluations["held_out"].to_numpy()
+    before = late_share(record, evaluations["step"].to_numpy(), QUARTER)
     gains = [float(curve[-1] - curve[before]) for curve in (train, dev)]
     is_near = train[-1] - dev[-1] < NEAR
-    is_rising = len(looks) >= LEAST_EVALUATIONS and all(
+    is_rising = len(evaluations) >= LEAST_EVALUATIONS and all(
         gain >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for gain, curve in zip(gains, (train, dev), strict=True)
     )
     epochs = rounds(case.data, record)
@@ -102,7 +102,7 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
 
 
 def _to_untrained(case: Examination, train: float, dev: float) -> Gap | None:
-    """By the means over folds at the last look, of training rows and of those held out."""
+    """By the means over folds at the last evaluation, of training rows and of those held out."""
     baseline, value = highest_baseline(case, "fold_mean")
     return Gap(value - dev, _in_words(baseline, value)) if value - train >= LEAST_EFFECT else None
 

@@ -16,7 +16,7 @@ NOISE = 2.0
 LEARNT = 0.80
 # Share of what there was to learn at the start that training at least takes.
 HARDLY_MOVED = 0.10
-# Training queries that a look draws at most (training/evaluation.py).
+# Training queries that an evaluation draws at most (training/ranking/task.py).
 TRAINING_QUERIES = 200
 # Share of the steps at either end that a figure of single batches is averaged over.
 END = 0.1
@@ -28,7 +28,7 @@ COLUMN = re.compile(r"([a-z]+)_(?:loss|gradient_share|batches)")
 @dataclass(frozen=True)
 class Effect:
     """metric       what was measured; 1 is perfect
-    start, end   before the first step, and at the last look or over the last tenth of the steps
+    start, end   before the first step, and at the last evaluation or over the last tenth of the steps
     error        standard error of one of them
     """
 
@@ -58,18 +58,22 @@ def objectives(record: TrainingRecord) -> list[str]:
 
 def effect(case: Examination, record: TrainingRecord, name: str) -> Effect | None:
     """None where the metric of the objective was not recorded."""
-    looks, history = record.evaluations, record.history
+    evaluations, history = record.evaluations, record.history
     if name == RANK:
-        accuracy = looks["train_accuracy@1"]
+        accuracy = evaluations["train_accuracy@1"]
         seen = min(TRAINING_QUERIES, int((case.data.queries["split"] == "train").sum()))
         spread = accuracy.iloc[0] * (1 - accuracy.iloc[0])
-        return _of_looks("accuracy@1 on training queries", accuracy, float(np.sqrt(spread / max(1, seen))))
-    if name == "similarity" and "spearman_mean" in looks:
+        return _of_evaluations("accuracy@1 on training queries", accuracy, float(np.sqrt(spread / max(1, seen))))
+    if name == "similarity" and "spearman_mean" in evaluations:
         # Of a rank correlation near 0, and so the largest: Kendall and Stuart 1973, section 31.19.
-        return _of_looks("Spearman of the dev pairs", looks["spearman_mean"], 1 / np.sqrt(max(1, _dev_pairs(case) - 1)))
+        return _of_evaluations(
+            "Spearman of the dev pairs", evaluations["spearman_mean"], 1 / np.sqrt(max(1, _dev_pairs(case) - 1))
+        )
     if name == RATINGS:
         # One column has the largest error; that of a mean over columns is smaller.
-        return _of_looks("mean column Spearman of training rows", course(record)["train"], 1 / np.sqrt(TRAINING_ROWS))
+        return _of_evaluations(
+            "mean column Spearman of training rows", course(record)["train"], 1 / np.sqrt(TRAINING_ROWS)
+        )
     if f"{name}_accuracy" in history:
         return _of_batches(f"accuracy of {name} in the batches", history[f"{name}_accuracy"].dropna().to_numpy())
     return None
@@ -90,7 +94,7 @@ def _lost(case: Examination, init: str) -> float:
     return case.mean(before) - case.mean(after) if {before, after} <= set(case.records.runs) else 0.0
 
 
-def _of_looks(metric: str, value: pd.Series, error: float) -> Effect | None:
+def _of_evaluations(metric: str, value: pd.Series, error: float) -> Effect | None:
     known = value.dropna().to_numpy(dtype=float)
     return Effect(metric, float(known[0]), float(known[-1]), error) if len(known) > 1 else None
 

@@ -34,7 +34,7 @@ LEAST_FALL = 0.1
 # Standard deviations of the loss of a batch that a rise of single batches must exceed: the highest of a few.
 RISE_NOISE = 3.0
 
-# Movement of a part, as a share of its length. The shipped run moves blocks by 0.006; those that fell apart 0.5 to 3.
+# Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
 
 

@@ -13,7 +13,7 @@ RATES = ("learning_rate", "encoder_learning_rate")
 OWN = "_learning_rate"
 # Adam moves a weight by about the learning rate in a step (Kingma and Ba 2015, section 2.1), so the sum of the rates
 # bounds how far weights went. Heads on the sample learned as much for the same sum, in 30 steps or in 3000: training
-# accuracy .40 -> .42 at .0015, .85 at .015. Pretrained blocks need a tenth of it.
+# accuracy 0.40 -> 0.42 at 0.0015, 0.85 at 0.015. Pretrained layers need a tenth of it.
 ENOUGH = {"learning_rate": 0.015, "encoder_learning_rate": 0.0015}
 # Rates at which they learned there; what is missing beyond them takes more steps.
 USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
@@ -120,7 +120,7 @@ def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
 
 
 def usual_rates(record: TrainingRecord) -> dict[str, object]:
-    """The rates at which pretrained blocks and new layers learn, for those that are lower, or far higher."""
+    """The rates at which pretrained layers and new heads learn, for those that are lower, or far higher."""
     far = too_long(record)
     wrong = [name for name, peak in peak_rates(record).items() if peak < measure_of(USUAL, name) or name in far]
     return {parameter(name): measure_of(USUAL, name) for name in wrong}
@@ -143,12 +143,13 @@ def rounded(value: float) -> float:
 
 
 def train_less(case: Examination, record: TrainingRecord, best: int, lost: float) -> Fix:
-    """Shorter steps, decayed to zero about where the best look was; and keep the best by the metric that is asked for.
+    """Shorter steps, decayed to zero about where the best evaluation was; keep the best by the metric asked for.
 
-    Where nothing was better than the start, the first look came too late: much shorter steps, about as many as it took.
+    Where nothing was better than the start, the first evaluation came too late: much shorter steps, and about as
+    many as it took.
     """
-    looks = record.evaluations["step"].to_numpy()
-    share = looks[max(best, 1)] / record.metrics["steps_run"]
+    evaluations = record.evaluations["step"].to_numpy()
+    share = evaluations[max(best, 1)] / record.metrics["steps_run"]
     params = scaled_rates(record, 1 / 3 if best else 0.1)
     params["finetune_rank.epochs"] = rounded(3 * epochs_run(case, record) * share)
     if lost >= LEAST_EFFECT:

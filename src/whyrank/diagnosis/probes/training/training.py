@@ -55,7 +55,7 @@ def underfitted(case: Examination) -> Iterator[Finding]:
         yield Finding(
             system=case.systems.trained_from(init),
             sentence=f"Training ended too early: after {steps} steps {_how_far(course)}"
-            + (f", while {course.gap.floor}." if course.gap.short else "."),
+            + (f", while {course.gap.baseline}." if course.gap.short else "."),
             evidence=(
                 Evidence(f"train {course.metric} before the first step", float(course.train[0])),
                 Evidence(f"train {course.metric} at the end", float(course.train[-1])),
@@ -89,7 +89,7 @@ def _way_evidence(course: Course) -> Iterator[Evidence]:
 
 
 def missing(course: Course) -> float:
-    """What training left unlearnt, at least: what it is short of a floor, what there was to move, or what the last
+    """What training left unlearnt, at least: what it is short of a baseline, what there was to move, or what the last
     quarter still brought, as the next one brings no more."""
     return max(course.gap.short, course.left if course.hardly_moved else course.tail_gain)
 
@@ -129,7 +129,7 @@ def _still_rising(record: TrainingRecord, train: np.ndarray, dev: np.ndarray) ->
 
 
 def tail_gain(curve: np.ndarray) -> float:
-    """What the last quarter of the looks brought."""
+    """What the last quarter of the evaluations brought."""
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
 
 
@@ -138,16 +138,16 @@ def overfitted(case: Examination) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     n_dev = int((case.data.queries["split"] == "dev").sum())
     for init, record in ranked(case).items():
-        looks = record.evaluations
-        step, train = looks["step"].to_numpy(), looks["train_accuracy@1"].to_numpy()
-        dev = looks[f"{case.metric}_{TYPES[0]}"].to_numpy()
+        evaluations = record.evaluations
+        step, train = evaluations["step"].to_numpy(), evaluations["train_accuracy@1"].to_numpy()
+        dev = evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
         best = int(dev.argmax())
         fall = float(dev[best] - dev[-LAST_EVALUATIONS:].mean())
         noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
         is_early = step[best] < EARLY * record.metrics["steps_run"]
         if not is_early or fall < max(noise, LEAST_EFFECT) or train[-1] - train[best] < LEAST_EFFECT:
             continue
-        # Early stopping keeps the best look by its own metric, which need not be the one that is asked for.
+        # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
         lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
         yield Finding(
             severity="warning" if lost >= LEAST_EFFECT else "info",
