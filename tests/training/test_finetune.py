@@ -263,10 +263,9 @@ def test_pretraining_nothing_is_a_user_error(topics, make_encoder, pretraining):
         pretrain.pretrain_barlow(system.untrained(make_encoder()), topics, pretraining(head__kind="none"), ENCODER, 7)
 
 
-def test_objectives_that_are_all_off_are_a_user_error_that_says_how_to_raise_one(topics, make_encoder, finetuning):
-    chosen = finetuning(objectives__rank__weight=0)
+def test_objectives_that_are_all_off_are_a_user_error_that_says_how_to_raise_one(finetuning):
     with pytest.raises(UserError, match=r"-S finetune_rank\.objectives\.rank\.weight=1"):
-        finetune.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
+        finetuning(objectives__rank__weight=0)
 
 
 def test_the_summary_of_fine_tuning_holds_the_dev_metrics_of_the_weights_that_were_kept(

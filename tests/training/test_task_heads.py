@@ -178,10 +178,10 @@ def test_an_encoder_gradient_scale_moves_the_shares_of_the_tasks(train):
     ("changes", "said"),
     [
         (ATTENTION, "rank alone is on; use -S finetune_rank.tasks.cross_attention=false"),
-        (PAIR | ATTENTION, r"similarity has none; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual"),
+        (PAIR | ATTENTION, r"similarity is shared; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual"),
         (
             PAIR | ATTENTION | {"objectives.similarity.head.kind": "mlp"},
-            r"that of similarity is another .*; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual",
+            r"that of similarity is mlp; use -S finetune_rank\.objectives\.similarity\.head\.kind=residual",
         ),
         (PAIR | OWN | ATTENTION | {"head.kind": "mlp"}, r"that of rank .* use -S finetune_rank\.head\.kind=residual"),
         (PAIR | OWN | ATTENTION | {"head.kind": "experts"}, r"that of rank .* use -S .*head\.kind=residual"),

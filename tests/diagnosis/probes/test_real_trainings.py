@@ -86,12 +86,11 @@ def data(make_encoder) -> dict[str, Prepared]:
 def experiment(make_encoder, options, data) -> Callable[..., Records]:
     def run(name: str, changes: dict[str, Any], seed: int = 0) -> Records:
         chosen = trained.HEALTHY | changes
-        longer = max(1.0, chosen["warmup_ratio"])
-        parsed = options(
-            "finetune_rank", params.FinetuneRank, chosen | {"warmup_ratio": chosen["warmup_ratio"] / longer}
-        )
-        # The options refuse a warm-up longer than the training; a trainer with a fixed number of steps has one.
-        object.__setattr__(parsed, "warmup_ratio", chosen["warmup_ratio"])
+        warmup = chosen.get("warmup_ratio", 0.0)
+        parsed = options("finetune_rank", params.FinetuneRank, chosen | ({"warmup_ratio": 1.0} if warmup > 1.0 else {}))
+        if warmup > 1.0:
+            # The options refuse a warm-up longer than the training; a trainer with a fixed number of steps has one.
+            object.__setattr__(parsed, "warmup_ratio", warmup)
         return trained.experiment(make_encoder(), data[name], parsed, seed)
 
     return run
