@@ -24,8 +24,8 @@ OTHER_MEANING = {
     "preflight/figures/label_agreement.py": {"similarity"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column
 }
-# Layers in which a record, a section of the report or a check is about a task.
-ABOUT_TASKS = ("findings", "preflight/probes", "diagnosis/probes", "diagnosis/report")
+# Layers in which a record, a section of the report or a check before training is about a task.
+ABOUT_TASKS = ("findings", "preflight/probes", "diagnosis/report")
 
 
 def test_no_code_outside_the_rooms_and_the_registry_names_a_task():

@@ -1,6 +1,8 @@
 """What a probe of trained systems is given: the records, and how to tell a difference from chance."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings
+from whyrank.findings.finding import Evidence
 from whyrank.findings.records import DataRecords, Records
 from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import Interval
@@ -64,6 +67,9 @@ class Examination:
     def mean(self, system: str) -> float:
         return float(per_query(self.records.runs[system], self.metric).mean())
 
+    def values(self, *systems: str) -> Iterator[Evidence]:
+        return (Evidence(f"{self.metric} of {system}", self.mean(system)) for system in systems)
+
     def best_tuned(self) -> str | None:
         """The better of the tuned systems, by the mean over all test queries; None where none was evaluated."""
         return best_system(self.records, self.metric, self.systems.tuned)
@@ -99,18 +105,29 @@ def _row(comparisons: pd.DataFrame, a: str, b: str) -> Interval | None:
     return next((Interval(*row) for row in rows[["difference", "low", "high"]].itertuples(index=False)), None)
 
 
-def is_lower(difference: Interval | None) -> bool:
+def is_lower(difference: Interval | None) -> TypeGuard[Interval]:
     """Significantly below zero, and by a point or more; False for an interval that is undefined."""
     return difference is not None and difference.high < 0 and difference.mean <= -LEAST_EFFECT
 
 
-def is_higher(difference: Interval | None) -> bool:
+def is_higher(difference: Interval | None) -> TypeGuard[Interval]:
     return difference is not None and difference.low > 0 and difference.mean >= LEAST_EFFECT
 
 
 def points(difference: Interval) -> tuple[float, float]:
     """The bounds of a difference of metrics in points (hundredths)."""
     return 100 * difference.low, 100 * difference.high
+
+
+def paired(
+    difference: Interval, values: Iterable[Evidence], *more: Evidence, name: str = "difference"
+) -> dict[str, Any]:
+    """`evidence`, `interval` and `weight` of a finding about a difference of metrics, in points.
+
+    values, more   evidence that stands before the difference, and behind it
+    """
+    evidence = (*values, Evidence(name, 100 * difference.mean, "points"), *more)
+    return {"evidence": evidence, "interval": points(difference), "weight": abs(100 * difference.mean)}
 
 
 def spoken(difference: Interval, metric: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from whyrank.core.prepared import Prepared
 from whyrank.findings.systems import Systems
 
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
@@ -30,6 +31,10 @@ class DataRecords:
     tables: dict[str, pd.DataFrame]
     batches: pd.DataFrame
     ratings: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def relevant_in(self, split: str) -> pd.DataFrame:
+        """Pairs of relevant queries and answers, see `Prepared.relevant_in`."""
+        return Prepared(self.answers, self.queries, self.qrels).relevant_in(split)
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ class Records:
     finetune: dict[str, TrainingRecord]  # by the one of `inits` that it started from
     runs: dict[str, RunRecord]  # by system
     systems: Systems
+
+    @property
+    def pretraining(self) -> TrainingRecord | None:
+        """None where no step was made."""
+        return self.barlow if self.barlow is not None and len(self.barlow.history) else None
 
     def training_of(self, system: str) -> TrainingRecord | None:
         """The training that made a system; None of an untrained one, and where it was trained elsewhere."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from whyrank.diagnosis.compare import tables
 from whyrank.findings.records import Records
+from whyrank.measure.metrics.correlation import Mean
 from whyrank.measure.metrics.ratings import mean_column_spearman
 from whyrank.measure.significance.statistics import resample_spearman
 
@@ -53,6 +54,16 @@ class Rated(NamedTuple):
     label_NT: Floats
     prediction_NT: Floats
     snapped_NT: Floats
+
+    @property
+    def spearman(self) -> Mean:
+        """Mean column Spearman of the predictions."""
+        return mean_column_spearman(self.prediction_NT, self.label_NT, self.targets)
+
+    @property
+    def value(self) -> float:
+        """The same; 0, the value at chance, where no target has one."""
+        return self.spearman.value or 0.0
 
 
 def compare_ratings(records: Records, *, level: float, resamples: int, seed: int) -> Ratings | None:
@@ -121,8 +132,8 @@ def _roles(records: Records) -> dict[tables.Pair, str]:
     """What b is to a; without pretraining only what starts from the base encoder is compared."""
     systems, runs = records.systems, [name for name, run in records.runs.items() if run.ratings is not None]
     baseline = next((system for system in systems.baselines if system in runs), None)
-    is_pretrained = records.barlow is not None and len(records.barlow.history) > 0
-    pairs = [(a, b) for a, b in systems.rating_comparisons() if is_pretrained or not systems.is_pretrained(a)]
+    left_out = records.pretraining is None
+    pairs = [(a, b) for a, b in systems.rating_comparisons() if not (left_out and systems.is_pretrained(a))]
     return tables.roles(pairs, runs, baseline)
 
 
@@ -135,7 +146,6 @@ def _target_rows(one: Rated) -> Iterator[tuple[object, ...]]:
 def _system_row(name: str, one: Rated) -> tuple[object, ...]:
     """Its name, the snapped value, the mean and the ends of the folds, and the number of undefined columns."""
     snapped = mean_column_spearman(one.snapped_NT, one.label_NT, one.targets)
-    folds = [mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value for _, part in by_fold(one)]
-    known = [value for value in folds if value is not None] or [np.nan]
-    undefined = len(mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).undefined)
+    known = [value for _, part in by_fold(one) if (value := part.spearman.value) is not None] or [np.nan]
+    undefined = len(one.spearman.undefined)
     return name, np.nan if snapped.value is None else snapped.value, np.mean(known), min(known), max(known), undefined

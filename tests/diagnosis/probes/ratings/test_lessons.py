@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from whyrank.diagnosis.compare.ratings import compare_ratings
-from whyrank.diagnosis.probes.ratings.courses import course, late_share, rounds
+from whyrank.diagnosis.probes.ratings.lessons import course, late_share, rounds
 
 from ... import rated
 from ..faults import TUNED, of

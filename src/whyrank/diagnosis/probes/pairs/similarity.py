@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
-from whyrank.diagnosis.probes.ranking.ranking import zero_shot_fix
-from whyrank.diagnosis.probes.training.start import begins_anew
-from whyrank.diagnosis.probes.training.steps import gentler, is_of_ranking, scaled_rates
+from whyrank.diagnosis.probes.ranking.ranking import begins_anew, zero_shot_fix
+from whyrank.diagnosis.probes.ranking.training import is_of_ranking
+from whyrank.diagnosis.probes.training.steps import gentler, scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -28,25 +28,18 @@ def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
     """Training on pairs of sentences left a system below its own encoder on the test pairs."""
     for system, untuned in case.systems.untuned.items():
         record, difference = case.records.training_of(system), case.similarity_difference(system, untuned)
-        if record is None or "similarity" not in record.objectives or difference is None or not is_lower(difference):
+        if record is None or "similarity" not in record.objectives or not is_lower(difference):
             continue
         labels = learnt(case, untuned, system)
+        more = (*_by_kind(case, untuned, system), *_label_evidence(case, untuned, system, labels))
         yield Finding(
             system=system,
             sentence=f"Training on sentence pairs made {system} worse than {untuned}: "
             f"{spoken(difference, what(case))}.",
-            evidence=(
-                *values(case, untuned, system),
-                Evidence("difference", 100 * difference.mean, "points"),
-                *_by_kind(case, untuned, system),
-                *_label_evidence(case, untuned, system, labels),
-                *_dev_evidence(record),
-            ),
             cause=_cause(case, untuned, system, labels),
             fix=_pairs_fix(record),
             reference="Reimers and Gurevych 2019, arXiv:1908.10084; Gao, Yao and Chen 2021, arXiv:2104.08821",
-            interval=points(difference),
-            weight=-100 * difference.mean,
+            **paired(difference, values(case, untuned, system), *more, *_dev_evidence(record)),
         )
 
 
@@ -134,27 +127,18 @@ def forgetting(case: Examination) -> Iterator[Finding]:
 
 def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
     for system, start in case.systems.start.items():
-        record = case.records.training_of(system)
-        difference = case.similarity_difference(system, start)
-        if record is None or "similarity" in record.objectives or difference is None or not is_lower(difference):
+        record, difference = case.records.training_of(system), case.similarity_difference(system, start)
+        if record is None or "similarity" in record.objectives or not is_lower(difference):
             continue
         gain = case.difference(system, start)
-        beside = (
-            f"while it gained {spoken(gain, case.metric)}" if gain and is_higher(gain) else "and ranking gained nothing"
-        )
+        gained = [Evidence(f"difference in {case.metric}", 100 * gain.mean, "points")] if gain else []
+        beside = f"while it gained {spoken(gain, case.metric)}" if is_higher(gain) else "and ranking gained nothing"
         yield Finding(
             severity="warning" if system in case.systems.tuned else "info",
             system=system,
             sentence=f"{system} forgot similarity that {start} had: {spoken(difference, what(case))}, {beside}.",
-            evidence=(
-                *values(case, start, system),
-                Evidence("difference", 100 * difference.mean, "points"),
-                *by_list(case, start, system),
-                *([Evidence(f"difference in {case.metric}", 100 * gain.mean, "points")] if gain else []),
-            ),
             fix=_forgetting_fix(case, system, record),
-            interval=points(difference),
-            weight=-100 * difference.mean,
+            **paired(difference, values(case, start, system), *by_list(case, start, system), *gained),
             **FORGOTTEN,
         )
 
@@ -162,20 +146,14 @@ def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
 def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
     for system, start in case.systems.untuned.items():
         record, difference = case.records.training_of(system), case.difference(system, start)
-        if record is None or is_of_ranking(case, system) or difference is None or not is_lower(difference):
+        if record is None or is_of_ranking(case, system) or not is_lower(difference):
             continue
         yield Finding(
             severity="info",
             system=system,
             sentence=f"Training without ranking made {system} worse than {start}: {spoken(difference, case.metric)}.",
-            evidence=(
-                Evidence(f"{case.metric} of {start}", case.mean(start)),
-                Evidence(f"{case.metric} of {system}", case.mean(system)),
-                Evidence("difference", 100 * difference.mean, "points"),
-            ),
             fix=_forgetting_fix(case, system, record),
-            interval=points(difference),
-            weight=-100 * difference.mean,
+            **paired(difference, case.values(start, system)),
             **FORGOTTEN,
         )
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
-from whyrank.diagnosis.probes.pretraining.agreement import VIEWS, agreement
+import numpy as np
+
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
+from whyrank.diagnosis.probes.ranking.training import ranks
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.metrics import geometry
 from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes import batches
 from whyrank.preflight.probes.batches import SAFE_PRETRAINING
@@ -21,10 +25,14 @@ SCALE_FACTOR = 5.0
 # First loss over that of a random choice: twice means that the model is sure and wrong before it has learned anything.
 SATURATED = 2.0
 FIRST_STEPS = 5
-COSINE_SCALE = 20.0
+COSINE = {"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": 20.0}
 
 # Rise of the mean diagonal on training texts. The default pretraining raises it by a few hundredths.
 LEARNT = 0.10
+# What a pair of views may be, in the words of a report.
+VIEWS = ("questions and conversations", "queries and answers")
+# Below this, chance alone moves a mean diagonal over hundreds of features by more than a hundredth.
+LEAST_PAIRS = 20
 
 
 @probe(
@@ -62,7 +70,7 @@ def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
 def _cost(case: Examination) -> float:
     """Points that pretraining costs, in the pair of systems that loses most."""
     differences = [case.difference(a, b) for a, b in case.systems.pretraining]
-    return max((-100 * d.mean for d in differences if is_lower(d) and d is not None), default=0.0)
+    return max((-100 * d.mean for d in differences if is_lower(d)), default=0.0)
 
 
 @probe(
@@ -70,7 +78,8 @@ def _cost(case: Examination) -> float:
 )
 def pretraining_overfits(case: Examination) -> Iterator[Finding]:
     """Two texts of an answer agree more than before on training texts, and less on test texts."""
-    if case.records.barlow is None or len(case.records.barlow.history) == 0:
+    record = case.records.pretraining
+    if record is None:
         return
     measured = [found for view in VIEWS if (found := agreement(case, view))]
     if not measured:
@@ -88,7 +97,7 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
             Evidence("mean diagonal on training texts, after", learnt.train_after, "0 at chance, 1 perfect"),
             Evidence("mean diagonal on test texts, before", learnt.test_before, "0 at chance, 1 perfect"),
             Evidence("mean diagonal on test texts, after", learnt.test_after, "0 at chance, 1 perfect"),
-            Evidence("steps", len(case.records.barlow.history), "steps"),
+            Evidence("steps", len(record.history), "steps"),
         ),
         cause="With a new head and many steps, pretraining memorises which training texts belong together and "
         "overwrites what the encoder knew of other texts.",
@@ -98,12 +107,49 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding]:
     )
 
 
+class Agreement(NamedTuple):
+    """Mean diagonal of the cross-correlation over one pair of texts per answer, before and after pretraining."""
+
+    view: str
+    train_before: float
+    train_after: float
+    test_before: float
+    test_after: float
+
+
+def agreement(case: Examination, view: str) -> Agreement | None:
+    """None where a system was not evaluated, or a split has too few answers with both texts."""
+    runs, values = case.records.runs, []
+    after = next(iter(case.systems.with_role("pretrained")), "")
+    for split in ("train", "test"):
+        first_P, second_P = _first_pairs(case, split, view)
+        for system in (case.systems.start.get(after, ""), after):
+            run = runs.get(system)
+            if run is None or run.query_vectors is None or run.answer_vectors is None or len(first_P) < LEAST_PAIRS:
+                return None
+            second_ND = run.answer_vectors if view == VIEWS[1] else run.query_vectors
+            values.append(geometry.mean_diagonal(run.query_vectors[first_P], second_ND[second_P]))
+    return Agreement(view, *values)
+
+
+def _first_pairs(case: Examination, split: str, view: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of each answer with both texts in a split: rows of its first question and conversation, or first query and it."""
+    pairs = case.data.relevant_in(split)
+    if view == VIEWS[1]:
+        firsts = pairs.drop_duplicates("answer")
+        return firsts["query"].to_numpy(), firsts["answer"].to_numpy()
+    kind_P = case.data.queries["type"].to_numpy()[pairs["query"]]
+    sides = [pairs[kind_P == kind].drop_duplicates("answer") for kind in ("question", "conversation")]
+    both = sides[0].merge(sides[1], on="answer")
+    return both["query_x"].to_numpy(), both["query_y"].to_numpy()
+
+
 @probe("pretraining-hurts", on="trained", explains=("worse-than-lexical",))
 def pretraining_hurts(case: Examination) -> Iterator[Finding]:
     """The pretrained system is below the other one: a warning once tuned, for information before."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
-        if difference is not None and is_lower(difference):
+        if is_lower(difference):
             is_tuned = a in case.systems.tuned
             yield replace(
                 _comparison(case, a, b, difference, "Pretraining made {a} worse than {b}"),
@@ -120,7 +166,7 @@ def pretraining_helps(case: Examination) -> Iterator[Finding]:
     """The pretrained system is above the other one."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
-        if difference is not None and is_higher(difference):
+        if is_higher(difference):
             yield _comparison(case, a, b, difference, "Pretraining made {a} better than {b}")
 
 
@@ -129,16 +175,10 @@ def _comparison(case: Examination, a: str, b: str, difference: Interval, what: s
         severity="info",
         system=a,
         sentence=f"{what.format(a=a, b=b)}: {spoken(difference, case.metric)}.",
-        evidence=(
-            Evidence(f"{case.metric} of {a}", case.mean(a)),
-            Evidence(f"{case.metric} of {b}", case.mean(b)),
-            Evidence("difference", 100 * difference.mean, "points"),
-        ),
         cause="Pretraining pulled the texts of each answer together before ranking was trained.",
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
-        interval=points(difference),
-        weight=abs(100 * difference.mean),
+        **paired(difference, case.values(a, b)),
     )
 
 
@@ -148,9 +188,7 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
     system, other = next((pair for pair in case.systems.pretraining if pair[0] in case.systems.tuned), ("", ""))
     before, after = case.records.training_of(other), case.records.training_of(system)
     run = case.records.runs.get(system)
-    if before is None or after is None or run is None or run.metrics["score_kind_cosine"] == 1:
-        return
-    if "rank" not in before.objectives & after.objectives:
+    if not ranks(before) or not ranks(after) or run is None or run.metrics["score_kind_cosine"] == 1:
         return
     spread, loss = _first(before, after, "logit_std"), _first(before, after, "rank_loss")
     chance = _first(before, after, "rank_chance")
@@ -177,7 +215,7 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
         ),
         cause="A dot product grows with the length of both vectors, and the pretrained head gives vectors of another "
         "length: the softmax is saturated (or flat) and has little gradient until training has undone the scale.",
-        fix=Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE}),
+        fix=Fix(dict(COSINE)),
         reference="barlowtwins#9; setfit#135; ST#2815",
         weight=_cost(case),
     )
@@ -185,7 +223,5 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
 
 def _first(before: TrainingRecord, after: TrainingRecord, column: str) -> tuple[float, float]:
     """Mean over the first steps of both trainings; warm-up keeps the weights about where they were."""
-    return (
-        float(before.history[column].head(FIRST_STEPS).mean()),
-        float(after.history[column].head(FIRST_STEPS).mean()),
-    )
+    one, other = (float(record.history[column].head(FIRST_STEPS).mean()) for record in (before, after))
+    return one, other

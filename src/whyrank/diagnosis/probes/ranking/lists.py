@@ -7,9 +7,9 @@ import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.diagnosis.probes.pretraining.pretraining import COSINE_SCALE
+from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
-from whyrank.diagnosis.probes.training.steps import is_of_ranking
+from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import RunRecord
@@ -88,6 +88,7 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
             continue
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
         is_tuned = system in case.systems.tuned and is_of_ranking(case, system)
+        is_long = _is_long(case, run, str(shares.index[0]))
         yield Finding(
             severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",
             system=system,
@@ -100,9 +101,9 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
                 Evidence(f"skew of the occurrences in the top {size}", skew),
             ),
             cause="Its vector is longer than most, and a dot product grows with the length."
-            if _is_long(case, run, str(shares.index[0]))
+            if is_long
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
-            fix=_hub_fix(_is_long(case, run, str(shares.index[0])))
+            fix=Fix(COSINE if is_long else {"finetune_rank.candidates": "all"})
             if is_tuned
             else Fix({}, "train for ranking, against all answers, and evaluate again"),
             reference="Radovanović et al. 2010; scikit-hubness",
@@ -116,12 +117,6 @@ def _is_long(case: Examination, run: RunRecord, answer_id: str) -> bool:
         return False
     length_A = np.linalg.norm(run.answer_vectors, axis=1)
     return bool(length_A[(case.data.answers["answer_id"] == answer_id).to_numpy()] > length_A.mean())
-
-
-def _hub_fix(is_long: bool) -> Fix:
-    if is_long:
-        return Fix({"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": COSINE_SCALE})
-    return Fix({"finetune_rank.candidates": "all"})
 
 
 def _skew(near: pd.DataFrame, size: int, answer_ids: pd.Series) -> float:

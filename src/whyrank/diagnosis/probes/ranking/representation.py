@@ -83,7 +83,7 @@ def _views_fix(case: Examination) -> Fix:
         "pretrain_barlow.views": ["question-conversation"],
         "pretrain_barlow.batches": "across_answers",
     }
-    if case.records.barlow is None or len(case.records.barlow.history) == 0:
+    if case.records.pretraining is None:
         params["pretrain_barlow.steps"] = PRETRAIN_STEPS
     return Fix(params, "and read the system that is tuned after pretraining")
 

@@ -1,21 +1,15 @@
-"""Ratings that are below a ridge on words, or on the frozen encoder read in another way.
-
-Shapes: N rows · T targets
-"""
+"""Ratings that are below a ridge on words, or on the frozen encoder read in another way."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
-from whyrank.diagnosis.compare.ratings import wide
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, points, spoken
-from whyrank.diagnosis.probes.ranking.ranking import to_lexical
+from whyrank.diagnosis.compare.ratings import Rated, wide
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
+from whyrank.diagnosis.probes.ranking.ranking import TRAIN_ALL, to_lexical
 from whyrank.diagnosis.probes.ratings.lessons import highest_baseline
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
-from whyrank.measure.metrics.ratings import mean_column_spearman
-from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes import rating_labels
 
 METRIC = "mean column Spearman"
@@ -26,32 +20,22 @@ OBJECTIVE = "finetune_rank.objectives.ratings"
 @probe("worse-than-lexical", on="trained", about="ratings", adds_up=True)
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
     """Out of fold, a system rates below a ridge on the words of the same texts; where its ranking is not said to."""
-    value_by_system = {} if case.ratings is None else dict(case.ratings.systems[["system", "value"]].to_numpy())
     baseline = case.systems.rating_baseline
     for system in case.systems.encoders:
         difference = case.rating_difference(system, baseline)
-        if difference is None or not is_lower(difference) or is_lower(to_lexical(case, system)[1]):
+        if case.ratings is None or not is_lower(difference) or is_lower(to_lexical(case, system)[1]):
             continue
-        is_tuned = system in case.systems.tuned
+        is_tuned, value = system in case.systems.tuned, case.ratings.systems.set_index("system")["value"]
         yield Finding(
             severity="warning" if is_tuned else "info",
             system=system,
             sentence=f"{system} rates worse than {baseline}, which only counts words: {spoken(difference, METRIC)}.",
-            evidence=(
-                *(Evidence(f"{METRIC} of {name}", float(value_by_system[name])) for name in (system, baseline)),
-                Evidence("difference", 100 * difference.mean, "points"),
-            ),
             cause="A ridge reads the words that decide a rating directly; fine-tuning has not learned to weigh them."
             if is_tuned
             else "The vector of a frozen encoder holds what a text says; a rating depends on how it says it.",
-            fix=Fix(
-                {"finetune_rank.train": "all"}, "if the whole encoder was trained already, use the lexical baseline"
-            )
-            if is_tuned
-            else Fix({}, "fine-tune, and compare the tuned system with the lexical baseline"),
+            fix=TRAIN_ALL if is_tuned else Fix({}, "fine-tune, and compare the tuned system with the lexical baseline"),
             reference="Google QUEST Q&A Labeling (2020): separate encoders, cut texts and no warm-up, below TF-IDF",
-            interval=points(difference),
-            weight=-100 * difference.mean,
+            **paired(difference, (Evidence(f"{METRIC} of {one}", float(value[one])) for one in (system, baseline))),
         )
 
 
@@ -62,24 +46,20 @@ def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
     if rows.empty or not (rows["second"] >= 0).any():
         return
     for system, init in case.systems.untuned.items():
-        found = None if system not in case.records.runs else layouts(case, init)
-        if found is None or not is_higher(found.gain):
+        found = layouts(case, init) if system in case.records.runs else None
+        gain = case.rating_gain(*found) if found else None
+        if found is None or not is_higher(gain):
             continue
+        names = (f"{METRIC}, encoded as one text", f"{METRIC}, encoded separately")
         yield Finding(
             system=system,
             sentence=f"Question and answer are encoded separately. Encoded as one text by {init}, with a ridge on "
-            f"top, they are rated better: {spoken(found.gain, METRIC)}.",
-            evidence=(
-                Evidence(f"{METRIC}, encoded as one text", found.joint),
-                Evidence(f"{METRIC}, encoded separately", found.separate),
-                Evidence("difference", 100 * found.gain.mean, "points"),
-            ),
+            f"top, they are rated better: {spoken(gain, METRIC)}.",
             cause="The two vectors meet only in the head: no token of the answer attends to a token of the question, "
             "so that nothing shows whether the one answers the other.",
             fix=Fix({"prepare.ratings.layout": "joint", f"{OBJECTIVE}.encoders": "one"} | fitting(case)),
             reference="Humeau et al. 2020, arXiv:1905.01969 (cross-encoders and bi-encoders)",
-            interval=points(found.gain),
-            weight=100 * found.gain.mean,
+            **paired(gain, (Evidence(name, one.value) for name, one in zip(names, found, strict=True))),
         )
 
 
@@ -93,27 +73,12 @@ def fitting(case: Examination) -> dict[str, object]:
     return {f"prepare.ratings.tokens.{name}": int(budget) * room // total for name, budget in parts}
 
 
-class Layouts(NamedTuple):
-    """Mean column Spearman of ridge on the frozen encoder, by layout, and joint minus separate on the same rows."""
-
-    joint: float
-    separate: float
-    gain: Interval
-
-
-def layouts(case: Examination, init: str) -> Layouts | None:
-    """None where the two were not recorded, or one of them orders nothing."""
+def layouts(case: Examination, init: str) -> tuple[Rated, Rated] | None:
+    """Ridge on the frozen encoder, joint and separate, on the same rows; None where the two were not recorded."""
     run = case.records.runs.get(init)
-    if run is None or run.rating_layouts is None:
-        return None
-    parts = {str(name): wide(rows) for name, rows in run.rating_layouts.groupby("layout")}
-    if set(parts) != {"joint", "separate"}:
-        return None
-    joint, separate = parts["joint"], parts["separate"]
-    gain = case.rating_gain(joint, separate)
-    one, other = (mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value
-                  for part in (joint, separate))  # fmt: skip
-    return None if one is None or other is None or gain is None else Layouts(one, other, gain)
+    rows = None if run is None else run.rating_layouts
+    parts = {} if rows is None else {str(name): wide(part) for name, part in rows.groupby("layout")}
+    return (parts["joint"], parts["separate"]) if set(parts) == {"joint", "separate"} else None
 
 
 @probe("last-layer-drops-surface", on="trained", explains=("worse-than-lexical",), about="ratings")
@@ -122,32 +87,25 @@ def last_layer_drops_surface(case: Examination) -> Iterator[Finding]:
     for system, init in case.systems.untuned.items():
         run, tuned = case.records.runs.get(init), case.records.runs.get(system)
         record = case.records.training_of(system)
-        if run is None or run.ratings is None or run.rating_blocks is None or tuned is None or tuned.ratings is None:
+        if run is None or tuned is None or record is None or READ in record.history:
             continue
-        if record is None or READ in record.history:
+        if run.ratings is None or run.rating_blocks is None or tuned.ratings is None:
             continue
         blocks, last, trained = wide(run.rating_blocks), wide(run.ratings), wide(tuned.ratings)
         gain = case.rating_gain(blocks, last)
-        if gain is None or not is_higher(gain) or not is_higher(case.rating_gain(blocks, trained)):
+        if not is_higher(gain) or not is_higher(case.rating_gain(blocks, trained)):
             continue
-        means = [mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).value or 0.0
-                 for one in (blocks, last, trained)]  # fmt: skip
+        means = {"a ridge on all layers": blocks, "a ridge on the last layer": last, system: trained}
+        values = [Evidence(f"{METRIC} of {name}", one.value) for name, one in means.items()]
         yield Finding(
             system=system,
             sentence=f"The last layer of {init} drops what ratings need: a ridge on all its layers rates better, "
             f"{spoken(gain, METRIC)}, and better than {system}.",
-            evidence=(
-                Evidence(f"{METRIC} of a ridge on all layers", means[0]),
-                Evidence(f"{METRIC} of a ridge on the last layer", means[1]),
-                Evidence(f"{METRIC} of {system}", means[2]),
-                Evidence("all layers minus the last", 100 * gain.mean, "points"),
-            ),
             cause="Links, lists and single words decide such ratings. The lower layers represent them; the last layer "
             "of an encoder made for similarity represents the meaning instead.",
-            fix=Fix({"finetune_rank.objectives.ratings.layer_means": True} | frozen_below(record)),
+            fix=Fix({f"{OBJECTIVE}.layer_means": True} | frozen_below(record)),
             reference="Tenney et al. 2019, arXiv:1905.05950; Peters et al. 2018, arXiv:1802.05365",
-            interval=points(gain),
-            weight=100 * gain.mean,
+            **paired(gain, values, name="all layers minus the last"),
         )
 
 

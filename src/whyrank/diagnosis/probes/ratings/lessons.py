@@ -1,22 +1,21 @@
-"""What a training had learned by its end, which decides whether it underfits; here for ratings."""
-
-from typing import NamedTuple
+"""How ratings went while training, and what had been learned by its end, which decides whether it underfits."""
 
 import numpy as np
+import pandas as pd
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.diagnosis.probes.ratings.courses import course, late_share, rounds
-from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, LEARNT
+from whyrank.diagnosis.probes.training import effects
+from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, NO_GAP, Course, Effect, Gap, Task
 from whyrank.diagnosis.probes.training.steps import further, go_further, rounded, usual_rates
 from whyrank.findings.finding import Fix
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import DataRecords, TrainingRecord
 
-# Share of the whole gain that fell in the last quarter of the evaluations; a run that flattens gives 1 to 5 % there.
-STILL_RISING = 0.10
-LEAST_EVALUATIONS = 4
+HELD_OUT, TRAIN = "ratings_spearman", "train_ratings_spearman"
+# Rows that were trained on, of which an evaluation draws at most so many.
+TRAINING_ROWS = 500
 
-# Of ratings: mean column Spearman of training rows above that of held-out ones. From so much on more of it is learnt by
-# heart, and another round adds to that first.
+# Mean column Spearman of training rows above that of held-out ones. From so much on more of it is learnt by heart, and
+# another round adds to that first.
 NEAR = 0.10
 QUARTER = 0.25
 # Share of the way that weights go where something is learnt (`steps.ENOUGH`). With less than that behind it a training
@@ -24,66 +23,60 @@ QUARTER = 0.25
 BEGUN = 1 / 3
 
 
-class Gap(NamedTuple):
-    """What ratings lack of the best ridge that rates without tuning; `NO_GAP` where it does not speak of too little.
+def course(record: TrainingRecord) -> pd.DataFrame:
+    """step, held_out, train at each evaluation that every fold had, mean over folds; no rows where none was recorded.
 
-    It does where that ridge knows rows that it has not seen better than training rows are known, so that nothing learnt
-    by heart stands between; and where training has only begun.
-
-    short      mean column Spearman
-    baseline   in words: the ridge, and how well it rates
-    way        share of the way that weights go where something is learnt, at most 1
-    begun_at   in words: how well the system rates, where training has only begun
+    An undefined mean (all predictions equal, as from a new head) counts as 0: it orders nothing.
     """
+    evaluations = record.rating_folds if len(record.rating_folds) else record.evaluations.assign(fold=0)
+    if not {"step", HELD_OUT, TRAIN} <= set(evaluations):
+        return pd.DataFrame(columns=["step", "held_out", "train"], dtype=float)
+    evaluations = evaluations.sort_values(["fold", "step"], kind="stable")
+    number = evaluations.groupby("fold").cumcount()
+    known = evaluations[["step", HELD_OUT, TRAIN]].fillna(0.0).groupby(number)
+    shared = known.size() == evaluations["fold"].nunique()
+    means = known.mean()[shared]
+    return means.set_axis(["step", "held_out", "train"], axis=1).reset_index(drop=True)
 
-    short: float
-    baseline: str
-    way: float = 1.0
-    begun_at: str = ""
 
+def late_share(record: TrainingRecord, step_L: np.ndarray, share: float) -> int:
+    """Number of the last evaluation before the last `share` of the way, as learning rates measure it.
 
-NO_GAP = Gap(0.0, "")
-
-
-class Course(NamedTuple):
-    """metric, seen, held_out, rows   in words: of what, on what, what was looked at beside, a round through what
-    train, dev                  (L,) at each evaluation
-    left, tail_gain             to learn; in the last part of the way
-    epochs                      rounds made
-    gap                         to a baseline that nothing was tuned for
+    Under a decay to zero the last quarter of the steps goes almost nowhere, whatever is left to learn.
     """
-
-    metric: str
-    seen: str
-    held_out: str
-    rows: str
-    train: np.ndarray
-    dev: np.ndarray
-    hardly_moved: bool
-    is_rising: bool
-    left: float
-    tail_gain: float
-    epochs: float
-    fix: Fix
-    gap: Gap = NO_GAP
+    factor_S = record.history.get("rate_factor", pd.Series(np.ones(len(record.history)))).to_numpy(dtype=float)
+    way_S = np.concatenate([[0.0], np.cumsum(factor_S)]) / max(factor_S.sum(), 1e-12)
+    done_L = way_S[np.clip(np.round(step_L).astype(int), 0, len(factor_S))]
+    before = np.flatnonzero(done_L <= 1 - share + 1e-9)
+    return int(before[-1]) if len(before) else 0
 
 
-def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Course | None:
-    """The course over all folds; None where ratings were not trained, or not looked at."""
+def rounds(data: DataRecords, record: TrainingRecord) -> float:
+    """Rounds through the rows that the recorded fold was trained on, those with a model's labels among them."""
+    rows = data.ratings
+    trained_on = int(((rows["use"] == "train") & (rows["fold"] != 0)).sum()) if len(rows) else 0
+    if "ratings_pseudo_rows" in record.history:
+        trained_on += int((rows["use"] != "train").sum())
+    return float(record.history["ratings_rows"].sum()) / max(1, trained_on)
+
+
+def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
+    # One column has the largest error; that of a mean over columns is smaller.
+    error = 1 / np.sqrt(TRAINING_ROWS)
+    return effects.of_evaluations("mean column Spearman of training rows", course(record)["train"], error)
+
+
+def _course(case: Examination, init: str, record: TrainingRecord) -> Course | None:
+    """Over all folds."""
     evaluations = course(record)
-    if "ratings" not in record.objectives or len(evaluations) < 2:
+    if len(evaluations) < 2:
         return None
     train, dev = evaluations["train"].to_numpy(), evaluations["held_out"].to_numpy()
     before = late_share(record, evaluations["step"].to_numpy(), QUARTER)
     gains = [float(curve[-1] - curve[before]) for curve in (train, dev)]
-    is_near = train[-1] - dev[-1] < NEAR
-    is_rising = len(evaluations) >= LEAST_EVALUATIONS and all(
-        gain >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve)) for gain, curve in zip(gains, (train, dev), strict=True)
-    )
+    is_rising = all(effects.is_rising(gain, curve) for gain, curve in zip(gains, (train, dev), strict=True))
     epochs = rounds(case.data, record)
-    hardly_moved = train.max() < LEARNT and train.max() - train[0] < HARDLY_MOVED * (1 - train[0])
-    system = case.systems.trained_from(init)
-    gap = _to_untrained(case, float(train[-1]), float(dev[-1])) or _to_begin(case, system, record) or NO_GAP
+    gap = _to_untrained(case, float(train[-1]), float(dev[-1])) or _to_begin(case, init, record) or NO_GAP
     return Course(
         metric="mean column Spearman",
         seen="training rows",
@@ -91,8 +84,7 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
         rows="training rows",
         train=train,
         dev=dev,
-        hardly_moved=bool(hardly_moved),
-        is_rising=bool(is_near and is_rising),
+        is_rising=is_rising and bool(train[-1] - dev[-1] < NEAR),
         left=HARDLY_MOVED - float(np.ptp(train)),
         tail_gain=gains[1],
         epochs=epochs,
@@ -101,18 +93,26 @@ def rating_lessons(case: Examination, init: str, record: TrainingRecord) -> Cour
     )
 
 
+effects.register(Task("ratings", _effect, _course))
+
+
 def _to_untrained(case: Examination, train: float, dev: float) -> Gap | None:
-    """By the means over folds at the last evaluation, of training rows and of those held out."""
+    """By the means over folds at the last evaluation: the best ridge that rates without tuning knows rows that it has
+    not seen better than training rows are known, so that nothing learnt by heart stands between."""
     baseline, value = highest_baseline(case, "fold_mean")
     return Gap(value - dev, _in_words(baseline, value)) if value - train >= LEAST_EFFECT else None
 
 
-def _to_begin(case: Examination, system: str, record: TrainingRecord) -> Gap | None:
+def _to_begin(case: Examination, init: str, record: TrainingRecord) -> Gap | None:
     """Over all rows: ratings near the mean of each fold's training labels cost nothing within a fold."""
     way = 1 / max(further(record).values(), default=1.0)
+    if way >= BEGUN or case.ratings is None:
+        return None
     baseline, value = highest_baseline(case, "value")
-    own = _over_all_rows(case, system)
-    if way >= BEGUN or value - own < LEAST_EFFECT:
+    system = case.systems.trained_from(init)
+    # 0, the value at chance, where no target has one.
+    own = float(case.ratings.systems.set_index("system")["value"].fillna(0.0).get(system, 0.0))
+    if value - own < LEAST_EFFECT:
         return None
     return Gap(value - own, _in_words(baseline, value), way, f"mean column Spearman over all rows is {own:.2f}")
 
@@ -139,10 +139,3 @@ def highest_baseline(case: Examination, column: str) -> tuple[str, float]:
     value_by_name = case.ratings.systems.set_index("system")[column].dropna()
     value_by_name = value_by_name[~value_by_name.index.isin(case.systems.tuned)]
     return (str(value_by_name.idxmax()), float(value_by_name.max())) if len(value_by_name) else ("", 0.0)
-
-
-def _over_all_rows(case: Examination, system: str) -> float:
-    """Mean column Spearman; 0, the value at chance, where no target has one."""
-    if case.ratings is None:
-        return 0.0
-    return float(case.ratings.systems.set_index("system")["value"].fillna(0.0).get(system, 0.0))

@@ -16,7 +16,6 @@ from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usua
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
-from whyrank.measure.metrics.ratings import mean_column_spearman
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import resample_spearman
 from whyrank.preflight.probes.rating_columns import excluding
@@ -41,7 +40,6 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
         folds, targets = len(np.unique(one.fold_N)), len(one.targets)
         touched = sorted({target for _, target in cells})
         whole = whole_folds(one, cells)
-        mean = mean_column_spearman(one.prediction_NT, one.label_NT, one.targets).value or 0.0
         yield Finding(
             severity="error" if whole or len(cells) >= folds else "warning",
             system=system,
@@ -61,7 +59,7 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
             ),
             fix=_constant_fix(case, system, one, touched, is_whole=bool(whole)),
             reference="ST#2702, #829",
-            weight=100 * max(abs(mean), LEAST_EFFECT) * len(cells) / (folds * targets),
+            weight=100 * max(abs(one.value), LEAST_EFFECT) * len(cells) / (folds * targets),
         )
 
 
@@ -192,8 +190,7 @@ def _floor(case: Examination, number: int) -> tuple[float | None, float]:
     run = case.records.runs.get(case.systems.rating_baseline)
     if run is None or run.ratings is None:
         return None, 0.0
-    parts = {fold: mean_column_spearman(part.prediction_NT, part.label_NT, part.targets).value or 0.0
-             for fold, part in by_fold(wide(run.ratings))}  # fmt: skip
+    parts = {fold: part.value for fold, part in by_fold(wide(run.ratings))}
     return parts[number], float(np.median([value for fold, value in parts.items() if fold != number]))
 
 

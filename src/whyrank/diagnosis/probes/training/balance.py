@@ -1,12 +1,11 @@
 """Faults between several objectives on one encoder: one has nearly all of the gradient, or two contradict."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from whyrank.diagnosis.examination import Examination, signed
-from whyrank.diagnosis.probes.training.effects import RANK, Effect, cost, effect, objectives
+from whyrank.diagnosis.probes.training.effects import Effect, cost, effect, leads, objectives
 from whyrank.diagnosis.probes.training.objectives import DEAD
 from whyrank.diagnosis.probes.training.steps import trained
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
@@ -24,68 +23,47 @@ CONFLICT = -0.05
 LEAST_STEPS = 16
 
 
-class Outdone(NamedTuple):
-    """An objective far below its equal share, with that share and what became of it."""
-
-    name: str
-    share: float
-    effect: Effect
-
-
 @probe("task-dominates", on="trained")
 def task_dominates(case: Examination) -> Iterator[Finding]:
     """An objective with little of the gradient lost what it had."""
-    for init, record in trained(case).items():
-        for one in outdone(case, record):
-            if one.effect.fell:
-                cause = f"`{largest(record)}` decides the steps, and what helps it harms `{one.name}`"
-                yield _finding(case, "task-dominates", init, record, one, cause, cost(case, init, one.effect))
+    return _outdone(case, lambda found: found.fell, "what helps it harms `{}`")
 
 
 @probe("task-starved", on="trained")
 def task_starved(case: Examination) -> Iterator[Finding]:
     """An objective with little of the gradient, or of the batches, learned nothing."""
+    return _outdone(case, lambda found: found.hardly_moved and not found.fell, "`{}` has hardly any effect on them")
+
+
+def _outdone(case: Examination, became: Callable[[Effect], bool], harm: str) -> Iterator[Finding]:
     for init, record in trained(case).items():
-        for one in outdone(case, record):
-            if one.effect.hardly_moved and not one.effect.fell:
-                cause = f"`{largest(record)}` decides the steps, and `{one.name}` has hardly any effect on them"
-                yield _finding(case, "task-starved", init, record, one, cause, cost(case, init, one.effect))
+        own, of = shares(record), "batches" if is_drawn(record) else "gradient norm"
+        for name, found in outdone(case, record).items():
+            if not became(found):
+                continue
+            yield Finding(
+                system=case.systems.trained_from(init),
+                sentence=f"`{name}` contributes {100 * own[name]:.1f} % of the {of}, and {found.metric} went from "
+                f"{found.start:.2f} to {found.end:.2f}.",
+                evidence=(
+                    *(percent(f"contribution of `{one}` to the {of}", share) for one, share in own.items()),
+                    *found.evidence,
+                ),
+                cause=f"`{max(own, key=own.__getitem__)}` decides the steps, and {harm.format(name)}: the weight of a "
+                "loss says nothing about the size of its gradient, nor the number of rows about the number of batches.",
+                fix=Fix({"finetune_rank.tasks.sampling": "equal"})
+                if is_drawn(record)
+                else Fix({"finetune_rank.tasks.weighting": "equal_gradient"}),
+                reference="ST#2824, #927, #2440; Chen et al. 2018, arXiv:1711.02257",
+                weight=cost(case, init, found),
+            )
 
 
-def _finding(
-    case: Examination, code: str, init: str, record: TrainingRecord, what: Outdone, cause: str, weight: float
-) -> Finding:
-    name, share, found = what
-    of = "batches" if is_drawn(record) else "gradient norm"
-    return Finding(
-        system=case.systems.trained_from(init),
-        sentence=f"`{name}` contributes {100 * share:.1f} % of the {of}, and {found.metric} went from "
-        f"{found.start:.2f} to {found.end:.2f}.",
-        evidence=(
-            *(percent(f"contribution of `{one}` to the {of}", own) for one, own in shares(record).items()),
-            Evidence(f"{found.metric} at the start", found.start),
-            Evidence(f"{found.metric} at the end", found.end),
-        ),
-        cause=f"{cause}: the weight of a loss says nothing about the size of its gradient, nor the number of rows "
-        "about the number of batches.",
-        fix=Fix(
-            {"finetune_rank.tasks.sampling": "equal"}
-            if is_drawn(record)
-            else {"finetune_rank.tasks.weighting": "equal_gradient"}
-        ),
-        reference="ST#2824, #927, #2440; Chen et al. 2018, arXiv:1711.02257",
-        weight=weight,
-    )
-
-
-def outdone(case: Examination, record: TrainingRecord) -> Iterator[Outdone]:
-    """Those whose effect is known; below `DEAD` of the gradient another probe speaks of them."""
-    own = shares(record)
-    for name, share in own.items():
-        found = effect(case, record, name)
-        least = 0.0 if is_drawn(record) else DEAD
-        if found is not None and least <= share < OUTDONE / len(own):
-            yield Outdone(name, share, found)
+def outdone(case: Examination, record: TrainingRecord) -> dict[str, Effect]:
+    """Objectives far below their equal share, whose effect is known; another probe speaks of those below `DEAD`."""
+    own, least = shares(record), 0.0 if is_drawn(record) else DEAD
+    far = [name for name, share in own.items() if least <= share < OUTDONE / len(own)]
+    return {name: found for name in far if (found := effect(case, record, name))}
 
 
 def shares(record: TrainingRecord) -> dict[str, float]:
@@ -100,11 +78,6 @@ def is_drawn(record: TrainingRecord) -> bool:
     return any(f"{name}_batches" in record.history for name in objectives(record))
 
 
-def largest(record: TrainingRecord) -> str:
-    own = shares(record)
-    return max(own, key=lambda name: own[name])
-
-
 @probe("gradient-conflict", on="trained")
 def gradient_conflict(case: Examination) -> Iterator[Finding]:
     """The gradients of two objectives point away from each other, step after step."""
@@ -112,9 +85,9 @@ def gradient_conflict(case: Examination) -> Iterator[Finding]:
         for one, other, cosine in conflicts(case, record):
             effects = {name: found for name in (one, other) if (found := effect(case, record, name))}
             # One that is drowned has another probe, and another remedy.
-            drowned = {each.name for each in outdone(case, record)}
-            harmed = {name: found for name, found in effects.items() if is_harmed(found) and name not in drowned}
-            left_out = other if one == RANK else one
+            drowned = outdone(case, record)
+            harmed = [found for name, found in effects.items() if is_harmed(found) and name not in drowned]
+            left_out = other if leads(one) else one
             yield Finding(
                 severity="warning" if harmed else "info",
                 system=case.systems.trained_from(init),
@@ -134,7 +107,7 @@ def gradient_conflict(case: Examination) -> Iterator[Finding]:
                 ),
                 reference="Yu et al. 2020, arXiv:2001.06782",
                 interval=(cosine.low, cosine.high),
-                weight=max((cost(case, init, found) for found in harmed.values()), default=1.0),
+                weight=max((cost(case, init, found) for found in harmed), default=1.0),
             )
 
 
@@ -156,10 +129,9 @@ def is_harmed(found: Effect) -> bool:
     return found.fell or found.hardly_moved
 
 
-def holds_ranking_back(case: Examination, record: TrainingRecord) -> bool:
-    """Another objective is why ranking learned nothing, or lost what it had."""
-    found = effect(case, record, RANK)
+def holds_back(case: Examination, record: TrainingRecord, name: str) -> bool:
+    """Another objective is why this one learned nothing, or lost what it had."""
+    found = effect(case, record, name)
     if found is None or not is_harmed(found):
         return False
-    is_drowned = any(one.name == RANK for one in outdone(case, record))
-    return is_drowned or any(RANK in (one, other) for one, other, _ in conflicts(case, record))
+    return name in outdone(case, record) or any(name in (one, other) for one, other, _ in conflicts(case, record))

@@ -1,13 +1,15 @@
-"""What a fine-tuning did to each of its objectives, by the metric of that objective."""
+"""What a fine-tuning did to each of its objectives. How that is read off a record, the room of a task says: `Task`."""
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.diagnosis.probes.ratings.courses import TRAINING_ROWS, course
+from whyrank.findings.finding import Evidence, Fix
 from whyrank.findings.records import TrainingRecord
 
 # Standard errors that a change must exceed.
@@ -16,12 +18,12 @@ NOISE = 2.0
 LEARNT = 0.80
 # Share of what there was to learn at the start that training at least takes.
 HARDLY_MOVED = 0.10
-# Training queries that an evaluation draws at most (training/ranking/task.py).
-TRAINING_QUERIES = 200
 # Share of the steps at either end that a figure of single batches is averaged over.
 END = 0.1
+# Share of the whole gain that fell in the last quarter of the evaluations; a run that flattens gives 1 to 5 % there.
+STILL_RISING = 0.10
+LEAST_EVALUATIONS = 4
 
-RANK, RATINGS = "rank", "ratings"
 COLUMN = re.compile(r"([a-z]+)_(?:loss|gradient_share|batches)")
 
 
@@ -49,34 +51,104 @@ class Effect:
     def hardly_moved(self) -> bool:
         return self.end < LEARNT and self.end - self.start < HARDLY_MOVED * (1 - self.start)
 
+    @property
+    def evidence(self) -> tuple[Evidence, Evidence]:
+        return Evidence(f"{self.metric} at the start", self.start), Evidence(f"{self.metric} at the end", self.end)
+
+
+class Gap(NamedTuple):
+    """What a training lacks of the best baseline that nothing was tuned for; `NO_GAP` where none speaks of too little.
+
+    short      in the metric of the course
+    baseline   in words: which one, and how good it is
+    way        share of the way that weights go where something is learnt, at most 1
+    begun_at   in words: how good the system is, where training has only begun
+    """
+
+    short: float
+    baseline: str
+    way: float = 1.0
+    begun_at: str = ""
+
+
+NO_GAP = Gap(0.0, "")
+
+
+class Course(NamedTuple):
+    """How the objective that a run is about was learned, which decides whether the training underfits.
+
+    metric, seen, held_out, rows   in words: of what, on what, what was looked at beside, a round through what
+    train, dev                  (L,) at each evaluation
+    left, tail_gain             to learn; in the last part of the way
+    epochs                      rounds made
+    """
+
+    metric: str
+    seen: str
+    held_out: str
+    rows: str
+    train: np.ndarray
+    dev: np.ndarray
+    is_rising: bool
+    left: float
+    tail_gain: float
+    epochs: float
+    fix: Fix
+    gap: Gap = NO_GAP
+
+    @property
+    def hardly_moved(self) -> bool:
+        return hardly_moved(self.train)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What checks of a training ask about one of its objectives.
+
+    name         in columns of the history, such as `<name>_loss`
+    effect       of a training; None where the metric was not recorded
+    course       of the training from the encoder that is named; None where it was not trained, or not looked at
+    candidates   key of the batch size, and texts in a batch that each is compared with; None where none is
+    leads        a run with several objectives is about this one
+    """
+
+    name: str
+    effect: Callable[[Examination, TrainingRecord], Effect | None]
+    course: Callable[[Examination, str, TrainingRecord], Course | None] = lambda case, init, record: None
+    candidates: Callable[[Examination, TrainingRecord], tuple[str, float] | None] = lambda case, record: None
+    leads: bool = False
+
+
+_REGISTERED: dict[str, Task] = {}
+
+
+def register(task: Task) -> None:
+    _REGISTERED[task.name] = task
+
+
+def leads(name: str) -> bool:
+    return name in _REGISTERED and _REGISTERED[name].leads
+
+
+def tasks(record: TrainingRecord | None = None) -> Iterator[Task]:
+    """Those with a room, of the objectives that steps of a training followed or of all; what leads comes first."""
+    for name in sorted(_REGISTERED, key=lambda name: (not leads(name), name)):
+        if record is None or name in record.objectives:
+            yield _REGISTERED[name]
+
 
 def objectives(record: TrainingRecord) -> list[str]:
-    """Names of the objectives that were on, ranking first; also of one that no batch ever took."""
+    """Names of the objectives that were on, what leads first; also of one that no batch ever took."""
     found = {match.group(1) for name in record.history if (match := COLUMN.fullmatch(str(name)))}
-    return sorted(found, key=lambda name: (name != RANK, name))
+    return sorted(found, key=lambda name: (not leads(name), name))
 
 
 def effect(case: Examination, record: TrainingRecord, name: str) -> Effect | None:
-    """None where the metric of the objective was not recorded."""
-    evaluations, history = record.evaluations, record.history
-    if name == RANK:
-        accuracy = evaluations["train_accuracy@1"]
-        seen = min(TRAINING_QUERIES, int((case.data.queries["split"] == "train").sum()))
-        spread = accuracy.iloc[0] * (1 - accuracy.iloc[0])
-        return _of_evaluations("accuracy@1 on training queries", accuracy, float(np.sqrt(spread / max(1, seen))))
-    if name == "similarity" and "spearman_mean" in evaluations:
-        # Of a rank correlation near 0, and so the largest: Kendall and Stuart 1973, section 31.19.
-        return _of_evaluations(
-            "Spearman of the dev pairs", evaluations["spearman_mean"], 1 / np.sqrt(max(1, _dev_pairs(case) - 1))
-        )
-    if name == RATINGS:
-        # One column has the largest error; that of a mean over columns is smaller.
-        return _of_evaluations(
-            "mean column Spearman of training rows", course(record)["train"], 1 / np.sqrt(TRAINING_ROWS)
-        )
-    if f"{name}_accuracy" in history:
-        return _of_batches(f"accuracy of {name} in the batches", history[f"{name}_accuracy"].dropna().to_numpy())
-    return None
+    """None where the metric of the objective was not recorded; of one without a room, its accuracy in the batches."""
+    if name in _REGISTERED:
+        return _REGISTERED[name].effect(case, record)
+    accuracy = record.history.get(f"{name}_accuracy")
+    return None if accuracy is None else _of_batches(f"accuracy of {name} in the batches", accuracy.dropna().to_numpy())
 
 
 def cost(case: Examination, init: str, found: Effect) -> float:
@@ -94,7 +166,8 @@ def _lost(case: Examination, init: str) -> float:
     return case.mean(before) - case.mean(after) if {before, after} <= set(case.records.runs) else 0.0
 
 
-def _of_evaluations(metric: str, value: pd.Series, error: float) -> Effect | None:
+def of_evaluations(metric: str, value: pd.Series, error: float) -> Effect | None:
+    """From the first evaluation to the last; None with fewer than two that are defined."""
     known = value.dropna().to_numpy(dtype=float)
     return Effect(metric, float(known[0]), float(known[-1]), error) if len(known) > 1 else None
 
@@ -108,6 +181,11 @@ def _of_batches(metric: str, value_S: np.ndarray) -> Effect | None:
     return Effect(metric, float(first.mean()), float(last.mean()), float(error))
 
 
-def _dev_pairs(case: Examination) -> int:
-    counts = case.data.tables.get("pair_counts")
-    return 0 if counts is None else int(counts.loc[counts["use"] == "dev", "kept"].sum())
+def hardly_moved(train_L: np.ndarray) -> bool:
+    """Little of what there was to learn of training rows was learned at the best evaluation."""
+    return bool(train_L.max() < LEARNT and train_L.max() - train_L[0] < HARDLY_MOVED * (1 - train_L[0]))
+
+
+def is_rising(gain: float, curve_L: np.ndarray) -> bool:
+    """Whether a curve gained much of its whole gain in its last part."""
+    return bool(len(curve_L) >= LEAST_EVALUATIONS and gain >= max(LEAST_EFFECT, STILL_RISING * np.ptp(curve_L)))

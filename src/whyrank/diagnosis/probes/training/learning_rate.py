@@ -7,7 +7,7 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
-from whyrank.diagnosis.probes.training.steps import LEFT, TINY, peak_rates, scaled_rates, trained
+from whyrank.diagnosis.probes.training.steps import LEFT, TINY, moved, peak_evidence, scaled_rates, trained
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -34,6 +34,10 @@ LEAST_FALL = 0.1
 # Standard deviations of the loss of a batch that a rise of single batches must exceed: the highest of a few.
 RISE_NOISE = 3.0
 
+# Findings about what a training that went wrong leaves behind.
+SPOILT = ("worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than-lexical", "question-conversation-gap",
+          "constant-predictions", "fold-failed")  # fmt: skip
+
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
 
@@ -44,8 +48,7 @@ def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
     for init, record in trained(case).items():
         if not is_in_warmup(record):
             continue
-        history = record.history
-        reached, steps = float(history["rate_factor"].iloc[-1]), len(history)
+        reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)
         yield Finding(
             system=case.systems.trained_from(init),
             sentence=f"The learning rate never reached its peak: at the last of {steps} steps it was still rising, at "
@@ -54,7 +57,7 @@ def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
                 percent("learning rate of the last step, of its peak", reached),
                 Evidence("warm-up", _warmup_steps(record), "steps"),
                 Evidence("steps made", steps, "steps"),
-                *(Evidence(f"{name.replace('_', ' ')} reached", rate) for name, rate in peak_rates(record).items()),
+                *peak_evidence(record, "reached"),
             ),
             cause="The warm-up is longer than the training: the rate never reaches its peak, and never decays.",
             fix=Fix({WARMUP: USUAL_WARMUP}),
@@ -83,18 +86,7 @@ def is_short_of_peak(record: TrainingRecord) -> bool:
     return is_in_warmup(record) and bool(record.history["rate_factor"].max() < SHORT_OF_PEAK)
 
 
-@probe(
-    "no-warmup-spike",
-    on="trained",
-    explains=(
-        "worse-than-zero-shot",
-        "similarity-worse-than-zero-shot",
-        "worse-than-lexical",
-        "question-conversation-gap",
-        "constant-predictions",
-        "fold-failed",
-    ),
-)
+@probe("no-warmup-spike", on="trained", explains=SPOILT)
 def no_warmup_spike(case: Examination) -> Iterator[Finding]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
     for init, record in trained(case).items():
@@ -103,18 +95,18 @@ def no_warmup_spike(case: Examination) -> Iterator[Finding]:
             continue
         loss_S, gradient = record.history["loss"].to_numpy(), record.history["gradient_norm"]
         first = _first(len(loss_S))
-        ratio = float(gradient[:first].max() / gradient.median())
+        highest, ratio = float(loss_S[:first].max()), float(gradient[:first].max() / gradient.median())
         yield Finding(
             system=case.systems.trained_from(init),
             sentence="Training never recovered from its first steps: without warm-up the loss rose from "
-            f"{loss_S[0]:.2f} to {loss_S[:first].max():.2f} within {first} steps, with gradients {ratio:.1f} times "
+            f"{loss_S[0]:.2f} to {highest:.2f} within {first} steps, with gradients {ratio:.1f} times "
             f"the median, and {main.metric} went from {main.start:.2f} to {main.end:.2f}.",
             evidence=(
                 percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0])),
                 Evidence("gradient norm, largest of the first steps over the median", ratio),
                 Evidence("loss of the first step", float(loss_S[0])),
-                Evidence("highest loss of the first steps", float(loss_S[:first].max())),
-                *_change(main),
+                Evidence("highest loss of the first steps", highest),
+                *main.evidence,
             ),
             cause="The first steps of AdamW move every weight by the full rate, before it knows how large gradients "
             "are.",
@@ -138,19 +130,7 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     return is_high and bool(gradient_S[:first].max() >= SPIKE * np.median(gradient_S))
 
 
-@probe(
-    "learning-rate-too-high",
-    on="trained",
-    explains=(
-        "collapsed-embeddings",
-        "worse-than-zero-shot",
-        "similarity-worse-than-zero-shot",
-        "worse-than-lexical",
-        "question-conversation-gap",
-        "constant-predictions",
-        "fold-failed",
-    ),
-)
+@probe("learning-rate-too-high", on="trained", explains=("collapsed-embeddings", *SPOILT))
 def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
     """Training moved its own queries away from their answers, and no loss came down."""
     for init, record in trained(case).items():
@@ -160,24 +140,25 @@ def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
         run = case.records.runs.get(system)
         collapsed = run is not None and is_collapsed(run)
         loss_S = record.history["loss"].to_numpy()
+        late = float(_tail(loss_S).mean())
         # With warm-up the same rates went wrong; without it a tenth of them may still spike.
-        late = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
+        warmup = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
         yield Finding(
             severity="error" if collapsed else "warning",
             system=system,
             sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
-            f"went from {loss_S[0]:.2f} to {_tail(loss_S).mean():.2f}: its steps are too long.",
+            f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long.",
             evidence=(
-                *_change(main),
+                *main.evidence,
                 Evidence("loss of the first step", float(loss_S[0])),
-                Evidence("mean loss of the last quarter", float(_tail(loss_S).mean())),
-                percent("largest movement of a part, of its length", _moved(record)),
-                *(Evidence(f"{name.replace('_', ' ')} at its peak", rate) for name, rate in peak_rates(record).items()),
+                Evidence("mean loss of the last quarter", late),
+                percent("largest movement of a part, of its length", moved(record) or 0.0),
+                *peak_evidence(record, "at its peak"),
                 *([Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])] if run else []),
             ),
             cause="Such long steps leave the region in which their gradient holds; the vectors collapse, and no "
             "gradient leads back.",
-            fix=Fix(scaled_rates(record, 0.1) | late),
+            fix=Fix(scaled_rates(record, 0.1) | warmup),
             reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
             # Before the collapse, which is how it shows.
             weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
@@ -186,7 +167,7 @@ def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:
     main = _main(case, record)
-    if main is None or not main.fell or main.end >= LEFT * main.start or _moved(record) < FAR:
+    if main is None or not main.fell or main.end >= LEFT * main.start or (moved(record) or 0.0) < FAR:
         return False
     return not any(_came_down(record, name) for name in objectives(record))
 
@@ -195,10 +176,6 @@ def _main(case: Examination, record: TrainingRecord) -> Effect | None:
     """What happened to the objective that the run is about: ranking where that is one of them."""
     names = objectives(record)
     return effect(case, record, names[0]) if names else None
-
-
-def _change(main: Effect) -> tuple[Evidence, Evidence]:
-    return Evidence(f"{main.metric} at the start", main.start), Evidence(f"{main.metric} at the end", main.end)
 
 
 def _came_down(record: TrainingRecord, name: str) -> bool:
@@ -211,11 +188,6 @@ def _came_down(record: TrainingRecord, name: str) -> bool:
         return False
     least = min(NOISE * _noise(loss_S), LEAST_FALL * abs(loss_S[0]))
     return bool(_tail(loss_S).mean() < loss_S[0] - least)
-
-
-def _moved(record: TrainingRecord) -> float:
-    parts = [name for name in record.history if str(name).startswith("moved_")]
-    return float(record.history[parts].iloc[-1].max()) if parts else 0.0
 
 
 def _first(steps: int) -> int:

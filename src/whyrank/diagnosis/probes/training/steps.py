@@ -1,10 +1,9 @@
 """How many and how long steps a fine-tuning should take, from those that it took."""
 
-import numpy as np
+from collections.abc import Iterator
 
-from whyrank.core.prepared import Prepared
-from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
-from whyrank.findings.finding import Fix
+from whyrank.diagnosis.examination import Examination
+from whyrank.findings.finding import Evidence, Fix
 from whyrank.findings.records import TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
@@ -21,12 +20,9 @@ USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
 FAR = 30.0
 # A rate of zero is a rate.
 TINY = 1e-12
-FEW_STEPS = 100
 
-# A training that leaves this share of the accuracy on training queries, or less, took steps in the wrong direction.
+# A training that leaves this share of what it had on training rows, or less, took steps in the wrong direction.
 LEFT = 0.8
-# Standard errors that a rise of the loss must exceed.
-NOISE = 2.0
 
 
 def trained(case: Examination) -> dict[str, TrainingRecord]:
@@ -34,28 +30,20 @@ def trained(case: Examination) -> dict[str, TrainingRecord]:
     return {init: record for init, record in case.records.finetune.items() if len(record.history)}
 
 
-def ranked(case: Examination) -> dict[str, TrainingRecord]:
-    """Those of them that had ranking among their objectives."""
-    return {init: record for init, record in trained(case).items() if "rank" in record.objectives}
-
-
-def is_of_ranking(case: Examination, system: str) -> bool:
-    """Whether the training of a system had ranking among its objectives; where none is recorded, that is assumed."""
-    record = case.records.training_of(system)
-    return record is None or not record.objectives or "rank" in record.objectives
-
-
-def epochs_run(case: Examination, record: TrainingRecord) -> float:
-    """Rounds through the training pairs that training saw."""
-    data = case.data
-    pairs = len(Prepared(data.answers, data.queries, data.qrels).relevant_in("train"))
-    return float(record.history["rows"].sum()) / pairs
-
-
 def peak_rates(record: TrainingRecord) -> dict[str, float]:
     """By column of the history."""
     own = [name for name in map(str, record.history) if name.endswith(OWN) and name not in RATES]
     return {name: float(record.history[name].max()) for name in (*RATES, *own) if name in record.history}
+
+
+def peak_evidence(record: TrainingRecord, reached: str) -> Iterator[Evidence]:
+    return (Evidence(f"{name.replace('_', ' ')} {reached}", rate) for name, rate in peak_rates(record).items())
+
+
+def moved(record: TrainingRecord) -> float | None:
+    """Largest movement of a part by the last step, as a share of its length; None where it was not recorded."""
+    parts = [name for name in record.history if str(name).startswith("moved_")]
+    return float(record.history[parts].iloc[-1].max()) if parts else None
 
 
 def parameter(rate: str, section: str = "finetune_rank") -> str:
@@ -77,27 +65,6 @@ def gentler(record: TrainingRecord) -> dict[str, object]:
     """Rates that bring weights as far as learning takes, at most a third of those that there were."""
     far = [record.history[name].sum() / measure_of(ENOUGH, name) for name in peak_rates(record)]
     return scaled_rates(record, 1 / max([3.0, *far]))
-
-
-def train_on(case: Examination, record: TrainingRecord) -> Fix:
-    """More rounds, for a training that ended while it learned."""
-    return Fix({"finetune_rank.epochs": rounded(3 * epochs_run(case, record))})
-
-
-def train_more(case: Examination, record: TrainingRecord) -> Fix:
-    """For a training that hardly learned anything: shorter steps where it went astray, else longer and more of them."""
-    steps, epochs = int(record.metrics["steps_run"]), epochs_run(case, record)
-    accuracy = record.evaluations["train_accuracy@1"].to_numpy()
-    if accuracy[-1] < LEFT * accuracy[0]:
-        return Fix(scaled_rates(record, 0.1))
-    longer = go_further(record, epochs)
-    if longer is not None:
-        return longer
-    if _loss_rose(record.history["rank_loss"].to_numpy()):
-        return Fix(scaled_rates(record, 0.1))
-    if steps < FEW_STEPS:
-        return Fix({"finetune_rank.epochs": rounded(epochs * 10 * FEW_STEPS / steps)} | scaled_rates(record, 1))
-    return Fix({"finetune_rank.epochs": rounded(3 * epochs)} | scaled_rates(record, 10))
 
 
 def further(record: TrainingRecord) -> dict[str, float]:
@@ -131,27 +98,5 @@ def too_long(record: TrainingRecord) -> set[str]:
     return {name for name, peak in peak_rates(record).items() if peak > FAR * measure_of(USUAL, name)}
 
 
-def _loss_rose(loss: np.ndarray) -> bool:
-    """From the first half of the steps to the second, by more than two standard errors."""
-    first, second = loss[: len(loss) // 2], loss[len(loss) // 2 :]
-    error = np.sqrt(first.var() / max(1, len(first)) + second.var() / len(second))
-    return len(first) > 0 and bool(second.mean() - first.mean() > NOISE * error)
-
-
 def rounded(value: float) -> float:
     return float(f"{value:.2g}")
-
-
-def train_less(case: Examination, record: TrainingRecord, best: int, lost: float) -> Fix:
-    """Shorter steps, decayed to zero about where the best evaluation was; keep the best by the metric asked for.
-
-    Where nothing was better than the start, the first evaluation came too late: much shorter steps, and about as
-    many as it took.
-    """
-    evaluations = record.evaluations["step"].to_numpy()
-    share = evaluations[max(best, 1)] / record.metrics["steps_run"]
-    params = scaled_rates(record, 1 / 3 if best else 0.1)
-    params["finetune_rank.epochs"] = rounded(3 * epochs_run(case, record) * share)
-    if lost >= LEAST_EFFECT:
-        params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
-    return Fix(params)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whyrank.diagnosis.probes.pairs.pair_batches import TAKE_POSITIVES
+from whyrank.diagnosis.probes.pairs.training import TAKE_POSITIVES
 from whyrank.findings.records import Records
 
 from ..faults import of, planted, with_data, with_finetune, with_history

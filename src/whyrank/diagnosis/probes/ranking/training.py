@@ -1,0 +1,173 @@
+"""Trainings of ranking: what they did, whether they overfit, and how long the next one should be."""
+
+from collections.abc import Iterator
+from typing import TypeGuard
+
+import numpy as np
+
+from whyrank.diagnosis.compare.ranking import TYPES
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.probes.training import effects
+from whyrank.diagnosis.probes.training.effects import LEARNT, Course, Effect, Task, hardly_moved
+from whyrank.diagnosis.probes.training.steps import LEFT, go_further, rounded, scaled_rates, trained
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.probe import probe
+from whyrank.findings.records import TrainingRecord
+from whyrank.preflight.probes.batches import false_negative_findings
+
+# Training queries that an evaluation draws at most (training/ranking/task.py).
+TRAINING_QUERIES = 200
+# A run that reached its best so late was stopped by its number of steps, not by its patience.
+LATE = 0.9
+FEW_STEPS = 100
+# An early best: in the first 30 % of the run.
+EARLY = 0.3
+# Standard errors that a fall of the dev metric, or a rise of the loss, must exceed; dev queries are few, and the best
+# evaluation was picked.
+NOISE = 2.0
+LAST_EVALUATIONS = 3
+
+
+def ranks(record: TrainingRecord | None) -> TypeGuard[TrainingRecord]:
+    """Whether there was a training, with ranking among its objectives."""
+    return record is not None and "rank" in record.objectives
+
+
+def ranked(case: Examination) -> dict[str, TrainingRecord]:
+    """Such fine-tunings, by initial encoder."""
+    return {init: record for init, record in trained(case).items() if ranks(record)}
+
+
+def is_of_ranking(case: Examination, system: str) -> bool:
+    """Whether the training of a system had ranking among its objectives; where none is recorded, that is assumed."""
+    record = case.records.training_of(system)
+    return record is None or not record.objectives or ranks(record)
+
+
+def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
+    accuracy = record.evaluations["train_accuracy@1"]
+    seen = min(TRAINING_QUERIES, int((case.data.queries["split"] == "train").sum()))
+    error = np.sqrt(accuracy.iloc[0] * (1 - accuracy.iloc[0]) / max(1, seen))
+    return effects.of_evaluations("accuracy@1 on training queries", accuracy, float(error))
+
+
+def _course(case: Examination, _: str, record: TrainingRecord) -> Course:
+    train = record.evaluations["train_accuracy@1"].to_numpy()
+    dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
+    is_late = record.metrics["best_step"] >= LATE * record.metrics["steps_run"]
+    return Course(
+        metric="accuracy@1",
+        seen="training queries",
+        held_out=f"dev {case.metric}",
+        rows="training pairs",
+        train=train,
+        dev=dev,
+        is_rising=is_late and all(effects.is_rising(_tail_gain(curve), curve) for curve in (train, dev)),
+        left=float(LEARNT - train.max()),
+        tail_gain=_tail_gain(dev),
+        epochs=_epochs_run(case, record),
+        fix=_train_more(case, record) if hardly_moved(train) else Fix(_epochs(3 * _epochs_run(case, record))),
+    )
+
+
+def _tail_gain(curve: np.ndarray) -> float:
+    """What the last quarter of the evaluations brought."""
+    return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
+
+
+def _candidates(case: Examination, record: TrainingRecord) -> tuple[str, float] | None:
+    """All answers of a small corpus are as many as there are: then none."""
+    candidates = record.history.get("candidates")
+    if candidates is None or candidates.mean() >= len(case.data.answers):
+        return None
+    return "finetune_rank.batch_size", float(candidates.mean())
+
+
+effects.register(Task("rank", _effect, _course, _candidates, leads=True))
+
+
+def _epochs_run(case: Examination, record: TrainingRecord) -> float:
+    """Rounds through the training pairs that training saw."""
+    return float(record.history["rows"].sum()) / len(case.data.relevant_in("train"))
+
+
+def _epochs(number: float) -> dict[str, object]:
+    return {"finetune_rank.epochs": rounded(number)}
+
+
+def _train_more(case: Examination, record: TrainingRecord) -> Fix:
+    """For a training that hardly learned anything: shorter steps where it went astray, else longer and more of them."""
+    steps, epochs = int(record.metrics["steps_run"]), _epochs_run(case, record)
+    accuracy = record.evaluations["train_accuracy@1"].to_numpy()
+    longer = go_further(record, epochs)
+    if accuracy[-1] >= LEFT * accuracy[0] and longer is not None:
+        return longer
+    if accuracy[-1] < LEFT * accuracy[0] or _loss_rose(record.history["rank_loss"].to_numpy()):
+        return Fix(scaled_rates(record, 0.1))
+    if steps < FEW_STEPS:
+        return Fix(_epochs(epochs * 10 * FEW_STEPS / steps) | scaled_rates(record, 1))
+    return Fix(_epochs(3 * epochs) | scaled_rates(record, 10))
+
+
+def _loss_rose(loss: np.ndarray) -> bool:
+    """From the first half of the steps to the second, by more than two standard errors."""
+    first, second = loss[: len(loss) // 2], loss[len(loss) // 2 :]
+    error = np.sqrt(first.var() / max(1, len(first)) + second.var() / len(second))
+    return len(first) > 0 and bool(second.mean() - first.mean() > NOISE * error)
+
+
+@probe("false-negatives-in-batch", on="trained")
+def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
+    """The batches that fine-tuning saw, whichever encoder it started from."""
+    seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
+    if seen:
+        yield from false_negative_findings(case.data, float(max(seen)))
+
+
+@probe("overfitted", on="trained")
+def overfitted(case: Examination) -> Iterator[Finding]:
+    """The dev metric falls after an early best while the training metric goes on rising."""
+    n_dev = int((case.data.queries["split"] == "dev").sum())
+    for init, record in ranked(case).items():
+        evaluations = record.evaluations
+        step, train = evaluations["step"].to_numpy(), evaluations["train_accuracy@1"].to_numpy()
+        dev = evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
+        best = int(dev.argmax())
+        fall, still = float(dev[best] - dev[-LAST_EVALUATIONS:].mean()), float(train[-1] - train[best])
+        noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
+        is_early = step[best] < EARLY * record.metrics["steps_run"]
+        if not is_early or fall < max(noise, LEAST_EFFECT) or still < LEAST_EFFECT:
+            continue
+        # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
+        lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
+        yield Finding(
+            severity="warning" if lost >= LEAST_EFFECT else "info",
+            system=case.systems.trained_from(init),
+            sentence=f"Training overfits: dev {case.metric} was best at step {step[best]} and fell by "
+            f"{100 * fall:.1f} points while training queries still improved; the kept model is {100 * lost:.1f} "
+            "points below the best.",
+            evidence=(
+                Evidence("best evaluation", int(step[best]), "step"),
+                Evidence("last evaluation", int(step[-1]), "step"),
+                Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
+                Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
+                Evidence("train accuracy@1, last minus best evaluation", 100 * still, "points"),
+            ),
+            cause="Training memorises its queries: there are too few of them for so many, or so long, steps.",
+            fix=_train_less(case, record, best, lost),
+            reference="ST#2646; setfit#365",
+            weight=100 * lost,
+        )
+
+
+def _train_less(case: Examination, record: TrainingRecord, best: int, lost: float) -> Fix:
+    """Shorter steps, decayed to zero about where the best evaluation was; keep the best by the metric asked for.
+
+    Where nothing was better than the start, the first evaluation came too late: much shorter steps, and about as
+    many as it took.
+    """
+    share = record.evaluations["step"].to_numpy()[max(best, 1)] / record.metrics["steps_run"]
+    params = scaled_rates(record, 1 / 3 if best else 0.1) | _epochs(3 * _epochs_run(case, record) * share)
+    if lost >= LEAST_EFFECT:
+        params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
+    return Fix(params)
