@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,11 @@ from whyrank.core.prepared import Prepared
 from whyrank.findings.systems import Systems
 
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """Rows of a table, each cell an attribute by the name of its column."""
+    return list(table.itertuples(index=False))
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class DataRecords:
     tables: dict[str, pd.DataFrame]
     batches: pd.DataFrame
     ratings: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The one of `tables`; an empty one where it was not recorded."""
+        return self.tables.get(name, pd.DataFrame())
 
     def relevant_in(self, split: str) -> pd.DataFrame:
         """Pairs of relevant queries and answers, see `Prepared.relevant_in`."""

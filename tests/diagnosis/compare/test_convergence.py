@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.diagnosis.compare.convergence import convergence
+from whyrank.diagnosis.compare.ranking import convergence
 from whyrank.findings.records import TrainingRecord
 
 

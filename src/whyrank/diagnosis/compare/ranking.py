@@ -11,6 +11,8 @@ from whyrank.findings.records import Records, RunRecord
 from whyrank.measure.metrics.ranking import METRICS
 from whyrank.measure.significance.statistics import resample_means
 
+# Of the final value of a training, from which it has nearly got there.
+SHARE = 0.9
 TYPES = ("all", "question", "conversation")
 DIFFERENCE_COLUMNS = ["a", "b", "role", "type", "metric", "difference", "low", "high", "p", "p_holm"]
 DIFFERENCE_COLUMNS += ["n_queries", "n_clusters"]
@@ -74,6 +76,36 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
     table = tables.difference_table(families, roles, DIFFERENCE_COLUMNS, level=level)
     place = [list(roles).index(pair) for pair in zip(table["a"], table["b"], strict=True)]
     return table.assign(metric=metric).iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+
+
+def convergence(records: Records, metric: str) -> pd.DataFrame:
+    """How fast fine-tuning got where it ended: one row per initial encoder, in dev-set values of `<metric>_all`.
+
+    start         before the first step
+    final, best   at the last evaluation, and at the best one (whose weights are kept)
+    steps_to_90   steps to the first evaluation at or above 0.9 x final; missing where final is 0
+    best_step, steps_run   steps
+    Raises UserError for a metric that was not recorded while training.
+    """
+    rows = [_course_row(init, record.evaluations, f"{metric}_all") for init, record in records.finetune.items()]
+    table = pd.DataFrame(rows, columns=["init", "start", "final", "best", "steps_to_90", "best_step", "steps_run"])
+    return table.astype({"steps_to_90": "Int64"})
+
+
+def _course_row(init: str, evaluations: pd.DataFrame, column: str) -> tuple[object, ...]:
+    if column not in evaluations:
+        recorded = ", ".join(name.removesuffix("_all") for name in map(str, evaluations) if name.endswith("_all"))
+        metric = column.removesuffix("_all")
+        raise UserError(
+            f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {recorded}"
+        )
+    step, value = evaluations["step"].to_numpy(), evaluations[column].to_numpy()
+    assert step[0] == 0, "the first evaluation on the dev set precedes training"
+    # 0.9 x 0.8 is above 0.72 by rounding.
+    reached = step[value >= SHARE * value[-1] - 1e-12]
+    to_90 = int(reached[0]) if value[-1] > 0 else None
+    best = value.argmax()
+    return init, value[0], value[-1], value[best], to_90, int(step[best]), int(step[-1])
 
 
 def _families(

@@ -1,10 +1,11 @@
 """The queries that the best system ranks worst, with what it preferred and what the baselines did."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from whyrank.diagnosis.compare.ranking import best_system
 from whyrank.diagnosis.compare.text import shorten
-from whyrank.findings.records import Records, RunRecord
+from whyrank.findings.records import Records, RunRecord, rows_of
 
 QUERY_LENGTH, ANSWER_LENGTH = 320, 160
 
@@ -50,49 +51,35 @@ def worst_queries(records: Records, metric: str, *, n: int = 8, hits: int = 3) -
     missed = run.queries[run.queries["above"] > 0].sort_values(["above", "query_id"], ascending=[False, True])
     texts = records.data.queries.set_index("query_id")
     places = {name: _places(records.runs[name]) for name in records.systems.baselines if name in records.runs}
-    own = _places(run)
-    return [
-        WorstQuery(
-            system=system,
-            query_id=query_id,
-            type=texts.loc[query_id, "type"],
-            text=shorten(texts.loc[query_id, "raw_text"], QUERY_LENGTH),
-            place=own[query_id],
-            n_answers=len(records.data.answers),
-            right=_right(records, run, query_id),
-            top=_top(records, run, query_id, hits),
-            others={name: place[query_id] for name, place in places.items()},
+    qrels = records.data.qrels[records.data.qrels["score"] > 0]
+    found = []
+    for query in rows_of(missed.head(n)):
+        relevant = qrels.loc[qrels["query_id"] == query.query_id, "answer_id"].tolist()
+        top = run.top[run.top["query_id"] == query.query_id].sort_values("rank").set_index("answer_id")["score"]
+        # Of a relevant answer that fell out of the kept run only the best-placed score is known.
+        alone = float(query.score) if len(relevant) == 1 else float("nan")
+        found.append(
+            WorstQuery(
+                system=system,
+                query_id=query.query_id,
+                type=texts.loc[query.query_id, "type"],
+                text=shorten(texts.loc[query.query_id, "raw_text"], QUERY_LENGTH),
+                place=_place(query),
+                n_answers=len(records.data.answers),
+                right=tuple(_hit(records, one, top.get(one, alone), True) for one in relevant),
+                top=tuple(_hit(records, one, score, one in relevant) for one, score in top.head(hits).items()),
+                others={name: place[query.query_id] for name, place in places.items()},
+            )
         )
-        for query_id in missed["query_id"].head(n)
-    ]
+    return found
 
 
 def _places(run: RunRecord) -> dict[str, str]:
-    rows = run.queries[["query_id", "above", "tied"]].itertuples(index=False)
-    return {i: str(above + 1) if tied == 1 else f"{above + 1} to {above + tied}" for i, above, tied in rows}
+    return {row.query_id: _place(row) for row in rows_of(run.queries[["query_id", "above", "tied"]])}
 
 
-def _relevant(records: Records, query_id: str) -> list[str]:
-    qrels = records.data.qrels
-    return qrels.loc[(qrels["query_id"] == query_id) & (qrels["score"] > 0), "answer_id"].tolist()
-
-
-def _top(records: Records, run: RunRecord, query_id: str, hits: int) -> tuple[Hit, ...]:
-    kept = run.top[run.top["query_id"] == query_id].sort_values("rank").head(hits)
-    relevant = set(_relevant(records, query_id))
-    return tuple(
-        _hit(records, answer_id, score, answer_id in relevant)
-        for answer_id, score in kept[["answer_id", "score"]].itertuples(index=False)
-    )
-
-
-def _right(records: Records, run: RunRecord, query_id: str) -> tuple[Hit, ...]:
-    """Its relevant answers; of one that fell out of the kept run only the best-placed score is known."""
-    kept = run.top[run.top["query_id"] == query_id].set_index("answer_id")["score"]
-    relevant = _relevant(records, query_id)
-    own = run.queries.set_index("query_id")["score"]
-    alone = float(own[query_id]) if len(relevant) == 1 else float("nan")
-    return tuple(_hit(records, answer_id, float(kept.get(answer_id, alone)), True) for answer_id in relevant)
+def _place(row: Any) -> str:
+    return str(row.above + 1) if row.tied == 1 else f"{row.above + 1} to {row.above + row.tied}"
 
 
 def _hit(records: Records, answer_id: str, score: float, is_relevant: bool) -> Hit:

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from whyrank.diagnosis.compare import ranking as compare
-from whyrank.diagnosis.compare.convergence import convergence
 from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
 from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.compare.slices import slices
@@ -87,7 +86,7 @@ def gather(
         similarity=similar,
         ratings=None if rated is None else rating_section(records, rated),
         slices=slices(records, metric, **draws),
-        convergence=convergence(records, metric),
+        convergence=compare.convergence(records, metric),
         gap=series.gap(systems, metric),
         learning=series.learning(records, metric),
         barlow=series.barlow(records),

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
-
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
@@ -114,9 +112,13 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
 @probe("constant-label-batches", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
     """Batches whose labels have no order, where the labels of all training pairs have one."""
-    drawn = _pair_batches(data)
+    drawn = data.table("pair_batches")
     share = 0.0 if drawn.empty else float((drawn["distinct_labels"] < 2).mean())
-    if share < CONSTANT or _is_constant(data):
+    if share < CONSTANT:
+        return
+    # Where all training pairs have one label, only losses that take positives alone can be trained on them.
+    labels = data.tables["pair_labels"]
+    if labels.loc[labels["use"] == "train", "distinct"].max() < 2:
         return
     yield Finding(
         severity="error" if share >= CONSTANT_MOST else "warning",
@@ -133,13 +135,3 @@ def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
         reference="equal labels give angle_emb 0.6.1 a loss and a gradient of 0",
         weight=10 * share + (CAUSE if share >= CONSTANT_MOST else 0.0),
     )
-
-
-def _is_constant(data: DataRecords) -> bool:
-    """Whether all training pairs have one label: only losses that take positives alone can be trained on these."""
-    labels = data.tables["pair_labels"]
-    return bool(labels.loc[labels["use"] == "train", "distinct"].max() < 2)
-
-
-def _pair_batches(data: DataRecords) -> pd.DataFrame:
-    return data.tables.get("pair_batches", pd.DataFrame())

@@ -48,11 +48,10 @@ WHOLE = 0.95
 @probe("duplicate-across-splits", on="preflight")
 def duplicate_across_splits(data: DataRecords) -> Iterator[Finding]:
     """Test queries that training has seen, word for word or nearly."""
-    leaks = data.tables["leaks"]
-    leaked = leaked_queries(data)
-    n_test = int((data.queries["split"] == "test").sum())
+    leaks, leaked = data.tables["leaks"], leaked_queries(data)
     if len(leaked) == 0:
         return
+    n_test = int((data.queries["split"] == "test").sum())
     share = len(leaked) / n_test
     crossing = leaks[leaks["query_right"].isin(leaked)]
     severity: Severity = "error" if share >= LEAK_ERROR else "warning" if share >= LEAK_WARNING else "info"
@@ -120,20 +119,18 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
     """Answers that are relevant to no query."""
     table = data.tables["per_answer"]
     asked = table["question"] + table["conversation"] > 0
-    share = float((~asked).mean())
+    share, without = float((~asked).mean()), int((~asked).sum())
     if share < UNASKED:
         return
+    untrained = int((asked & (table["train"] == 0)).sum())
     yield Finding(
         severity="info",
         system="data",
-        sentence=f"{(~asked).sum()} of {len(table)} answers ({100 * share:.0f} %) are relevant to no query of any "
-        "split.",
+        sentence=f"{without} of {len(table)} answers ({100 * share:.0f} %) are relevant to no query of any split.",
         evidence=(
-            Evidence("answers without any query", int((~asked).sum()), "answers"),
+            Evidence("answers without any query", without, "answers"),
             percent("of all answers", share),
-            Evidence(
-                "answers with queries, but none for training", int((asked & (table["train"] == 0)).sum()), "answers"
-            ),
+            Evidence("answers with queries, but none for training", untrained, "answers"),
         ),
         cause="Nobody asked for them, or nobody labelled their queries. They only ever serve as wrong candidates, in "
         "training and in evaluation, even where they would be correct.",
@@ -184,34 +181,30 @@ def _balance(n_questions: int, conversation_lengths: list[int]) -> Fix:
 @probe("truncation-loses-evidence", on="preflight")
 def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding]:
     """Kinds of text that lost much of their TF-IDF mass."""
-    for _, finding in losses(data):
-        yield finding
+    yield from losses(data).values()
 
 
-def losses(data: DataRecords) -> Iterator[tuple[str, Finding]]:
-    """kind of text, finding"""
-    for kind in KINDS:
-        lost = data.metrics.get(f"tfidf_lost_share_{kind}", 0.0)
-        if lost < LOST:
-            continue
-        tokens, texts = data.metrics[f"tokens_lost_share_{kind}"], data.metrics[f"texts_cut_share_{kind}"]
-        yield (
-            kind,
-            Finding(
-                severity="warning" if lost >= LOST_MOST else "info",
-                system="data",
-                sentence=f"Cutting to the token budget lost {100 * lost:.0f} % of the TF-IDF mass of the {kind}s.",
-                evidence=(
-                    percent(f"TF-IDF mass of {kind}s that was cut", lost),
-                    percent(f"tokens of {kind}s that were cut", tokens),
-                    percent(f"{kind}s that were cut", texts),
-                ),
-                cause=f"The {kind}s are longer than their token budget; the encoder never sees what was cut.",
-                fix=_budget(kind, data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]),
-                reference="ST#4060, #285, #181; HF#1666",
-                weight=lost,
-            ),
-        )
+def losses(data: DataRecords) -> dict[str, Finding]:
+    """By kind of text."""
+    shares = {kind: data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS}
+    return {kind: _loss(data, kind, lost) for kind, lost in shares.items() if lost >= LOST}
+
+
+def _loss(data: DataRecords, kind: str, lost: float) -> Finding:
+    return Finding(
+        severity="warning" if lost >= LOST_MOST else "info",
+        system="data",
+        sentence=f"Cutting to the token budget lost {100 * lost:.0f} % of the TF-IDF mass of the {kind}s.",
+        evidence=(
+            percent(f"TF-IDF mass of {kind}s that was cut", lost),
+            percent(f"tokens of {kind}s that were cut", data.metrics[f"tokens_lost_share_{kind}"]),
+            percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
+        ),
+        cause=f"The {kind}s are longer than their token budget; the encoder never sees what was cut.",
+        fix=_budget(kind, data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]),
+        reference="ST#4060, #285, #181; HF#1666",
+        weight=lost,
+    )
 
 
 def _budget(kind: str, texts: pd.DataFrame) -> Fix:

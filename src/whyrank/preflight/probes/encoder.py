@@ -30,9 +30,9 @@ MATCHING = "put the tokenizer files that came with the weights (tokenizer.json, 
 @probe("tokenizer-mismatch", on="preflight", explains=("similarity-worse-than-zero-shot", "worse-than-lexical"))
 def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
     """At most one finding: what is unknown most, else how vocabulary and embeddings go together."""
-    if "tokenizer" not in data.tables:
+    table = data.table("tokenizer")
+    if table.empty:
         return
-    table = data.tables["tokenizer"]
     worst, first = table.iloc[int(table["unknown"].argmax())], table.iloc[0]
     cased = float((table["cased"] * table["pieces"]).sum() / max(table["pieces"].sum(), 1))
     folds = first["lower_cases"] and first["cased_vocabulary"] >= CASED_VOCABULARY and cased >= CASED
@@ -95,8 +95,8 @@ def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
 @probe("pooling-mismatch", on="preflight", explains=("collapsed-embeddings", "worse-than-lexical"), about="ranking")
 def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
     """The pooling in use ranks training queries worse than the one that is declared or, where none is, than another."""
-    table = data.tables.get("pooling")
-    if table is None or table.empty:
+    table = data.table("pooling")
+    if table.empty:
         return
     used, declared = str(table["used"].iloc[0]), str(table["declared"].fillna("").iloc[0])
     means = table[["mean", "cls", "max"]].mean()

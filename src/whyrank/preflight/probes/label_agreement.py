@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.findings.finding import Evidence
-from whyrank.findings.records import DataRecords
+from whyrank.findings.records import DataRecords, rows_of
 
 # Rank correlation below which labels run against similarity. Proper labels of all lists and subsets of STS 2012-2016,
 # STS-B, SICK and SNLI have 0.38 to 0.94 with MiniLM, raw ids of SNLI -0.59.
@@ -43,21 +43,13 @@ def agreements(data: DataRecords) -> Iterator[Agreement]:
     if "pair_agreement" not in data.tables:
         return
     # Names that are numbers come back from a file as such.
-    table = data.tables["pair_agreement"].astype({"source": str})
-    levels = data.tables["pair_levels"].astype({"source": str, "level": str})
+    table, levels = (data.tables[name].astype({"source": str}) for name in ("pair_agreement", "pair_levels"))
+    levels = levels.astype({"level": str})
     for source, part in table.groupby("source", sort=False):
         rows = {str(row.similarity): row for row in rows_of(part)}
         if not math.isnan(rows["encoder"].spearman):
-            yield Agreement(
-                source=str(source),
-                use=rows["encoder"].use,
-                levels=levels[levels["source"] == source],
-                **rows,
-            )
-
-
-def rows_of(table: pd.DataFrame) -> list[Any]:
-    return list(table.itertuples())
+            of_source = levels[levels["source"] == source]
+            yield Agreement(source=str(source), use=rows["encoder"].use, levels=of_source, **rows)
 
 
 def is_reversed(found: Agreement) -> bool:
@@ -110,13 +102,13 @@ def evidence(found: Agreement) -> tuple[Evidence, ...]:
         "the cosine beyond shared words": found.beyond,
     }
     rows = [
-        part
+        Evidence(f"{what} with {name}", value)
         for name, row in by_similarity.items()
         if not math.isnan(row.spearman)
-        for part in (
-            Evidence(f"rank correlation of the labels with {name}", row.spearman),
-            Evidence(f"lower bound for 99 % of shuffled labels with {name}", row.floor_low),
-            Evidence(f"upper bound for 99 % of shuffled labels with {name}", row.floor_high),
+        for what, value in (
+            ("rank correlation of the labels", row.spearman),
+            ("lower bound for 99 % of shuffled labels", row.floor_low),
+            ("upper bound for 99 % of shuffled labels", row.floor_high),
         )
     ]
     means = [

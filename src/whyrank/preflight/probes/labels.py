@@ -9,7 +9,7 @@ import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
 from whyrank.findings.probe import probe
-from whyrank.findings.records import DataRecords
+from whyrank.findings.records import DataRecords, rows_of
 from whyrank.preflight.probes.label_agreement import (
     Agreement,
     agreements,
@@ -18,57 +18,35 @@ from whyrank.preflight.probes.label_agreement import (
     is_reversed,
     is_unrelated,
     misplaced,
-    rows_of,
 )
 
 _ID = re.compile(r"\d+")
 DECIMALS = 3
 
 
-@probe(
-    "labels-reversed",
-    on="preflight",
-    explains=(
-        "labels-out-of-range",
-        "unlabelled-rows-trained-on",
-        "gradient-conflict",
-        "similarity-worse-than-zero-shot",
-    ),
-    about="pairs",
-)
+# Findings about labels whose order is wrong; they explain those about their values.
+LATER = ("labels-out-of-range", "unlabelled-rows-trained-on", "gradient-conflict", "similarity-worse-than-zero-shot")
+NLI = "sentence-transformers and GLUE order the NLI classes differently"
+
+
+@probe("labels-reversed", on="preflight", explains=LATER, about="pairs")
 def labels_reversed(data: DataRecords) -> Iterator[Finding]:
     """The more similar two texts are, the lower is their label."""
-    for found in agreements(data):
-        if not is_reversed(found):
-            continue
-        yield Finding(
-            severity="error",
-            system=about(found.source),
-            sentence=f"The labels of '{found.source}' are reversed: their rank correlation with the cosine of the "
-            f"pretrained encoder is {found.encoder.spearman:.2f}.",
-            evidence=evidence(found),
-            cause="The highest label marks the least similar texts: class ids were read as labels, the map of classes "
-            f"is upside down, or the scores are distances. {consequence(found)}",
-            fix=by_similarity(data, found.source, found.levels)
+    for found in filter(is_reversed, agreements(data)):
+        yield _finding(
+            found,
+            f"The labels of '{found.source}' are reversed: their rank correlation with the cosine of the pretrained "
+            f"encoder is {found.encoder.spearman:.2f}.",
+            "The highest label marks the least similar texts: class ids were read as labels, the map of classes is "
+            f"upside down, or the scores are distances. {consequence(found)}",
+            by_similarity(data, found.source, found.levels)
             if found.has_classes
             else Fix({}, f"turn the scores of '{found.source}' round: lowest plus highest score, minus the score"),
-            reference="sentence-transformers and GLUE order the NLI classes differently",
-            interval=interval(found.encoder.spearman, found.encoder.n),
             weight=CAUSE - 100 * found.encoder.spearman,
         )
 
 
-@probe(
-    "labels-unordered",
-    on="preflight",
-    explains=(
-        "labels-out-of-range",
-        "unlabelled-rows-trained-on",
-        "gradient-conflict",
-        "similarity-worse-than-zero-shot",
-    ),
-    about="pairs",
-)
+@probe("labels-unordered", on="preflight", explains=LATER, about="pairs")
 def labels_unordered(data: DataRecords) -> Iterator[Finding]:
     """The labels do not follow the similarity of the texts, or the most similar class has a label in the middle."""
     for found in agreements(data):
@@ -76,15 +54,16 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
             continue
         middle = misplaced(found)
         if middle is not None:
-            yield _unordered(
+            yield _finding(
                 found,
                 f"The texts of class '{middle.level}' of '{found.source}' are the most similar, but its label "
                 f"{middle.label:g} is not the highest.",
                 f"The labels of two classes are exchanged. {consequence(found)}",
                 by_similarity(data, found.source, found.levels),
+                f"{NLI}; Marelli et al. 2014 (SICK)",
             )
         elif is_unrelated(found):
-            yield _unordered(
+            yield _finding(
                 found,
                 f"The labels of '{found.source}' have nothing to do with the similarity of its texts: their rank "
                 f"correlation is {found.encoder.spearman:.2f} with the pretrained encoder and "
@@ -92,10 +71,13 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
                 "Texts and labels do not belong together: rows were shuffled, joined by the wrong key, or shifted by "
                 "a line. Training on them teaches noise.",
                 Fix({}, f"join texts and labels of '{found.source}' again, row by row"),
+                f"{NLI}; Marelli et al. 2014 (SICK)",
             )
 
 
-def _unordered(found: Agreement, sentence: str, cause: str, fix: Fix) -> Finding:
+def _finding(
+    found: Agreement, sentence: str, cause: str, fix: Fix, reference: str = NLI, weight: float = CAUSE + 50
+) -> Finding:
     return Finding(
         severity="error",
         system=about(found.source),
@@ -103,18 +85,16 @@ def _unordered(found: Agreement, sentence: str, cause: str, fix: Fix) -> Finding
         evidence=evidence(found),
         cause=cause,
         fix=fix,
-        reference="sentence-transformers and GLUE order the NLI classes differently; Marelli et al. 2014 (SICK)",
+        reference=reference,
         interval=interval(found.encoder.spearman, found.encoder.n),
-        weight=CAUSE + 50,
+        weight=weight,
     )
 
 
 @probe("labels-out-of-range", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
     """Training labels below 0 or above 1."""
-    for row in label_rows(data):
-        if not row.outside > 0:
-            continue
+    for row in label_rows(data, "outside"):
         yield Finding(
             system=about(row.source),
             sentence=f"{100 * row.outside:.0f} % of the pairs of '{row.source}' have a label outside of 0 to 1: the "
@@ -135,9 +115,7 @@ def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
 @probe("unlabelled-rows-trained-on", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
     """Pairs without a class, whose mark -1 is read as a label."""
-    for row in label_rows(data):
-        if not row.unlabelled > 0:
-            continue
+    for row in label_rows(data, "unlabelled"):
         yield Finding(
             system=about(row.source),
             sentence=f"{100 * row.unlabelled:.1f} % of the training pairs of '{row.source}' have no class, and are "
@@ -153,11 +131,11 @@ def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
         )
 
 
-def label_rows(data: DataRecords) -> Iterator[Any]:
-    """Rows of `pair_labels` of the sources that are trained on."""
-    if "pair_labels" in data.tables:
-        table = data.tables["pair_labels"].astype({"source": str})
-        yield from rows_of(table[table["use"] == "train"])
+def label_rows(data: DataRecords, share: str) -> list[Any]:
+    """Rows of `pair_labels` of the sources that are trained on, where a share of the pairs is above zero."""
+    table = data.table("pair_labels")
+    found = table if table.empty else table[(table["use"] == "train") & (table[share] > 0)].astype({"source": str})
+    return rows_of(found)
 
 
 def in_range(data: DataRecords, source: str) -> Fix:

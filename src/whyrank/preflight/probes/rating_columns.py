@@ -8,7 +8,7 @@ import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
 from whyrank.findings.probe import probe
-from whyrank.findings.records import DataRecords
+from whyrank.findings.records import DataRecords, rows_of
 
 # What `prepare` left out by itself; an excluded or unlisted column was left out by the user.
 NO_TARGETS = ("unnamed", "address", "category", "constant_text", "free_text", "empty", "id", "count")
@@ -120,7 +120,3 @@ def columns(data: DataRecords) -> pd.DataFrame:
     values = [f"{value:g}" if isinstance(value, float) else str(value) for value in table["value"]]
     names = table["column"].fillna("")
     return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
-
-
-def rows_of(table: pd.DataFrame) -> list[Any]:
-    return list(table.itertuples(index=False))

@@ -6,8 +6,8 @@ import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
 from whyrank.findings.probe import probe
-from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.rating_columns import excluding, rows_of
+from whyrank.findings.records import DataRecords, rows_of
+from whyrank.preflight.probes.rating_columns import excluding
 
 NAMED = 5
 
@@ -48,12 +48,10 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
 @probe("group-leak", on="preflight", about="ratings")
 def group_leak(data: DataRecords) -> Iterator[Finding]:
     """Questions in several folds: the model was trained on what is held out."""
-    if "rating_folds" not in data.tables:
+    folds = data.table("rating_folds")
+    if folds.empty or folds["shared_rows"].sum() == 0:
         return
-    folds = data.tables["rating_folds"]
     rows, shared = int(folds["rows"].sum()), int(folds["shared_rows"].sum())
-    if shared == 0:
-        return
     yield Finding(
         severity="error",
         system="ratings",
@@ -87,9 +85,9 @@ def _by_question(data: DataRecords) -> Fix:
 @probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings")
 def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
     """Tokens cut in one field while another one's budget stays empty."""
-    if "rating_fields" not in data.tables:
+    table = data.table("rating_fields")
+    if table.empty:
         return
-    table = data.tables["rating_fields"]
     share_F = table["tokens_mean"] / table["tokens_mean"].sum()
     lost, adaptive = (float((share_F * table[name]).sum()) for name in ("share_lost", "share_lost_adaptive"))
     if not lost - adaptive >= LEAST_WASTE:

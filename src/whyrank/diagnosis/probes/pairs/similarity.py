@@ -46,10 +46,10 @@ def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
 def _by_kind(case: Examination, start: str, system: str) -> Iterator[Evidence]:
     """Differences by list, and how much of them the subsets of those lists lose within themselves."""
     yield from by_list(case, start, system)
-    whole, within = whole_and_within(case, start, system)
-    if within:
-        yield Evidence("mean difference of lists with subsets, as one list", sum(whole) / len(whole), "points")
-        yield Evidence("mean difference within their subsets", sum(within) / len(within), "points")
+    if found := whole_and_within(case, start, system):
+        whole, within = (sum(part) / len(found) for part in zip(*found, strict=True))
+        yield Evidence("mean difference of lists with subsets, as one list", whole, "points")
+        yield Evidence("mean difference within their subsets", within, "points")
 
 
 def _label_evidence(case: Examination, untuned: str, system: str, labels: Learnt | None) -> Iterator[Evidence]:
@@ -95,8 +95,8 @@ def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) 
             f"than the test labels ({shared.in_test:.2f}), and training made the cosines follow them less "
             f"({shared.before:.2f} before, {shared.after:.2f} after)."
         )
-    whole, within = whole_and_within(case, untuned, system)
-    between = (sum(within) - sum(whole)) / len(whole) if whole else 0.0
+    both = whole_and_within(case, untuned, system)
+    between = (sum(within for _, within in both) - sum(whole for whole, _ in both)) / max(1, len(both))
     if between >= BETWEEN:
         found += (
             f" {between:.1f} points are lost between the subsets of a list, not within them: cosines of different "
@@ -186,16 +186,13 @@ def by_list(case: Examination, start: str, system: str) -> Iterator[Evidence]:
     similar = case.similarity.comparisons
     for name in similar.loc[(similar["sets"] == 1) & (similar["list"] != case.similarity.headline), "list"].unique():
         found = case.similarity_difference(system, start, name)
-        if found is not None:
+        if found:
             yield Evidence(f"difference on {name}", 100 * found.mean, "points")
 
 
-def whole_and_within(case: Examination, start: str, system: str) -> tuple[list[float], list[float]]:
+def whole_and_within(case: Examination, start: str, system: str) -> list[tuple[float, float]]:
     """Differences in points of the lists that have subsets: as one list, and as the mean over the subsets."""
-    pairs = []
-    for name in case.similarity.comparisons["list"].unique():
-        if ", mean of " in name:
-            both = [case.similarity_difference(system, start, part) for part in (name.split(", mean of ")[0], name)]
-            pairs += [tuple(100 * one.mean for one in both if one is not None)]
-    known = [pair for pair in pairs if len(pair) == 2]
-    return [pair[0] for pair in known], [pair[1] for pair in known]
+    names = [name for name in case.similarity.comparisons["list"].unique() if ", mean of " in name]
+    parts = [(name.split(", mean of ")[0], name) for name in names]
+    found = [[case.similarity_difference(system, start, part) for part in both] for both in parts]
+    return [(100 * whole.mean, 100 * within.mean) for whole, within in found if whole and within]

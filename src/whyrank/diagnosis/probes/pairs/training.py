@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training import effects
@@ -49,7 +48,7 @@ effects.register(Task("similarity", _effect, candidates=_candidates))
 @probe("fractional-labels-truncated", on="trained", explains=("similarity-worse-than-zero-shot",), about="pairs")
 def fractional_labels_truncated(case: Examination) -> Iterator[Finding]:
     """A loss that takes positives alone was trained, and most batches have none."""
-    drawn = case.data.tables.get("pair_batches", pd.DataFrame())
+    drawn = case.data.table("pair_batches")
     if drawn.empty or not any(set(TAKE_POSITIVES) & set(record.history) for record in trained(case).values()):
         return
     without, threshold = float((drawn["positives"] == 0).mean()), float(drawn["positive_from"].iloc[0])

@@ -21,6 +21,8 @@ PAIRING = 0.05
 RANK_PART = 0.10
 RANK_LEFT = 0.25
 
+WORSE = ("pretraining-hurts", "worse-than-zero-shot", "worse-than-lexical")
+
 
 def is_collapsed(run: RunRecord) -> bool:
     return run.metrics["mean_off_pair_cosine"] >= ALIKE and pairing(run) <= PAIRING
@@ -39,13 +41,7 @@ def _encoders(case: Examination) -> dict[str, RunRecord]:
 @probe(
     "collapsed-embeddings",
     on="trained",
-    explains=(
-        "ties-decide-the-metric",
-        "pretraining-hurts",
-        "worse-than-zero-shot",
-        "worse-than-lexical",
-        "similarity-worse-than-zero-shot",
-    ),
+    explains=("ties-decide-the-metric", *WORSE, "similarity-worse-than-zero-shot"),
     about="ranking",
 )
 def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
@@ -94,12 +90,7 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
     return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
 
-@probe(
-    "dimensional-collapse",
-    on="trained",
-    explains=("pretraining-hurts", "worse-than-zero-shot", "worse-than-lexical"),
-    about="ranking",
-)
+@probe("dimensional-collapse", on="trained", explains=WORSE, about="ranking")
 def dimensional_collapse(case: Examination) -> Iterator[Finding]:
     """The differences between texts use few of the directions they have; reported for the first system of a chain."""
     runs = _encoders(case)

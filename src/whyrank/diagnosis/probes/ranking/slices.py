@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
-from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, percent
 from whyrank.findings.probe import probe
 from whyrank.preflight.probes import data
@@ -48,7 +48,7 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
 def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
     """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
     system = case.best_tuned()
-    for kind, finding in data.losses(case.data):
+    for kind, finding in data.losses(case.data).items():
         yield finding if system is None else _weighed(case, system, kind, finding)
 
 
@@ -68,18 +68,13 @@ def _weighed(case: Examination, system: str, kind: str, finding: Finding) -> Fin
     found = (
         f"rank worse than whole ones: {spoken(difference, case.metric)}" if costs else "rank no worse than whole ones"
     )
-    return replace(
-        finding,
-        severity="warning" if costs else "info",
-        sentence=f"{finding.sentence} In {system}, {what} {found}.",
-        evidence=(
-            *finding.evidence,
-            Evidence(f"{case.metric} of {system}, cut minus whole", 100 * difference.mean, "points"),
-            percent("test queries affected", affected),
-        ),
-        interval=points(difference),
-        weight=affected * -100 * difference.mean if costs else 0.0,
-    )
+    share, name = percent("test queries affected", affected), f"{case.metric} of {system}, cut minus whole"
+    changes = paired(difference, finding.evidence, share, name=name) | {
+        "severity": "warning" if costs else "info",
+        "sentence": f"{finding.sentence} In {system}, {what} {found}.",
+        "weight": affected * -100 * difference.mean if costs else 0.0,
+    }
+    return replace(finding, **changes)
 
 
 def _is_cut(case: Examination, queries: pd.DataFrame, kind: str) -> np.ndarray:

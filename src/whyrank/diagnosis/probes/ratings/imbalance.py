@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
-
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import trained
 from whyrank.findings.finding import Finding, Fix, percent
 from whyrank.findings.probe import probe
-from whyrank.preflight.probes.rating_columns import rows_of
+from whyrank.findings.records import rows_of
 from whyrank.preflight.probes.rating_labels import NAMED, targets_of
 
 # Columns of losses by what they weigh alike: rows, or the two sides of a target.
@@ -38,26 +36,17 @@ def target_imbalance(case: Examination) -> Iterator[Finding]:
     if found.empty or not losses & BY_ROWS or losses & BY_SIDES:
         return
     found = found.sort_values("rare_share", kind="stable")
-    rarest = float(found["rare_share"].iloc[0])
+    rarest, shown = float(found["rare_share"].iloc[0]), rows_of(found.head(NAMED))
+    named = ", ".join(f"'{row.target}' {100 * row.rare_share:.1f} %" for row in shown)
     yield Finding(
         severity="warning" if rarest < RAREST else "info",
         system="ratings",
         sentence=f"{len(found)} of {len(table)} targets have less than {100 * RARE:.0f} % of their labels on the rarer "
-        f"side, and no loss gives that side more weight: {_named(found, 'rare_share')}.",
-        evidence=(
-            *(
-                percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share))
-                for row in rows_of(found.head(NAMED))
-            ),
-        ),
+        f"side, and no loss gives that side more weight: {named}.",
+        evidence=tuple(percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share)) for row in shown),
         cause="Nearly all labels are at one end: a loss over rows is small as soon as every prediction is there, and "
         "the rare rows hardly change it. Yet the Spearman of such a target counts as much as any other.",
         fix=Fix(CLASS_AWARE),
         reference="Google QUEST, question_type_spelling; Lin et al. 2017, arXiv:1708.02002",
         weight=1 - rarest,
     )
-
-
-def _named(found: pd.DataFrame, share: str) -> str:
-    shown = found.head(NAMED)
-    return ", ".join(f"'{name}' {100 * value:.1f} %" for name, value in zip(shown["target"], shown[share], strict=True))

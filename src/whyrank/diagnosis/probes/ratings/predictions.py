@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
-from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, points
 from whyrank.diagnosis.probes.ratings.imbalance import CLASS_AWARE
 from whyrank.diagnosis.probes.training.learning_rate import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usual_rates
@@ -22,7 +22,6 @@ from whyrank.preflight.probes.rating_columns import excluding
 
 # Labels are between 0 and 1: what spans less than this is one value and rounding.
 ONE_VALUE = 1e-6
-
 
 # A fold below this share of the median of the others; where that is lower than the second, nothing can be lost.
 FAR = 0.5
@@ -40,6 +39,11 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
         folds, targets = len(np.unique(one.fold_N)), len(one.targets)
         touched = sorted({target for _, target in cells})
         whole = whole_folds(one, cells)
+        why = (
+            "Every target of a fold is constant: its training broke down."
+            if whole
+            else "The loss is lowest at the mean of a target that has nearly always the same value."
+        )
         yield Finding(
             severity="error" if whole or len(cells) >= folds else "warning",
             system=system,
@@ -51,12 +55,7 @@ def constant_predictions(case: Examination) -> Iterator[Finding]:
                 Evidence("folds in which every target is constant", len(whole), f"of {folds}"),
                 Evidence("fold columns without a correlation", len(cells), f"of {folds * targets}"),
             ),
-            cause="Equal ratings have no rank correlation; a tool that averages NaN loses the whole fold. "
-            + (
-                "Every target of a fold is constant: its training broke down."
-                if whole
-                else "The loss is lowest at the mean of a target that has nearly always the same value."
-            ),
+            cause=f"Equal ratings have no rank correlation; a tool that averages NaN loses the whole fold. {why}",
             fix=_constant_fix(case, system, one, touched, is_whole=bool(whole)),
             reference="ST#2702, #829",
             weight=100 * max(abs(one.value), LEAST_EFFECT) * len(cells) / (folds * targets),
@@ -112,22 +111,18 @@ def steadier(record: TrainingRecord) -> dict[str, object]:
 
 
 class Fold(NamedTuple):
-    """value    mean column Spearman; 0 where no target is defined
-    low, high   its bounds
-    middle      of the other folds
+    """found    mean column Spearman; 0 where no target is defined
+    middle   of the other folds
     """
 
     number: int
-    value: float
-    low: float
-    high: float
+    found: Interval
     middle: float
 
 
 @probe("fold-failed", on="trained", explains=("worse-than-lexical",), about="ratings")
 def fold_failed(case: Examination) -> Iterator[Finding]:
-    """The training of one fold ended far below that of the others, on rows that a lexical baseline rates like "
-    "others."""
+    """The training of one fold ended far below the others, on rows that a lexical baseline rates like the rest."""
     for system in case.systems.tuned:
         run, record = case.records.runs.get(system), case.records.training_of(system)
         if run is None or run.ratings is None or record is None:
@@ -135,15 +130,15 @@ def fold_failed(case: Examination) -> Iterator[Finding]:
         failed = [fold for fold in far_folds(case, wide(run.ratings)) if not _is_hard(case, fold.number)]
         if not failed:
             continue
-        worst = min(failed, key=lambda fold: fold.value - fold.middle)
+        worst = min(failed, key=lambda fold: fold.found.mean - fold.middle)
         folds = run.ratings["fold"].nunique()
         yield Finding(
-            severity="error" if worst.low <= 0 else "warning",
+            severity="error" if worst.found.low <= 0 else "warning",
             system=system,
             sentence=f"Training failed on fold {worst.number} of {system}: its mean column Spearman is "
-            f"{worst.value:.3f}, the median of the others {worst.middle:.3f}.",
+            f"{worst.found.mean:.3f}, the median of the others {worst.middle:.3f}.",
             evidence=(
-                Evidence("mean column Spearman of the fold", worst.value),
+                Evidence("mean column Spearman of the fold", worst.found.mean),
                 Evidence("median of the other folds", worst.middle),
                 Evidence("folds that failed", len(failed), f"of {folds}"),
                 *_floor_evidence(case, worst.number),
@@ -153,8 +148,8 @@ def fold_failed(case: Examination) -> Iterator[Finding]:
             "broke this training, and a mean over folds hides it.",
             fix=Fix(steadier(record)),
             reference="Devlin et al. 2019 and Mosbach et al. 2021, arXiv:2006.04884 (failed runs of fine-tuning)",
-            interval=(100 * worst.low, 100 * worst.high),
-            weight=100 * sum(fold.middle - fold.value for fold in failed) / folds,
+            interval=points(worst.found),
+            weight=100 * sum(fold.middle - fold.found.mean for fold in failed) / folds,
         )
 
 
@@ -162,14 +157,14 @@ def far_folds(case: Examination, one: Rated) -> list[Fold]:
     """Those below the median of the others by more than half of it and more than chance gives the worst of F folds."""
     parts = dict(by_fold(one))
     level = 1 - (1 - case.level) / len(parts)
-    found = {fold: _interval(case, part, level) for fold, part in parts.items()}
-    value = {fold: one.mean for fold, one in found.items()}
-    far = []
-    for fold, (_, low, high) in found.items():
-        middle = float(np.median([value[other] for other in value if other != fold])) if len(value) > 2 else 0.0
-        if middle >= LEAST_MIDDLE and value[fold] < FAR * middle and high < middle:
-            far.append(Fold(fold, value[fold], low, high, middle))
-    return far
+    found = {number: _interval(case, part, level) for number, part in parts.items()}
+    others = {number: [one.mean for other, one in found.items() if other != number] for number in found}
+    folds = [Fold(number, one, float(np.median(others[number]))) for number, one in found.items() if len(found) > 2]
+    return [
+        fold
+        for fold in folds
+        if fold.middle >= LEAST_MIDDLE and fold.found.mean < FAR * fold.middle and fold.found.high < fold.middle
+    ]
 
 
 def _interval(case: Examination, part: Rated, level: float) -> Interval:

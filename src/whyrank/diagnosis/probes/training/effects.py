@@ -1,7 +1,7 @@
 """What a fine-tuning did to each of its objectives. How that is read off a record, the room of a task says: `Task`."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -130,11 +130,9 @@ def leads(name: str) -> bool:
     return name in _REGISTERED and _REGISTERED[name].leads
 
 
-def tasks(record: TrainingRecord | None = None) -> Iterator[Task]:
-    """Those with a room, of the objectives that steps of a training followed or of all; what leads comes first."""
-    for name in sorted(_REGISTERED, key=lambda name: (not leads(name), name)):
-        if record is None or name in record.objectives:
-            yield _REGISTERED[name]
+def tasks() -> list[Task]:
+    """What leads comes first."""
+    return sorted(_REGISTERED.values(), key=lambda task: (not task.leads, task.name))
 
 
 def objectives(record: TrainingRecord) -> list[str]:

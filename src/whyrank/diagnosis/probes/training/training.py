@@ -16,7 +16,8 @@ from whyrank.findings.records import TrainingRecord
 def underfitted(case: Examination) -> Iterator[Finding]:
     """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
     for init, record in trained(case).items():
-        course = next((found for task in tasks(record) if (found := task.course(case, init, record))), None)
+        courses = (task.course(case, init, record) for task in tasks() if task.name in record.objectives)
+        course = next((found for found in courses if found), None)
         if course is None or is_explained(case, record):
             continue
         if not (course.hardly_moved or course.is_rising or course.gap.short):
