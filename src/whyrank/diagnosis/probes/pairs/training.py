@@ -7,7 +7,7 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import Effect, Task
-from whyrank.diagnosis.probes.training.steps import trained
+from whyrank.diagnosis.probes.training.steps import each_training, trained
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -88,26 +88,25 @@ def _reachable(upper_quartile: float) -> Fix:
 
 
 @probe("antipodal-angle", on="trained", explains=("similarity-worse-than-zero-shot",))
-def antipodal_angle(case: Examination) -> Iterator[Finding]:
+@each_training
+def antipodal_angle(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Under AnglE's absolute angle difference, the vectors of positive pairs came to point in opposite directions."""
-    for init, record in trained(case).items():
-        if not {ANGLE, OPPOSED} <= set(record.history):
-            continue
-        opposed_S = record.history[OPPOSED].dropna()
-        share = float(opposed_S.tail(max(1, round(TAIL * len(opposed_S)))).mean())
-        if not share >= ANTIPODAL:
-            continue
-        yield Finding(
-            system=case.systems.trained_from(init),
-            sentence=f"The vectors of {100 * share:.0f} % of the positive pairs end up in opposite directions.",
-            evidence=(
-                percent("positive pairs with a cosine below -0.5, at the end", share),
-                percent("positive pairs with a cosine below -0.5, first batch", float(opposed_S.iloc[0])),
-                Evidence("loss `angle` at the end", float(record.history[ANGLE].dropna().iloc[-1])),
-            ),
-            cause="`angle` is the absolute value of the angle difference: opposite vectors score as equal ones do, and "
-            "a pair that begins apart may be pushed into opposite directions.",
-            fix=Fix({f"{SIMILARITY}.angle.weight": 0.0, f"{SIMILARITY}.angle_signed.weight": 1.0}),
-            reference="Li and Li 2023, arXiv:2309.12871; github.com/SeanLee97/AnglE/issues/55",
-            weight=100 * share,
-        )
+    if not {ANGLE, OPPOSED} <= set(record.history):
+        return
+    opposed_S = record.history[OPPOSED].dropna()
+    share = float(opposed_S.tail(max(1, round(TAIL * len(opposed_S)))).mean())
+    if not share >= ANTIPODAL:
+        return
+    yield Finding(
+        sentence=f"The vectors of {100 * share:.0f} % of the positive pairs end up in opposite directions.",
+        evidence=(
+            percent("positive pairs with a cosine below -0.5, at the end", share),
+            percent("positive pairs with a cosine below -0.5, first batch", float(opposed_S.iloc[0])),
+            Evidence("loss `angle` at the end", float(record.history[ANGLE].dropna().iloc[-1])),
+        ),
+        cause="`angle` is the absolute value of the angle difference: opposite vectors score as equal ones do, and "
+        "a pair that begins apart may be pushed into opposite directions.",
+        fix=Fix({f"{SIMILARITY}.angle.weight": 0.0, f"{SIMILARITY}.angle_signed.weight": 1.0}),
+        reference="Li and Li 2023, arXiv:2309.12871; github.com/SeanLee97/AnglE/issues/55",
+        weight=100 * share,
+    )

@@ -9,7 +9,7 @@ from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import LEARNT, Course, Effect, Task, hardly_moved
-from whyrank.diagnosis.probes.training.steps import LEFT, go_further, rounded, scaled_rates, trained
+from whyrank.diagnosis.probes.training.steps import LEFT, each_training, go_further, rounded, scaled_rates, trained
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -125,39 +125,38 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
 
 
 @probe("overfitted", on="trained")
-def overfitted(case: Examination) -> Iterator[Finding]:
+@each_training
+def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""
-    n_dev = int((case.data.queries["split"] == "dev").sum())
-    for init, record in ranked(case).items():
-        evaluations = record.evaluations
-        step, train = evaluations["step"].to_numpy(), evaluations["train_accuracy@1"].to_numpy()
-        dev = evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
-        best = int(dev.argmax())
-        fall, still = float(dev[best] - dev[-LAST_EVALUATIONS:].mean()), float(train[-1] - train[best])
-        noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
-        is_early = step[best] < EARLY * record.metrics["steps_run"]
-        if not is_early or fall < max(noise, LEAST_EFFECT) or still < LEAST_EFFECT:
-            continue
-        # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
-        lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
-        yield Finding(
-            severity="warning" if lost >= LEAST_EFFECT else "info",
-            system=case.systems.trained_from(init),
-            sentence=f"Training overfits: dev {case.metric} was best at step {step[best]} and fell by "
-            f"{100 * fall:.1f} points while training queries still improved; the kept model is {100 * lost:.1f} "
-            "points below the best.",
-            evidence=(
-                Evidence("best evaluation", int(step[best]), "step"),
-                Evidence("last evaluation", int(step[-1]), "step"),
-                Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
-                Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
-                Evidence("train accuracy@1, last minus best evaluation", 100 * still, "points"),
-            ),
-            cause="Training memorises its queries: there are too few of them for so many, or so long, steps.",
-            fix=_train_less(case, record, best, lost),
-            reference="ST#2646; setfit#365",
-            weight=100 * lost,
-        )
+    if not ranks(record):
+        return
+    evaluations, n_dev = record.evaluations, int((case.data.queries["split"] == "dev").sum())
+    step, train = evaluations["step"].to_numpy(), evaluations["train_accuracy@1"].to_numpy()
+    dev = evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
+    best = int(dev.argmax())
+    fall, still = float(dev[best] - dev[-LAST_EVALUATIONS:].mean()), float(train[-1] - train[best])
+    noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
+    is_early = step[best] < EARLY * record.metrics["steps_run"]
+    if not is_early or fall < max(noise, LEAST_EFFECT) or still < LEAST_EFFECT:
+        return
+    # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
+    lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
+    yield Finding(
+        severity="warning" if lost >= LEAST_EFFECT else "info",
+        sentence=f"Training overfits: dev {case.metric} was best at step {step[best]} and fell by {100 * fall:.1f} "
+        f"points while training queries still improved; the kept model is {100 * lost:.1f} points below the best.",
+        evidence=(
+            Evidence("best evaluation", int(step[best]), "step"),
+            Evidence("last evaluation", int(step[-1]), "step"),
+            Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
+            Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
+            Evidence("train accuracy@1, last minus best evaluation", 100 * still, "points"),
+        ),
+        cause="Training memorises its queries: there are too few of them for so many, or so long, steps.",
+        fix=_train_less(case, record, best, lost),
+        reference="ST#2646; setfit#365",
+        weight=100 * lost,
+    )
 
 
 def _train_less(case: Examination, record: TrainingRecord, best: int, lost: float) -> Fix:

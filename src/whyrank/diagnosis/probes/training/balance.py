@@ -1,13 +1,13 @@
 """Faults between several objectives on one encoder: one has nearly all of the gradient, or two contradict."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from whyrank.diagnosis.examination import Examination, signed
 from whyrank.diagnosis.probes.training.effects import Effect, cost, effect, leads, objectives
 from whyrank.diagnosis.probes.training.objectives import DEAD
-from whyrank.diagnosis.probes.training.steps import trained
+from whyrank.diagnosis.probes.training.steps import each_training
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -24,39 +24,40 @@ LEAST_STEPS = 16
 
 
 @probe("task-dominates", on="trained")
-def task_dominates(case: Examination) -> Iterator[Finding]:
+@each_training
+def task_dominates(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """An objective with little of the gradient lost what it had."""
-    return _outdone(case, lambda found: found.fell, "what helps it harms `{}`")
+    for name, found in outdone(case, record).items():
+        if found.fell:
+            yield _outdone(case, init, record, name, found, f"what helps it harms `{name}`")
 
 
 @probe("task-starved", on="trained")
-def task_starved(case: Examination) -> Iterator[Finding]:
+@each_training
+def task_starved(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """An objective with little of the gradient, or of the batches, learned nothing."""
-    return _outdone(case, lambda found: found.hardly_moved and not found.fell, "`{}` has hardly any effect on them")
+    for name, found in outdone(case, record).items():
+        if found.hardly_moved and not found.fell:
+            yield _outdone(case, init, record, name, found, f"`{name}` has hardly any effect on them")
 
 
-def _outdone(case: Examination, became: Callable[[Effect], bool], harm: str) -> Iterator[Finding]:
-    for init, record in trained(case).items():
-        own, of = shares(record), "batches" if is_drawn(record) else "gradient norm"
-        for name, found in outdone(case, record).items():
-            if not became(found):
-                continue
-            yield Finding(
-                system=case.systems.trained_from(init),
-                sentence=f"`{name}` contributes {100 * own[name]:.1f} % of the {of}, and {found.metric} went from "
-                f"{found.start:.2f} to {found.end:.2f}.",
-                evidence=(
-                    *(percent(f"contribution of `{one}` to the {of}", share) for one, share in own.items()),
-                    *found.evidence,
-                ),
-                cause=f"`{max(own, key=own.__getitem__)}` decides the steps, and {harm.format(name)}: the weight of a "
-                "loss says nothing about the size of its gradient, nor the number of rows about the number of batches.",
-                fix=Fix({"finetune_rank.tasks.sampling": "equal"})
-                if is_drawn(record)
-                else Fix({"finetune_rank.tasks.weighting": "equal_gradient"}),
-                reference="ST#2824, #927, #2440; Chen et al. 2018, arXiv:1711.02257",
-                weight=cost(case, init, found),
-            )
+def _outdone(case: Examination, init: str, record: TrainingRecord, name: str, found: Effect, harm: str) -> Finding:
+    own, of = shares(record), "batches" if is_drawn(record) else "gradient norm"
+    return Finding(
+        sentence=f"`{name}` contributes {100 * own[name]:.1f} % of the {of}, and {found.metric} went from "
+        f"{found.start:.2f} to {found.end:.2f}.",
+        evidence=(
+            *(percent(f"contribution of `{one}` to the {of}", share) for one, share in own.items()),
+            *found.evidence,
+        ),
+        cause=f"`{max(own, key=own.__getitem__)}` decides the steps, and {harm}: the weight of a loss says nothing "
+        "about the size of its gradient, nor the number of rows about the number of batches.",
+        fix=Fix({"finetune_rank.tasks.sampling": "equal"})
+        if is_drawn(record)
+        else Fix({"finetune_rank.tasks.weighting": "equal_gradient"}),
+        reference="ST#2824, #927, #2440; Chen et al. 2018, arXiv:1711.02257",
+        weight=cost(case, init, found),
+    )
 
 
 def outdone(case: Examination, record: TrainingRecord) -> dict[str, Effect]:
@@ -79,36 +80,35 @@ def is_drawn(record: TrainingRecord) -> bool:
 
 
 @probe("gradient-conflict", on="trained")
-def gradient_conflict(case: Examination) -> Iterator[Finding]:
+@each_training
+def gradient_conflict(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The gradients of two objectives point away from each other, step after step."""
-    for init, record in trained(case).items():
-        for one, other, cosine in conflicts(case, record):
-            effects = {name: found for name in (one, other) if (found := effect(case, record, name))}
-            # One that is drowned has another probe, and another remedy.
-            drowned = outdone(case, record)
-            harmed = [found for name, found in effects.items() if is_harmed(found) and name not in drowned]
-            left_out = other if leads(one) else one
-            yield Finding(
-                severity="warning" if harmed else "info",
-                system=case.systems.trained_from(init),
-                sentence=f"`{one}` and `{other}` contradict each other: their gradients have a mean cosine of "
-                f"{signed(cosine.mean, 2)} [{signed(cosine.low, 2)}, {signed(cosine.high, 2)}].",
-                evidence=(
-                    Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated"),
-                    Evidence("steps", len(record.history), "steps"),
-                    *(Evidence(f"{found.metric} at the start", found.start) for found in effects.values()),
-                    *(Evidence(f"{found.metric} at the end", found.end) for found in effects.values()),
-                ),
-                cause="Both train the same weights in opposite directions: their labels contradict each other, or the "
-                "tasks need different vectors.",
-                fix=Fix(
-                    {f"finetune_rank.objectives.{left_out}.weight": 0.0},
-                    f"check the labels of `{left_out}` first; if they are right, leave it out or train it separately",
-                ),
-                reference="Yu et al. 2020, arXiv:2001.06782",
-                interval=(cosine.low, cosine.high),
-                weight=max((cost(case, init, found) for found in harmed), default=1.0),
-            )
+    for one, other, cosine in conflicts(case, record):
+        effects = {name: found for name in (one, other) if (found := effect(case, record, name))}
+        # One that is drowned has another probe, and another remedy.
+        drowned = outdone(case, record)
+        harmed = [found for name, found in effects.items() if is_harmed(found) and name not in drowned]
+        left_out = other if leads(one) else one
+        yield Finding(
+            severity="warning" if harmed else "info",
+            sentence=f"`{one}` and `{other}` contradict each other: their gradients have a mean cosine of "
+            f"{signed(cosine.mean, 2)} [{signed(cosine.low, 2)}, {signed(cosine.high, 2)}].",
+            evidence=(
+                Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated"),
+                Evidence("steps", len(record.history), "steps"),
+                *(Evidence(f"{found.metric} at the start", found.start) for found in effects.values()),
+                *(Evidence(f"{found.metric} at the end", found.end) for found in effects.values()),
+            ),
+            cause="Both train the same weights in opposite directions: their labels contradict each other, or the "
+            "tasks need different vectors.",
+            fix=Fix(
+                {f"finetune_rank.objectives.{left_out}.weight": 0.0},
+                f"check the labels of `{left_out}` first; if they are right, leave it out or train it separately",
+            ),
+            reference="Yu et al. 2020, arXiv:2001.06782",
+            interval=(cosine.low, cosine.high),
+            weight=max((cost(case, init, found) for found in harmed), default=1.0),
+        )
 
 
 def conflicts(case: Examination, record: TrainingRecord) -> Iterator[tuple[str, str, Interval]]:

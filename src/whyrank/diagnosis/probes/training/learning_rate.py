@@ -7,7 +7,7 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
-from whyrank.diagnosis.probes.training.steps import LEFT, TINY, moved, peak_evidence, scaled_rates, trained
+from whyrank.diagnosis.probes.training.steps import LEFT, TINY, each_training, moved, peak_evidence, scaled_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
@@ -43,27 +43,26 @@ FAR = 0.02
 
 
 @probe("warmup-longer-than-training", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
-def warmup_longer_than_training(case: Examination) -> Iterator[Finding]:
+@each_training
+def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
-    for init, record in trained(case).items():
-        if not is_in_warmup(record):
-            continue
-        reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)
-        yield Finding(
-            system=case.systems.trained_from(init),
-            sentence=f"The learning rate never reached its peak: at the last of {steps} steps it was still rising, at "
-            f"{100 * reached:.0f} % of it.",
-            evidence=(
-                percent("learning rate of the last step, of its peak", reached),
-                Evidence("warm-up", _warmup_steps(record), "steps"),
-                Evidence("steps made", steps, "steps"),
-                *peak_evidence(record, "reached"),
-            ),
-            cause="The warm-up is longer than the training: the rate never reaches its peak, and never decays.",
-            fix=Fix({WARMUP: USUAL_WARMUP}),
-            reference="angle_emb 0.6.1 (1,000 steps of warm-up whatever the length of the training)",
-            weight=100 * (1 - reached),
-        )
+    if not is_in_warmup(record):
+        return
+    reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)
+    yield Finding(
+        sentence=f"The learning rate never reached its peak: at the last of {steps} steps it was still rising, at "
+        f"{100 * reached:.0f} % of it.",
+        evidence=(
+            percent("learning rate of the last step, of its peak", reached),
+            Evidence("warm-up", _warmup_steps(record), "steps"),
+            Evidence("steps made", steps, "steps"),
+            *peak_evidence(record, "reached"),
+        ),
+        cause="The warm-up is longer than the training: the rate never reaches its peak, and never decays.",
+        fix=Fix({WARMUP: USUAL_WARMUP}),
+        reference="angle_emb 0.6.1 (1,000 steps of warm-up whatever the length of the training)",
+        weight=100 * (1 - reached),
+    )
 
 
 def is_in_warmup(record: TrainingRecord) -> bool:
@@ -87,33 +86,31 @@ def is_short_of_peak(record: TrainingRecord) -> bool:
 
 
 @probe("no-warmup-spike", on="trained", explains=SPOILT)
-def no_warmup_spike(case: Examination) -> Iterator[Finding]:
+@each_training
+def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
-    for init, record in trained(case).items():
-        main = _main(case, record)
-        if main is None or not is_spoilt_at_once(case, record):
-            continue
-        loss_S, gradient = record.history["loss"].to_numpy(), record.history["gradient_norm"]
-        first = _first(len(loss_S))
-        highest, ratio = float(loss_S[:first].max()), float(gradient[:first].max() / gradient.median())
-        yield Finding(
-            system=case.systems.trained_from(init),
-            sentence="Training never recovered from its first steps: without warm-up the loss rose from "
-            f"{loss_S[0]:.2f} to {highest:.2f} within {first} steps, with gradients {ratio:.1f} times "
-            f"the median, and {main.metric} went from {main.start:.2f} to {main.end:.2f}.",
-            evidence=(
-                percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0])),
-                Evidence("gradient norm, largest of the first steps over the median", ratio),
-                Evidence("loss of the first step", float(loss_S[0])),
-                Evidence("highest loss of the first steps", highest),
-                *main.evidence,
-            ),
-            cause="The first steps of AdamW move every weight by the full rate, before it knows how large gradients "
-            "are.",
-            fix=Fix({WARMUP: USUAL_WARMUP}),
-            reference="google-research/bert#649, #175; ST#71",
-            weight=cost(case, init, main),
-        )
+    main = _main(case, record)
+    if main is None or not is_spoilt_at_once(case, record):
+        return
+    loss_S, gradient = record.history["loss"].to_numpy(), record.history["gradient_norm"]
+    first = _first(len(loss_S))
+    highest, ratio = float(loss_S[:first].max()), float(gradient[:first].max() / gradient.median())
+    yield Finding(
+        sentence="Training never recovered from its first steps: without warm-up the loss rose from "
+        f"{loss_S[0]:.2f} to {highest:.2f} within {first} steps, with gradients {ratio:.1f} times "
+        f"the median, and {main.metric} went from {main.start:.2f} to {main.end:.2f}.",
+        evidence=(
+            percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0])),
+            Evidence("gradient norm, largest of the first steps over the median", ratio),
+            Evidence("loss of the first step", float(loss_S[0])),
+            Evidence("highest loss of the first steps", highest),
+            *main.evidence,
+        ),
+        cause="The first steps of AdamW move every weight by the full rate, before it knows how large gradients are.",
+        fix=Fix({WARMUP: USUAL_WARMUP}),
+        reference="google-research/bert#649, #175; ST#71",
+        weight=cost(case, init, main),
+    )
 
 
 def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
@@ -131,38 +128,38 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
 
 
 @probe("learning-rate-too-high", on="trained", explains=("collapsed-embeddings", *SPOILT))
-def learning_rate_too_high(case: Examination) -> Iterator[Finding]:
+@each_training
+def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Training moved its own queries away from their answers, and no loss came down."""
-    for init, record in trained(case).items():
-        main, system = _main(case, record), case.systems.trained_from(init)
-        if main is None or not is_thrown_off(case, record):
-            continue
-        run = case.records.runs.get(system)
-        collapsed = run is not None and is_collapsed(run)
-        loss_S = record.history["loss"].to_numpy()
-        late = float(_tail(loss_S).mean())
-        # With warm-up the same rates went wrong; without it a tenth of them may still spike.
-        warmup = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
-        yield Finding(
-            severity="error" if collapsed else "warning",
-            system=system,
-            sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
-            f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long.",
-            evidence=(
-                *main.evidence,
-                Evidence("loss of the first step", float(loss_S[0])),
-                Evidence("mean loss of the last quarter", late),
-                percent("largest movement of a part, of its length", moved(record) or 0.0),
-                *peak_evidence(record, "at its peak"),
-                *([Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])] if run else []),
-            ),
-            cause="Such long steps leave the region in which their gradient holds; the vectors collapse, and no "
-            "gradient leads back.",
-            fix=Fix(scaled_rates(record, 0.1) | warmup),
-            reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
-            # Before the collapse, which is how it shows.
-            weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
-        )
+    main, system = _main(case, record), case.systems.trained_from(init)
+    if main is None or not is_thrown_off(case, record):
+        return
+    run = case.records.runs.get(system)
+    collapsed = run is not None and is_collapsed(run)
+    loss_S = record.history["loss"].to_numpy()
+    late = float(_tail(loss_S).mean())
+    # With warm-up the same rates went wrong; without it a tenth of them may still spike.
+    warmup = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
+    yield Finding(
+        severity="error" if collapsed else "warning",
+        system=system,
+        sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
+        f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long.",
+        evidence=(
+            *main.evidence,
+            Evidence("loss of the first step", float(loss_S[0])),
+            Evidence("mean loss of the last quarter", late),
+            percent("largest movement of a part, of its length", moved(record) or 0.0),
+            *peak_evidence(record, "at its peak"),
+            *([Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])] if run else []),
+        ),
+        cause="Such long steps leave the region in which their gradient holds; the vectors collapse, and no "
+        "gradient leads back.",
+        fix=Fix(scaled_rates(record, 0.1) | warmup),
+        reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
+        # Before the collapse, which is how it shows.
+        weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
+    )
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:

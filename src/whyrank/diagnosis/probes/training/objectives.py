@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.effects import tasks
-from whyrank.diagnosis.probes.training.steps import USUAL, moved, peak_rates, trained
+from whyrank.diagnosis.probes.training.steps import USUAL, each_training, moved, peak_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
+from whyrank.findings.records import TrainingRecord
 
 # Weights in float32 round at 6e-8 of their size; a training that leaves every part closer to its start than this did
 # not happen.
@@ -23,58 +24,56 @@ FEW = 16
 
 
 @probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"))
-def nothing_moves(case: Examination) -> Iterator[Finding]:
+@each_training
+def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """All weights are as they were before training, though steps were made."""
-    for init, record in trained(case).items():
-        way = moved(record)
-        if way is None or way >= STILL:
-            continue
-        rate = max(peak_rates(record).values(), default=0.0)
-        yield Finding(
-            severity="error",
-            system=case.systems.trained_from(init),
-            sentence=f"Training changed nothing: {len(record.history)} steps moved no part of the system by more than "
-            f"{100 * way:.0e} % of its length.",
-            evidence=(
-                percent("largest movement of a part, of its length", way),
-                Evidence("steps", len(record.history), "steps"),
-                Evidence("largest learning rate", rate),
-            ),
-            cause="The learning rates are zero, or too small for the precision of the weights."
+    way = moved(record)
+    if way is None or way >= STILL:
+        return
+    rate = max(peak_rates(record).values(), default=0.0)
+    yield Finding(
+        severity="error",
+        sentence=f"Training changed nothing: {len(record.history)} steps moved no part of the system by more than "
+        f"{100 * way:.0e} % of its length.",
+        evidence=(
+            percent("largest movement of a part, of its length", way),
+            Evidence("steps", len(record.history), "steps"),
+            Evidence("largest learning rate", rate),
+        ),
+        cause="The learning rates are zero, or too small for the precision of the weights."
+        if rate < NO_RATE
+        else "No gradient reaches the weights: the objective keeps the encoder frozen, or nothing unfroze it.",
+        fix=Fix(
+            {f"finetune_rank.{name}": value for name, value in USUAL.items()}
             if rate < NO_RATE
-            else "No gradient reaches the weights: the objective keeps the encoder frozen, or nothing unfroze it.",
-            fix=Fix(
-                {f"finetune_rank.{name}": value for name, value in USUAL.items()}
-                if rate < NO_RATE
-                else {
-                    "finetune_rank.freeze_steps": 0,
-                    "finetune_rank.unfreeze_every": 0,
-                    **{f"finetune_rank.objectives.{name}.freeze_encoder": False for name in sorted(record.objectives)},
-                }
-            ),
-            reference="ST#680",
-            weight=CAUSE,
-        )
+            else {
+                "finetune_rank.freeze_steps": 0,
+                "finetune_rank.unfreeze_every": 0,
+                **{f"finetune_rank.objectives.{name}.freeze_encoder": False for name in sorted(record.objectives)},
+            }
+        ),
+        reference="ST#680",
+        weight=CAUSE,
+    )
 
 
 @probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",))
-def dead_loss_term(case: Examination) -> Iterator[Finding]:
+@each_training
+def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """A loss that was computed in every step and changed none."""
-    for init, record in trained(case).items():
-        columns = [str(name) for name in record.history if str(name).endswith(SHARE)]
-        for name, share in ((name.removesuffix(SHARE), float(record.history[name].mean())) for name in columns):
-            if share >= DEAD:
-                continue
-            yield Finding(
-                system=case.systems.trained_from(init),
-                sentence=f"The loss `{name}` contributes {100 * share:.2f} % of the gradient norm; it has practically "
-                "no effect.",
-                evidence=(percent(f"mean contribution of `{name}` to the gradient norm", share),),
-                cause="Its weight is too small beside those of the others, or its pairs satisfy it already.",
-                fix=revived(name),
-                reference="angle_emb 0.6.1 (angle_w 0.02, cosine_w 0)",
-                weight=100 * (DEAD - share),
-            )
+    columns = [str(name) for name in record.history if str(name).endswith(SHARE)]
+    for name, share in ((name.removesuffix(SHARE), float(record.history[name].mean())) for name in columns):
+        if share >= DEAD:
+            continue
+        yield Finding(
+            sentence=f"The loss `{name}` contributes {100 * share:.2f} % of the gradient norm; it has practically "
+            "no effect.",
+            evidence=(percent(f"mean contribution of `{name}` to the gradient norm", share),),
+            cause="Its weight is too small beside those of the others, or its pairs satisfy it already.",
+            fix=revived(name),
+            reference="angle_emb 0.6.1 (angle_w 0.02, cosine_w 0)",
+            weight=100 * (DEAD - share),
+        )
 
 
 def revived(name: str) -> Fix:
@@ -86,21 +85,19 @@ def revived(name: str) -> Fix:
 
 
 @probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",))
-def few_negatives(case: Examination) -> Iterator[Finding]:
+@each_training
+def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Batches so small that in-batch negatives are few and easy."""
-    for init, record in trained(case).items():
-        for task in tasks():
-            found = task.candidates(case, record)
-            if found is None or found[1] > FEW:
-                continue
-            key, compared = found
-            yield Finding(
-                system=case.systems.trained_from(init),
-                sentence=f"`{task.name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard "
-                "ones.",
-                evidence=(Evidence("candidates per batch", compared, "texts"),),
-                cause="Each text is compared only with the other texts of its batch.",
-                fix=Fix({key: 64}),
-                reference="ST#2916; arXiv:2010.08191",
-                weight=FEW - compared + 1,
-            )
+    for task in tasks():
+        found = task.candidates(case, record)
+        if found is None or found[1] > FEW:
+            continue
+        key, compared = found
+        yield Finding(
+            sentence=f"`{task.name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard ones.",
+            evidence=(Evidence("candidates per batch", compared, "texts"),),
+            cause="Each text is compared only with the other texts of its batch.",
+            fix=Fix({key: 64}),
+            reference="ST#2916; arXiv:2010.08191",
+            weight=FEW - compared + 1,
+        )

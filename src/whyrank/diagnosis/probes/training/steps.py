@@ -1,9 +1,10 @@
 """How many and how long steps a fine-tuning should take, from those that it took."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.findings.finding import Evidence, Fix
+from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
@@ -28,6 +29,19 @@ LEFT = 0.8
 def trained(case: Examination) -> dict[str, TrainingRecord]:
     """Fine-tunings with at least one step, by initial encoder."""
     return {init: record for init, record in case.records.finetune.items() if len(record.history)}
+
+
+def each_training(
+    find: Callable[[Examination, str, TrainingRecord], Iterator[Finding]],
+) -> Callable[[Examination], Iterator[Finding]]:
+    """A check of every fine-tuning by itself, given the encoder that it started from; it is about what was trained."""
+
+    def find_in_all(case: Examination) -> Iterator[Finding]:
+        for init, record in trained(case).items():
+            system = case.systems.trained_from(init)
+            yield from (replace(finding, system=system) for finding in find(case, init, record))
+
+    return find_in_all
 
 
 def peak_rates(record: TrainingRecord) -> dict[str, float]:

@@ -6,41 +6,40 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.balance import holds_back
 from whyrank.diagnosis.probes.training.effects import Course, leads, objectives, tasks
 from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
-from whyrank.diagnosis.probes.training.steps import peak_evidence, trained
+from whyrank.diagnosis.probes.training.steps import each_training, peak_evidence
 from whyrank.findings.finding import Evidence, Finding, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 
 @probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
-def underfitted(case: Examination) -> Iterator[Finding]:
+@each_training
+def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
-    for init, record in trained(case).items():
-        courses = (task.course(case, init, record) for task in tasks() if task.name in record.objectives)
-        course = next((found for found in courses if found), None)
-        if course is None or is_explained(case, record):
-            continue
-        if not (course.hardly_moved or course.is_rising or course.gap.short):
-            continue
-        steps = int(record.metrics["steps_run"])
-        yield Finding(
-            system=case.systems.trained_from(init),
-            sentence=f"Training ended too early: after {steps} steps {_how_far(course)}"
-            + (f", while {course.gap.baseline}." if course.gap.short else "."),
-            evidence=(
-                Evidence(f"train {course.metric} before the first step", float(course.train[0])),
-                Evidence(f"train {course.metric} at the end", float(course.train[-1])),
-                Evidence(f"{course.held_out} at the end", float(course.dev[-1])),
-                Evidence("steps", steps, "steps"),
-                *_way_evidence(course),
-                Evidence(f"epochs over the {course.rows}", course.epochs, "epochs"),
-                *peak_evidence(record, "at its peak"),
-            ),
-            cause="There were too few steps, or their learning rate was wrong.",
-            fix=course.fix,
-            reference="ST#1700",
-            weight=100 * missing(course),
-        )
+    courses = (task.course(case, init, record) for task in tasks() if task.name in record.objectives)
+    course = next((found for found in courses if found), None)
+    if course is None or is_explained(case, record):
+        return
+    if not (course.hardly_moved or course.is_rising or course.gap.short):
+        return
+    steps = int(record.metrics["steps_run"])
+    yield Finding(
+        sentence=f"Training ended too early: after {steps} steps {_how_far(course)}"
+        + (f", while {course.gap.baseline}." if course.gap.short else "."),
+        evidence=(
+            Evidence(f"train {course.metric} before the first step", float(course.train[0])),
+            Evidence(f"train {course.metric} at the end", float(course.train[-1])),
+            Evidence(f"{course.held_out} at the end", float(course.dev[-1])),
+            Evidence("steps", steps, "steps"),
+            *_way_evidence(course),
+            Evidence(f"epochs over the {course.rows}", course.epochs, "epochs"),
+            *peak_evidence(record, "at its peak"),
+        ),
+        cause="There were too few steps, or their learning rate was wrong.",
+        fix=course.fix,
+        reference="ST#1700",
+        weight=100 * missing(course),
+    )
 
 
 def _how_far(course: Course) -> str:
