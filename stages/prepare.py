@@ -17,8 +17,8 @@ from whyrank.data.ratings import texts as rated_texts
 from whyrank.findings.records import DataRecords
 from whyrank.model import system
 from whyrank.model.encoder import source
-from whyrank.preflight import examine as preflight
-from whyrank.preflight.figures import first_batches, untrained
+from whyrank.preflight import examine, figures
+from whyrank.preflight.figures import first_batches
 
 
 def main() -> None:
@@ -40,9 +40,9 @@ def main() -> None:
     texts = source.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
     batches = first_batches.first_batches(texts, barlow, rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
-    tables |= first_batches.first_pair_batches(texts, rank, seed) | untrained.tables(encoder, texts, encoding, seed)
+    tables |= first_batches.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed)
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
-    findings = preflight.preflight(recorded)
+    findings = examine.preflight(recorded)
 
     with io.replacing_folder("data/prepared") as folder:
         prepared.write(folder, texts)
@@ -53,7 +53,7 @@ def main() -> None:
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     io.write_metrics("metrics/prepare.json", result.metrics)
     system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
-    preflight.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
+    examine.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,11 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
         run = case.records.runs.get(system)
         if run is None or run.query_vectors is None or run.queries["type"].nunique() < 2 or is_collapsed(run):
             continue
-        is_question = run.queries["type"] == "question"
-        gap = case.contrast(run.queries[case.metric], is_question, run.queries["cluster"])
-        if is_lower(gap):
-            weak = "question"
-        elif is_lower(Interval(-gap.mean, -gap.high, -gap.low)):
+        gap = case.contrast(run.queries[case.metric], run.queries["type"] == "question", run.queries["cluster"])
+        weak = "question"
+        if gap.mean > 0:
             weak, gap = "conversation", Interval(-gap.mean, -gap.high, -gap.low)
-        else:
+        if not is_lower(gap):
             continue
         # `evaluate` leaves out what is undefined, for instance where no answer has both types.
         if not {"type_probe_auc", "question_conversation_distance", "cluster_size"} <= run.metrics.keys():
@@ -79,13 +77,9 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding]:
 
 def _views_fix(case: Examination) -> Fix:
     """Pull questions and conversations of an answer together before ranking."""
-    params: dict[str, object] = {
-        "pretrain_barlow.views": ["question-conversation"],
-        "pretrain_barlow.batches": "across_answers",
-    }
-    if case.records.pretraining is None:
-        params["pretrain_barlow.steps"] = PRETRAIN_STEPS
-    return Fix(params, "and read the system that is tuned after pretraining")
+    views = {"pretrain_barlow.views": ["question-conversation"], "pretrain_barlow.batches": "across_answers"}
+    steps = {"pretrain_barlow.steps": PRETRAIN_STEPS} if case.records.pretraining is None else {}
+    return Fix(views | steps, "and read the system that is tuned after pretraining")
 
 
 def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed: int) -> float:

@@ -18,7 +18,7 @@ from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import resample_spearman
-from whyrank.preflight.probes.rating_columns import excluding
+from whyrank.preflight.probes.rating_labels import excluding
 
 # Labels are between 0 and 1: what spans less than this is one value and rounding.
 ONE_VALUE = 1e-6
