@@ -29,16 +29,10 @@ def figures(encoder: Encoder, prepared: Prepared) -> pd.DataFrame:
 
 
 def _texts(prepared: Prepared) -> Mapping[str, list[str]]:
-    queries = prepared.queries
-    kinds = {str(kind): part["text"] for kind, part in queries.groupby("type")}
+    kinds = {str(kind): part["text"] for kind, part in prepared.queries.groupby("type")}
     kinds |= {str(kind): part["text"] for kind, part in prepared.texts.table.groupby("kind") if kind != "query"}
-    return {kind: _spread(texts.tolist()) for kind, texts in kinds.items() if len(texts)}
-
-
-def _spread(texts: list[str]) -> list[str]:
-    if len(texts) <= TEXTS:
-        return texts
-    return [texts[i] for i in np.linspace(0, len(texts) - 1, TEXTS).astype(int)]
+    spread = {kind: np.linspace(0, len(texts) - 1, min(TEXTS, len(texts))).astype(int) for kind, texts in kinds.items()}
+    return {kind: texts.iloc[spread[kind]].tolist() for kind, texts in kinds.items() if len(texts)}
 
 
 def _row(kind: str, texts: Sequence[str], encoder: Encoder) -> dict[str, object]:

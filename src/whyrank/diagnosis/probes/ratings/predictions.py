@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, points
@@ -26,6 +27,10 @@ ONE_VALUE = 1e-6
 # A fold below this share of the median of the others; where that is lower than the second, nothing can be lost.
 FAR = 0.5
 LEAST_MIDDLE = 0.05
+ON_FOLDS = (
+    "mean column Spearman of the lexical baseline on the fold",
+    "median of the lexical baseline on the other folds",
+)
 
 
 @probe("constant-predictions", on="trained", explains=("worse-than-lexical",), about="ratings")
@@ -123,13 +128,17 @@ class Fold(NamedTuple):
 @probe("fold-failed", on="trained", explains=("worse-than-lexical",), about="ratings")
 def fold_failed(case: Examination) -> Iterator[Finding]:
     """The training of one fold ended far below the others, on rows that a lexical baseline rates like the rest."""
+    baseline = _baseline(case)
+    # Where the baseline is as bad on the same fold its rows are hard.
+    hard = {fold for fold, (own, middle) in baseline.items() if own < FAR * middle}
     for system in case.systems.tuned:
         run, record = case.records.runs.get(system), case.records.training_of(system)
         if run is None or run.ratings is None or record is None:
             continue
-        failed = [fold for fold in far_folds(case, wide(run.ratings)) if not _is_hard(case, fold.number)]
+        failed = [fold for fold in far_folds(case, wide(run.ratings)) if fold.number not in hard]
         if not failed:
             continue
+        factor = record.history.get("rate_factor", pd.Series(dtype=float)).head(1)
         worst = min(failed, key=lambda fold: fold.found.mean - fold.middle)
         folds = run.ratings["fold"].nunique()
         yield Finding(
@@ -141,8 +150,8 @@ def fold_failed(case: Examination) -> Iterator[Finding]:
                 Evidence("mean column Spearman of the fold", worst.found.mean),
                 Evidence("median of the other folds", worst.middle),
                 Evidence("folds that failed", len(failed), f"of {folds}"),
-                *_floor_evidence(case, worst.number),
-                *_schedule_evidence(record),
+                *(Evidence(*of) for of in zip(ON_FOLDS, baseline.get(worst.number, ()), strict=False)),
+                *(percent("learning rate of the first step, of its peak", float(first)) for first in factor),
             ),
             cause="With the same parameters the other folds learned: the first steps, or steps that were too long, "
             "broke this training, and a mean over folds hides it.",
@@ -158,8 +167,8 @@ def far_folds(case: Examination, one: Rated) -> list[Fold]:
     parts = dict(by_fold(one))
     level = 1 - (1 - case.level) / len(parts)
     found = {number: _interval(case, part, level) for number, part in parts.items()}
-    others = {number: [one.mean for other, one in found.items() if other != number] for number in found}
-    folds = [Fold(number, one, float(np.median(others[number]))) for number, one in found.items() if len(found) > 2]
+    value = {number: one.mean for number, one in found.items()}
+    folds = [Fold(number, one, _middle(value, number)) for number, one in found.items()]
     return [
         fold
         for fold in folds
@@ -174,28 +183,15 @@ def _interval(case: Examination, part: Rated, level: float) -> Interval:
     return Interval(*(float(number) for number in np.nan_to_num(found)))
 
 
-def _is_hard(case: Examination, number: int) -> bool:
-    """The lexical baseline is as bad on the same fold: its rows are hard."""
-    own, middle = _floor(case, number)
-    return own is not None and own < FAR * middle
+def _middle(value_by_fold: dict[int, float], number: int) -> float:
+    """Median of the other folds; 0 with fewer than two."""
+    others = [value for fold, value in value_by_fold.items() if fold != number]
+    return float(np.median(others)) if len(others) > 1 else 0.0
 
 
-def _floor(case: Examination, number: int) -> tuple[float | None, float]:
-    """Mean column Spearman of the lexical baseline on a fold, and the median of its others; None without one."""
+def _baseline(case: Examination) -> dict[int, tuple[float, float]]:
+    """Mean column Spearman of the lexical baseline on each fold, and the median of its others; empty without one."""
     run = case.records.runs.get(case.systems.rating_baseline)
-    if run is None or run.ratings is None:
-        return None, 0.0
-    parts = {fold: part.value for fold, part in by_fold(wide(run.ratings))}
-    return parts[number], float(np.median([value for fold, value in parts.items() if fold != number]))
-
-
-def _floor_evidence(case: Examination, number: int) -> Iterator[Evidence]:
-    own, middle = _floor(case, number)
-    if own is not None:
-        yield Evidence("mean column Spearman of the lexical baseline on the fold", own)
-        yield Evidence("median of the lexical baseline on the other folds", middle)
-
-
-def _schedule_evidence(record: TrainingRecord) -> Iterator[Evidence]:
-    if "rate_factor" in record.history:
-        yield percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0]))
+    rows = None if run is None else run.ratings
+    value = {} if rows is None else {fold: part.value for fold, part in by_fold(wide(rows))}
+    return {fold: (own, _middle(value, fold)) for fold, own in value.items()}
