@@ -12,8 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from whyrank.measure.metrics.ratings import column_spearman
-
 ROUNDS = 31
 
 
@@ -30,7 +28,7 @@ def measure(rows: int = 6000, columns: int = 30) -> Speed:
     prediction_NC = label_NC + random.normal(size=(rows, columns))
 
     def ours() -> list[float | None]:
-        return [one.value for one in column_spearman(prediction_NC, label_NC)]
+        return [one.value for one in correlation.columns(prediction_NC, label_NC)]
 
     def theirs() -> list[float]:
         return [stats.spearmanr(prediction_NC[:, c], label_NC[:, c]).statistic for c in range(columns)]

@@ -10,7 +10,6 @@ from whyrank.core import io, prepared
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
 from whyrank.scoring import systems
-from whyrank.scoring.scored import Tasks
 
 
 def main() -> None:
@@ -19,7 +18,7 @@ def main() -> None:
     options = params.section(values, "evaluate", params.Evaluate)
     encoder = params.section(values, "encoder", params.Encoder)
     system = params.system(values, name)
-    tasks = Tasks(prepared.read("data/prepared"), options, encoder, params.seed(values))
+    tasks = systems.Tasks(prepared.read("data/prepared"), options, encoder, params.seed(values))
     scored = systems.score(system, tasks)
     with io.replacing_folder(f"data/runs/{name}") as folder:
         scored.write(folder, name)

@@ -8,6 +8,7 @@ import pytest
 
 from whyrank.batches.ranking import RankBatches, endless
 from whyrank.core.errors import UserError
+from whyrank.core.options.finetune import RankBatches as Options
 from whyrank.training.ranking.hard_negatives import mine
 
 
@@ -32,7 +33,7 @@ def small(make_prepared):
 
 def batches(prepared, candidates="all", mask=True, size=5, seed=0):
     return RankBatches(
-        prepared, candidates=candidates, mask_same_answer=mask, size=size, random=np.random.default_rng(seed)
+        prepared, Options(size, candidates, "masked" if mask else "negative"), np.random.default_rng(seed)
     )
 
 

@@ -10,8 +10,7 @@ from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
 from whyrank.core.prepared import PAIR_COLUMNS
 from whyrank.model import system
-from whyrank.scoring.scored import Tasks
-from whyrank.scoring.systems import score
+from whyrank.scoring.systems import Tasks, score
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
 EVALUATE = Evaluate([1, 3], [3], [3], "", keep=5, pair_tokens=16)

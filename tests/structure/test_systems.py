@@ -17,7 +17,7 @@ OTHERWISE = {
     "base": {"src/whyrank/core/options/params.py", "src/whyrank/core/options/systems.py"},  # an example in the schema
     "barlow": {  # the same; the stage and its objective
         "src/whyrank/core/options/params.py",
-        "src/whyrank/training/barlow/objective.py",
+        "src/whyrank/training/barlow/pretrain.py",
         "src/whyrank/diagnosis/report/__init__.py",
     },
     "tfidf": {  # the kind of a system, the choice of sentences, a column of similarities of words

@@ -1,4 +1,4 @@
-"""A task is an entry of the registry: no other code names one, and a loss is found by the name of its options."""
+"""A task is an entry of `finetune.TASKS`: no other code names one, and a loss is found by the name of its options."""
 
 import ast
 import subprocess
@@ -10,12 +10,12 @@ import yaml
 
 from whyrank.core.options.objectives import WeightedLoss
 from whyrank.core.options.params import FinetuneRank
-from whyrank.training.registry import TASKS
+from whyrank.training.finetune import TASKS
 
 from .imports import ROOT, SOURCE, nodes
 
 NAMES = {task.name for task in TASKS}
-# Rooms of a task in any layer, the registry, and the options with a section for each.
+# Rooms of a task in any layer, beside the options with a section for each.
 ROOMS = {"ranking", "pairs", "ratings"}
 # Where the word is no name of a task, and the one place that says which task the heads of a system serve.
 OTHER_MEANING = {
@@ -28,11 +28,11 @@ OTHER_MEANING = {
 ABOUT_TASKS = ("findings", "preflight/probes", "diagnosis/report")
 
 
-def test_no_code_outside_the_rooms_and_the_registry_names_a_task():
+def test_no_code_outside_the_rooms_names_a_task():
     found = {}
     for file in [*(SOURCE / "whyrank").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
         place = str(file.relative_to(SOURCE / "whyrank" if SOURCE in file.parents else ROOT))
-        if ROOMS & set(file.parts) or place.startswith(("core/options/", "training/registry", *ABOUT_TASKS)):
+        if ROOMS & set(file.parts) or place.startswith(("core/options/", *ABOUT_TASKS)):
             continue
         words = {node.value for node in nodes(file) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         if named := words & NAMES - OTHER_MEANING.get(place, set()):

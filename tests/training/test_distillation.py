@@ -14,9 +14,9 @@ from whyrank.model.encoder import layers
 from whyrank.model.heads import heads
 from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.training import distillation, finetune
-from whyrank.training.distillation import Distillation, Teacher
+from whyrank.training.distillation import Teacher, distil
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.trained import fingerprint
+from whyrank.training.engine.trained import checkpoints_of
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 ON = {"distillation.weight": 1.0}
@@ -105,7 +105,7 @@ def test_the_heads_of_all_tasks_are_compared_with_the_teacher(topics, teacher, m
 
 def test_another_teacher_is_another_training_to_a_checkpoint(topics, teacher, finetuning):
     names = {
-        fingerprint(teacher.system, topics, finetuning(), ENCODER, 7, vectors)
+        checkpoints_of(teacher.system, topics, finetuning(), ENCODER, 7, vectors).folder
         for vectors in (None, torch.zeros(3, 4), torch.ones(3, 4))
     }
     assert len(names) == 3
@@ -127,10 +127,10 @@ TABLE = torch.randn(30, 4, generator=torch.Generator().manual_seed(1))
 def test_the_term_of_vectors_compares_each_text_with_the_same_text_of_the_teacher(finetuning):
     step = a_step(2, 3)
     options = finetuning({"distillation.loss": "mse"}).distillation
-    found = Distillation(TABLE, options, 20.0)(step)
+    found = distil(TABLE, options, 20.0, step)
     torch.testing.assert_close(found, (torch.cat(step.sides) - TABLE[10:15]).square().mean())
-    cosine = Distillation(TABLE, replace(options, loss="cosine"), 20.0)
-    assert cosine(Step(step.loss, {}, [12, 10], [3 * TABLE[12:13], TABLE[10:11]])).item() == pytest.approx(0, abs=1e-6)
+    of_cosine = Step(step.loss, {}, [12, 10], [3 * TABLE[12:13], TABLE[10:11]])
+    assert distil(TABLE, replace(options, loss="cosine"), 20.0, of_cosine).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("sizes", [(2, 3), (2, 3, 1), (3,)])
@@ -141,10 +141,10 @@ def test_the_term_of_scores_compares_the_first_side_with_the_others_whatever_the
     teacher = TABLE[10 : 10 + sum(sizes)].double()
     student_RC = first @ torch.cat(others or [first]).T
     teacher_RC = teacher[: sizes[0]] @ (teacher[sizes[0] :] if others else teacher).T
-    assert Distillation(TABLE, options, 20.0)(step).item() == pytest.approx(
+    assert distil(TABLE, options, 20.0, step).item() == pytest.approx(
         (student_RC - teacher_RC).square().mean().item(), rel=1e-4
     )
-    kl = Distillation(TABLE, replace(options, loss="kl", temperature=2.0), 3.0)(step).item()
+    kl = distil(TABLE, replace(options, loss="kl", temperature=2.0), 3.0, step).item()
     student, target = ((3 * score / 2).softmax(1) for score in (student_RC, teacher_RC))
     assert kl == pytest.approx(4 * (target * (target / student).log()).sum(1).mean().item(), rel=1e-3)
 

@@ -16,7 +16,7 @@ from whyrank.model.heads import heads
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine.trained import finetuning_summary, pretraining_summary
-from whyrank.training.ranking.task import RankingWatch
+from whyrank.training.ranking.task import RANK, RankingWatch
 
 NO_PAIRS = pd.DataFrame(columns=["use", "class_name"])
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -173,7 +173,7 @@ def test_pretraining_a_head_leaves_the_encoder_bit_for_bit_and_moves_the_head(to
 )
 def test_rounds_through_the_training_pairs_are_counted_in_batches(finetuning, epochs, batch_size, pairs, steps):
     relevant = SimpleNamespace(relevant_in=lambda split: range(pairs), pairs=NO_PAIRS)
-    assert finetune.training_steps(finetuning(epochs=epochs, batch_size=batch_size), relevant) == steps
+    assert finetune.training_steps(finetuning(epochs=epochs, batch_size=batch_size), RANK, relevant) == steps
 
 
 def test_fine_tuning_sees_each_training_pair_as_often_as_epochs_says(topics, make_encoder, finetuning):

@@ -16,6 +16,7 @@ from whyrank.scoring.search import embed
 from whyrank.training import finetune, task_heads
 from whyrank.training.engine.vectors import FrozenVectors, of_objective
 from whyrank.training.pairs.task import SimilarityWatch
+from whyrank.training.task import Given
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 PAIR = {"objectives.similarity.weight": 1.0, "objectives.similarity.cosine.weight": 1.0}
@@ -81,7 +82,7 @@ def test_the_dev_set_and_the_test_pairs_are_scored_by_the_similarity_head_and_ra
     def looked():
         vectors = finetune.vectors_for(made, paired, ENCODER, replace(finetuning({}), train="all"))
         predicted = scoring.predict(made, test, ENCODER, longest=16)["prediction"].tolist()
-        return SimilarityWatch(paired, made, vectors)(), predicted
+        return SimilarityWatch(Given(paired, made, vectors, None, 0))(), predicted
 
     with torch.no_grad():
         by_own = looked()

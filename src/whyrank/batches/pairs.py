@@ -76,7 +76,3 @@ class PairBatches:
             return row_B
         others = np.flatnonzero(self.label_P != label_B[0])
         return np.append(row_B[:-1], self.random.choice(others))
-
-    def skip(self, batches: int) -> None:
-        for _ in range(batches):
-            next(self)

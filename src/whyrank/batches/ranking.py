@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.finetune import RankBatches as Options
 from whyrank.core.prepared import Prepared
 
 
@@ -29,14 +30,11 @@ class RankBatch:
 class RankBatches:
     """Endless batches of (query, relevant answer) pairs, each pair once before any comes again.
 
-    candidates        all: the whole corpus; batch: the answers of the batch, one column per row, and behind them the
-                      mined negatives of its rows that are not among these, one column per answer
-    mask_same_answer  leave other relevant answers of a query out of its negatives
+    With `candidates: all` against the whole corpus; else against the answers of the batch, one column per row, and
+    behind them the mined negatives of its rows that are not among these, one column per answer.
     """
 
-    def __init__(
-        self, prepared: Prepared, *, candidates: str, mask_same_answer: bool, size: int, random: np.random.Generator
-    ) -> None:
+    def __init__(self, prepared: Prepared, options: Options, random: np.random.Generator) -> None:
         pairs = prepared.relevant_in("train")
         if len(pairs) < 2:
             raise UserError(
@@ -44,16 +42,14 @@ class RankBatches:
                 "lower -S prepare.split.dev and prepare.split.test, or bring more data"
             )
         self.query_P, self.answer_P = pairs["query"].to_numpy(), pairs["answer"].to_numpy()
-        self.answers = len(prepared.answers)
-        self.candidates = candidates
-        self.mask_same_answer = mask_same_answer
+        self.answers, self.options = len(prepared.answers), options
         self.relevant_QA = scipy.sparse.csr_matrix(
             (np.ones(len(pairs), dtype=bool), (self.query_P, self.answer_P)),
             shape=(len(prepared.queries), self.answers),
         )
         # Answers of equal text are one answer under several ids; as a negative, such a one is a false negative.
         self.text_A = np.unique(prepared.answers["raw_text"].to_numpy(dtype=str), return_inverse=True)[1]
-        self.rows = endless(len(pairs), size, random)
+        self.rows = endless(len(pairs), options.batch_size, random)
         self.negative_PN = np.empty((len(pairs), 0), dtype=np.int64)
 
     def use(self, negative_PN: np.ndarray) -> None:
@@ -61,7 +57,7 @@ class RankBatches:
 
         Rows in the order of `query_P` and `answer_P`. The order in which pairs are drawn stays as it is.
         """
-        assert self.candidates == "batch", "with all candidates every answer is one already"
+        assert self.options.candidates == "batch", "with all candidates every answer is one already"
         assert len(negative_PN) == len(self.query_P), "one row of negatives per training pair"
         self.negative_PN = negative_PN
 
@@ -76,13 +72,13 @@ class RankBatches:
     def __next__(self) -> RankBatch:
         row_B = next(self.rows)
         query_B, answer_B = self.query_P[row_B], self.answer_P[row_B]
-        against_all = self.candidates == "all"
+        against_all = self.options.candidates == "all"
         candidate_C = np.arange(self.answers) if against_all else self._with_mined(row_B)
         target_B = answer_B if against_all else np.arange(len(row_B))
         positive_BC = self.relevant_QA[query_B][:, candidate_C].toarray()
         same_text_BC = self.text_A[candidate_C][None, :] == self.text_A[answer_B][:, None]
         target_BC = np.arange(len(candidate_C))[None, :] == target_B[:, None]
-        ignored_BC = (positive_BC & ~target_BC) if self.mask_same_answer else np.zeros_like(positive_BC)
+        ignored_BC = positive_BC & ~target_BC & (self.options.same_answer == "masked")
         false_BC = (positive_BC | same_text_BC) & ~ignored_BC & ~target_BC
         return RankBatch(query_B, candidate_C, target_B, ignored_BC, false_BC, len(np.unique(answer_B)))
 

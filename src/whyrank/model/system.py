@@ -58,6 +58,10 @@ class System(nn.Module):
         """The head of a task's own, else the one for queries."""
         return self.query_head if self.tasks is None else self.tasks.head(task, self.query_head)
 
+    def width_of(self, task: str) -> int:
+        """O, the features that a task gets of a text."""
+        return heads.output_width(self.head_of(task), self.encoder.width)
+
     def features(self, task: str, vector_ND: torch.Tensor, rank_head: nn.Sequential | None = None) -> torch.Tensor:
         """(N, O) of encoder vectors for a task, not yet of unit length; `rank_head`: the one for queries, by default.
 

@@ -1,15 +1,77 @@
-"""One system -> all that is recorded of it. A new kind of system is one function, and an entry in `KINDS`."""
+"""One system -> all that is recorded of it. A new kind of system is one function, and an entry in `KINDS`.
+
+Shapes: Q test queries · N queries of all splits · A answers · D features
+"""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from whyrank.core import runtime
+import numpy as np
+import pandas as pd
+
+from whyrank.core import io, runtime
+from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import Kind, System
+from whyrank.core.prepared import Prepared
 from whyrank.lexical import ranking as words
 from whyrank.scoring.pairs import score as pairs
+from whyrank.scoring.ranking import score as ranking
 from whyrank.scoring.ratings import score as ratings
-from whyrank.scoring.scored import Scored, Tasks
+from whyrank.scoring.search import tiles
+
+if TYPE_CHECKING:
+    from whyrank.scoring.search.embed import Vectors
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The same test queries, candidates, test pairs and rated rows for every system."""
+
+    texts: Prepared
+    options: Evaluate
+    encoder: Encoder
+    seed: int
+
+    @cached_property
+    def pairs(self) -> dict[str, pd.DataFrame]:
+        """Test pairs, and some training pairs, by name of the part."""
+        return pairs.pairs_to_score(self.texts, self.seed)
+
+    def rank(self, score: words.Score | tiles.Tiled) -> ranking.Run:
+        """Raises UserError without a test query that has a relevant answer."""
+        return ranking.rank(score, self.texts, ranking.queries_with_relevant(self.texts, "test"), self.options)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """run        of the test queries
+    similar    predictions for the test pairs, rated: for rated rows; both empty of a system that has none
+    geometry   flat numbers of the vectors of queries (N, D) and answers (A, D); both only of an encoder
+    """
+
+    run: ranking.Run
+    similar: pairs.Judged = pairs.NOTHING
+    rated: ratings.Rated = ratings.NOTHING
+    geometry: dict[str, float] = field(default_factory=dict)
+    vectors: "Vectors | None" = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat and finite."""
+        return ranking.summary(self.run.queries) | self.geometry | self.similar.metrics | self.rated.metrics
+
+    def write(self, folder: Path, name: str) -> None:
+        """Tables, the run in TREC's format under the system's name, and vectors where it has them."""
+        ranked = {"queries.parquet": self.run.queries, "top.parquet": self.run.top}
+        for file, table in (ranked | self.similar.tables | self.rated.tables).items():
+            io.write_table(folder / file, table)
+        io.write_text(folder / "run.trec", ranking.trec(self.run.top, name))
+        if self.vectors is not None:
+            io.write_array(folder / "query_vectors.npy", np.asarray(self.vectors.query_ND))
+            io.write_array(folder / "answer_vectors.npy", np.asarray(self.vectors.answer_AD))
 
 
 def encoder(system: System, tasks: Tasks) -> Scored:
@@ -23,7 +85,7 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     source, options = Path(system.made_of), tasks.encoder
     model = models.load(source, pooling=system.pooling, trust_remote_code=options.trust_remote_code)
     vectors = embed.embed(model, tasks.texts, options)
-    run = tasks.rank(embed.scorer(vectors, model.score))
+    run = tasks.rank(embed.Product(vectors, model.score))
     longest = tasks.options.pair_tokens
     predicted = {name: pairs.predict(model, part, options, longest=longest) for name, part in tasks.pairs.items()}
     is_tuned = system.role == "tuned" and system.pooling == "auto"

@@ -2,15 +2,18 @@
 
 The teacher's vectors are computed once; the term costs no pass of its own.
 
-Shapes: N texts that training reads · R texts of a batch compared with C others · D features of student or teacher
+Shapes: N texts that training reads · B texts of a batch · R of them compared with C others · D features of student or
+        teacher
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
@@ -18,8 +21,7 @@ from whyrank.core.options.objectives import Distillation as Options
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
-from whyrank.model.heads import heads
-from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors
+from whyrank.model.heads.task_heads import RANK
 from whyrank.training.engine.objective import Step, Term
 
 KEY = "finetune_rank.distillation"
@@ -48,16 +50,14 @@ def load(options: Options, *, trust_remote_code: bool = False) -> Teacher | None
 def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict[str, Term]:
     if teacher_ND is None:
         return {}
-    term = Distillation(teacher_ND, options.distillation, options.similarity.scale)
+    term = partial(distil, teacher_ND, options.distillation, options.similarity.scale)
     return {"distillation": Term(options.distillation.weight, term)}
 
 
 def check(student: system.System, teacher: Teacher, options: Options) -> None:
     """Raise UserError where the options compare what cannot be compared."""
-    other = heads.output_width(teacher.system.query_head, teacher.system.encoder.width)
-    tasks = student.tasks.names if student.tasks else ()
-    chains = [student.head_of(name) for name in tasks] or [student.query_head]
-    widths = [heads.output_width(chain, student.encoder.width) for chain in chains]
+    other = teacher.system.width_of(RANK)
+    widths = [student.width_of(name) for name in (student.tasks.names if student.tasks else [RANK])]
     others = [width for width in widths if width != other]
     if options.of == "vectors" and others:
         raise UserError(
@@ -89,29 +89,61 @@ def vectors(
         return of.normalise(torch.cat(sides))
 
 
-class Distillation:
-    """The term of a step: its vectors, or their scores, beside the teacher's of the same texts."""
+def distil(teacher_ND: torch.Tensor, options: Options, scale: float, step: Step) -> torch.Tensor:
+    """The term of a step: its vectors, or their scores, beside the teacher's of the same texts.
 
-    def __init__(self, teacher_ND: torch.Tensor, options: Options, scale: float) -> None:
-        """scale   what a score is multiplied by before `kl`, as the ranking does before its softmax"""
-        self.teacher_ND, self.options, self.scale = teacher_ND, options, scale
-
-    def __call__(self, step: Step) -> torch.Tensor:
-        sizes = [len(side) for side in step.sides]
-        place_N = torch.as_tensor(np.asarray(step.texts), device=self.teacher_ND.device)
-        teacher = self.teacher_ND[place_N].split(sizes)
-        if self.options.of == "vectors":
-            kind = cast(Literal["cosine", "mse"], self.options.loss)
-            return distillation_vectors(torch.cat(list(step.sides)), torch.cat(teacher), kind)
-        student_RC, teacher_RC = scores(step.sides), scores(teacher)
-        if self.options.loss == "kl":
-            student_RC, teacher_RC = student_RC * self.scale, teacher_RC * self.scale
-        return distillation_scores(
-            student_RC, teacher_RC, cast(Literal["kl", "mse"], self.options.loss), temperature=self.options.temperature
-        )
+    scale   what a score is multiplied by before `kl`, as the ranking does before its softmax
+    """
+    place_N = torch.as_tensor(np.asarray(step.texts), device=teacher_ND.device)
+    teacher = teacher_ND[place_N].split([len(side) for side in step.sides])
+    kind: Any = options.loss
+    if options.of == "vectors":
+        return distillation_vectors(torch.cat(list(step.sides)), torch.cat(teacher), kind)
+    factor = scale if kind == "kl" else 1.0
+    student_RC, teacher_RC = (scores(sides) * factor for sides in (step.sides, teacher))
+    return distillation_scores(student_RC, teacher_RC, kind, temperature=options.temperature)
 
 
 def scores(sides: Sequence[torch.Tensor]) -> torch.Tensor:
     """(R, C) of the first side with all others; of one side alone with itself."""
     first, *others = sides
     return first @ torch.cat(others or [first]).T
+
+
+def distillation_vectors(
+    student_BD: torch.Tensor, teacher_BD: torch.Tensor, kind: Literal["cosine", "mse"]
+) -> torch.Tensor:
+    """Draw each vector to the teacher's vector of the same text.
+
+        cosine: L = mean_i (1 - cos(student_i, teacher_i))
+        mse:    L = mean_{i, d} (student_id - teacher_id)^2
+
+    student_BD, teacher_BD   (B, D) float32; no gradient reaches the teacher
+    Returns a scalar. Chance, unrelated directions: 1 for cosine; the two mean squares together for mse. Perfect: 0.
+    mse: Reimers and Gurevych 2020, arXiv:2004.09813. cosine leaves the lengths free.
+    """
+    teacher_BD = teacher_BD.detach()
+    if kind == "cosine":
+        return (1 - functional.cosine_similarity(student_BD, teacher_BD)).mean()
+    return functional.mse_loss(student_BD, teacher_BD)
+
+
+def distillation_scores(
+    student_RC: torch.Tensor, teacher_RC: torch.Tensor, kind: Literal["kl", "mse"], *, temperature: float
+) -> torch.Tensor:
+    """Make the student score as the teacher does; their vectors may differ in width.
+
+        kl:  L = t^2 * mean_i KL(softmax(teacher_i / t) || softmax(student_i / t))
+        mse: L = mean_{i, c} (student_ic - teacher_ic)^2      the same under t^2 and 1 / t, so t has no part in it
+
+    student_RC, teacher_RC   (R, C) float32, scores of row i with C candidates; no gradient reaches the teacher
+    t^2 keeps the gradient of kl as large as without a temperature. kl leaves a shift of a row's scores free.
+    Returns nats for kl. An even student: log C less the teacher's entropy, times t^2. Perfect: 0.
+    kl: Hinton et al. 2015, arXiv:1503.02531.
+    """
+    teacher_RC = teacher_RC.detach()
+    if kind == "mse":
+        return functional.mse_loss(student_RC, teacher_RC)
+    log_student_RC = (student_RC / temperature).log_softmax(1)
+    log_teacher_RC = (teacher_RC / temperature).log_softmax(1)
+    return temperature**2 * functional.kl_div(log_student_RC, log_teacher_RC, reduction="batchmean", log_target=True)

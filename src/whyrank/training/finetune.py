@@ -4,41 +4,29 @@ Frozen encoder: every text is encoded once and the heads are trained on that tab
 """
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 from torch import nn
 
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.training import distillation, registry, task_heads
+from whyrank.training import distillation, task_heads
 from whyrank.training.engine.encoding import finish, vectors_for
-from whyrank.training.engine.loop import Weighted, fit
+from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.engine.watch import DevWatch
-from whyrank.training.task import Job, Metrics, Task, TaskObjective
+from whyrank.training.pairs.task import CLASSIFICATION, SIMILARITY
+from whyrank.training.ranking.task import RANK
+from whyrank.training.ratings.task import RATINGS
+from whyrank.training.task import Given, Job, Metrics, Task, TaskObjective
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What one training does, read off the options once.
-
-    tasks      those that are on
-    sharing    how they share the training: weights, starts, rates, and which of them a batch takes
-    stopping   how often the dev set is evaluated, and which metric chooses the best weights
-    steps      updates at most
-    """
-
-    tasks: tuple[Task, ...]
-    sharing: Tasks
-    stopping: params.EarlyStopping
-    steps: int
+# The first of them that is on says how long a round is.
+TASKS: tuple[Task, ...] = (RANK, SIMILARITY, CLASSIFICATION, RATINGS)
 
 
 def finetune_rank(
@@ -62,43 +50,51 @@ def finetune_rank(
     what       names the training in its progress
     remember   leave the vectors that evaluation will ask for
     """
-    folds = [task.folds for task in registry.on(options) if task.folds]
+    todo = plan(options, prepared, seed)
+    folds = [task.folds for task in todo.tasks if task.folds]
     if folds and prepared.held_out < 0:
         return folds[0](Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads))
     result = with_heads(start, options)
-    todo = plan(options, prepared, seed)
     for task in todo.tasks:
         task.check(prepared, result, options)
     teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
-    vectors = vectors_for(result, prepared, encoder, options, kept)
+    given = Given(prepared, result, vectors_for(result, prepared, encoder, options, kept), options, seed)
     terms = balancing(result.heads(), options.head) | distillation.terms(teacher_ND, options)
-    objectives: dict[str, TaskObjective] = {}
-    for task in todo.tasks:
-        objectives[task.name] = task.objective(prepared, result, vectors, options, np.random.default_rng(seed))
-        objectives[task.name].terms = terms
+    objectives = {task.name: task.objective(given) for task in todo.tasks}
+    for objective in objectives.values():
+        objective.terms = terms
     trained = trainable(result, options.train, own=all(task.predicts for task in todo.tasks))
     trained.add_module("objectives", nn.ModuleDict({name: one.weights for name, one in objectives.items()}))
     trained.add_module("tasks", todo.sharing)
-    history = fit(
+    history = Loop(
         trained,
-        {name: Weighted(todo.sharing.weight[name], objective) for name, objective in objectives.items()},
+        objectives,
         options,
         steps=todo.steps,
         what=what,
         seed=seed,
-        watch=DevWatch(trained, dev_metrics(prepared, result, vectors, objectives, seed), todo.stopping, todo.steps),
+        watch=DevWatch(trained, dev_metrics(given, objectives), todo.stopping, todo.steps),
         checkpoints=checkpoints,
         precision=encoder.precision,
-        tasks=todo.sharing,
-    )
-    finish(vectors, result, prepared, encoder, options, remember=remember)
-    return Trained(result, history, checkpoints, vectors, objectives)
+        sharing=todo.sharing,
+    ).fit()
+    finish(given.vectors, result, prepared, encoder, options, remember=remember)
+    return Trained(result, history, checkpoints, given.vectors, objectives)
+
+
+class Plan(NamedTuple):
+    """What one training does, read off the options once."""
+
+    tasks: list[Task]  # those that are on
+    sharing: Tasks  # how they share the training: weights, starts, rates, and which of them a batch takes
+    stopping: params.EarlyStopping  # how often the dev set is evaluated, and which metric chooses the best weights
+    steps: int  # updates at most
 
 
 def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
-    tasks = registry.on(options)
-    sections = {task.name: task.section(options) for task in tasks}
+    tasks = [task for task in TASKS if task.name in options.objectives.on]
+    sections = options.objectives.on
     sharing = Tasks(
         {name: section.weight for name, section in sections.items()},
         options.tasks,
@@ -110,42 +106,28 @@ def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
     stopping = options.early_stopping
     for task in tasks:
         stopping = task.stopping(options)
-    return Plan(tuple(tasks), sharing, stopping, training_steps(options, prepared))
+    return Plan(tasks, sharing, stopping, training_steps(options, tasks[0], prepared))
 
 
-def training_steps(options: params.FinetuneRank, prepared: Prepared) -> int:
-    """Updates in `epochs` rounds, at least one; a batch holds at most all rows.
-
-    Rounds through the rows of the first task that is on: of ranking, where that is one of them.
-    """
+def training_steps(options: params.FinetuneRank, first: Task, prepared: Prepared) -> int:
+    """Updates in `epochs` rounds through the rows of the first task, at least one; a batch holds at most all rows."""
     if options.epochs <= 0:
         return 0
-    first = registry.on(options)[0]
     rows = first.rows(prepared, options)
     batches = options.epochs * rows / max(1, min(first.batch_size(options), rows))
     return min(max(1, round(batches / options.gradient_accumulation_steps)), options.max_steps or sys.maxsize)
 
 
-def dev_metrics(
-    prepared: Prepared,
-    result: system.System,
-    vectors: Vectors,
-    objectives: Mapping[str, TaskObjective],
-    seed: int,
-) -> Metrics:
+def dev_metrics(given: Given, objectives: dict[str, TaskObjective]) -> Metrics:
     """The metrics of all tasks that have some, also of those that are off."""
-    watches = [
-        watch
-        for task in registry.TASKS
-        if (watch := task.watch(prepared, result, vectors, objectives.get(task.name), np.random.default_rng(seed)))
-    ]
+    watches = [watch for task in TASKS if (watch := task.watch(given, objectives.get(task.name)))]
     return lambda: {name: value for watch in watches for name, value in watch().items()}
 
 
 def with_heads(start: system.System, options: params.FinetuneRank) -> system.System:
     """`start` with all heads that the tasks which are on train."""
     result = arrange_heads(start, options)
-    task_heads.add(result, {task.name: task.section(options) for task in registry.on(options)}, options.tasks)
+    task_heads.add(result, options.objectives.on, options.tasks)
     return result.to(start.encoder.device)
 
 

@@ -1,8 +1,14 @@
-"""A task of fine-tuning: all that the stage asks of it."""
+"""A task of fine-tuning: all that the stage asks of it, and the table of its losses.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+Adding a loss takes a function in the `losses` of a task, a field in the options of its objective and a line in
+`params.yaml`.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,32 +25,66 @@ from whyrank.training.engine.vectors import Vectors, of_objective
 Metrics = Callable[[], dict[str, float]]
 
 
+class LossTable:
+    """The losses whose weight is above 0, by name: a function, its section of the options, and its weight in the sum"""
+
+    def __init__(self, functions: ModuleType, section: objectives.Objective) -> None:
+        """functions   module with a function for each loss of `section`, under the same name"""
+        self.options = {name: asdict(loss) for name, loss in section.losses().items() if loss.weight > 0}
+        self.weights = {name: float(options.pop("weight")) for name, options in self.options.items()}
+        self.functions = {name: getattr(functions, name) for name in self.options}
+
+    def __call__(self, name: str, columns: Mapping[str, Any]) -> torch.Tensor:
+        """The loss of a batch, unweighted: its parameters are filled by their names, from its options and `columns`."""
+        function, given = self.functions[name], {**columns, **self.options[name]}
+        asked = inspect.signature(function).parameters
+        loss: torch.Tensor = function(**{key: value for key, value in given.items() if key in asked})
+        return loss
+
+    def asks_for(self, column: str) -> bool:
+        """Whether any of the losses has a parameter of this name."""
+        return any(column in inspect.signature(function).parameters for function in self.functions.values())
+
+    def weighted(self, found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: self.weights[name] * loss for name, loss in found.items()}
+
+    def total(self, found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The weighted sum of all losses."""
+        return torch.stack(list(self.weighted(found).values())).sum()
+
+
+class Given(NamedTuple):
+    """What a task makes its objective and its metrics from."""
+
+    prepared: Prepared
+    system: System
+    vectors: Vectors
+    options: params.FinetuneRank
+    seed: int
+
+    @property
+    def random(self) -> np.random.Generator:
+        """A generator at its start: what one task draws does not depend on the others."""
+        return np.random.default_rng(self.seed)
+
+
 class TaskObjective(Objective):
     """The objective of a task: a loss on what the system makes of texts.
 
     section   of the task in `finetune_rank.objectives`
     """
 
-    def __init__(self, system: System, vectors: Vectors, section: objectives.Objective, batches: Iterator[Any]) -> None:
-        super().__init__(vectors, batches)
-        self.system, self.section = system, section
+    def __init__(self, given: Given, section: objectives.Objective, batches: Iterator[Any]) -> None:
+        super().__init__(given.vectors, batches)
+        self.system, self.section = given.system, section
 
     def encoded(self, texts: np.ndarray) -> torch.Tensor:
         """(N, D) vectors of texts by number, as the encoder gives them, with what the section says of gradients."""
         return of_objective(self.vectors, texts, self.section)
 
 
-Make = Callable[[Prepared, System, Vectors, params.FinetuneRank, np.random.Generator], TaskObjective]
-Watch = Callable[[Prepared, System, Vectors, TaskObjective | None, np.random.Generator], Metrics | None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a fine-tuning is given, for a task that trains once for each fold.
-
-    train     `finetune.finetune_rank`, for a fold that `prepared` holds out
-    arrange   gives a system the heads that a training gives it
-    """
+class Job(NamedTuple):
+    """What a fine-tuning is given, for a task that trains once for each fold."""
 
     start: System
     prepared: Prepared
@@ -52,31 +92,28 @@ class Job:
     encoder: params.Encoder
     seed: int
     teacher: distillation.Teacher | None
-    train: Callable[..., Trained]
-    arrange: Callable[[System, params.FinetuneRank], System]
+    train: Callable[..., Trained]  # `finetune.finetune_rank`, for a fold that `prepared` holds out
+    arrange: Callable[[System, params.FinetuneRank], System]  # gives a system the heads that a training gives it
 
 
 @dataclass(frozen=True)
 class Task:
-    """An entry of `registry.TASKS`.
+    """An entry of `finetune.TASKS`.
 
-    name         of its section in `finetune_rank.objectives`; its columns of the history begin with it
-    objective    makes its objective; the generator draws its batches
-    rows         how many training rows a round of it goes through
-    batch_size   rows of a batch
-    check        raises UserError for what the options ask of it and cannot have, before any text is encoded
-    watch        its metrics on the dev set, also where it is off (its objective is None then); None: it has none
-    stopping     early stopping as the options say, or as the task takes it
-    predicts     its own weights make predictions that are saved, so that they may be all that learns
-    folds        trains out of fold: once for each fold of its rows, on the others
+    name        of its section in `finetune_rank.objectives`; its columns of the history begin with it
+    rows        how many training rows a round of it goes through
+    check       raises UserError for what the options ask of it and cannot have, before any text is encoded
+    watch       its metrics on the dev set, also where it is off (its objective is None then); None: it has none
+    stopping    early stopping as the options say, or as the task takes it
+    predicts    its own weights make predictions that are saved, so that they may be all that learns
+    folds       trains out of fold: once for each fold of its rows, on the others
     """
 
     name: str
-    objective: Make
+    objective: Callable[[Given], TaskObjective]
     rows: Callable[[Prepared, params.FinetuneRank], int]
-    batch_size: Callable[[params.FinetuneRank], int]
-    check: Callable[[Prepared, System, params.FinetuneRank], None]
-    watch: Watch
+    check: Callable[[Prepared, System, params.FinetuneRank], None] = lambda prepared, system, options: None
+    watch: Callable[[Given, TaskObjective | None], Metrics | None] = lambda given, objective: None
     stopping: Callable[[params.FinetuneRank], params.EarlyStopping] = lambda options: options.early_stopping
     predicts: bool = False
     folds: Callable[[Job], Trained] | None = None
@@ -84,3 +121,7 @@ class Task:
     def section(self, options: params.FinetuneRank) -> objectives.Objective:
         section: objectives.Objective = getattr(options.objectives, self.name)
         return section
+
+    def batch_size(self, options: params.FinetuneRank) -> int:
+        """Rows of a batch: as its section says, else as ranking takes them."""
+        return int(getattr(self.section(options), "batch_size", options.batch_size))

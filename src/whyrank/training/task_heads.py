@@ -1,6 +1,6 @@
 """What tasks get beside the heads that rank, as the parameters say, and what of that does not go together."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -28,7 +28,7 @@ def add(system: System, sections: Mapping[str, Objective], options: Tasks) -> No
     if options.embeddings:
         check_embeddings(chains)
     if options.cross_attention:
-        check_attention(chains, own, width, asked)
+        check_attention(chains, width)
     if own or options.embeddings or options.cross_attention:
         first = next(iter(chains.values()))
         system.tasks = TaskHeads(
@@ -59,31 +59,20 @@ def check_embeddings(chains: Chains) -> None:
             )
 
 
-def check_attention(chains: Chains, own: Chains, width: int, asked: Container[str]) -> None:
-    """asked   tasks that may have a head of their own; the others train those that rank"""
-    key = "params.yaml: `finetune_rank.tasks.cross_attention`"
-    if len(chains) < 2:
-        raise UserError(
-            f"{key} takes two objectives or more, and {' and '.join(chains)} alone is on; "
-            "use -S finetune_rank.tasks.cross_attention=false"
-        )
+def check_attention(chains: Chains, width: int) -> None:
+    """What the options alone do not show: which head ranking gets from pretraining, and how wide the results are."""
+    key, remedy = "params.yaml: `finetune_rank.tasks.cross_attention`", "-S finetune_rank.barlow_head=drop"
     for name, chain in chains.items():
-        place = f"objectives.{name}." if name in asked else ""
-        remedy = f"use -S finetune_rank.{place}head.kind=residual"
-        if name in asked and name not in own:
-            raise UserError(f"{key} takes a head of its own for each objective, and {name} has none; {remedy}")
         if any(learns(head) and not isinstance(head, ResidualHead) for head in chain):
             raise UserError(
                 f"{key} takes residual heads, and that of {name} is another (the BatchNorm of an mlp would "
                 f"standardise it by texts of other tasks, and a mixture has gates where attention has its own); "
-                f"{remedy}" + (" and -S finetune_rank.barlow_head=drop" if name not in asked else "")
+                f"use -S finetune_rank.head.kind=residual and {remedy}"
             )
     widths = {name: heads.output_width(chain, width) for name, chain in chains.items()}
     if len(set(widths.values())) > 1:
         said = ", ".join(f"{name} {features}" for name, features in widths.items())
-        raise UserError(
-            f"{key} takes vectors of one width from all heads, not {said}; use -S finetune_rank.barlow_head=drop"
-        )
+        raise UserError(f"{key} takes vectors of one width from all heads, not {said}; use {remedy}")
 
 
 def learns(head: nn.Module) -> bool:

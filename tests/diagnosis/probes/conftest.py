@@ -157,7 +157,7 @@ class Lab:
             "permuted_cosine": matched.permuted,
             "feature_std": geometry.feature_std(query_unit_ND),
             "centred_effective_rank": geometry.centred_effective_rank(query_unit_ND),
-            "cluster_size": float(separation.cluster_size(query_unit_ND, self.own_N).distance_A.mean()),
+            "cluster_size": float(separation.cluster_size(query_unit_ND, self.own_N).mean()),
             "question_conversation_distance": float(centroids.distance_A.mean()),
             "type_probe_auc": separation.linear_probe_auc(query_unit_ND, self.is_question_N, self.own_N, seed=0),
             "score_kind_cosine": float(cosine),

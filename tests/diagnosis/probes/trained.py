@@ -134,7 +134,7 @@ def experiment(encoder: Any, prepared: Prepared, options: params.FinetuneRank, s
 def evaluated(trained: system.System, prepared: Prepared) -> RunRecord:
     vectors = embed.embed(trained, prepared, ENCODER)
     ranked = rank.rank(
-        embed.scorer(vectors, trained.score), prepared, rank.queries_with_relevant(prepared, "test"), EVALUATE
+        embed.Product(vectors, trained.score), prepared, rank.queries_with_relevant(prepared, "test"), EVALUATE
     )
     geometry = representation.describe(vectors, prepared, ranked.top, 0)
     metrics = rank.summary(ranked.queries) | geometry | {"score_kind_cosine": int(trained.score == "cosine")}

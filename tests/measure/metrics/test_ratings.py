@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from whyrank.measure.metrics.ratings import column_spearman, mean_column_spearman, per_fold, snap, snap_helps
+from whyrank.measure.metrics.correlation import columns
+from whyrank.measure.metrics.ratings import mean_column_spearman, per_fold, snap, snap_helps
 
 # One column per case, five rows. Ranks less 3, products and squares by hand:
 #   swapped  predictions -2 -1 0 1 2, labels -1 -2 0 2 1 -> products 2 2 0 2 2 = 8 of 10
@@ -29,7 +30,7 @@ BY_HAND = [0.8, 7.5 / np.sqrt(8 * 9), -1.0, None, None]
 
 
 def test_a_table_worked_by_hand_with_ties_and_with_columns_that_have_no_correlation():
-    found = column_spearman(PREDICTION, LABEL)
+    found = columns(PREDICTION, LABEL)
     assert [one.value for one in found[:3]] == pytest.approx(BY_HAND[:3], abs=1e-15)
     assert [one.reason for one in found] == ["", "", "", "constant labels", "constant predictions"]
     mean = mean_column_spearman(PREDICTION, LABEL, NAMES)
@@ -43,7 +44,7 @@ def test_columns_equal_scipy_with_and_without_ties():
     prediction = label + random.normal(size=label.shape)
     prediction[:, ::2] = prediction[:, ::2].round(1)
     expected = [stats.spearmanr(one, other).statistic for one, other in zip(prediction.T, label.T, strict=True)]
-    assert [one.value for one in column_spearman(prediction, label)] == pytest.approx(expected, abs=1e-12)
+    assert [one.value for one in columns(prediction, label)] == pytest.approx(expected, abs=1e-12)
     assert mean_column_spearman(prediction, label, list("abcdef")).value == pytest.approx(np.mean(expected), abs=1e-12)
 
 

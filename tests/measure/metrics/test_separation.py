@@ -22,7 +22,6 @@ def test_centroid_distances_worked_by_hand_skip_answers_with_one_kind():
     np.testing.assert_allclose(result.distance_A, [4, 3])
     np.testing.assert_allclose(result.question_AD, [[5, 4], [1, 0]])
     np.testing.assert_allclose(result.conversation_AD, [[5, 0], [1, 3]])
-    assert result.n_question_A.tolist() == [1, 2] and result.n_conversation_A.tolist() == [1, 1]
 
 
 def test_centroid_distance_of_two_samples_of_one_cloud_has_the_stated_size():
@@ -66,14 +65,13 @@ def test_within_share_of_collapsed_vectors_is_nan():
 
 def test_cluster_size_worked_by_hand_leaves_out_single_queries():
     result = cluster_size(np.array([[0.0, 0], [7, 7], [4, 0], [2, 6]]), np.array(["a", "single", "a", "a"]))
-    assert result.answer_A.tolist() == ["a"] and result.n_queries_A.tolist() == [3]
-    np.testing.assert_allclose(result.distance_A, [(2 * np.sqrt(8) + 4) / 3])  # centroid (2, 2)
+    np.testing.assert_allclose(result, [(2 * np.sqrt(8) + 4) / 3])  # centroid (2, 2)
 
 
 def test_cluster_size_follows_the_planted_spread():
     rng = np.random.default_rng(0)
     answers = np.repeat([0, 1], 500)
-    sizes = cluster_size(rng.normal(size=(1000, 64)) * np.where(answers, 0.5, 1.0)[:, None], answers).distance_A
+    sizes = cluster_size(rng.normal(size=(1000, 64)) * np.where(answers, 0.5, 1.0)[:, None], answers)
     np.testing.assert_allclose(sizes, [8.0, 4.0], rtol=0.02)  # sqrt(64) and half of it
 
 
@@ -192,7 +190,7 @@ def test_answer_mixes_leaves_out_small_answers_samples_large_ones_and_is_repeata
     answers = np.repeat([3, 1, 2], [3, 4, 200])
     vectors = rng.normal(size=(207, 6))
     result = answer_mixes(vectors, answers, seed=0, draws=20)
-    assert result.answer_A.tolist() == [1, 2] and result.n_queries_A.tolist() == [4, 200]
+    assert result.answer_A.tolist() == [1, 2]
     unsampled = answer_mixes(vectors, answers, seed=0, draws=20, sample=200)
     assert (unsampled.silhouette_A == result.silhouette_A).tolist() == [True, False]
     for ours, again in zip(result, answer_mixes(vectors, answers, seed=0, draws=20), strict=True):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from whyrank.measure.metrics import correlation
 from whyrank.measure.metrics.correlation import influence, spearman
-from whyrank.measure.metrics.ratings import column_spearman
 from whyrank.measure.significance.statistics import Resampled, mean_of, resample_spearman
 
 DRAW = {"resamples": 500, "seed": 3}
@@ -22,7 +22,7 @@ def compared(a, b, label, cluster, **draw):
 
 
 def mean_value(prediction, label):
-    return np.mean([one.value for one in column_spearman(prediction, label) if one.value is not None])
+    return np.mean([one.value for one in correlation.columns(prediction, label) if one.value is not None])
 
 
 def ranked_anew(statistic, n_clusters, per_cluster=1, resamples=1000):

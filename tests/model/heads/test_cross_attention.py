@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from whyrank.model.heads.cross_attention import CrossAttention
+from whyrank.model.heads.task_heads import CrossAttention
 
 TASKS = ["rank", "similarity", "classification"]
 

@@ -111,8 +111,8 @@ def test_a_collapsed_system_is_constant_and_not_ordered_by_rounding(make_encoder
 
     chain = nn.Sequential(Collapsed())
     table = similarity.predict(system.System(make_encoder(), chain, chain, "cosine"), pairs, ENCODER, longest=16)
-    found = similarity.summary(pairs.assign(label=np.linspace(0, 1, len(pairs))), table)
-    assert found.lists["reason"].tolist() == ["constant predictions"]
+    _, lists = similarity.summary(pairs.assign(label=np.linspace(0, 1, len(pairs))), table)
+    assert lists["reason"].tolist() == ["constant predictions"]
 
 
 def test_tfidf_of_pairs_is_the_cosine_by_hand():
@@ -236,7 +236,7 @@ def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
     encoder = source.load(source.embedded_folder(), pooling="mean")
     options = Encoder("embedded", "mean", "fp32", 0.0, batch_tokens=4096, trust_remote_code=False)
     predictions = similarity.predict(system.untrained(encoder), graded_sets, options, longest=128)
-    metrics = similarity.summary(graded_sets, predictions).metrics
+    metrics, _ = similarity.summary(graded_sets, predictions)
     expected = {
         "sts12": 72.37, "sts13": 80.61, "sts14": 75.60, "sts15": 85.39, "sts16": 78.99, "stsb": 82.04, "sickr": 77.15,
     }  # fmt: skip
@@ -245,7 +245,7 @@ def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
     assert metrics["sts_mean_spearman"] == pytest.approx(0.7888, abs=0.001)
     assert [metrics[f"{name}_n"] for name in expected] == [3108, 1500, 3750, 3000, 1186, 1379, 4927]
     assert metrics["similarity_undefined"] == 0
-    floor = similarity.summary(graded_sets, similarity.predict_tfidf(graded_sets)).metrics
+    floor, _ = similarity.summary(graded_sets, similarity.predict_tfidf(graded_sets))
     assert 0.6 < floor["sts_mean_spearman"] < metrics["sts_mean_spearman"]
 
 

@@ -24,7 +24,7 @@ OF_TWO_TYPES = {"question_conversation_distance", "type_probe_auc"}
 
 def described(prepared, vectors):
     run = rank.rank(
-        embed.scorer(vectors, "cosine"),
+        embed.Product(vectors, "cosine"),
         prepared,
         rank.queries_with_relevant(prepared, "test"),
         Evaluate([1], [3], [3], "", keep=20, pair_tokens=128),

@@ -185,7 +185,7 @@ def test_scores_in_tiles_give_the_run_of_whole_rows(make_prepared, monkeypatch, 
     )
     monkeypatch.setattr(rank, "STREAM", stream)
     monkeypatch.setattr(tiles, "COLUMNS", 90)
-    score, test_Q = embed.scorer(vectors, "dot"), rank.queries_with_relevant(prepared, "test")
+    score, test_Q = embed.Product(vectors, "dot"), rank.queries_with_relevant(prepared, "test")
     options = Evaluate([1, 3], [3, 10], [10], "", keep=20, pair_tokens=128)
     tiled, whole = (rank.rank(of, prepared, test_Q, options) for of in (score, lambda query_Q: score(query_Q)))
     pd.testing.assert_frame_equal(tiled.queries, whole.queries, rtol=1e-12)  # MRR sums ties of a block side by side

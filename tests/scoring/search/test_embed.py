@@ -39,8 +39,8 @@ def test_scores_by_hand():
     vectors = Vectors(
         np.array([[3.0, 4.0], [0.0, 2.0]], dtype=np.float32), np.array([[1.0, 0.0], [0.0, 5.0]], dtype=np.float32)
     )
-    np.testing.assert_allclose(embed.scorer(vectors, "dot")(np.array([1, 0])), [[0.0, 10.0], [3.0, 20.0]])
-    np.testing.assert_allclose(embed.scorer(vectors, "cosine")(np.array([1, 0])), [[0.0, 1.0], [0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(embed.Product(vectors, "dot")(np.array([1, 0])), [[0.0, 10.0], [3.0, 20.0]])
+    np.testing.assert_allclose(embed.Product(vectors, "cosine")(np.array([1, 0])), [[0.0, 1.0], [0.6, 0.8]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])
@@ -57,7 +57,7 @@ def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics
     with torch.inference_mode():
         watched = RankingWatch(topics, model, table, None, np.random.default_rng(0))()
     run = rank.rank(
-        embed.scorer(embed.embed(model, topics, ENCODER), score), topics, rank.queries_with_relevant(topics, "dev"),
+        embed.Product(embed.embed(model, topics, ENCODER), score), topics, rank.queries_with_relevant(topics, "dev"),
         Evaluate([1, 3, 10], [3, 10], [10], "", keep=10, pair_tokens=128),
     )  # fmt: skip
     final = rank.summary(run.queries)
@@ -74,7 +74,7 @@ def some_vectors(random):
 def test_tiles_pairs_and_bounds_are_those_of_the_whole_rows(kind, monkeypatch):
     monkeypatch.setattr(tiles, "ROWS", 8)
     monkeypatch.setattr(tiles, "COLUMNS", 60)
-    score, query_Q = embed.scorer(some_vectors(np.random.default_rng(0)), kind), np.arange(3, 30, 2)
+    score, query_Q = embed.Product(some_vectors(np.random.default_rng(0)), kind), np.arange(3, 30, 2)
     score_QA, tiled_QA = score(query_Q), np.full((14, 500), np.nan)
     firsts = []
     for rows, first, score_RB in score.tiles(query_Q):
@@ -109,7 +109,7 @@ def test_answers_are_read_once_in_order_a_block_at_a_time(monkeypatch):
     vectors = some_vectors(np.random.default_rng(0))
     shelf = Shelf(vectors.answer_AD)
     found = one_pass_topk.find_in_tiles(
-        embed.scorer(Vectors(vectors.query_ND, shelf), "cosine"),
+        embed.Product(Vectors(vectors.query_ND, shelf), "cosine"),
         np.arange(30),
         tiles.Pairs(np.arange(30), np.arange(30)),
         keep=5,
@@ -128,5 +128,5 @@ def test_a_file_mapped_for_reading_gives_the_run_of_vectors_in_memory(topics, tm
     options, test_Q = Evaluate([1], [3], [3], "", keep=3, pair_tokens=128), rank.queries_with_relevant(topics, "test")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torch warns of memory that it may not write to
-        runs = [rank.rank(embed.scorer(of, "cosine"), topics, test_Q, options) for of in (vectors, mapped)]
+        runs = [rank.rank(embed.Product(of, "cosine"), topics, test_Q, options) for of in (vectors, mapped)]
     assert runs[0].queries.equals(runs[1].queries) and runs[0].top.equals(runs[1].top)

@@ -48,7 +48,7 @@ KINDS = ["random", "whole numbers", "copies", "narrow", "collapsed", "one long a
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 def test_queries_that_one_look_settles_are_found_as_the_definition_says(kind, score, by_definition, make_pairs):
-    product, pairs = embed.scorer(vectors_of(kind), score), make_pairs(QUERIES, ANSWERS, 4)
+    product, pairs = embed.Product(vectors_of(kind), score), make_pairs(QUERIES, ANSWERS, 4)
     query_Q = np.arange(QUERIES)
     reader = one_pass_topk.Survey(pairs, product.pairs(*pairs), product.bounds(query_Q), 100)
     tiles.sweep(reader, product.tiles(query_Q))
@@ -70,7 +70,7 @@ def test_queries_that_one_look_settles_are_found_as_the_definition_says(kind, sc
 
 @pytest.mark.parametrize("keep", [1, 100, ANSWERS])
 def test_two_looks_settle_the_rest(keep, by_definition, same, make_pairs):
-    product, pairs = embed.scorer(vectors_of("whole numbers"), "dot"), make_pairs(QUERIES, ANSWERS, 4)
+    product, pairs = embed.Product(vectors_of("whole numbers"), "dot"), make_pairs(QUERIES, ANSWERS, 4)
     expected = by_definition(product(np.arange(QUERIES)), pairs, keep)
     assert expected.tied_P.min() > 1 and expected.tied_P.max() > one_pass_topk.CROWD
     same(one_pass_topk.find_in_tiles(product, np.arange(QUERIES), pairs, keep), expected)
@@ -80,7 +80,7 @@ def test_two_looks_settle_the_rest(keep, by_definition, same, make_pairs):
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 def test_places_are_those_of_exact_products_but_for_rounding(kind, score, make_pairs):
     vectors, pairs = vectors_of(kind), make_pairs(QUERIES, ANSWERS, 4)
-    found = one_pass_topk.find_in_tiles(embed.scorer(vectors, score), np.arange(QUERIES), pairs, 100)
+    found = one_pass_topk.find_in_tiles(embed.Product(vectors, score), np.arange(QUERIES), pairs, 100)
     query_ND, answer_AD = (each.astype(np.float64) for each in vectors)
     if score == "cosine":
         query_ND, answer_AD = (
@@ -102,7 +102,7 @@ def test_places_are_those_of_exact_products_but_for_rounding(kind, score, make_p
 
 
 def test_a_collapsed_encoder_is_one_tie_in_the_order_of_the_corpus(make_pairs):
-    product, pairs = embed.scorer(vectors_of("collapsed"), "cosine"), make_pairs(QUERIES, ANSWERS, 2)
+    product, pairs = embed.Product(vectors_of("collapsed"), "cosine"), make_pairs(QUERIES, ANSWERS, 2)
     assert len(np.unique(whole(product))) > 3
     found = one_pass_topk.find_in_tiles(product, np.arange(QUERIES), pairs, 100)
     assert (found.above_P == 0).all() and (found.tied_P == ANSWERS).all()
@@ -160,12 +160,12 @@ def test_a_vector_that_is_not_finite_is_refused_with_its_place(score, bad, make_
         getattr(vectors, table)[row, 3] = bad
         with pytest.raises(ValueError, match=place), np.errstate(invalid="ignore"):
             one_pass_topk.find_in_tiles(
-                embed.scorer(vectors, score), np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10
+                embed.Product(vectors, score), np.arange(QUERIES), make_pairs(QUERIES, ANSWERS, 3), 10
             )
 
 
 def test_a_score_of_plus_infinity_alone_is_refused_too(monkeypatch, make_pairs):
-    product = embed.scorer(vectors_of("random"), "dot")
+    product = embed.Product(vectors_of("random"), "dot")
     tiles = product.tiles
 
     def with_one_infinite(query_Q):

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from whyrank.training.engine import loop
 from whyrank.training.engine.checkpoint import Checkpoints, interruption
-from whyrank.training.engine.loop import Weighted
+from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.objective import Step
 
 from .test_loop import optimisation
@@ -40,6 +39,6 @@ def test_training_ends_after_the_step_in_hand_with_a_checkpoint_and_an_exit_code
     objective = SimpleNamespace(step=step, state_dict=dict)
     kept = Checkpoints(tmp_path / "run")
     with pytest.raises(SystemExit) as ended:
-        loop.fit(trained, {"x": Weighted(1.0, objective)}, optimisation(), steps=9, what="test", checkpoints=kept)
+        Loop(trained, {"x": objective}, optimisation(), steps=9, what="test", checkpoints=kept).fit()
     assert ended.value.code == 128 + number
     assert len(done) == 3 and kept.latest().step == 3

@@ -13,11 +13,11 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Tasks as Options
 from whyrank.core.options.params import EarlyStopping, Lora, Optimisation
 from whyrank.model.heads import heads
-from whyrank.training.engine import live, loop, optimiser
-from whyrank.training.engine.loop import Weighted
+from whyrank.training.engine import optimiser
+from whyrank.training.engine.loop import Loop
+from whyrank.training.engine.monitor import FOLDER, Speed
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.optimiser import factor, parameter_groups, training_mode
-from whyrank.training.engine.speed import Speed
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, due_steps
 
@@ -34,14 +34,16 @@ def optimisation(**changes):
     return Optimisation(**(values | changes))
 
 
-def objective(loss, weight=1.0, **record):
+def objective(loss, **record):
     """An objective from a function without arguments that gives the loss."""
-    return Weighted(weight, SimpleNamespace(step=lambda: Step(loss(), dict(record), [3, 1]), state_dict=dict))
+    return SimpleNamespace(step=lambda: Step(loss(), dict(record), [3, 1]), state_dict=dict)
 
 
-def fit(trained, objectives, optimisation, *, steps, what, evaluate=None, early_stopping=None):
+def fit(trained, objectives, optimisation, *, steps, what, evaluate=None, early_stopping=None, **weight):
+    """weight   of each objective by name; without any all have 1"""
     watch = DevWatch(trained, evaluate, early_stopping, steps) if evaluate else None
-    return loop.fit(trained, objectives, optimisation, steps=steps, what=what, watch=watch)
+    sharing = Tasks(weight) if weight else None
+    return Loop(trained, objectives, optimisation, steps=steps, what=what, watch=watch, sharing=sharing).fit()
 
 
 def scripted(values, trained=None):
@@ -85,11 +87,13 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
         head,
         {
             "one": objective(lambda: head.weight.square().sum(), rows=3),
-            "two": objective(lambda: head.bias.square().sum() + 4, weight=0.5, other=1.0),
+            "two": objective(lambda: head.bias.square().sum() + 4, other=1.0),
         },
         optimisation(warmup_ratio=0.25, lr_scheduler="linear"),
         steps=4,
         what="test",
+        one=1.0,
+        two=0.5,
     ).steps
     shares = ["one_gradient_share", "two_gradient_share"]
     assert list(steps) == [
@@ -115,9 +119,9 @@ def test_the_loss_is_the_weighted_sum_and_the_gradient_norm_is_taken_before_clip
     weight = nn.ParameterDict({"w": nn.Parameter(torch.tensor([[2.0]]))})
     parts = {
         "square": objective(lambda: weight["w"].square().sum()),
-        "line": objective(lambda: 6 * weight["w"].sum(), weight=0.5),
+        "line": objective(lambda: 6 * weight["w"].sum()),
     }
-    row = fit(weight, parts, optimisation(max_grad_norm=0.5), steps=1, what="test").steps.iloc[0]
+    row = fit(weight, parts, optimisation(max_grad_norm=0.5), steps=1, what="test", square=1.0, line=0.5).steps.iloc[0]
     assert row["loss"] == pytest.approx(10.0)
     assert row["gradient_norm"] == pytest.approx(7.0)
     assert weight["w"].item() == pytest.approx(1.9, abs=1e-4)
@@ -338,7 +342,7 @@ def test_the_history_says_which_objective_a_batch_took_where_one_is_drawn():
         Options("equal", 1.0, "fixed", embeddings=False, cross_attention=False),
         size=dict.fromkeys(several, 1),
     )
-    rows = loop.fit(trained, several, optimisation(), steps=20, what="test", tasks=drawn).steps
+    rows = Loop(trained, several, optimisation(), steps=20, what="test", sharing=drawn).fit().steps
     assert (rows[f"{name}_batches"] + rows["other_batches"]).tolist() == [1.0] * 20
     assert rows["other_batches"].tolist() == [float("other" in drawn.active(step, 0)) for step in range(1, 21)]
     whole = fit(trained, several, optimisation(), steps=1, what="test").steps
@@ -377,9 +381,8 @@ def test_accumulated_batches_give_the_update_of_one_large_batch():
             own_x, own_y = next(batches)
             return (head(own_x) - own_y).square().mean()
 
-        history = loop.fit(
-            head, {"x": objective(loss)}, optimisation(gradient_accumulation_steps=times), steps=5, what="test"
-        )
+        chosen = optimisation(gradient_accumulation_steps=times)
+        history = fit(head, {"x": objective(loss)}, chosen, steps=5, what="test")
         results.append((head.weight.detach().clone(), history.steps["loss"]))
     torch.testing.assert_close(results[0][0], results[1][0], atol=1e-5, rtol=0)
     assert results[0][1].tolist() == pytest.approx(results[1][1].tolist(), abs=1e-5)
@@ -417,11 +420,8 @@ def test_the_share_of_each_loss_in_the_gradient_is_that_of_its_own_norm():
     trained = nn.Linear(2, 1, bias=False)
     slopes = {"one": torch.tensor([3.0, 4.0]), "two": torch.tensor([0.0, 30.0]), "off": torch.zeros(2)}
     weights = {"one": 2.0, "two": 1.0, "off": 1.0}
-    losses = {
-        name: objective(lambda slope=slope: (trained.weight * slope).sum(), weights[name])
-        for name, slope in slopes.items()
-    }
-    steps = fit(trained, losses, optimisation(gradient_accumulation_steps=2), steps=1, what="test").steps
+    losses = {name: objective(lambda slope=slope: (trained.weight * slope).sum()) for name, slope in slopes.items()}
+    steps = fit(trained, losses, optimisation(gradient_accumulation_steps=2), steps=1, what="test", **weights).steps
     shares = [steps[f"{name}_gradient_share"].item() for name in slopes]
     assert shares == pytest.approx([0.25, 0.75, 0.0])
     assert steps["gradient_norm"].item() == pytest.approx((6**2 + 38**2) ** 0.5)
@@ -480,7 +480,7 @@ def test_an_encoder_that_would_never_learn_is_a_user_error(frozen, make_encoder)
 
 
 def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):
-    monkeypatch.setenv(live.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.delenv("DVC_STAGE", raising=False)
     trained = nn.Linear(2, 1, bias=False)
     nn.init.ones_(trained.weight)

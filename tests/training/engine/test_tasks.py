@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from whyrank.core.options.objectives import Tasks as Options
-from whyrank.training.engine import loop
-from whyrank.training.engine.loop import Weighted
+from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.tasks import Tasks
 
@@ -85,10 +84,8 @@ def trained_on(made, steps=1, **changes):
         asked[name] += 1
         return Step((trained.weight * SLOPES[name]).sum(), {f"{name}_loss": 1.0})
 
-    objectives = {
-        name: Weighted(1.0, SimpleNamespace(step=lambda name=name: stepped(name), state_dict=dict)) for name in SLOPES
-    }
-    history = loop.fit(trained, objectives, optimisation(**changes), steps=steps, what="test", tasks=made)
+    objectives = {name: SimpleNamespace(step=lambda name=name: stepped(name), state_dict=dict) for name in SLOPES}
+    history = Loop(trained, objectives, optimisation(**changes), steps=steps, what="test", sharing=made).fit()
     return history.steps, asked
 
 

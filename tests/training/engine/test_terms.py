@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,8 +15,7 @@ from whyrank.model.heads.heads import ExpertsHead
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine import objective
-from whyrank.training.engine.auxiliary_losses import load_balancing
-from whyrank.training.engine.objective import Objective, Step, Term
+from whyrank.training.engine.objective import Objective, Step, Term, load_balancing
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 VECTORS = torch.randn(9, 6, generator=torch.Generator().manual_seed(0))
@@ -56,7 +56,7 @@ def test_without_terms_a_step_is_as_computed_and_only_weighted_mixtures_bring_on
 def test_the_balance_is_that_of_the_heads_that_the_step_went_through_and_is_taken_once():
     torch.manual_seed(0)
     query, answer = (nn.Sequential(ExpertsHead(6, 3, 4, 0.0, top=1)) for _ in range(2))
-    of_step = objective.balance([query[0], answer[0]])
+    of_step = partial(objective.balance, [query[0], answer[0]])
     step = Fixed().step()
     assert of_step(step).item() == 0.0
     query(VECTORS)

@@ -20,6 +20,7 @@ from whyrank.training.pairs.classification import ClassificationObjective
 from whyrank.training.pairs.losses import ORDER_LOSSES
 from whyrank.training.pairs.similarity import SimilarityObjective, opposed
 from whyrank.training.pairs.task import SimilarityWatch
+from whyrank.training.task import Given
 
 TERMS = ("cosine", "angle", "angle_signed", "in_batch", "contrastive", "mse")
 OFF = {f"objectives.similarity.{name}.weight": 0.0 for name in TERMS}
@@ -170,7 +171,8 @@ def test_the_watch_gives_spearman_of_each_source_of_dev_pairs(paired, bare, tabl
     pairs = paired.pairs.copy()
     pairs.loc[(pairs["use"] == "dev") & (pairs.index % 2 == 0), "source"] = "other"
     constant = pairs[pairs["use"] == "dev"].head(3).assign(source="constant", label=0.3)
-    watch = SimilarityWatch(replace(paired, pairs=pd.concat([pairs, constant], ignore_index=True)), bare, table)
+    several = replace(paired, pairs=pd.concat([pairs, constant], ignore_index=True))
+    watch = SimilarityWatch(Given(several, bare, table, None, 0))
     found = watch()
     assert list(found) == ["spearman_nli", "spearman_other", "spearman_mean"]  # a constant label has none
     rows = pairs[(pairs["use"] == "dev") & (pairs["source"] == "nli")]

@@ -20,6 +20,7 @@ from whyrank.training.pairs import similarity
 from whyrank.training.pairs.similarity import SimilarityObjective
 from whyrank.training.ranking import objective as rank
 from whyrank.training.ranking.layered_losses import espresso, matryoshka
+from whyrank.training.task import Given
 
 OF = "objectives.similarity"
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
@@ -67,7 +68,7 @@ def order_of_cuts(of, prepared, width, block=2):
 
 def step_of(paired, encoder, chosen, **limits):
     vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32", **limits)
-    made = SimilarityObjective(paired, system.untrained(encoder), vectors, chosen, np.random.default_rng(0))
+    made = SimilarityObjective(Given(paired, system.untrained(encoder), vectors, chosen, 0))
     return made.step()
 
 
@@ -80,9 +81,7 @@ def test_the_loss_of_pairs_is_the_sum_over_cuts_of_each_loss_by_its_weight(paire
     )
     step = step_of(paired, make_encoder(), chosen)
     first, second = step.sides[:2]
-    batch = next(
-        SimilarityObjective(paired, system.untrained(make_encoder()), None, chosen, np.random.default_rng(0)).batches
-    )
+    batch = next(SimilarityObjective(Given(paired, system.untrained(make_encoder()), None, chosen, 0)).batches)
     label = torch.as_tensor(batch.label_B)
     expected = {
         "cosine": partial(similarity_losses.cosine, label_B=label, temperature=0.05),
@@ -150,14 +149,9 @@ def test_the_loss_over_blocks_is_that_of_espresso_on_the_vectors_after_each(pair
         {f"{OF}.espresso.dims": [8], f"{OF}.espresso.align_weight": 0.3, f"{OF}.mse.weight": 2.0, f"{OF}.batch_size": 8}
     )
     encoder = make_encoder()
-    made = SimilarityObjective(
-        paired,
-        system.untrained(encoder),
-        LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32"),
-        chosen,
-        np.random.default_rng(0),
-    )
-    batch = next(SimilarityObjective(paired, made.system, None, chosen, np.random.default_rng(0)).batches)
+    vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32")
+    made = SimilarityObjective(Given(paired, system.untrained(encoder), vectors, chosen, 0))
+    batch = next(SimilarityObjective(Given(paired, made.system, None, chosen, 0)).batches)
     rows = paired.training_token_ids
     layers = []
     for block in (1, 2):
@@ -233,9 +227,7 @@ def test_every_block_goes_through_the_same_head(paired, make_encoder, finetuning
     chain = torch.nn.Sequential(heads.ResidualHead(32, 8, 32, 0.0))
     torch.nn.init.normal_(chain[0].layers[-1].weight)
     vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32")
-    made = SimilarityObjective(
-        paired, system.System(encoder, chain, chain, "dot"), vectors, chosen, np.random.default_rng(0)
-    )
+    made = SimilarityObjective(Given(paired, system.System(encoder, chain, chain, "dot"), vectors, chosen, 0))
     texts = np.array([60, 61, 62])
     for found, block in zip(made.layers(texts), (1, 2), strict=True):
         torch.testing.assert_close(found, chain(vectors.after_layers(texts, [block])[:, 0]))
@@ -254,7 +246,7 @@ def test_a_head_of_its_own_and_a_part_of_the_gradient_hold_for_every_block(paire
         vectors = LiveVectors(encoder, paired.training_token_ids, batch_tokens=256, precision="fp32")
         apart = system.System(encoder, chain, chain, "cosine", TaskHeads(["rank", "similarity"], {"similarity": own}))
         own.zero_grad()
-        SimilarityObjective(paired, apart, vectors, chosen, np.random.default_rng(0)).step().loss.backward()
+        SimilarityObjective(Given(paired, apart, vectors, chosen, 0)).step().loss.backward()
         parameters = [*encoder.parameters()], [*own.parameters()]
         gradients.append([torch.cat([p.grad.flatten() for p in each if p.grad is not None]) for each in parameters])
     (encoder_whole, head_whole), (encoder_part, head_part) = gradients

@@ -18,6 +18,7 @@ from whyrank.training.engine.vectors import FrozenVectors
 from whyrank.training.ranking.losses import ranking_cross_entropy
 from whyrank.training.ranking.objective import RankObjective
 from whyrank.training.ranking.task import RankingWatch
+from whyrank.training.task import Given
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def bare():
 
 def objective(topics, bare, table, options, **changes):
     chosen = options("finetune_rank", FinetuneRank, {key.replace("__", "."): value for key, value in changes.items()})
-    return RankObjective(topics, bare, table, chosen, np.random.default_rng(0))
+    return RankObjective(Given(topics, bare, table, chosen, 0))
 
 
 def test_its_loss_is_the_cross_entropy_of_scaled_cosines_and_its_record_says_the_same(topics, bare, table, options):
@@ -94,7 +95,7 @@ def test_a_corpus_too_large_to_rank_against_whole_is_a_user_error_with_the_remed
 def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_queries_beside_them(
     topics, bare, table
 ):
-    metrics = RankingWatch(topics, bare, table, None, np.random.default_rng(0))()
+    metrics = RankingWatch(Given(topics, bare, table, None, 0), None)()
     unit = nn.functional.normalize(table.vector_ND, dim=1).numpy()
 
     def mean(query_Q, name):
@@ -116,7 +117,7 @@ def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_
 def test_a_dev_split_without_judged_queries_is_a_user_error(topics, bare, table):
     no_dev = type(topics)(topics.answers, topics.queries.assign(split="train"), topics.qrels)
     with pytest.raises(UserError, match="the dev split has no query with a relevant answer"):
-        RankingWatch(no_dev, bare, table, None, np.random.default_rng(0))
+        RankingWatch(Given(no_dev, bare, table, None, 0), None)
 
 
 def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics, options):

@@ -1,7 +1,5 @@
 """What the layer reads of the frozen blocks: by hand, in the spread of the training rows alone."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +11,7 @@ MEAN_NKD = torch.randn(TEXTS, BLOCKS, WIDTH, generator=torch.Generator().manual_
 
 
 def features(texts_R2, mean_NKD=MEAN_NKD):
-    prepared = SimpleNamespace(texts=SimpleNamespace(of=lambda kind: np.arange(START, START + TEXTS)))
-    vectors = SimpleNamespace(layer_means=lambda index_N: mean_NKD[torch.as_tensor(index_N - START)])
-    return LayerFeatures(prepared, vectors, texts_R2)
+    return LayerFeatures(np.arange(START, START + TEXTS), mean_NKD, texts_R2)
 
 
 def rows(layout, count):

@@ -16,6 +16,7 @@ from whyrank.training.ratings import losses as rating_losses
 from whyrank.training.ratings import task as rating_task
 from whyrank.training.ratings.objective import RatingsObjective
 from whyrank.training.ratings.task import RatingsWatch
+from whyrank.training.task import Given
 
 TERMS = ("bce", "weighted_bce", "focal", "mse", "rank_correlation")
 OFF = {f"objectives.ratings.{name}.weight": 0.0 for name in TERMS}
@@ -42,7 +43,7 @@ def made(prepared, encoder, chosen):
     torch.manual_seed(0)
     whole = system.untrained(encoder)
     vectors = encoding.vectors_for(whole, prepared, ENCODER, chosen)
-    objective = RatingsObjective(prepared, whole, vectors, chosen, np.random.default_rng(0))
+    objective = RatingsObjective(Given(prepared, whole, vectors, chosen, 0))
     objective.weights.eval()
     return objective
 
@@ -192,7 +193,7 @@ def test_a_look_gives_the_mean_column_spearman_of_the_held_out_fold_and_counts_w
     ratings.loc[ratings["fold"] == 1, "rare"] = 0.0
     prepared = replace(rated, ratings=ratings, held_out=1)
     objective = made(prepared, make_encoder(), finetuning())
-    look = RatingsWatch(prepared, objective, np.random.default_rng(0))()
+    look = RatingsWatch(Given(prepared, None, None, None, 0), objective)()
     for name, rows, targets in (
         ("ratings_spearman", prepared.rated(held_out=True), ["visa", "agree"]),
         ("train_ratings_spearman", prepared.rated(held_out=False), ["visa", "agree", "rare"]),
@@ -202,7 +203,7 @@ def test_a_look_gives_the_mean_column_spearman_of_the_held_out_fold_and_counts_w
         assert look[name] == pytest.approx(np.mean(each))
     assert look["ratings_undefined"] == 1 and look["ratings_constant_columns"] == 0
     torch.nn.init.zeros_(objective.rate.weight)
-    flat = RatingsWatch(prepared, objective, np.random.default_rng(0))()
+    flat = RatingsWatch(Given(prepared, None, None, None, 0), objective)()
     assert flat == {"ratings_undefined": 3, "ratings_constant_columns": 3}
 
 

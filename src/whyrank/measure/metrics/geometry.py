@@ -3,7 +3,7 @@
 Everything is computed in float64. Functions that work on "unit rows" scale each row to length 1 first; a zero row
 has no direction and stays zero.
 
-Shapes: N vectors · D features · P matched pairs · Q queries · K neighbours · A axes
+Shapes: N vectors · D features · P matched pairs · Q queries · K neighbours · A candidates, axes
 """
 
 from typing import NamedTuple
@@ -169,31 +169,14 @@ def hubness(neighbour_QK: np.ndarray, n_candidates: int) -> Hubness:
     return Hubness(skew, float((count_A == 0).mean()), float(count_A.max() / len(neighbour_QK)))
 
 
-class PrincipalAxes(NamedTuple):
-    """Directions of largest variance, and the share of the total variance along each."""
+def project_2d(vectors_ND: np.ndarray) -> Floats:
+    """(N, 2) coordinates for a plot: the rows less their mean, on their two axes of largest variance, larger first.
 
-    mean_D: Floats
-    axes_AD: Floats
-    share_A: Floats
-
-
-def principal_axes(vectors_ND: np.ndarray, n: int) -> PrincipalAxes:
-    """First n principal axes of the rows as given, orthonormal, largest variance first.
-
-    The largest component of each axis is positive, so that a plot does not flip between runs. Shares are in [0, 1];
-    1/D each for white noise, 0 at exact collapse. Cost N D^2.
+    The largest component of each axis is positive, so that a plot does not flip between runs. Cost N D^2.
     """
     rows_ND = np.asarray(vectors_ND, dtype=np.float64)
-    mean_D = rows_ND.mean(axis=0)
-    variance_D, axes_DD = np.linalg.eigh((rows_ND - mean_D).T @ (rows_ND - mean_D))
-    axes_AD = axes_DD.T[::-1][:n]
+    centred_ND = rows_ND - rows_ND.mean(axis=0)
+    _, axes_DD = np.linalg.eigh(centred_ND.T @ centred_ND)
+    axes_AD = axes_DD.T[::-1][:2]
     largest_A = np.abs(axes_AD).argmax(axis=1)
-    axes_AD = axes_AD * np.sign(axes_AD[np.arange(len(axes_AD)), largest_A])[:, None]
-    variance_A = np.maximum(variance_D[::-1], 0.0)
-    return PrincipalAxes(mean_D, axes_AD, variance_A[:n] / max(variance_A.sum(), np.finfo(np.float64).tiny))
-
-
-def project_2d(vectors_ND: np.ndarray, axes: PrincipalAxes | None = None) -> Floats:
-    """(N, 2) coordinates for a plot: on the rows' own first two principal axes, or on given ones (shared by plots)."""
-    axes = principal_axes(vectors_ND, 2) if axes is None else axes
-    return (np.asarray(vectors_ND, dtype=np.float64) - axes.mean_D) @ axes.axes_AD[:2].T
+    return centred_ND @ (axes_AD * np.sign(axes_AD[np.arange(len(axes_AD)), largest_A])[:, None]).T

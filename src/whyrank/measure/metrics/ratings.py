@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from whyrank.measure.metrics.correlation import (
-    Correlation,
     Floats,
     Mean,
     as_lists,
@@ -26,22 +25,13 @@ from whyrank.measure.metrics.correlation import (
 GAIN = 0.02
 
 
-def column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike) -> list[Correlation]:
-    """Spearman's correlation of each column of predictions with the same column of labels, ties averaged.
-
-    prediction_NC, label_NC   (N, C) real numbers of any dtype, compared in float64
-    Returns C correlations of -1 to 1, 0 at chance, each undefined for its own reason only. Cost C N log N.
-    """
-    return columns(prediction_NC, label_NC, "spearman")
-
-
 def mean_column_spearman(prediction_NC: npt.ArrayLike, label_NC: npt.ArrayLike, names: Sequence[str]) -> Mean:
-    """Mean of `column_spearman` over the columns where it is defined; the others by name with their reason.
+    """Mean of Spearman's correlation over the columns where it is defined; the others by name with their reason.
 
     names   of the C columns
     The measure of Google QUEST Q&A Labeling (Kaggle 2019), which has no value where a column has none.
     """
-    return mean_defined(dict(zip(names, column_spearman(prediction_NC, label_NC), strict=True)))
+    return mean_defined(dict(zip(names, columns(prediction_NC, label_NC), strict=True)))
 
 
 def per_fold(

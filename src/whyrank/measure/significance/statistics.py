@@ -202,7 +202,7 @@ def correlations(prediction_NT: npt.ArrayLike, label_NT: npt.ArrayLike) -> Stati
     prediction, label = (
         np.asarray(part, dtype=np.float64).reshape(len(np.asarray(part)), -1) for part in (prediction_NT, label_NT)
     )
-    found = columns(prediction, label, "spearman")
+    found = columns(prediction, label)
     row_NT, term_N3T = np.zeros(label.shape), np.zeros((len(label), 3, label.shape[1]))
     for i, one in enumerate(found):
         if one.value is not None:

@@ -19,10 +19,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from whyrank.core import io
-from whyrank.model.heads.cross_attention import CrossAttention
-from whyrank.model.heads.gated import ACTIVATION, IDENTITY, Layer, gated
+from whyrank.model.heads.gated import ACTIVATION, IDENTITY, OPEN, Layer, gated
 from whyrank.model.heads.heads import ExpertsHead, MlpHead
-from whyrank.model.heads.task_heads import RANK, TaskHeads
+from whyrank.model.heads.task_heads import RANK, CrossAttention, TaskHeads
 
 
 def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str) -> None:
@@ -106,8 +105,6 @@ def write_router(folder: Path, routes: Mapping[str, Iterable[Layer]]) -> None:
 
 
 RELU, GLU = f"{ACTIVATION}ReLU", f"{ACTIVATION}GLU"
-# A sigmoid of it is 1 in float32, not only nearly.
-OPEN = 100.0
 
 
 def ranking_layers(rank_head: nn.Sequential, tasks: TaskHeads | None) -> list[Layer]:

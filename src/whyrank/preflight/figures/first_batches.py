@@ -22,13 +22,7 @@ def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches,
         for _ in range(DRAWN):
             answer_B = next(batches).answer_B
             records.append(("pretrain_barlow", len(answer_B), len(np.unique(answer_B)), np.nan))
-    ranking = RankBatches(
-        prepared,
-        candidates=rank.candidates,
-        mask_same_answer=rank.same_answer == "masked",
-        size=rank.batch_size,
-        random=np.random.default_rng(seed),
-    )
+    ranking = RankBatches(prepared, rank, np.random.default_rng(seed))
     for _ in range(DRAWN):
         batch = next(ranking)
         false_share = float(batch.false_BC.any(1).mean())

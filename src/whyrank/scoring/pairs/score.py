@@ -27,22 +27,13 @@ TRAINING_PAIRS = 1000
 
 
 class Judged(NamedTuple):
-    """tables   by file name: the predictions for each part of `judged`, and `Summary.lists`;  metrics   its metrics"""
+    """tables   by file name: the predictions for each part of `judged`, and its lists;  metrics   flat and finite"""
 
     tables: dict[str, pd.DataFrame]
     metrics: dict[str, float]
 
 
 NOTHING = Judged({}, {})
-
-
-class Summary(NamedTuple):
-    """metrics   flat and finite, correlations from -1 to 1 with 0 at chance; what is undefined is left out
-    lists     source, subset ("all": the source as one list), n, spearman, pearson, reason why these are undefined
-    """
-
-    metrics: dict[str, float]
-    lists: pd.DataFrame
 
 
 def pairs_to_score(texts: Prepared, seed: int) -> dict[str, pd.DataFrame]:
@@ -75,7 +66,7 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     with torch.inference_mode():
         projected_MD = system.of_task("similarity", encoded_MD).cpu().numpy()
     first_N, second_N = (pd.Index(text_M).get_indexer(pairs[name]) for name in ("text1", "text2"))
-    product = embed.scorer(embed.Vectors(projected_MD, projected_MD), "cosine")
+    product = embed.Product(embed.Vectors(projected_MD, projected_MD), "cosine")
     return _table(pairs, product.pairs(first_N, second_N))
 
 
@@ -97,18 +88,20 @@ def judge(pairs: Mapping[str, pd.DataFrame], predicted: Mapping[str, pd.DataFram
     """
     if "pairs" not in predicted:
         return NOTHING
-    found = summary(pairs["pairs"], predicted["pairs"])
+    metrics, lists = summary(pairs["pairs"], predicted["pairs"])
     tables = {f"{name}.parquet": part.merge(pairs[name], on="pair_id") for name, part in predicted.items()}
-    return Judged(tables | {"pair_lists.csv": found.lists}, found.metrics)
+    return Judged(tables | {"pair_lists.csv": lists}, metrics)
 
 
-def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> Summary:
-    """Agreement of the predictions with the labels of the test pairs, for every source.
+def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> tuple[dict[str, float], pd.DataFrame]:
+    """Agreement of the predictions with the labels of the test pairs, for every source: metrics, and a row a list.
 
     predictions   pair_id, prediction; for each test pair one, in any order
-    Metrics of each source: `<source>_n`, `<source>_spearman`, `<source>_pearson`; of a year with several subsets
-    `<source>_subset_mean_spearman` and `…_pearson` as well. `sts_mean_spearman` is the mean of all `STS_SETS`, each as
-    one list; where only some are there and defined, say 3, it is called `sts_mean_of_3_spearman` instead.
+    A list: source, subset ("all": the source as one list), n, spearman, pearson, reason why these are undefined.
+    Metrics of each source, correlations from -1 to 1 with 0 at chance: `<source>_n`, `<source>_spearman`,
+    `<source>_pearson`; of a year with several subsets `<source>_subset_mean_spearman` and `…_pearson` as well.
+    `sts_mean_spearman` is the mean of all `STS_SETS`, each as one list; where only some are there and defined, say 3,
+    it is called `sts_mean_of_3_spearman` instead.
     `similarity_undefined` counts the lists without a correlation.
     """
     test = pairs.loc[pairs["use"] == "test"].merge(predictions, on="pair_id", how="inner", validate="one_to_one")
@@ -125,7 +118,7 @@ def summary(pairs: pd.DataFrame, predictions: pd.DataFrame) -> Summary:
     metrics: dict[str, float] = {f"{source}_n": n for source, n in zip(whole["source"], whole["n"], strict=True)}
     for kind in KINDS:
         metrics.update(_of_kind({key: of[kind] for key, of in found.items()}, kind))
-    return Summary(metrics | {"similarity_undefined": int((lists["reason"] != "").sum())}, lists)
+    return metrics | {"similarity_undefined": int((lists["reason"] != "").sum())}, lists
 
 
 def _lists(test: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -57,7 +57,7 @@ def clusters(query_ND: np.ndarray, prepared: Prepared, seed: int) -> dict[str, f
     metrics = {
         "within_answer_share": within.share,
         "within_answer_share_chance": within.chance,
-        "cluster_size": mean(separation.cluster_size(rows_ND, answer_N).distance_A),
+        "cluster_size": mean(separation.cluster_size(rows_ND, answer_N)),
     }
     if question_N.any() and not question_N.all():
         distances = separation.centroid_distances(rows_ND, answer_N, question_N)

@@ -92,11 +92,6 @@ def top_answers(found: tiles.Found, prepared: Prepared, query_Q: np.ndarray) -> 
     )
 
 
-def tables(run: Run) -> dict[str, pd.DataFrame]:
-    """By file name."""
-    return {"queries.parquet": run.queries, "top.parquet": run.top}
-
-
 def trec(top: pd.DataFrame, system: str) -> str:
     """The run in TREC's six columns, for trec_eval and its kin. White space in ids becomes an underscore."""
     query = top["query_id"].str.replace(r"\s+", "_", regex=True)

@@ -12,7 +12,8 @@ from scipy.linalg import cho_factor, cho_solve
 
 from whyrank.core.progress import progress
 from whyrank.lexical.ratings import Kernel
-from whyrank.measure.metrics.ratings import column_spearman, snap, snap_helps
+from whyrank.measure.metrics.correlation import columns
+from whyrank.measure.metrics.ratings import snap, snap_helps
 
 # Of products whose diagonal is about 1. On Stack Exchange most targets take 3, the others a neighbour.
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -72,7 +73,7 @@ def chosen(product_MM: np.ndarray, label_MT: np.ndarray, group_M: np.ndarray) ->
         inner_MM, across_RM = product_MM[np.ix_(~out_M, ~out_M)], product_MM[np.ix_(out_M, ~out_M)]
         for guess_MT, strength in zip(guess_SMT, STRENGTHS, strict=True):
             guess_MT[out_M] = ridge(inner_MM, label_MT[~out_M], across_RM, strength)
-    values = [[one.value for one in column_spearman(guess_MT, label_MT)] for guess_MT in guess_SMT]
+    values = [[one.value for one in columns(guess_MT, label_MT)] for guess_MT in guess_SMT]
     value_ST = np.array(values, dtype=np.float64)
     # The last of equals: the strongest. So it is where no correlation exists.
     best_T = len(STRENGTHS) - 1 - np.argmax(np.nan_to_num(value_ST, nan=-1.0)[::-1], axis=0)

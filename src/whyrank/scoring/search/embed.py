@@ -37,7 +37,7 @@ def embed(system: System, prepared: Prepared, encoder: params.Encoder) -> Vector
 
 
 class Product:
-    """Cosine or dot product of each query with each answer: a `Score`, and in tiles (`tiles.Tiled`).
+    """Cosine or dot product of each query with each answer, float32: a `Score`, and in tiles (`tiles.Tiled`).
 
     The answer vectors may be mapped from a file larger than memory (`np.load(..., mmap_mode="r")`): a sweep over the
     tiles reads them once, in order, and so does the bound of a dot product.
@@ -88,8 +88,3 @@ class Product:
         # A copy: torch warns of a file mapped for reading, and a product has its memory aligned.
         tensor_ND = torch.from_numpy(np.array(vector_ND, dtype=np.float32))
         return functional.normalize(tensor_ND, dim=1) if self.kind == "cosine" else tensor_ND
-
-
-def scorer(vectors: Vectors, kind: str) -> Product:
-    """Scores of queries and answers by their row numbers: cosine or dot product, float32."""
-    return Product(vectors, kind)

@@ -74,6 +74,7 @@ def common(gradients: Mapping[str, Gradients]) -> Mapping[str, Gradients]:
 
 
 def shares(norm: Mapping[str, float]) -> dict[str, float]:
+    """`<name>_gradient_share`: each norm over their sum."""
     total = sum(norm.values())
     return {f"{name}_gradient_share": own / total if total else 0.0 for name, own in norm.items()}
 

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,19 +18,13 @@ from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import product_dtype, seed_step
 from whyrank.training.engine import gradients, sharding
 from whyrank.training.engine.checkpoint import Checkpoints, interruption
-from whyrank.training.engine.live import Live
+from whyrank.training.engine.monitor import Live, Speed
 from whyrank.training.engine.objective import Objective, Step, merged, not_finite
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
-from whyrank.training.engine.speed import Speed
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, changing
 
 FP32 = "use -S encoder.precision=fp32"
-
-
-class Weighted(NamedTuple):
-    weight: float
-    objective: Objective
 
 
 class History(NamedTuple):
@@ -39,75 +34,62 @@ class History(NamedTuple):
     speed: pd.DataFrame  # wall-clock figures of the steps of this process; differ from run to run
 
 
-def fit(
-    trained: nn.Module,
-    objectives: Mapping[str, Weighted],
-    optimisation: Optimisation,
-    *,
-    steps: int,
-    what: str,
-    seed: int = 0,
-    watch: DevWatch | None = None,
-    checkpoints: Checkpoints | None = None,
-    precision: str = "fp32",
-    tasks: Tasks | None = None,
-) -> History:
-    """Minimise the weighted sum of the objectives over the parameters of `trained` that require gradients.
+@dataclass
+class Loop:
+    """Minimises the weighted sum of the objectives over the parameters of `trained` that require gradients.
 
     trained       holds every module whose weights change; the encoder is its child `encoder`, if it is among them
     steps         updates; 0 trains nothing
     watch         evaluates on the dev set, and says when to stop; its best weights are left in `trained`
     checkpoints   where the state is saved from time to time; resumes from the newest whole one, to the same bytes
     precision     fp16 scales the loss, so that small gradients do not vanish
-    tasks         which objectives a batch takes and how they are weighed; without it all, by their weights
-    Leaves everything in evaluation mode. Raises UserError, naming the step, when a loss or a gradient is not finite or
-    memory runs out; SystemExit with 128 + the signal after SIGINT or SIGTERM, with the state saved.
+    sharing       which objectives a batch takes and how they are weighed; without it all, with weight 1
     """
-    tasks = tasks or Tasks({name: weight for name, (weight, _) in objectives.items()})
-    loop = Loop(trained, objectives, optimisation, steps, what, seed, watch, checkpoints, precision, tasks)
-    loop.resume()
-    left = range(loop.done + 1, 1 + (loop.done if watch and watch.is_over else steps))
-    with interruption() as interrupted:
-        for step in progress(left, total=steps, what=what, done=loop.done, note=loop.note):
-            loop.step(step)
-            ended = loop.evaluate(step)
-            signal, is_due = processes.agree(interrupted.signal, loop.is_checkpoint_due)
-            loop.keep(now=bool(signal or is_due))
-            if signal:
-                raise SystemExit(128 + signal)
-            if ended:
-                break
-    return loop.end()
 
+    trained: nn.Module
+    objectives: Mapping[str, Objective]
+    optimisation: Optimisation
+    _: KW_ONLY
+    steps: int
+    what: str
+    seed: int = 0
+    watch: DevWatch | None = None
+    checkpoints: Checkpoints | None = None
+    precision: str = "fp32"
+    sharing: Tasks | None = None
 
-class Loop:
-    def __init__(
-        self,
-        trained: nn.Module,
-        objectives: Mapping[str, Weighted],
-        optimisation: Optimisation,
-        steps: int,
-        what: str,
-        seed: int,
-        watch: DevWatch | None,
-        checkpoints: Checkpoints | None,
-        precision: str,
-        tasks: Tasks,
-    ) -> None:
-        self.trained, self.optimisation, self.tasks = trained, optimisation, tasks
-        self.objectives = {name: objective for name, (_, objective) in objectives.items()}
-        self.steps, self.what, self.seed = steps, what, seed
-        self.watch, self.checkpoints, self.precision = watch, checkpoints, precision
-        self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
-        self.movement = Movement(trained, self.trainable)
-        self.optimiser = Optimiser(trained, optimisation, steps, tasks.rate)
-        device = next(trained.parameters()).device.type
-        self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+    def __post_init__(self) -> None:
+        self.tasks = self.sharing or Tasks(dict.fromkeys(self.objectives, 1.0))
+        self.trainable = [name for name, parameter in self.trained.named_parameters() if parameter.requires_grad]
+        self.movement = Movement(self.trained, self.trainable)
+        self.optimiser = Optimiser(self.trained, self.optimisation, self.steps, self.tasks.rate)
+        device = next(self.trained.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=self.precision == "fp16")
         self.done = 0
         self.rows: list[dict[str, float]] = []
         self.note = Note()
         self.speed = Speed()
-        self.live = Live(what)
+        self.live = Live(self.what)
+
+    def fit(self) -> History:
+        """Train, or go on where a killed run was. Leaves everything in evaluation mode.
+
+        Raises UserError, naming the step, when a loss or a gradient is not finite or memory runs out; SystemExit with
+        128 + the signal after SIGINT or SIGTERM, with the state saved.
+        """
+        self.resume()
+        left = range(self.done + 1, 1 + (self.done if self.watch and self.watch.is_over else self.steps))
+        with interruption() as interrupted:
+            for step in progress(left, total=self.steps, what=self.what, done=self.done, note=self.note):
+                self.step(step)
+                ended = self.evaluate(step)
+                signal, is_due = processes.agree(interrupted.signal, self.is_checkpoint_due)
+                self.keep(now=bool(signal or is_due))
+                if signal:
+                    raise SystemExit(128 + signal)
+                if ended:
+                    break
+        return self.end()
 
     def resume(self) -> None:
         """Load the newest whole checkpoint; without one, evaluate on the dev set before the first step."""

@@ -1,15 +1,19 @@
-"""What the training loop asks of an objective: its next batch as a loss, and what to record of it."""
+"""What the training loop asks of an objective: its next batch as a loss, and what to record of it.
+
+Shapes: B rows of a batch · E experts of a mixture
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from whyrank.core.options.params import Head
 from whyrank.model.heads.heads import ExpertsHead
-from whyrank.training.engine.auxiliary_losses import load_balancing
 from whyrank.training.engine.vectors import Vectors
 
 
@@ -84,23 +88,33 @@ def merged(records: Iterable[dict[str, float]]) -> dict[str, float]:
     return whole
 
 
+def load_balancing(gate_BE: torch.Tensor) -> torch.Tensor:
+    """Make a mixture use all its experts.
+
+        L = E * sum_e f_e P_e      f_e: share of the rows whose first choice is e, P_e: mean gate of e
+
+    gate_BE   (B, E) float32, each row a softmax over the experts, before any is dropped
+    Returns a scalar; its gradient goes through P alone. Chance, an even gate: 1, also the value of evenly used
+    experts. All rows to one expert: up to E. Fedus et al. 2021 (Switch), arXiv:2101.03961.
+    """
+    experts = gate_BE.shape[1]
+    share_E = functional.one_hot(gate_BE.argmax(1), experts).to(gate_BE.dtype).mean(0)
+    return experts * (share_E * gate_BE.mean(0)).sum()
+
+
 def balancing(heads: nn.Module, options: Head) -> dict[str, Term]:
     """The term that makes the mixtures among the heads use all their experts; none without weight or mixtures."""
     mixtures = [head for head in heads.modules() if isinstance(head, ExpertsHead)]
-    return {"balance": Term(options.balance, balance(mixtures))} if mixtures and options.balance > 0 else {}
+    return {"balance": Term(options.balance, partial(balance, mixtures))} if mixtures and options.balance > 0 else {}
 
 
-def balance(mixtures: Sequence[ExpertsHead]) -> Callable[[Step], torch.Tensor]:
+def balance(mixtures: Sequence[ExpertsHead], step: Step) -> torch.Tensor:
     """`load_balancing`, the mean over those mixtures that the step went through in training."""
-
-    def of_step(step: Step) -> torch.Tensor:
-        gates = [head.gate_BE for head in mixtures if head.gate_BE is not None]
-        for head in mixtures:
-            # The next objective may leave one of two heads out: it must not find the gate of this one.
-            head.gate_BE = None
-        return torch.stack([load_balancing(gate_BE) for gate_BE in gates]).mean() if gates else step.loss.new_zeros(())
-
-    return of_step
+    gates = [head.gate_BE for head in mixtures if head.gate_BE is not None]
+    for head in mixtures:
+        # The next objective may leave one of two heads out: it must not find the gate of this one.
+        head.gate_BE = None
+    return torch.stack([load_balancing(gate_BE) for gate_BE in gates]).mean() if gates else step.loss.new_zeros(())
 
 
 def not_finite(results: Mapping[str, Step]) -> str:

@@ -57,35 +57,7 @@ def checkpoints_of(
     seed: int,
     teacher_ND: torch.Tensor | None = None,
 ) -> Checkpoints:
-    name = fingerprint(start, prepared, options, encoder, seed, teacher_ND)
-    return Checkpoints(vector_cache.cache_folder() / "checkpoints" / name[:32])
-
-
-def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:
-    """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained.
-
-    own   an objective has weights of its own whose predictions are saved: they may be all that learns
-    """
-    parts = nn.ModuleDict({"heads": result.heads()})
-    if train != "head":
-        parts["encoder"] = result.encoder
-    if not own and not any(parameter.requires_grad for parameter in parts.parameters()):
-        raise UserError(
-            "nothing to train: the encoder is frozen and there is no head; "
-            "set `train: last` or `train: all`, or a `head.kind` other than none"
-        )
-    return parts
-
-
-def fingerprint(
-    start: system.System,
-    prepared: Prepared,
-    options: params.Optimisation,
-    encoder: params.Encoder,
-    seed: int,
-    teacher_ND: torch.Tensor | None = None,
-) -> str:
-    """SHA-256 over the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions and our code.
+    """In a folder named by the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions, code.
 
     teacher_ND   the vectors of a teacher, where there is one
     """
@@ -103,7 +75,23 @@ def fingerprint(
     for folder in ("core", "measure", "batches", "model", "training"):
         for file in sorted((SOURCES / folder).rglob("*.py")):
             digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return Checkpoints(vector_cache.cache_folder() / "checkpoints" / digest.hexdigest()[:32])
+
+
+def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:
+    """The modules whose weights change: the heads, and under the name `encoder` the encoder where it is trained.
+
+    own   an objective has weights of its own whose predictions are saved: they may be all that learns
+    """
+    parts = nn.ModuleDict({"heads": result.heads()})
+    if train != "head":
+        parts["encoder"] = result.encoder
+    if not own and not any(parameter.requires_grad for parameter in parts.parameters()):
+        raise UserError(
+            "nothing to train: the encoder is frozen and there is no head; "
+            "set `train: last` or `train: all`, or a `head.kind` other than none"
+        )
+    return parts
 
 
 def pretraining_summary(history: History) -> dict[str, float]:

@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -37,10 +37,6 @@ class Vectors(Protocol):
         """The same texts through a copy of the encoder; frozen parts are shared."""
         ...
 
-    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        """(B, K, D) float32 in main memory: what `layers.layer_means` gives below the layers that are trained."""
-        ...
-
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         """Columns of the history: what `__call__` sends through what is trained.
 
@@ -59,7 +55,7 @@ class FrozenVectors:
         device: torch.device,
         means: Callable[[np.ndarray], torch.Tensor] | None = None,
     ) -> None:
-        """means   gives `layer_means`, below the last layer"""
+        """means   gives `layer_means`, below the last layer: (B, K, D) float32 in main memory"""
         self.vector_ND = torch.as_tensor(vector_ND, device=device)
         self.means = means
 
@@ -151,13 +147,13 @@ class LiveVectors:
         )
         return torch.as_tensor(vector_ND, device=self.encoder.device)
 
-    def of(self, encoder: Encoder) -> "LiveVectors":
+    def of(self, encoder: Encoder) -> Self:
         other = copy.copy(self)
-        other.encoder = encoder
+        other.take(encoder)
         return other
 
-    def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
-        raise AssertionError("all layers are trained: none is frozen")
+    def take(self, encoder: Encoder) -> None:
+        self.encoder = encoder
 
     def cost(self, index_B: np.ndarray) -> dict[str, float]:
         length_U = self.lengths[np.unique(index_B)]
@@ -171,36 +167,23 @@ class LiveVectors:
 class LastLayersVectors(LiveVectors):
     """The last layers of the encoder, on saved activations of the frozen ones below."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        rows: Sequence[TokenIds],
-        last: int,
-        *,
-        batch_tokens: int,
-        precision: str,
-        cache_tokens: int = 0,
-    ) -> None:
-        super().__init__(encoder, rows, batch_tokens=batch_tokens, precision=precision, cache_tokens=cache_tokens)
+    def __init__(self, encoder: Encoder, rows: Sequence[TokenIds], last: int, **limits: Any) -> None:
+        super().__init__(encoder, rows, **limits)
         self.last = last
         self.take(encoder)
         folder = vector_cache.cache_folder() / vector_cache.ACTIVATIONS
         self.activations = layers.Activations(
-            encoder, rows, last, batch_tokens=batch_tokens, precision=precision, folder=folder
+            encoder, rows, last, batch_tokens=self.batch_tokens, precision=self.precision, folder=folder
         )
 
     def take(self, encoder: Encoder) -> None:
         """Train the last layers of this encoder."""
+        super().take(encoder)
         layers.freeze_below(encoder, self.last)
         self.upper = layers.part(encoder, slice(-self.last, None), embeddings=False)
 
-    def of(self, encoder: Encoder) -> "LastLayersVectors":
-        other = copy.copy(self)
-        other.encoder = encoder
-        other.take(encoder)
-        return other
-
     def layer_means(self, index_B: np.ndarray) -> torch.Tensor:
+        """(B, K, D) float32 in main memory: what `layers.layer_means` gives below the layers that are trained."""
         return means_below(self.encoder, self.rows, self.last, index_B, self.batch_tokens, self.precision)
 
     def encode(self, index_G: np.ndarray) -> torch.Tensor:

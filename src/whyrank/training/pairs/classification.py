@@ -10,13 +10,9 @@ from torch.nn import functional
 
 from whyrank.batches.ranking import endless
 from whyrank.core.errors import UserError
-from whyrank.core.options.params import FinetuneRank
 from whyrank.core.prepared import Prepared
-from whyrank.model.heads import heads
-from whyrank.model.system import System
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.vectors import Vectors
-from whyrank.training.task import TaskObjective
+from whyrank.training.task import Given, TaskObjective
 
 
 class ClassificationObjective(TaskObjective):
@@ -28,22 +24,18 @@ class ClassificationObjective(TaskObjective):
 
     name = "classification"
 
-    def __init__(
-        self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
-    ) -> None:
-        options = params.objectives.classification
-        self.texts_RS, class_R = rows(prepared, options.of)
+    def __init__(self, given: Given) -> None:
+        options = given.options.objectives.classification
+        self.texts_RS, class_R = rows(given.prepared, options.of)
         names, self.class_R = np.unique(class_R, return_inverse=True)
         if len(names) < 2:
             raise UserError(
                 f"classification of {options.of}: the training rows have {len(names)} classes; it takes two or "
                 "more, or -S finetune_rank.objectives.classification.weight=0"
             )
-        super().__init__(system, vectors, options, endless(len(class_R), options.batch_size, random))
-        width = heads.output_width(system.head_of(self.name), system.encoder.width)
-        self.classify = nn.Linear(width * (3 if self.texts_RS.shape[1] == 2 else 1), len(names)).to(
-            system.encoder.device
-        )
+        super().__init__(given, options, endless(len(class_R), options.batch_size, given.random))
+        features = self.system.width_of(self.name) * (3 if self.texts_RS.shape[1] == 2 else 1)
+        self.classify = nn.Linear(features, len(names)).to(self.system.encoder.device)
         self.weights = nn.ModuleDict({"classify": self.classify})
 
     def compute(self) -> Step:

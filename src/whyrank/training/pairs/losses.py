@@ -58,8 +58,6 @@ def cosine(
 ) -> torch.Tensor:
     """`cosent` on the cosine similarity of each pair.
 
-    first_BD, second_BD   (B, D) float32
-    label_B               (B,) similarity in [0, 1]
     Returns a scalar. Chance: log(1 + ordered pairs). A cosine reaches from -1 to 1, so the least possible is
     log(1 + ordered pairs * exp(-2 / temperature)) for two labels: nearly 0 at 0.05. Su 2022, kexue.fm/archives/8847.
     """
@@ -77,8 +75,7 @@ def angle(
         quotient = (a + bi) / (c + di) * |second| / |first|
         s = | sum of its real and imaginary parts | = | cos(first, second) + (b c - a d) / (|first| |second|) |
 
-    first_BD, second_BD   (B, D) float32, D even
-    label_B               (B,) similarity in [0, 1]
+    first_BD, second_BD   (B, D), D even
     temperature           1 / tau of the package
     Returns a scalar. Chance: log(1 + ordered pairs). s lies in [0, sqrt 2], so the least possible for two labels is
     log(1 + ordered pairs * exp(-sqrt 2 / temperature)): far from 0 at 1.0, nearly 0 at 0.05.
@@ -126,9 +123,6 @@ def in_batch(
         L = mean over texts a of positive pairs of
             -log( exp(cos(a, partner) / t) / sum_{c not ignored} exp(cos(a, c) / t) )
 
-    first_BD, second_BD             (B, D) float32
-    label_B                         (B,) similarity in [0, 1]; a pair is positive from `positive_from` on
-    group_first_B, group_second_B   (B,) int64, number of each text; the same text has the same number on either side
     Ignored, wherever they stand in the batch: the text itself, its partner, and the texts of other positive pairs that
     share a text with this pair. The other text of a pair of lower label is a negative, even if it shares a text.
     Returns nats; 0, with its graph, if no pair is positive. Chance: log(candidates not ignored), at most
@@ -225,8 +219,6 @@ def mse(first_BD: torch.Tensor, second_BD: torch.Tensor, label_B: torch.Tensor) 
 
         L = mean_i (cos(first_i, second_i) - label_i)^2
 
-    first_BD, second_BD   (B, D) float32
-    label_B               (B,) float32, similarity in [0, 1]
     Returns a scalar. Chance, orthogonal vectors: mean label^2; the best constant reaches the variance of the labels.
     Perfect: 0. Reimers and Gurevych 2019, arXiv:1908.10084.
     """

@@ -13,15 +13,13 @@ from torch.nn import functional
 
 from whyrank.batches.pairs import PairBatch, PairBatches
 from whyrank.core.options.pairs import SimilarityObjective as SimilarityOptions
-from whyrank.core.options.params import FinetuneRank
-from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
+from whyrank.training.engine import gradients
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.vectors import LiveVectors, Vectors, sent_by
-from whyrank.training.loss_table import LossTable, total
+from whyrank.training.engine.vectors import LiveVectors, sent_by
 from whyrank.training.pairs import losses
 from whyrank.training.ranking.layered_losses import VectorLoss, espresso, matryoshka
-from whyrank.training.task import TaskObjective
+from whyrank.training.task import Given, LossTable, TaskObjective
 
 # Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
 OPPOSED = -0.5
@@ -33,21 +31,19 @@ class SimilarityObjective(TaskObjective):
 
     name = "similarity"
 
-    def __init__(
-        self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
-    ) -> None:
-        options = params.objectives.similarity
+    def __init__(self, given: Given) -> None:
+        pairs, options = given.prepared.pairs, given.options.objectives.similarity
         self.losses = LossTable(losses, options)
         batches = PairBatches(
-            prepared.pairs[prepared.pairs["use"] == "train"],
+            pairs[pairs["use"] == "train"],
             size=options.batch_size,
             distinct_labels=not losses.ORDER_LOSSES.isdisjoint(self.losses.weights),
             negative_to=options.negative_to,
-            random=random,
+            random=given.random,
         )
-        super().__init__(system, vectors, options, batches)
+        super().__init__(given, options, batches)
         self.options = options
-        self.layer_numbers = espresso_layers(system, options) if options.espresso.dims else []
+        self.layer_numbers = espresso_layers(self.system, options) if options.espresso.dims else []
 
     def compute(self) -> Step:
         batch = next(self.batches)
@@ -61,8 +57,7 @@ class SimilarityObjective(TaskObjective):
         sides = [vector_ND.split(sizes) for vector_ND in layers]
         columns = self.columns(batch, layers[-1].device)
         found = {name: self.over_cuts(partial(self.loss, name, columns), sides) for name in self.losses.weights}
-        weighted = self.losses.weighted(found)
-        loss = total(weighted)
+        loss = self.losses.total(found)
         aligned = {}
         if self.options.espresso.dims and self.options.espresso.align_weight:
             alignment = self.alignment(sides)
@@ -71,7 +66,7 @@ class SimilarityObjective(TaskObjective):
             "similarity_loss": loss.item(),
             **{f"similarity_{name}_loss": one.item() for name, one in found.items()},
             **aligned,
-            **shares(weighted, layers[-1]),
+            **shares(self.losses.weighted(found), layers[-1]),
             "similarity_rows": len(batch.label_B),
             "similarity_distinct_labels": len(np.unique(batch.label_B)),
             "similarity_positives": int((batch.label_B >= self.options.positive_from).sum()),
@@ -142,10 +137,10 @@ def shares(weighted: dict[str, torch.Tensor], vector_ND: torch.Tensor) -> dict[s
     """
     if len(weighted) < 2 or not vector_ND.requires_grad:
         return {}
-    norm = {
+    gradient = {
         name: torch.autograd.grad(loss, vector_ND, retain_graph=True, allow_unused=True)[0]
         for name, loss in weighted.items()
     }
-    size = {name: 0.0 if gradient is None else gradient.norm().item() for name, gradient in norm.items()}
-    total = sum(size.values())
-    return {f"similarity_{name}_gradient_share": own / total if total else 0.0 for name, own in size.items()}
+    return gradients.shares(
+        {f"similarity_{name}": 0.0 if own is None else own.norm().item() for name, own in gradient.items()}
+    )

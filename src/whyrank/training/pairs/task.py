@@ -11,16 +11,15 @@ from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import correlation
 from whyrank.model.heads import heads
 from whyrank.model.system import System
-from whyrank.training.engine.vectors import Vectors
 from whyrank.training.pairs import classification
 from whyrank.training.pairs.classification import ClassificationObjective
 from whyrank.training.pairs.similarity import SECTION, SimilarityObjective
 from whyrank.training.ranking.layered_losses import check_dims
-from whyrank.training.task import Metrics, Task
+from whyrank.training.task import Given, Task
 
 
 def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
-    width = heads.output_width(system.head_of(SimilarityObjective.name), system.encoder.width)
+    width = system.width_of(SimilarityObjective.name)
     check_dims(options.objectives.similarity.matryoshka.dims, width, f"{SECTION}.matryoshka.dims")
     check_espresso(system, options, width)
     check_angle(options, width)
@@ -62,9 +61,9 @@ def check_angle(options: FinetuneRank, width: int) -> None:
 class SimilarityWatch:
     """Spearman's correlation of cosine and label, for each source of dev pairs and their mean."""
 
-    def __init__(self, prepared: Prepared, system: System, vectors: Vectors) -> None:
-        self.system, self.vectors = system, vectors
-        self.pairs = prepared.pairs[prepared.pairs["use"] == "dev"]
+    def __init__(self, given: Given) -> None:
+        pairs, self.system, self.vectors = given.prepared.pairs, given.system, given.vectors
+        self.pairs = pairs[pairs["use"] == "dev"]
 
     def __call__(self) -> dict[str, float]:
         """`spearman_<source>` and `spearman_mean`; undefined ones (constant labels, say) are left out."""
@@ -80,24 +79,15 @@ class SimilarityWatch:
         return defined | ({"spearman_mean": sum(defined.values()) / len(defined)} if defined else {})
 
 
-def watch(prepared: Prepared, system: System, vectors: Vectors, *unused: object) -> Metrics | None:
-    found = SimilarityWatch(prepared, system, vectors)
-    return found if len(found.pairs) else None
-
-
 SIMILARITY = Task(
     name=SimilarityObjective.name,
     objective=SimilarityObjective,
     rows=lambda prepared, options: int((prepared.pairs["use"] == "train").sum()),
-    batch_size=lambda options: options.objectives.similarity.batch_size,
     check=check,
-    watch=watch,
+    watch=lambda given, objective: watch if len((watch := SimilarityWatch(given)).pairs) else None,
 )
 CLASSIFICATION = Task(
     name=ClassificationObjective.name,
     objective=ClassificationObjective,
     rows=lambda prepared, options: len(classification.rows(prepared, options.objectives.classification.of)[0]),
-    batch_size=lambda options: options.objectives.classification.batch_size,
-    check=lambda prepared, system, options: None,
-    watch=lambda prepared, system, vectors, objective, random: None,
 )

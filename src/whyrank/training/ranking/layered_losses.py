@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from whyrank.core.errors import UserError
-from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors
+from whyrank.training.distillation import distillation_scores, distillation_vectors
 
 # (B, D) vectors, as many as the loss takes, to a scalar; labels, groups and temperature are already bound.
 VectorLoss = Callable[..., torch.Tensor]

@@ -13,15 +13,10 @@ from torch import nn
 
 from whyrank.batches.ranking import RankBatch, RankBatches
 from whyrank.core.errors import UserError
-from whyrank.core.options.params import FinetuneRank
-from whyrank.core.prepared import Prepared
-from whyrank.model.system import System
 from whyrank.training.engine.objective import Step
-from whyrank.training.engine.vectors import Vectors
-from whyrank.training.loss_table import LossTable, total
 from whyrank.training.ranking import hard_negatives, losses
 from whyrank.training.ranking.layered_losses import matryoshka
-from whyrank.training.task import TaskObjective
+from whyrank.training.task import Given, LossTable, TaskObjective
 
 # A learnt inverse temperature beyond this only sharpens a softmax that is already a maximum (CLIP's bound).
 LARGEST_SCALE = 100.0
@@ -33,22 +28,14 @@ class RankObjective(TaskObjective):
     name = "rank"
     batches: RankBatches
 
-    def __init__(
-        self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
-    ) -> None:
+    def __init__(self, given: Given) -> None:
+        prepared, params = given.prepared, given.options
         if params.candidates == "all" and len(prepared.answers) > params.max_candidates:
             raise UserError(
                 f"finetune_rank: {len(prepared.answers)} answers are more than finetune_rank.max_candidates="
                 f"{params.max_candidates}; use -S finetune_rank.candidates=batch"
             )
-        batches = RankBatches(
-            prepared,
-            candidates=params.candidates,
-            mask_same_answer=params.same_answer == "masked",
-            size=params.batch_size,
-            random=random,
-        )
-        super().__init__(system, vectors, params.objectives.rank, batches)
+        super().__init__(given, params.objectives.rank, RankBatches(prepared, params, given.random))
         self.losses = LossTable(losses, params.objectives.rank)
         self.matryoshka = params.objectives.rank.matryoshka
         self.query_text_Q, self.answer_text_A = prepared.texts.of("query"), prepared.texts.of("answer")
@@ -75,14 +62,12 @@ class RankObjective(TaskObjective):
             "ignored_BC": torch.as_tensor(batch.ignored_BC, device=query_BD.device),
         }
         found = {name: self.loss(name, columns, query_BD, answer_CD) for name in self.losses.weights}
-        loss = total(self.losses.weighted(found))
+        loss = self.losses.total(found)
         record = self._record(batch, loss, scale, query_BD.detach(), answer_CD.detach())
         if len(found) > 1:
             record |= {f"rank_{name}_loss": one.item() for name, one in found.items()}
         if self.matryoshka.dims:
-            loss = total(
-                self.losses.weighted({name: self.over_cuts(name, columns, query_BD, answer_CD) for name in found})
-            )
+            loss = self.losses.total({name: self.over_cuts(name, columns, query_BD, answer_CD) for name in found})
             record["rank_matryoshka_loss"] = loss.item()
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
 

@@ -6,20 +6,18 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import FinetuneRank
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ranking
-from whyrank.model.heads import heads
 from whyrank.model.system import System
-from whyrank.training.engine.vectors import Vectors
 from whyrank.training.ranking.layered_losses import check_dims
 from whyrank.training.ranking.objective import RankObjective
-from whyrank.training.task import Task, TaskObjective
+from whyrank.training.task import Given, Task, TaskObjective
 
 # Enough training queries to see over- and underfitting; more would cost time and tell no more.
 TRAINING_QUERIES = 200
 
 
 def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
-    width = heads.output_width(system.query_head, system.encoder.width)
-    check_dims(options.objectives.rank.matryoshka.dims, width, "finetune_rank.objectives.rank.matryoshka.dims")
+    dims, key = options.objectives.rank.matryoshka.dims, "finetune_rank.objectives.rank.matryoshka.dims"
+    check_dims(dims, system.width_of(RankObjective.name), key)
 
 
 class RankingWatch:
@@ -28,20 +26,13 @@ class RankingWatch:
     The figures of the final evaluation, of the weights as they are now.
     """
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        system: System,
-        vectors: Vectors,
-        objective: TaskObjective | None,
-        random: np.random.Generator,
-    ) -> None:
-        self.prepared, self.system, self.vectors = prepared, system, vectors
-        self.dev_Q = self._judged(prepared.rows("dev"))
+    def __init__(self, given: Given, objective: TaskObjective | None) -> None:
+        self.prepared, self.system, self.vectors = given.prepared, given.system, given.vectors
+        self.dev_Q = self._judged(self.prepared.rows("dev"))
         if len(self.dev_Q) == 0:
             raise UserError("the dev split has no query with a relevant answer; raise -S prepare.split.dev=0.15")
-        train_Q = self._judged(prepared.rows("train"))
-        self.train_Q = np.sort(random.permutation(train_Q)[:TRAINING_QUERIES])
+        train_Q = self._judged(self.prepared.rows("train"))
+        self.train_Q = np.sort(given.random.permutation(train_Q)[:TRAINING_QUERIES])
 
     def _judged(self, query_Q: np.ndarray) -> np.ndarray:
         return query_Q[np.isin(query_Q, self.prepared.relevant["query"])]
@@ -72,7 +63,6 @@ RANK = Task(
     name=RankObjective.name,
     objective=RankObjective,
     rows=lambda prepared, options: len(prepared.relevant_in("train")),
-    batch_size=lambda options: options.batch_size,
     check=check,
     watch=RankingWatch,
 )

@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from whyrank.core.prepared import Prepared
-from whyrank.training.engine.vectors import Vectors
-
 # Rows that are put together at once, to bound memory.
 ROWS = 256
 # Of its largest magnitude: a feature that varies by less is constant, and another value of it says nothing.
@@ -26,11 +23,11 @@ class LayerFeatures:
     rating as much through them as through the encoder's own vector.
     """
 
-    def __init__(self, prepared: Prepared, vectors: Vectors, texts_R2: np.ndarray) -> None:
-        """texts_R2   of the rows that are trained on: from them alone come mean and spread"""
-        self.text_N = prepared.texts.of("rated text")
-        mean_NKD = vectors.layer_means(self.text_N)
-        self.layers = mean_NKD.shape[1]
+    def __init__(self, text_N: np.ndarray, mean_NKD: torch.Tensor, texts_R2: np.ndarray) -> None:
+        """text_N     numbers of the texts that `mean_NKD` is of, ascending
+        texts_R2   of the rows that are trained on: from them alone come mean and spread
+        """
+        self.text_N, self.layers = text_N, mean_NKD.shape[1]
         self.scale = mean_NKD.shape[2] ** -0.5
         self.mean_NF = mean_NKD.flatten(1)
         self.centre_F = mean_of(self.of_rows(texts_B2) for texts_B2 in parts(texts_R2))

@@ -12,17 +12,12 @@ import torch
 from torch import nn
 
 from whyrank.batches.ranking import endless
-from whyrank.core.options.params import FinetuneRank
-from whyrank.core.prepared import Prepared
-from whyrank.model.heads import heads
-from whyrank.model.system import System
 from whyrank.training.engine.objective import Step, merged
-from whyrank.training.engine.vectors import FrozenVectors, Vectors, of_objective
-from whyrank.training.loss_table import LossTable, total
+from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, Vectors, of_objective
 from whyrank.training.ratings import losses
 from whyrank.training.ratings import rows as rating_rows
 from whyrank.training.ratings.layer_features import LayerFeatures, pair_features
-from whyrank.training.task import TaskObjective
+from whyrank.training.task import Given, LossTable, TaskObjective
 
 
 class RatingsObjective(TaskObjective):
@@ -34,25 +29,26 @@ class RatingsObjective(TaskObjective):
 
     name = "ratings"
 
-    def __init__(
-        self, prepared: Prepared, system: System, vectors: Vectors, params: FinetuneRank, random: np.random.Generator
-    ) -> None:
-        options = params.objectives.ratings
+    def __init__(self, given: Given) -> None:
+        prepared, vectors, options = given.prepared, given.vectors, given.options.objectives.ratings
         self.losses = LossTable(losses, options)
         self.targets = prepared.rating_targets
         self.rows = rating_rows.training_rows(prepared, options)
         self.is_separate = rating_rows.is_separate(prepared)
-        super().__init__(system, vectors, options, endless(len(self.rows.label_RT), options.batch_size, random))
+        super().__init__(given, options, endless(len(self.rows.label_RT), options.batch_size, given.random))
         self.answer_vectors = vectors
         self.weights = own = nn.ModuleDict()
         if options.encoders == "two" and not isinstance(vectors, FrozenVectors):
             # A copy of the encoder as it starts, for answers alone. Frozen ones would stay alike: one serves both.
             # By this name the optimiser, the freezing and the history know its weights for an encoder's.
-            own["encoder"] = encoder = copy.deepcopy(system.encoder)
+            own["encoder"] = encoder = copy.deepcopy(self.system.encoder)
             self.answer_vectors = vectors.of(encoder)
-        width = heads.output_width(system.head_of(self.name), system.encoder.width)
-        device = system.encoder.device
-        self.layer_features = LayerFeatures(prepared, vectors, self.rows.texts_R2) if options.layer_means else None
+        width, device = self.system.width_of(self.name), self.system.encoder.device
+        self.layer_features = None
+        if options.layer_means:
+            assert isinstance(vectors, FrozenVectors | LastLayersVectors), "of all layers none is frozen"
+            text_N = prepared.texts.of("rated text")
+            self.layer_features = LayerFeatures(text_N, vectors.layer_means(text_N), self.rows.texts_R2)
         read = width * (4 if self.is_separate else 1) + (self.layer_features.width if self.layer_features else 0)
         own["rate"] = self.rate = nn.Linear(read, len(self.targets)).to(device)
         self.mean_T = torch.as_tensor(self.rows.mean_T, device=device)
@@ -76,7 +72,7 @@ class RatingsObjective(TaskObjective):
             "mean_T": self.mean_T,
         }
         found = {name: self.losses(name, columns) for name in self.losses.weights}
-        loss = total(self.losses.weighted(found))
+        loss = self.losses.total(found)
         record = {
             "ratings_loss": loss.item(),
             **{f"ratings_{name}_loss": one.item() for name, one in found.items()},

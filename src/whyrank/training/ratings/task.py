@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
@@ -13,7 +12,7 @@ from whyrank.model.system import System
 from whyrank.training.ratings import folds
 from whyrank.training.ratings.objective import RatingsObjective
 from whyrank.training.ratings.rows import count, is_separate, pseudo_labelled, training_draw, without_labels
-from whyrank.training.task import Task
+from whyrank.training.task import Given, Task
 
 SECTION = "finetune_rank.objectives.ratings"
 # How the dev metrics of ranking end, by type of query.
@@ -57,10 +56,10 @@ def stopping(options: FinetuneRank) -> EarlyStopping:
 class RatingsWatch:
     """Mean column Spearman of the fold that is held out, and of a fixed draw of training rows beside it."""
 
-    def __init__(self, prepared: Prepared, objective: RatingsObjective, random: np.random.Generator) -> None:
-        self.objective, self.targets = objective, prepared.rating_targets
-        self.held_out = prepared.rated(held_out=True)
-        self.train = training_draw(prepared, random)
+    def __init__(self, given: Given, objective: RatingsObjective) -> None:
+        self.objective, self.targets = objective, given.prepared.rating_targets
+        self.held_out = given.prepared.rated(held_out=True)
+        self.train = training_draw(given.prepared, given.random)
 
     def __call__(self) -> dict[str, float]:
         """`ratings_spearman` and `train_ratings_spearman`, left out where no target has one; `ratings_undefined`,
@@ -81,11 +80,8 @@ RATINGS = Task(
     name=RatingsObjective.name,
     objective=RatingsObjective,
     rows=lambda prepared, options: count(prepared),
-    batch_size=lambda options: options.objectives.ratings.batch_size,
     check=check,
-    watch=lambda prepared, system, vectors, objective, random: (
-        RatingsWatch(prepared, objective, random) if isinstance(objective, RatingsObjective) else None
-    ),
+    watch=lambda given, objective: RatingsWatch(given, objective) if isinstance(objective, RatingsObjective) else None,
     stopping=stopping,
     predicts=True,
     folds=folds.train_each,

@@ -11,8 +11,8 @@ from whyrank.core.options.params import PretrainBarlow
 from whyrank.measure.metrics import geometry
 from whyrank.model.heads import heads
 from whyrank.training.barlow import losses
-from whyrank.training.barlow.objective import BarlowObjective
-from whyrank.training.engine.loop import Weighted, fit
+from whyrank.training.barlow.pretrain import BarlowObjective
+from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.vectors import FrozenVectors
 
 ANSWERS, EACH, FEATURES = 24, 8, 12
@@ -72,8 +72,7 @@ def trained(clusters, options, batches, steps=80):
     )
     head = nn.Sequential(heads.MlpHead(FEATURES, 16, FEATURES, 0.0))
     objective = BarlowObjective(prepared, vectors, head, chosen, np.random.default_rng(0))
-    parts = {"barlow": Weighted(1.0, objective)}
-    return fit(nn.ModuleDict({"head": head}), parts, chosen, steps=steps, what="test").steps
+    return Loop(nn.ModuleDict({"head": head}), {"barlow": objective}, chosen, steps=steps, what="test").fit().steps
 
 
 def test_training_on_batches_of_one_answer_leaves_the_diagonal_at_chance_and_across_answers_raises_it(

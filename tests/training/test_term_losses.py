@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from whyrank.training.engine.auxiliary_losses import distillation_scores, distillation_vectors, load_balancing
+from whyrank.training.distillation import distillation_scores, distillation_vectors
+from whyrank.training.engine.objective import load_balancing
 
 
 @pytest.fixture(autouse=True)
