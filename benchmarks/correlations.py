@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from whyrank.measure.metrics import correlation
+
 ROUNDS = 31
 
 
