@@ -56,7 +56,9 @@ def ours(folder: Path, mapped: bool = False) -> Callable[[], float]:
     options = Evaluate([1, 3, 10], [3, 10], [10], "", keep=KEPT, pair_tokens=128)
 
     def run() -> float:
-        found = rank.rank(embed.Product(vectors, "cosine"), prepared, rank.judged(prepared, "test"), options)
+        found = rank.rank(
+            embed.Product(vectors, "cosine"), prepared, rank.queries_with_relevant(prepared, "test"), options
+        )
         assert len(found.top) == KEPT * len(queries)
         return rank.summary(found.queries)["ndcg@10_all"]
 

@@ -53,7 +53,10 @@ def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
         "tokens_per_second": speed["tokens"].iloc[1:].sum() / seconds,
     }
     if options.train == "all":
-        shown_N = [*texts.answers["input_ids"], *texts.queries["input_ids"].iloc[rank.judged(texts, "dev")]]
+        shown_N = [
+            *texts.answers["input_ids"],
+            *texts.queries["input_ids"].iloc[rank.queries_with_relevant(texts, "dev")],
+        ]
         limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
         np.save(folder / "vectors.npy", trained.system.encoder.encode(shown_N, **limits))
     return {name: float(value) for name, value in result.items()}

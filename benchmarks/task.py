@@ -76,7 +76,7 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
         {
             "encoder": str(source.embedded_folder()),
             "pairs": [(query[q], answer[a]) for q, a in zip(pairs["query"], pairs["answer"], strict=True)],
-            "scored": [*answer, *(query[q] for q in rank.judged(texts, "dev"))],
+            "scored": [*answer, *(query[q] for q in rank.queries_with_relevant(texts, "dev"))],
             "corpus": [whole[i] for i in drawn],
         },
     )
@@ -110,7 +110,7 @@ def accuracy(task: Task, vectors: Path) -> Accuracy:
     """Of the vectors of all answers and the dev queries, in the order of `scored`; by the code of the evaluation."""
     unit_ND = functional.normalize(torch.from_numpy(io.read_array(vectors)), dim=1)
     answer_AD, query_QD = unit_ND[: len(task.texts.answers)], unit_ND[len(task.texts.answers) :]
-    dev_Q = rank.judged(task.texts, "dev")
+    dev_Q = rank.queries_with_relevant(task.texts, "dev")
     assert len(query_QD) == len(dev_Q)
 
     def score(some_Q: np.ndarray) -> np.ndarray:
