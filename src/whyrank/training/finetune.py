@@ -93,8 +93,8 @@ class Plan(NamedTuple):
 
 
 def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
-    tasks = [task for task in TASKS if task.name in options.objectives.on]
     sections = options.objectives.on
+    tasks = [task for task in TASKS if task.name in sections]
     sharing = Tasks(
         {name: section.weight for name, section in sections.items()},
         options.tasks,
@@ -103,10 +103,7 @@ def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
         seed=seed,
         rate={name: section.learning_rate for name, section in sections.items() if section.learning_rate},
     )
-    stopping = options.early_stopping
-    for task in tasks:
-        stopping = task.stopping(options)
-    return Plan(tasks, sharing, stopping, training_steps(options, tasks[0], prepared))
+    return Plan(tasks, sharing, tasks[-1].stopping(options), training_steps(options, tasks[0], prepared))
 
 
 def training_steps(options: params.FinetuneRank, first: Task, prepared: Prepared) -> int:
