@@ -83,7 +83,7 @@ def hinge(query_BD: torch.Tensor, answer_CD: torch.Tensor, target_B: torch.Tenso
     code = """
 import torch
 from whyrank.core.options import params
-from whyrank.training.task import LossTable
+from whyrank.training.loss_table import LossTable
 from whyrank.training.ranking import losses
 values = params.read_yaml("params.yaml")
 params.check(values)

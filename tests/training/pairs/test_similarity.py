@@ -45,7 +45,7 @@ def finetuning(options):
 
 
 def objective(kind, paired, bare, vectors, chosen):
-    return kind(paired, bare, vectors, chosen, np.random.default_rng(0))
+    return kind(Given(paired, bare, vectors, chosen, 0))
 
 
 def train_pairs(paired):

@@ -17,9 +17,10 @@ from whyrank.model.system import System
 from whyrank.training.engine import gradients
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.vectors import LiveVectors, sent_by
+from whyrank.training.loss_table import LossTable
 from whyrank.training.pairs import losses
 from whyrank.training.ranking.layered_losses import VectorLoss, espresso, matryoshka
-from whyrank.training.task import Given, LossTable, TaskObjective
+from whyrank.training.task import Given, TaskObjective
 
 # Texts that mean the same and point the opposite way, or nearly; unrelated ones lie around 0.
 OPPOSED = -0.5

@@ -14,9 +14,10 @@ from torch import nn
 from whyrank.batches.ranking import RankBatch, RankBatches
 from whyrank.core.errors import UserError
 from whyrank.training.engine.objective import Step
+from whyrank.training.loss_table import LossTable
 from whyrank.training.ranking import hard_negatives, losses
 from whyrank.training.ranking.layered_losses import matryoshka
-from whyrank.training.task import Given, LossTable, TaskObjective
+from whyrank.training.task import Given, TaskObjective
 
 # A learnt inverse temperature beyond this only sharpens a softmax that is already a maximum (CLIP's bound).
 LARGEST_SCALE = 100.0

@@ -14,10 +14,11 @@ from torch import nn
 from whyrank.batches.ranking import endless
 from whyrank.training.engine.objective import Step, merged
 from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, Vectors, of_objective
+from whyrank.training.loss_table import LossTable
 from whyrank.training.ratings import losses
 from whyrank.training.ratings import rows as rating_rows
 from whyrank.training.ratings.layer_features import LayerFeatures, pair_features
-from whyrank.training.task import Given, LossTable, TaskObjective
+from whyrank.training.task import Given, TaskObjective
 
 
 class RatingsObjective(TaskObjective):
