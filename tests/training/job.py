@@ -51,8 +51,17 @@ def run(folder: Path) -> None:
         trained.history.steps.to_csv(folder / f"history-{processes.count()}.csv", index=False)
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
     processes.start()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    run(Path(sys.argv[1]))
+    run(folder)
+
+
+def in_surroundings(folder: Path, surroundings: dict[str, str]) -> None:
+    os.environ |= surroundings
+    main(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,5 +1,6 @@
 """Two processes take the same steps as one with the same global batch: losses and weights, in float32."""
 
+import multiprocessing
 import os
 import pickle
 import socket
@@ -20,6 +21,8 @@ from whyrank.model import system
 from . import job
 
 JOB = Path(__file__).with_name("job.py")
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([job.__name__])
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=64, trust_remote_code=False)
 
 
@@ -49,7 +52,8 @@ def surroundings(folder, count):
 def ended(folder, count):
     """The weights and the history that the job ends with: one process is this one, two are started by hand.
 
-    torchrun sets the same variables, and imports torch for seconds before it does.
+    torchrun sets the same variables, but each of its processes imports torch for seconds. These are forks of one that
+    has imported it.
     """
     if count == 1:
         with pytest.MonkeyPatch.context() as patch, deterministic():
@@ -60,13 +64,15 @@ def ended(folder, count):
             port = server.getsockname()[1]
         shared = surroundings(folder, count) | {"WORLD_SIZE": str(count)}
         shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        command = [sys.executable, str(JOB), str(folder)]
         started = [
-            subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=shared | {"RANK": one, "LOCAL_RANK": one})
+            FORKS.Process(target=job.in_surroundings, args=(folder, shared | {"RANK": one, "LOCAL_RANK": one}))
             for one in map(str, range(count))
         ]
-        said = [process.communicate(timeout=200)[1] for process in started]
-        assert [process.returncode for process in started] == [0] * count, said
+        for process in started:
+            process.start()
+        for process in started:
+            process.join(200)
+        assert [process.exitcode for process in started] == [0] * count
     weights = torch.load(folder / f"weights-0-of-{count}.pt", weights_only=True)
     return weights, pd.read_csv(folder / f"history-{count}.csv")
 
