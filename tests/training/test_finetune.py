@@ -236,9 +236,8 @@ def test_a_frozen_pretrained_head_keeps_its_weights_and_statistics_while_the_new
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(topics, make_encoder, finetuning, tmp_path):
     def trained(name, seed):
         runtime.seed_everything(seed)
-        result = finetune.finetune_rank(
-            system.untrained(make_encoder()), topics, finetuning(head__kind="mlp", train="all"), ENCODER, seed
-        )
+        chosen = finetuning(head__kind="mlp", train="all", max_steps=8)
+        result = finetune.finetune_rank(system.untrained(make_encoder()), topics, chosen, ENCODER, seed)
         system.save(result.system, tmp_path / name, longest=16)
         io.write_table(tmp_path / name / "history.csv", result.history.steps)
         files = ("heads.safetensors", "model.safetensors", "history.csv")

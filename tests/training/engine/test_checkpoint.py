@@ -196,16 +196,31 @@ def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, rated, ma
     assert name() == names[0]
 
 
-@pytest.mark.parametrize("file", ["training/ranking/losses.py", "training/engine/loop.py", "core/options/params.py"])
-def test_a_changed_source_file_of_any_folder_refuses_the_resume(
-    file, topics, make_encoder, options, monkeypatch, tmp_path
-):
+@pytest.fixture
+def change(monkeypatch, tmp_path):
+    """Change a source file, in a copy that fingerprints are taken of."""
     shutil.copytree(trained.SOURCES, tmp_path / "whyrank")
     monkeypatch.setattr(trained, "SOURCES", tmp_path / "whyrank")
+
+    def change(file):
+        source = tmp_path / "whyrank" / file
+        source.write_text(source.read_text() + "# changed\n")
+
+    return change
+
+
+def test_a_changed_source_file_of_any_folder_is_another_run(topics, make_encoder, options, change):
+    start, chosen, names = system.untrained(make_encoder()), options("finetune_rank", params.FinetuneRank), []
+    for file in ("training/ranking/losses.py", "training/engine/loop.py", "core/options/params.py"):
+        names.append(checkpoints_of(start, topics, chosen, ENCODER, 7).folder)
+        change(file)
+    assert len({*names, checkpoints_of(start, topics, chosen, ENCODER, 7).folder}) == 4
+
+
+def test_a_changed_source_file_refuses_the_resume(topics, make_encoder, options, monkeypatch, change):
     given = (topics, make_encoder, options)
     changes = {"train": "all", "candidates": "batch", "batch_size": 8, "max_steps": 6}
     with pytest.raises(Killed):
         finetuned(*given, changes, monkeypatch, kill_after=5, checkpoint_at=(4,))
-    source = tmp_path / "whyrank" / file
-    source.write_text(source.read_text() + "# changed\n")
+    change("training/ranking/losses.py")
     assert finetuned(*given, changes, monkeypatch).history.speed["step"].tolist()[0] == 1

@@ -261,7 +261,8 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
 
 
 def test_ratings_learn_what_question_and_answer_say_together(rated_apart, train):
-    trained = train(rated_apart, epochs=12.0, learning_rate=0.02, encoder_learning_rate=2e-3, max_steps=36)
+    changes = {"epochs": 12.0, "max_steps": 36, "learning_rate": 0.02, "encoder_learning_rate": 2e-3}
+    trained = train(of_two_folds(rated_apart), **changes)
     last = trained.out_of_fold.evaluations.groupby("fold").last()
     assert (last["train_ratings_spearman"] > 0.7).all()
     assert trained.history.steps["ratings_loss"].iloc[-3:].mean() < 0.7 * trained.history.steps["ratings_loss"].iloc[0]

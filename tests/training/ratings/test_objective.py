@@ -125,13 +125,13 @@ def test_the_layer_reads_the_frozen_blocks_beside_the_vectors(
 
 def test_a_training_with_the_frozen_blocks_learns_what_one_without_them_does_not(rated, make_encoder, finetuning):
     prepared = replace(rated, held_out=0)
-    changes = {"train": "head", "epochs": 60.0, "learning_rate": 0.01, "early_stopping__evaluations": 1}
+    changes = {"train": "head", "epochs": 20.0, "learning_rate": 0.01, "early_stopping__evaluations": 1}
     losses = []
     for reads in (False, True):
         chosen = finetuning(r_layer_means=reads, **changes)
         trained = finetune.finetune_rank(system.untrained(make_encoder()), prepared, chosen, ENCODER, 7)
         losses.append(trained.history.steps["ratings_loss"].tail(10).mean())
-    assert losses[1] < losses[0]
+    assert losses[1] < 0.9 * losses[0]
 
 
 # Two encoders ---------------------------------------------------------------------------------------------------
