@@ -31,6 +31,9 @@ class LossTable:
         loss: torch.Tensor = function(**{key: value for key, value in given.items() if key in asked})
         return loss
 
+    def all(self, columns: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        return {name: self(name, columns) for name in self.weights}
+
     def asks_for(self, column: str) -> bool:
         """Whether any of the losses has a parameter of this name."""
         return any(column in inspect.signature(function).parameters for function in self.functions.values())

@@ -62,28 +62,21 @@ class RankObjective(TaskObjective):
             "target_B": torch.as_tensor(batch.target_B, device=query_BD.device),
             "ignored_BC": torch.as_tensor(batch.ignored_BC, device=query_BD.device),
         }
-        found = {name: self.loss(name, columns, query_BD, answer_CD) for name in self.losses.weights}
+        found = self.losses.all(columns | {"query_BD": query_BD, "answer_CD": answer_CD})
         loss = self.losses.total(found)
         record = self._record(batch, loss, scale, query_BD.detach(), answer_CD.detach())
         if len(found) > 1:
             record |= {f"rank_{name}_loss": one.item() for name, one in found.items()}
         if self.matryoshka.dims:
-            loss = self.losses.total({name: self.over_cuts(name, columns, query_BD, answer_CD) for name in found})
+
+            def of_cuts(*cut: torch.Tensor) -> torch.Tensor:
+                # Of unit length again, where the score is the cosine.
+                sides = zip(("query_BD", "answer_CD"), map(self.system.normalise, cut), strict=True)
+                return self.losses.total(self.losses.all(columns | dict(sides)))
+
+            loss = matryoshka(of_cuts, self.matryoshka.dims, self.matryoshka.weights)(query_BD, answer_CD)
             record["rank_matryoshka_loss"] = loss.item()
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
-
-    def loss(self, name: str, columns: dict[str, Any], query_BD: torch.Tensor, answer_CD: torch.Tensor) -> torch.Tensor:
-        return self.losses(name, columns | {"query_BD": query_BD, "answer_CD": answer_CD})
-
-    def over_cuts(
-        self, name: str, columns: dict[str, Any], query_BD: torch.Tensor, answer_CD: torch.Tensor
-    ) -> torch.Tensor:
-        """A loss of scores between cut vectors, brought to unit length again where the score is the cosine."""
-
-        def of_cut(query_BK: torch.Tensor, answer_CK: torch.Tensor) -> torch.Tensor:
-            return self.loss(name, columns, self.system.normalise(query_BK), self.system.normalise(answer_CK))
-
-        return matryoshka(of_cut, self.matryoshka.dims, self.matryoshka.weights)(query_BD, answer_CD)
 
     def skip(self, batches: int) -> None:
         self.drawn += batches

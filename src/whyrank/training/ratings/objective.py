@@ -72,7 +72,7 @@ class RatingsObjective(TaskObjective):
             "weight_BT": weight_BT if self.rows.pseudo else None,
             "mean_T": self.mean_T,
         }
-        found = {name: self.losses(name, columns) for name in self.losses.weights}
+        found = self.losses.all(columns)
         loss = self.losses.total(found)
         record = {
             "ratings_loss": loss.item(),
