@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from whyrank.measure.metrics.correlation import columns
-from whyrank.measure.metrics.ratings import mean_column_spearman, per_fold, snap, snap_helps
+from whyrank.measure.metrics.ratings import mean_column_spearman, per_fold, snap, snap_helps, snap_where_it_helps
 
 # One column per case, five rows. Ranks less 3, products and squares by hand:
 #   swapped  predictions -2 -1 0 1 2, labels -1 -2 0 2 1 -> products 2 2 0 2 2 = 8 of 10
@@ -94,6 +94,17 @@ def test_snapping_raises_the_correlation_of_a_target_on_a_grid_and_not_of_noise_
     assert raised == 1.0 > stats.spearmanr(near, grid).statistic
     vague = grid + 5 * random.normal(size=1000)
     assert not snap_helps(vague, grid)
+
+
+def test_of_several_columns_those_are_snapped_that_known_rows_ask_for():
+    random = np.random.default_rng(0)
+    grid = (random.random((1000, 2)) < 0.2).astype(float)
+    known = np.stack([grid[:, 0] + 0.3 * random.random(1000), grid[:, 1] + 5 * random.normal(size=1000)], axis=1)
+    prediction = random.normal(size=(40, 2))
+    snapped, helps = snap_where_it_helps(prediction, grid, known, grid)
+    assert helps.tolist() == [True, False]
+    assert snapped[:, 0].tolist() == snap(prediction[:, 0], grid[:, 0]).tolist()
+    assert snapped[:, 1].tolist() == prediction[:, 1].tolist()
 
 
 @pytest.mark.parametrize(

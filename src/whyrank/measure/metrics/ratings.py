@@ -2,7 +2,7 @@
 
 A target whose correlation does not exist is left out of the mean and named with its reason.
 
-Shapes: N rows · M training rows · C targets
+Shapes: N rows · M training rows · K rows whose labels may decide · C targets
 """
 
 from collections.abc import Sequence
@@ -70,3 +70,14 @@ def snap_helps(prediction_N: npt.ArrayLike, label_N: npt.ArrayLike) -> bool:
     """
     raw, snapped = spearman(prediction_N, label_N).value, spearman(snap(prediction_N, label_N), label_N).value
     return raw is not None and snapped is not None and snapped > raw + GAIN
+
+
+def snap_where_it_helps(
+    prediction_NC: Floats, training_label_MC: Floats, known_KC: Floats, known_label_KC: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(N, C) predictions, those of some columns snapped; (C,) which, as `snap_helps` says of rows that are known."""
+    helps_C = np.array([snap_helps(*pair) for pair in zip(known_KC.T, known_label_KC.T, strict=True)], dtype=bool)
+    snapped_NC = prediction_NC.copy()
+    for column in np.flatnonzero(helps_C):
+        snapped_NC[:, column] = snap(prediction_NC[:, column], training_label_MC[:, column])
+    return snapped_NC, helps_C

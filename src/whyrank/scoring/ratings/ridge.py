@@ -13,7 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from whyrank.core.progress import progress
 from whyrank.lexical.ratings import Kernel
 from whyrank.measure.metrics.correlation import columns
-from whyrank.measure.metrics.ratings import snap, snap_helps
+from whyrank.measure.metrics.ratings import snap_where_it_helps
 
 # Of products whose diagonal is about 1. On Stack Exchange most targets take 3, the others a neighbour.
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -48,10 +48,8 @@ def out_of_fold(kernel: Kernel, label_NT: np.ndarray, fold_N: np.ndarray, group_
         inner_MM, label_MT = product_KK[np.ix_(~is_held_K, ~is_held_K)], label_NT[train_M]
         strength_T, inner_MT = chosen(inner_MM, label_MT, group_N[train_M])
         own_RT = fitted(inner_MM, label_MT, product_KK[np.ix_(is_held_K, ~is_held_K)], strength_T)
-        prediction_NT[held_N], snapped_NT[held_N] = own_RT, own_RT
-        for i, label_M in enumerate(label_MT.T):
-            if snap_helps(inner_MT[:, i], label_M):
-                snapped_NT[held_N, i] = snap(own_RT[:, i], label_M)
+        prediction_NT[held_N] = own_RT
+        snapped_NT[held_N], _ = snap_where_it_helps(own_RT, label_MT, inner_MT, label_MT)
     return Predicted(prediction_NT, snapped_NT)
 
 

@@ -1,6 +1,6 @@
 """What the folds of a ratings training leave: predictions of rows that each fold has not seen, and its evaluations.
 
-Shapes: N held-out rows · T targets
+Shapes: N held-out rows · M training rows · K drawn of these · T targets
 """
 
 from collections.abc import Sequence
@@ -78,13 +78,9 @@ def out_of_fold(prepared: Prepared, objective: RatingsObjective, seed: int) -> p
     """
     rows, train, targets = prepared.rated(held_out=True), prepared.rated(held_out=False), objective.targets
     draw = training_draw(prepared, np.random.default_rng(seed))
-    prediction_NT, draw_prediction = (objective.predict(part).astype(float) for part in (rows, draw))
-    label = {target: train[target].to_numpy(dtype=float) for target in targets}
-    snapped_NT, snaps = prediction_NT.copy(), np.zeros(len(targets), dtype=bool)
-    for place, target in enumerate(targets):
-        snaps[place] = measure.snap_helps(draw_prediction[:, place], draw[target].to_numpy(dtype=float))
-        if snaps[place]:
-            snapped_NT[:, place] = measure.snap(prediction_NT[:, place], label[target])
+    prediction_NT, known_KT = (objective.predict(part).astype(float) for part in (rows, draw))
+    label_MT, known_label_KT = (part[targets].to_numpy(dtype=float) for part in (train, draw))
+    snapped_NT, snaps = measure.snap_where_it_helps(prediction_NT, label_MT, known_KT, known_label_KT)
     return pd.DataFrame(
         {
             "rating_id": np.repeat(rows["rating_id"].to_numpy(), len(targets)),
