@@ -9,14 +9,12 @@ import sys
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from whyrank.core import io
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
 from whyrank.diagnosis import registry, report
-from whyrank.diagnosis.compare.pairs import compare_similarity
-from whyrank.diagnosis.compare.ratings import compare_ratings
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
 from whyrank.findings.finding import SEVERITIES
 from whyrank.findings.systems import Systems
@@ -34,16 +32,11 @@ def main() -> None:
         metrics=Path("metrics"),
         systems=Systems.of(values),
     )
-    draws: dict[str, Any] = {"level": options.level, "resamples": options.resamples, "seed": seed}
-    known: dict[str, Any] = {
-        "similar": compare_similarity(records, **draws),
-        "rated": compare_ratings(records, **draws),
-    }
-    findings = registry.examine(records, options.metric, **draws, **known)
+    case = Examination(records, options.metric, options.level, options.resamples, seed)
+    findings = registry.examine(case)
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    shown: dict[str, Any] = {"metric": options.metric, "provenance": {"params": values, "versions": versions}}
     with io.replacing_folder("metrics/diagnose") as folder:
-        verdict = report.write(records, findings, folder, **shown, **draws, **known)
+        verdict = report.write(case, findings, folder, provenance={"params": values, "versions": versions})
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)

@@ -20,6 +20,7 @@ from whyrank.core.errors import UserError
 from whyrank.data.ranking import statistics
 from whyrank.diagnosis import report
 from whyrank.diagnosis.compare.text import one_line
+from whyrank.diagnosis.examination import Examination
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.scoring.ranking import score as rank
 
@@ -146,9 +147,9 @@ def finished(tiny_folder, shipped_params, tmp_path_factory):
     counts, _ = statistics.count_queries(records.data.answers, queries, records.data.qrels)
     io.write_metrics(root / "metrics/prepare.json", counts)
     folder = root / "metrics/diagnose"
-    choices = {"metric": "accuracy@1", "level": 0.9, "resamples": 50, "seed": 0}
+    case = Examination(records, "accuracy@1", level=0.9, resamples=50, seed=0)
     provenance = {"params": shipped_params, "versions": VERSIONS}
-    io.write_text(folder / "verdict.txt", report.write(records, FINDINGS, folder, **choices, provenance=provenance))
+    io.write_text(folder / "verdict.txt", report.write(case, FINDINGS, folder, provenance))
     return root, records, counts
 
 

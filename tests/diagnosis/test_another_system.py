@@ -8,14 +8,13 @@ import pytest
 
 from whyrank.core.options.systems import System
 from whyrank.diagnosis.compare.ranking import comparisons, system_table
-from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.plots import styles_of
 from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.findings.systems import BEST_BASELINE, Systems
 
-from .test_report import CHOICES
+from .test_report import told
 
 NAME = "base-cls"
 DRAWS = {"level": 0.95, "resamples": 200, "seed": 0}
@@ -42,7 +41,7 @@ def test_it_is_scored_and_compared_with_an_interval(seven, recorded):
 
 
 def test_the_report_has_it_in_its_tables_and_figures(seven):
-    content = gather(seven, [], **CHOICES)
+    content = told(seven, [])
     made = page_of(content)
     text, page = render_markdown(made), render_html(made)
     value = content.systems.query("system == @NAME and type == 'all' and metric == 'accuracy@1'")["value"].iloc[0]

@@ -9,14 +9,13 @@ import pytest
 
 from whyrank.core import io
 from whyrank.diagnosis.report import write
-from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.findings.records import TrainingRecord
 
 from . import rated
-from .test_report import CHOICES, Outline
+from .test_report import PROVENANCE, Outline, examined, told
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def flat(recorded):
 
 @pytest.fixture(scope="module")
 def content(flat, findings):
-    return gather(flat, findings, **CHOICES)
+    return told(flat, findings)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_where_ratings_alone_were_trained_they_are_told_first(content):
 def test_where_ranking_was_trained_too_ratings_are_told_after_it_and_stand_after_it(recorded, findings):
     both = replace(rated.with_ratings(recorded), finetune=recorded.finetune)
     ranked = {init: replace(one, history=one.history.assign(rank_loss=1.0)) for init, one in both.finetune.items()}
-    content = gather(replace(both, finetune=ranked), findings, **CHOICES)
+    content = told(replace(both, finetune=ranked), findings)
     assert content.verdict.startswith("Fine-tuning ") and ". On 4 rated targets, fine-tuning beats" in content.verdict
     made = page_of(content)
     sections = [attrs["id"] for _, attrs in Outline(render_html(made)).named("section")]
@@ -97,14 +96,14 @@ def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(c
 
 
 def test_without_ratings_neither_shows_anything_of_them(recorded, findings, tmp_path):
-    write(recorded, findings, tmp_path, **CHOICES)
+    write(examined(recorded), findings, tmp_path, PROVENANCE)
     page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
     assert not re.search(r"\bratings?\b", page + text, re.IGNORECASE)
     assert not list(tmp_path.rglob("rating_*"))
 
 
 def test_files_hold_the_tables_and_the_pages_as_they_were_made_before(flat, findings, content, made, page, tmp_path):
-    write(flat, findings, tmp_path, **CHOICES)
+    write(examined(flat), findings, tmp_path, PROVENANCE)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*rating_*"))
     assert names == [
         "plots/rating_folds.csv", "plots/rating_histograms.csv", "rating_columns.csv", "rating_comparisons.csv",
@@ -125,7 +124,7 @@ def test_one_target_of_one_untuned_system_is_enough_for_a_section(recorded, find
     alone = replace(records.runs["base"], ratings=ratings[ratings["target"] == "clear"], rating_layouts=None)
     data = replace(records.data, tables={})
     plain = replace(records, data=data, runs={"base": alone}, finetune={}, barlow=TrainingRecord({}, data.batches))
-    content = gather(plain, findings, **CHOICES)
+    content = told(plain, findings)
     assert content.ratings.shown == "base" and set(content.ratings.predicted["place"]) == {"best"}
     made = page_of(content)
     Outline(render_html(made))

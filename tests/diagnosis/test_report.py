@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import sections, write
 from whyrank.diagnosis.report.blocks import Card
 from whyrank.diagnosis.report.content import gather
@@ -22,13 +23,13 @@ from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.finding import Evidence, Finding, Fix, in_order
 from whyrank.findings.records import TrainingRecord
 
 from ..shipped import SHIPPED
 
 PROVENANCE = {"seed": 3, "params": {"prepare": {"tokens": {"answer": 128}}}, "versions": {"numpy": "2.0"}}
-CHOICES = {"metric": "accuracy@1", "level": 0.95, "resamples": 200, "seed": 0, "provenance": PROVENANCE}
+DRAWS = {"level": 0.95, "resamples": 200, "seed": 0}
 VOID = {"meta", "br", "hr", "img", "input", "link", "col", "wbr"}
 HOSTILE = "<script>alert(1)</script></style></svg>\"'& 😀 שלום \u202egnp.exe " + "W" * 200
 
@@ -38,6 +39,15 @@ def row(a, role, difference, low, high, p_holm=0.001, b=None, n=183):
         "a": a, "b": b or role, "role": role, "type": "all", "difference": difference, "low": low, "high": high,
         "p_holm": p_holm, "n_queries": n,
     }  # fmt: skip
+
+
+def examined(records):
+    return Examination(records, "accuracy@1", **DRAWS)
+
+
+def told(records, findings):
+    """What the report says of some records."""
+    return gather(examined(records), findings, PROVENANCE)
 
 
 def say(*rows, findings=()):
@@ -76,7 +86,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def content(recorded, findings):
-    return gather(recorded, findings, **CHOICES)
+    return told(recorded, findings)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +161,7 @@ def test_verdict_ends_with_the_weightiest_error_and_with_no_milder_finding(findi
 
 
 def test_verdict_without_tuned_systems_says_so(recorded):
-    content = gather(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [], **CHOICES)
+    content = told(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [])
     assert content.verdict.startswith("No tuned system was evaluated")
     made = page_of(content)
     Outline(render_html(made))
@@ -244,7 +254,7 @@ def hostile(recorded):
         Fix({"a": HOSTILE}, HOSTILE),
         HOSTILE,
     )
-    return gather(replace(recorded, data=data), [finding], **(CHOICES | {"provenance": {HOSTILE: {HOSTILE: HOSTILE}}}))
+    return gather(examined(replace(recorded, data=data)), [finding], {HOSTILE: {HOSTILE: HOSTILE}})
 
 
 @pytest.fixture(scope="module")
@@ -321,34 +331,37 @@ def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_p
     assert "## Weather\n\nIt rained.\n\n| Day    | Rain (mm) |" in text and "| Monday |     3.25* |" in text
 
 
-def test_a_symptom_stands_below_its_cause(recorded, findings):
+def test_a_symptom_stands_below_its_cause(content, findings):
+    def pages_of(*found):
+        made = page_of(replace(content, findings=in_order(found)))
+        (section,) = [section for section in made.sections if section.key == "findings"]
+        return made, [block for block in section.blocks if isinstance(block, Card)]
+
     symptom = replace(findings[0], code="pretraining-hurts", severity="error", weight=1.0)
     cause = replace(findings[1], explains=("pretraining-hurts",))
-    made = page_of(gather(recorded, [cause, symptom, findings[0], findings[2]], **CHOICES))
-    (section,) = [section for section in made.sections if section.key == "findings"]
-    cards = [block for block in section.blocks if isinstance(block, Card)]
+    made, cards = pages_of(cause, symptom, findings[0], findings[2])
     assert [(card.title, card.is_nested) for card in cards] == [
         ("barlow-single-answer-batches", False), ("pretraining-hurts", True), ("truncation-loses-evidence", False),
         ("hub-answers", False),
     ]  # fmt: skip
     other = replace(symptom, cause="Explained by `another-cause`. It did harm.")
-    (section,) = [one for one in page_of(gather(recorded, [cause, other], **CHOICES)).sections if one.key == "findings"]
-    assert [block.is_nested for block in section.blocks if isinstance(block, Card)] == [False, False]
-    assert "<code>another-cause</code>" in render_html(page_of(gather(recorded, [other], **CHOICES)))
+    alone, cards = pages_of(cause, other)
+    assert [card.is_nested for card in cards] == [False, False]
+    assert "<code>another-cause</code>" in render_html(alone)
     assert "Explains: pretraining-hurts" in render_markdown(made)
 
 
 def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):
     off = TrainingRecord({"steps": 0}, pd.DataFrame())
     records = replace(recorded, barlow=off)
-    write(records, findings, tmp_path, **CHOICES)
+    write(examined(records), findings, tmp_path, PROVENANCE)
     page = (tmp_path / "report.html").read_text()
     assert "Barlow Twins: agreement" not in page and page.count("<svg") == 8
     assert (tmp_path / "plots/barlow.csv").read_text() == "step,mean_diagonal,off_diagonal_rms,noise_floor\n"
 
 
 def test_written_files_are_complete_and_as_they_were_made_before(recorded, findings, tmp_path, content, made, page):
-    assert write(recorded, findings, tmp_path, **CHOICES) == content.verdict
+    assert write(examined(recorded), findings, tmp_path, PROVENANCE) == content.verdict
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert names == [
         "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",

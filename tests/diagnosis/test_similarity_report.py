@@ -9,7 +9,6 @@ import pytest
 from whyrank.core import io
 from whyrank.diagnosis.compare.pairs import DIFFERENCE_COLUMNS, Similarity, compare_similarity
 from whyrank.diagnosis.report import write
-from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.sections import page as page_of
@@ -17,7 +16,7 @@ from whyrank.diagnosis.report.verdict import verdict
 
 from ..shipped import SHIPPED
 from .compare.test_pairs import DRAWS, with_pairs
-from .test_report import CHOICES, Outline, row
+from .test_report import PROVENANCE, Outline, examined, row, told
 
 NAN = float("nan")
 NOISE = {"tfidf": 0.6, "base": 0.3, "barlow": 0.32, "base-tuned": 0.4, "barlow-tuned": 0.42}
@@ -82,7 +81,7 @@ def tested(recorded):
 
 @pytest.fixture(scope="module")
 def content(tested, findings):
-    return gather(tested, findings, **CHOICES)
+    return told(tested, findings)
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +117,14 @@ def test_terminal_shows_the_same_within_100_columns(content, made):
 
 
 def test_without_test_pairs_neither_shows_a_section(recorded, findings):
-    without = page_of(gather(recorded, findings, **CHOICES))
+    without = page_of(told(recorded, findings))
     assert "similarity" not in [section.key for section in without.sections]
     assert not re.search("similarity", render_html(without) + render_markdown(without), re.IGNORECASE)
 
 
 def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):
     known = compare_similarity(tested, **DRAWS)
-    write(tested, findings, tmp_path, similar=known, **CHOICES)
+    write(examined(tested), findings, tmp_path, PROVENANCE)
     systems = io.read_table(tmp_path / "similarity.csv").set_index(["list", "system"])
     assert systems.loc[("stsb", "barlow"), "reason"] == "constant predictions"
     raw = (tmp_path / "similarity.csv").read_text().splitlines()

@@ -179,8 +179,9 @@ def section(content):
 from pathlib import Path
 from tests.diagnosis.conftest import make_records
 from whyrank.diagnosis import report
-draws = {"metric": "accuracy@1", "level": 0.95, "resamples": 100, "seed": 7}
-report.write(make_records(), [], "out", provenance={}, **draws)
+from whyrank.diagnosis.examination import Examination
+case = Examination(make_records(), "accuracy@1", level=0.95, resamples=100, seed=7)
+report.write(case, [], "out", provenance={})
 print("## A toy" in Path("out/report.md").read_text(), "0 findings &amp; more" in Path("out/report.html").read_text())
 """
     assert add("a report section", {"src/whyrank/diagnosis/report/sections/toy.py": (NEW, toy)}, code) == "True True"

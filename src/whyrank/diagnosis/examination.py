@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from whyrank.diagnosis.compare.pairs import Similarity, of_list
+from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity, of_list
 from whyrank.diagnosis.compare.ranking import best_system, per_query
-from whyrank.diagnosis.compare.ratings import Rated, Ratings
+from whyrank.diagnosis.compare.ratings import Rated, Ratings, compare_ratings
 from whyrank.findings.finding import Evidence
 from whyrank.findings.records import DataRecords, Records
 from whyrank.findings.systems import Systems
@@ -27,16 +28,26 @@ class Examination:
     """metric      column of `RunRecord.queries` that decides, for instance `accuracy@1`
     resamples   bootstrap draws
     level       of the intervals, 0 to 1
-    similarity, ratings   of the same records
     """
 
     records: Records
     metric: str
-    resamples: int
     level: float
+    resamples: int
     seed: int
-    similarity: Similarity
-    ratings: Ratings | None = None
+
+    @property
+    def draws(self) -> dict[str, Any]:
+        """How differences are told from chance, as the functions of `compare` take it."""
+        return {"level": self.level, "resamples": self.resamples, "seed": self.seed}
+
+    @cached_property
+    def similarity(self) -> Similarity:
+        return compare_similarity(self.records, **self.draws)
+
+    @cached_property
+    def ratings(self) -> Ratings | None:
+        return compare_ratings(self.records, **self.draws)
 
     @property
     def data(self) -> DataRecords:
@@ -97,7 +108,7 @@ class Examination:
         return self.interval(one - other + influence_Q, cluster_Q)
 
     def interval(self, value_Q: npt.ArrayLike, cluster_Q: npt.ArrayLike) -> Interval:
-        return mean_interval(value_Q, cluster_Q, resamples=self.resamples, seed=self.seed, level=self.level)
+        return mean_interval(value_Q, cluster_Q, **self.draws)
 
 
 def _row(comparisons: pd.DataFrame, a: str, b: str) -> Interval | None:

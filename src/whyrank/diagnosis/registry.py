@@ -1,14 +1,10 @@
 """All probes over a whole run: importing the rooms registers them, so that nothing else lists them."""
 
 from dataclasses import replace
-from typing import Any
 
-from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
-from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.probe import Probe, explained, import_modules, registered
-from whyrank.findings.records import Records
 
 import_modules("whyrank.preflight.probes")
 import_modules("whyrank.diagnosis.probes")
@@ -19,28 +15,12 @@ def codes() -> list[str]:
     return list(dict.fromkeys(probe.code for probe in registered("preflight", "trained")))
 
 
-def examine(
-    records: Records,
-    metric: str,
-    resamples: int,
-    level: float,
-    seed: int,
-    similar: Similarity | None = None,
-    rated: Ratings | None = None,
-) -> list[Finding]:
-    """What every probe finds, each symptom with the fix of its cause, in the order of a plan.
-
-    metric      per-query metric that decides, such as `accuracy@1`;  resamples   bootstrap draws
-    level       of the intervals, 0 to 1
-    similar, rated   `compare_similarity` and `compare_ratings` of the same records, where they are known already
-    """
-    draws: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
-    similar = similar or compare_similarity(records, **draws)
-    case = Examination(records, metric, resamples, level, seed, similar, rated or compare_ratings(records, **draws))
+def examine(case: Examination) -> list[Finding]:
+    """What every probe finds, each symptom with the fix of its cause, in the order of a plan."""
     found = [
         (probe, _for_what_was_trained(case, probe, finding))
         for probe in registered("preflight", "trained")
-        for finding in probe.find(records.data if probe.on == "preflight" else case)
+        for finding in probe.find(case.data if probe.on == "preflight" else case)
     ]
     return in_order(explained(found, lambda cause, symptom: distance(case, cause, symptom)))
 

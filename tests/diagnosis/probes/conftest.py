@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from whyrank.data.pairs.statistics import label_table
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking import representation
 from whyrank.diagnosis.registry import examine
 from whyrank.findings.finding import Finding
@@ -255,7 +256,8 @@ def findings() -> Callable[..., dict[tuple[str, str], Finding]]:
     """Every finding of some records by (code, system), as `examine` gives them with few resamples."""
 
     def all_of(records: Records, **options: Any) -> dict[tuple[str, str], Finding]:
-        found = examine(records, **({"metric": "accuracy@1", "resamples": 300, "level": 0.95, "seed": 0} | options))
+        choices = {"metric": "accuracy@1", "resamples": 300, "level": 0.95, "seed": 0} | options
+        found = examine(Examination(records, **choices))
         by_name = {(finding.code, finding.system): finding for finding in found}
         assert len(by_name) == len(found), "a probe spoke twice"
         return by_name

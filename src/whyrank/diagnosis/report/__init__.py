@@ -5,45 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from whyrank.core import io
-from whyrank.diagnosis.compare.pairs import Similarity
-from whyrank.diagnosis.compare.ratings import Ratings
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.rating_content import RatingSection
 from whyrank.diagnosis.report.sections import page
 from whyrank.findings.finding import Finding
-from whyrank.findings.records import Records
 
 
-def write(
-    records: Records,
-    findings: list[Finding],
-    folder: str | Path,
-    *,
-    metric: str,
-    level: float,
-    resamples: int,
-    seed: int,
-    provenance: Mapping[str, Any],
-    similar: Similarity | None = None,
-    rated: Ratings | None = None,
-) -> str:
+def write(case: Examination, findings: list[Finding], folder: str | Path, provenance: Mapping[str, Any]) -> str:
     """Write the report into `folder` and return its verdict.
 
     provenance   what is shown under that heading: values, or mappings (`{"params": {...}, "versions": {...}}`), which
                  become tables with dotted keys
-    similar, rated   `compare_similarity` and `compare_ratings` of the same records, where they are known already
     Files: report.html, report.md; systems.csv, comparisons.csv, similarity.csv, similarity_comparisons.csv,
     convergence.csv, slices.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table holds only its
     header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv, rating_columns.csv,
     rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
     The same records give the same bytes. Raises UserError for a metric that was not recorded.
     """
-    content = gather(
-        records, findings, metric=metric, level=level, resamples=resamples, seed=seed, provenance=provenance,
-        similar=similar, rated=rated,
-    )  # fmt: skip
+    content = gather(case, findings, provenance)
     folder = Path(folder)
     shown = page(content)
     io.write_text(folder / "report.html", render_html(shown))

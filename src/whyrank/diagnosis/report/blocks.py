@@ -1,10 +1,8 @@
 """What a page is made of: sections of blocks that say nothing of how they are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from whyrank.diagnosis.report.svg import Plot
 
 
 class Cell(NamedTuple):
@@ -40,6 +38,21 @@ class Paragraph(NamedTuple):
 
 class Heading(NamedTuple):
     text: str
+
+
+class Plot(NamedTuple):
+    """A figure, drawn only where it is shown. `title` is also what a screen reader says, `caption` stands under it.
+
+    name   begins the ids of the drawing;  height   inches
+    paint  gets a set of axes, or several of a grid of so many rows and columns (`shape`), row by row
+    """
+
+    name: str
+    title: str
+    caption: str
+    height: float
+    paint: Callable[..., None]
+    shape: tuple[int, int] = (1, 1)
 
 
 class Figures(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from whyrank.diagnosis.compare import ranking as compare
-from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity
-from whyrank.diagnosis.compare.ratings import Ratings, compare_ratings
+from whyrank.diagnosis.compare.pairs import Similarity
 from whyrank.diagnosis.compare.slices import slices
 from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import series
 from whyrank.diagnosis.report.rating_content import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
@@ -51,41 +51,25 @@ class Content:
         return len(self.similarity.systems) > 0
 
 
-def gather(
-    records: Records,
-    findings: list[Finding],
-    *,
-    metric: str,
-    level: float,
-    resamples: int,
-    seed: int,
-    provenance: Mapping[str, Any],
-    similar: Similarity | None = None,
-    rated: Ratings | None = None,
-) -> Content:
-    """Compute every table; `similar` and `rated` where they are not given.
-
-    Raises UserError for a metric that was not recorded.
-    """
-    draws: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
-    similar = similar or compare_similarity(records, **draws)
-    rated = rated or compare_ratings(records, **draws)
-    differences = compare.comparisons(records, metric, **draws)
-    systems = compare.system_table(records, **draws)
+def gather(case: Examination, findings: list[Finding], provenance: Mapping[str, Any]) -> Content:
+    """Compute every table. Raises UserError for a metric that was not recorded."""
+    records, metric = case.records, case.metric
+    differences = compare.comparisons(records, metric, **case.draws)
+    systems = compare.system_table(records, **case.draws)
     return Content(
         metric=metric,
-        level=level,
+        level=case.level,
         records=records,
         verdict=verdict(
-            differences, findings, systems=records.systems, metric=metric, level=level, similarity=similar,
-            ratings=rated, trained=objectives_trained(records),
+            differences, findings, systems=records.systems, metric=metric, level=case.level,
+            similarity=case.similarity, ratings=case.ratings, trained=objectives_trained(records),
         ),
         findings=in_order(findings),
         systems=systems,
         comparisons=differences,
-        similarity=similar,
-        ratings=None if rated is None else rating_section(records, rated),
-        slices=slices(records, metric, **draws),
+        similarity=case.similarity,
+        ratings=None if case.ratings is None else rating_section(records, case.ratings),
+        slices=slices(records, metric, **case.draws),
         convergence=compare.convergence(records, metric),
         gap=series.gap(systems, metric),
         learning=series.learning(records, metric),

@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import blocks as b
+from whyrank.diagnosis.report.svg import drawn
 
 BOX = Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">\n<table>\n{}{}</table>\n</div>\n')
 CARD = Markup(
@@ -44,8 +45,8 @@ def _block(block: b.Block) -> Markup:
         case b.Heading(text):
             return Markup("<h3>{}</h3>\n").format(text)
         case b.Figures(plots):
-            drawn = Markup("").join(FIGURE.format(plot.title, plot.caption, plot.svg) for plot in plots)
-            return Markup('<div class="figures{}">\n{}</div>\n').format(" three" if len(plots) == 3 else "", drawn)
+            figures = Markup("").join(FIGURE.format(plot.title, plot.caption, drawn(plot)) for plot in plots)
+            return Markup('<div class="figures{}">\n{}</div>\n').format(" three" if len(plots) == 3 else "", figures)
         case b.Command(text, label):
             return Markup('{}<pre tabindex="0">{}</pre>\n').format(_label(label), text)
         case b.Facts(items):

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
+from whyrank.diagnosis.report.blocks import Plot
 from whyrank.diagnosis.report.numbers import MINUS, ci, points
 from whyrank.diagnosis.report.series import projected
-from whyrank.diagnosis.report.svg import INK, MUTED, Plot, draw
+from whyrank.diagnosis.report.svg import INK, MUTED
 from whyrank.diagnosis.report.tables import TYPES, each
 from whyrank.findings.systems import Systems
 
@@ -45,7 +46,7 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
         axes.grid(axis="y", visible=False)
 
     caption = f"Mean over test queries; whiskers are {ci(level)}s, bootstrap clustered by answer."
-    return draw("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
+    return Plot("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
 
 
 def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot:
@@ -60,7 +61,7 @@ def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot
         axes.legend(loc="lower right", ncols=1)
 
     caption = "Metric at each evaluation on the dev set, by initial encoder; dotted: a sample of training queries."
-    return draw("learning", f"{metric} while fine-tuning", caption, 2.7, paint)
+    return Plot("learning", f"{metric} while fine-tuning", caption, 2.7, paint)
 
 
 def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
@@ -79,12 +80,12 @@ def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
         axes.legend(loc="upper right")
 
     return [
-        draw(
+        Plot(
             "barlow-diagonal", "Barlow Twins: agreement of the two views",
             "Mean diagonal of the cross-correlation; it stays near 0 when the two views share nothing.", 2.3,
             paint_diagonal,
         ),
-        draw(
+        Plot(
             "barlow-off-diagonal", "Barlow Twins: redundancy of the features",
             "Off-diagonal RMS beside 1/√rows, which independent features reach by sampling alone.", 2.3,
             paint_off_diagonal,
@@ -122,7 +123,7 @@ def _centroid_plot(system: str, title: str, rows: pd.DataFrame) -> Plot:
         + f"Question to conversation centroid: {distance:.3f} on average, "
         f"{distance / spread:.2f} of the distance between two answers."
     )  # fmt: skip
-    return draw(f"centroids-{system}", f"Centroids {title} ({system})", caption, 3.4, paint)
+    return Plot(f"centroids-{system}", f"Centroids {title} ({system})", caption, 3.4, paint)
 
 
 def slice_plots(slices: pd.DataFrame, systems: Systems, metric: str, level: float) -> list[Plot]:
@@ -148,7 +149,7 @@ def _slice_plot(name: str, rows: pd.DataFrame, styles: Mapping[str, Style], metr
         legend_above(axes, ncols=3)
 
     caption = f"Whiskers are {ci(level)}s; n is the number of test queries."
-    return draw(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
+    return Plot(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
 
 
 def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
@@ -165,7 +166,7 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
         legend_above(axes, ncols=2)
 
     caption = "At the right: questions minus conversations, in points. The two types differ in length too."
-    return draw("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
+    return Plot("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
 
 
 def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float) -> Plot:
@@ -181,7 +182,7 @@ def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float
     def paint(axes: Axes) -> None:
         forest(axes, rows, styles_of(experiment), labels, "difference of Spearman's correlations", ncols=1)
 
-    return draw("similarity", "Similarity gained or lost by training", caption, height, paint)
+    return Plot("similarity", "Similarity gained or lost by training", caption, height, paint)
 
 
 def forest(

@@ -5,10 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
+from whyrank.diagnosis.report.blocks import Plot
 from whyrank.diagnosis.report.numbers import ci, value
 from whyrank.diagnosis.report.plots import BLUE, forest, styles_of
 from whyrank.diagnosis.report.rating_content import BINS, RatingSection
-from whyrank.diagnosis.report.svg import GRID, INK, MUTED, Plot, draw, draw_grid
+from whyrank.diagnosis.report.svg import GRID, INK, MUTED
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.systems import Systems
 
@@ -41,7 +42,7 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0
-    return draw("rating-targets", "Spearman by target", caption, height, paint)
+    return Plot("rating-targets", "Spearman by target", caption, height, paint)
 
 
 def histograms_plot(section: RatingSection) -> Plot:
@@ -49,7 +50,7 @@ def histograms_plot(section: RatingSection) -> Plot:
     parts = dict(list(section.histograms.groupby("target")))
     down = -(-len(targets) // ACROSS)
 
-    def paint(grid: list[Axes]) -> None:
+    def paint(*grid: Axes) -> None:
         for axes in grid[len(targets) :]:
             axes.set_visible(False)
         for target, axes in zip(targets, grid, strict=False):
@@ -64,7 +65,7 @@ def histograms_plot(section: RatingSection) -> Plot:
     caption = (
         "Share of the rows in bins of 0.05, each target on its own scale: a single tall bar leaves little to order."
     )
-    return draw_grid("rating-histograms", "Labels of each target", caption, 0.95 * down, (down, ACROSS), paint)
+    return Plot("rating-histograms", "Labels of each target", caption, 0.95 * down, paint, (down, ACROSS))
 
 
 def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot:
@@ -90,7 +91,7 @@ def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot
         f"Spearman {value(columns[system, target])}. Dots are rows, a little apart from their label; the line joins "
         "the means of tenths of the rows, by prediction; chance is a level line."
     )
-    return draw(f"rating-{place}", title, caption, 2.6, paint)
+    return Plot(f"rating-{place}", title, caption, 2.6, paint)
 
 
 def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
@@ -113,7 +114,7 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
         axes.set(xlabel="step", ylabel="mean column Spearman")
 
     caption = "Rows held out, a line per fold with its number; dotted: a draw of the rows that were trained on."
-    return draw(f"rating-folds-{init}", f"Each fold while tuning from {init}", caption, 2.7, paint)
+    return Plot(f"rating-folds-{init}", f"Each fold while tuning from {init}", caption, 2.7, paint)
 
 
 def _by_evaluation(rows: pd.DataFrame) -> pd.Series:

@@ -1,15 +1,14 @@
 """Matplotlib figures as inline SVG: text stays text, the same figure gives the same bytes."""
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from whyrank.diagnosis.report.blocks import Plot
 
 WIDTH = 4.2  # inches; at 360 px of screen 10 points then show as about 10 px
 INK, MUTED, GRID = "#1c2733", "#5b6875", "#e3e7eb"
@@ -45,29 +44,12 @@ STYLE: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Plot:
-    """An SVG of its own ids, and what stands under it. `title` is also what a screen reader says."""
-
-    name: str
-    title: str
-    caption: str
-    svg: Markup
-
-
-def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Axes], None]) -> Plot:
-    """One figure of the usual width with one set of axes, painted by `paint`."""
-    return draw_grid(name, title, caption, height, (1, 1), lambda axes: paint(axes[0]))
-
-
-def draw_grid(
-    name: str, title: str, caption: str, height: float, shape: tuple[int, int], paint: Callable[[list[Axes]], None]
-) -> Plot:
-    """One figure of the usual width with rows x columns of axes, row by row."""
+def drawn(plot: Plot) -> Markup:
+    """An SVG of its own ids, as wide as every figure of a page."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        paint([figure.add_subplot(*shape, i + 1) for i in range(shape[0] * shape[1])])
-        return Plot(name, title, caption, _serialise(figure, name, title))
+        figure = Figure(figsize=(WIDTH, plot.height))
+        plot.paint(*(figure.add_subplot(*plot.shape, i + 1) for i in range(plot.shape[0] * plot.shape[1])))
+        return _serialise(figure, plot.name, plot.title)
 
 
 def _serialise(figure: Figure, name: str, title: str) -> Markup:

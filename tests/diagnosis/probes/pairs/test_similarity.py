@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whyrank.diagnosis.compare.pairs import Similarity
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pairs.pair_labels import asked, spoken_levels, words
 from whyrank.findings.records import Records
@@ -97,7 +96,7 @@ def test_the_best_look_at_dev_pairs_is_kept_where_there_were_looks(lab, healthy,
 
 
 def examined(records):
-    return Examination(records, "accuracy@1", 100, 0.95, 0, Similarity("", None, None))
+    return Examination(records, "accuracy@1", level=0.95, resamples=100, seed=0)
 
 
 def test_a_class_is_scored_by_the_test_pairs_that_the_untouched_encoder_finds_as_alike(lab, healthy):
