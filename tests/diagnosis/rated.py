@@ -1,6 +1,7 @@
 """Ratings beside any recorded run, healthy, and the means to spoil them: 300 rows in 5 folds on 4 targets."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ BLOCKS_NOISE = 2.4
 LAYOUT_NOISE = {"joint": 2.4, "separate": 2.4}
 
 
+@cache
 def labels() -> np.ndarray:
     """(N, T): even, on a grid of thirds, nine tenths of it zero, and skewed."""
     random = np.random.default_rng(5)
@@ -39,8 +41,14 @@ def long(prediction_NT: np.ndarray) -> pd.DataFrame:
     return table.assign(prediction=prediction_NT.ravel(), snapped=prediction_NT.clip(0, 1).ravel())
 
 
+@cache
+def sound(noise: float) -> pd.DataFrame:
+    return long(predictions(noise))
+
+
+@cache
 def layouts(**noise: float) -> pd.DataFrame:
-    parts = [long(predictions(value)).assign(layout=name) for name, value in (LAYOUT_NOISE | noise).items()]
+    parts = [sound(value).assign(layout=name) for name, value in (LAYOUT_NOISE | noise).items()]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -103,7 +111,7 @@ def _rating(run: RunRecord, name: str, noises: dict[str, float]) -> RunRecord:
     is_frozen = name in ("base", "barlow")
     return replace(
         run,
-        ratings=long(predictions(noises[name])),
+        ratings=sound(noises[name]),
         rating_layouts=layouts() if is_frozen else None,
-        rating_blocks=long(predictions(BLOCKS_NOISE)) if is_frozen else None,
+        rating_blocks=sound(BLOCKS_NOISE) if is_frozen else None,
     )

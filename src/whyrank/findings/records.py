@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,10 @@ class DataRecords:
         """The one of `tables`; an empty one where it was not recorded."""
         return self.tables.get(name, pd.DataFrame())
 
-    def relevant_in(self, split: str) -> pd.DataFrame:
-        """Pairs of relevant queries and answers, see `Prepared.relevant_in`."""
-        return Prepared(self.answers, self.queries, self.qrels).relevant_in(split)
+    @cached_property
+    def ranking(self) -> Prepared:
+        """The prepared tables of ranking, which know what is relevant."""
+        return Prepared(self.answers, self.queries, self.qrels)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 
 from whyrank.data.pairs.statistics import label_table
+from whyrank.diagnosis import examination
+from whyrank.diagnosis.compare.pairs import compare_similarity
+from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking import representation
 from whyrank.diagnosis.registry import examine
@@ -236,19 +239,41 @@ def healthy(lab: Lab) -> Records:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster_null_drawn_once() -> Iterator[None]:
-    """Most faults leave the vectors of base alone; drawing their null anew would be half of the time of these tests."""
-    known: dict[bytes, Any] = {}
+def drawn_once() -> Iterator[None]:
+    """What most faults leave as it is is drawn once: the null of clusters, similarity and ratings of the same tables.
 
-    def remembered(vectors_ND: np.ndarray, answer_N: np.ndarray, **options: int) -> Any:
-        key = vectors_ND.tobytes() + answer_N.tobytes() + repr(options).encode()
-        if key not in known:
-            known[key] = separation.answer_mixes(vectors_ND, answer_N, **options)
-        return known[key]
+    Drawing them anew for each fault would be more than half of the time of these tests.
+    """
+
+    def vectors(query_ND: np.ndarray, answer_N: np.ndarray, **options: int) -> tuple[Any, ...]:
+        return query_ND.tobytes(), answer_N.tobytes(), *options.items()
+
+    def recorded(table: str) -> Callable[..., tuple[Any, ...]]:
+        def key(records: Records, **options: float) -> tuple[Any, ...]:
+            tables = ((name, id(getattr(run, table))) for name, run in records.runs.items())
+            trained = (record.is_for_ratings for record in records.finetune.values())
+            return id(records.systems), *trained, *tables, *options.items()
+
+        return key
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(representation, "answer_mixes", remembered)
+        patch.setattr(representation, "answer_mixes", remembering(separation.answer_mixes, vectors))
+        patch.setattr(examination, "compare_similarity", remembering(compare_similarity, recorded("pairs")))
+        patch.setattr(examination, "compare_ratings", remembering(compare_ratings, recorded("ratings")))
         yield
+
+
+def remembering(function: Callable[..., Any], key: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
+    """`function`, called once for each key of its arguments; they are kept, so that an id stays the id of one table."""
+    known: dict[tuple[Any, ...], Any] = {}
+
+    def remembered(*arguments: Any, **options: Any) -> Any:
+        found = key(*arguments, **options)
+        if found not in known:
+            known[found] = arguments, function(*arguments, **options)
+        return known[found][1]
+
+    return remembered
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 """The recorded runs that the probes of diagnosis are tested on serve those of preflight, too."""
 
-from ...diagnosis.probes.conftest import cluster_null_drawn_once, findings, healthy, lab
+from ...diagnosis.probes.conftest import drawn_once, findings, healthy, lab
 
-__all__ = ["cluster_null_drawn_once", "findings", "healthy", "lab"]
+__all__ = ["drawn_once", "findings", "healthy", "lab"]

@@ -134,7 +134,7 @@ def agreement(case: Examination, view: str) -> Agreement | None:
 
 def _first_pairs(case: Examination, split: str, view: str) -> tuple[np.ndarray, np.ndarray]:
     """Of each answer with both texts in a split: rows of its first question and conversation, or first query and it."""
-    pairs = case.data.relevant_in(split)
+    pairs = case.data.ranking.relevant_in(split)
     if view == VIEWS[1]:
         firsts = pairs.drop_duplicates("answer")
         return firsts["query"].to_numpy(), firsts["answer"].to_numpy()

@@ -130,7 +130,7 @@ def begins_anew(case: Examination, system: str) -> bool:
 def untuned_on_dev(case: Examination, system: str) -> float | None:
     """The metric of an untuned encoder on the dev queries, by the cosine; None without vectors or dev queries."""
     run = case.records.runs.get(system)
-    pairs = case.data.relevant_in("dev")
+    pairs = case.data.ranking.relevant_in("dev")
     if run is None or run.query_vectors is None or run.answer_vectors is None or pairs.empty:
         return None
     answer_AD = unit_rows(run.answer_vectors)

@@ -88,7 +88,7 @@ effects.register(Task("rank", _effect, _course, _candidates, leads=True))
 
 def _epochs_run(case: Examination, record: TrainingRecord) -> float:
     """Rounds through the training pairs that training saw."""
-    return float(record.history["rows"].sum()) / len(case.data.relevant_in("train"))
+    return float(record.history["rows"].sum()) / len(case.data.ranking.relevant_in("train"))
 
 
 def _epochs(number: float) -> dict[str, object]:
