@@ -1,7 +1,8 @@
 """params.yaml as a whole: read as DVC reads it, checked in all of its sections, handed out section by section.
 
 A stage gets only the values that it declares in dvc.yaml, so that an undeclared read fails at once and never goes
-stale. The first stage that runs checks all others' sections, too: a slip in the last one costs no training.
+stale. The first stage that runs checks all others' sections, too: a slip in the last one costs no training. Stages take
+the class of each section from here.
 """
 
 import json
@@ -26,39 +27,6 @@ from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, FILE, Fault
 from whyrank.core.options.systems import Name, System, faults_of
 
-__all__ = [
-    "BarlowBatches",
-    "Diagnose",
-    "EarlyStopping",
-    "Encoder",
-    "Evaluate",
-    "FinetuneRank",
-    "FirstBatches",
-    "HardNegatives",
-    "Head",
-    "Lora",
-    "Optimisation",
-    "PairSource",
-    "Pairs",
-    "Params",
-    "Preflight",
-    "Prepare",
-    "PretrainBarlow",
-    "RankBatches",
-    "Rated",
-    "Ratings",
-    "SelectionPerText",
-    "Similarity",
-    "Split",
-    "System",
-    "Tokens",
-    "check",
-    "load",
-    "schema",
-    "section",
-    "seed",
-    "system",
-]
 Seed = Annotated[
     StrictInt,
     Field(ge=0, le=2**32 - 1, examples=[7], description="of everything random; the same seed gives the same bytes"),

@@ -53,12 +53,16 @@ def differences_head(level: float) -> list[Cell]:
     return head("Comparison", f"Difference|{numbers.ci(level)}", "p", "Holm's p")
 
 
+def is_sure(row: Any, level: float) -> bool:
+    """Whether a difference is significant after Holm's correction."""
+    return bool(row.p_holm <= 1 - level + 1e-12)
+
+
 def from_difference(row: Any, level: float, show: Callable[[float], str] = numbers.signed) -> list[Cell]:
     """A row of a table of differences, marked where it is significant after Holm's correction."""
-    is_sure = bool(row.p_holm <= 1 - level + 1e-12)
     return [
         Cell(f"{row.a} {numbers.MINUS} {row.b}", row.role if row.role != row.b else ""),
-        Cell(numbers.defined(row.difference, show), numbers.interval(row.low, row.high, show), is_sure),
+        Cell(numbers.defined(row.difference, show), numbers.interval(row.low, row.high, show), is_sure(row, level)),
         Cell(numbers.p_value(row.p)),
         Cell(numbers.p_value(row.p_holm)),
     ]

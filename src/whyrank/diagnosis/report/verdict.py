@@ -10,7 +10,7 @@ from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report.numbers import ci, interval, p_value, points, signed
-from whyrank.diagnosis.report.tables import each
+from whyrank.diagnosis.report.tables import each, is_sure
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.systems import BEST_BASELINE, Systems
 
@@ -121,7 +121,7 @@ class _Claims:
             return f"gives the same as {other} on each of {self._n(row):,} test {self.unit}"
         if _holds_zero(row):
             return f"shows no significant difference from {other} ({self._uncertain(row)})"
-        words = ("beats", "loses to") if self._is_sure(row) else ("is ahead of", "is behind")
+        words = ("beats", "loses to") if is_sure(row, self.level) else ("is ahead of", "is behind")
         return f"{words[row.difference < 0]} {other}, by {self._size(row)}"
 
     def effect(self, row: Any) -> str:
@@ -131,14 +131,11 @@ class _Claims:
             return f"changes none of {self._n(row):,} test {self.unit}"
         if _holds_zero(row):
             return f"makes no significant difference ({self._uncertain(row)})"
-        words = ("helps", "hurts") if self._is_sure(row) else ("seems to help", "seems to hurt")
+        words = ("helps", "hurts") if is_sure(row, self.level) else ("seems to help", "seems to hurt")
         return f"{words[row.difference < 0]}, by {self._size(row)}"
 
     def _n(self, row: Any) -> int:
         return int(getattr(row, f"n_{self.unit}"))
-
-    def _is_sure(self, row: Any) -> bool:
-        return bool(row.p_holm <= 1 - self.level + 1e-12)
 
     def _uncertain(self, row: Any) -> str:
         return f"n = {self._n(row):,}" + ("" if math.isnan(row.low) else f", {self._interval(row)}")
@@ -146,7 +143,7 @@ class _Claims:
     def _size(self, row: Any) -> str:
         of = f" of {self.metric}" if self.is_first else ""
         unit = " points" if self.unit == "queries" else ""
-        doubt = "" if self._is_sure(row) else f", not significant after correction (p = {p_value(row.p_holm)})"
+        doubt = "" if is_sure(row, self.level) else f", not significant after correction (p = {p_value(row.p_holm)})"
         return f"{self.show(row.difference)}{unit}{of} ({self._interval(row)}){doubt}"
 
     def _interval(self, row: Any) -> str:
