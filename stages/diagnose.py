@@ -13,9 +13,10 @@ from pathlib import Path
 from whyrank.core import io
 from whyrank.core.errors import exit_on_user_error
 from whyrank.core.options import params
-from whyrank.diagnosis import registry, report
+from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
+from whyrank.diagnosis.report import files
 from whyrank.findings.finding import SEVERITIES
 from whyrank.findings.systems import Systems
 
@@ -36,7 +37,7 @@ def main() -> None:
     findings = registry.examine(case)
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with io.replacing_folder("metrics/diagnose") as folder:
-        verdict = report.write(case, findings, folder, provenance={"params": values, "versions": versions})
+        verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)

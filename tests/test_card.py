@@ -18,9 +18,9 @@ from whyrank import __main__, card
 from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.data.ranking import statistics
-from whyrank.diagnosis import report
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.report import files
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.scoring.ranking import score as rank
 
@@ -149,7 +149,7 @@ def finished(tiny_folder, shipped_params, tmp_path_factory):
     folder = root / "metrics/diagnose"
     case = Examination(records, "accuracy@1", level=0.9, resamples=50, seed=0)
     provenance = {"params": shipped_params, "versions": VERSIONS}
-    io.write_text(folder / "verdict.txt", report.write(case, FINDINGS, folder, provenance))
+    io.write_text(folder / "verdict.txt", files.write(case, FINDINGS, folder, provenance))
     return root, records, counts
 
 

@@ -14,9 +14,10 @@ import pytest
 
 from whyrank.core import io
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.report import sections, write
+from whyrank.diagnosis.report import sections
 from whyrank.diagnosis.report.blocks import Card
 from whyrank.diagnosis.report.content import gather
+from whyrank.diagnosis.report.files import write
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.sections import page as page_of

@@ -8,7 +8,7 @@ import pytest
 
 from whyrank.core import io
 from whyrank.diagnosis.compare.pairs import DIFFERENCE_COLUMNS, Similarity, compare_similarity
-from whyrank.diagnosis.report import write
+from whyrank.diagnosis.report.files import write
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.sections import page as page_of

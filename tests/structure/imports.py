@@ -10,21 +10,21 @@ SOURCE = ROOT / "src"
 PACKAGE = "whyrank"
 
 
-def closure(start: Path) -> set[Path]:
-    """Every file of the package that `start` needs, itself left out.
+def closure(*start: Path) -> set[Path]:
+    """Every file of the package that the files `start` need, themselves left out.
 
     A package's `__init__.py` counts where it holds more than a docstring, with what it imports; a file that is not
     Python (a template) counts with every module beside it.
     """
     seen: set[Path] = set()
-    left = [start]
+    left = list(start)
     while left:
         file = left.pop()
         for found in imported(file):
             if found not in seen:
                 seen.add(found)
                 left.append(found)
-    return (seen | {data for file in seen for data in beside(file)}) - {start}
+    return (seen | {data for file in seen for data in beside(file)}) - set(start)
 
 
 def external(files: set[Path]) -> set[str]:
@@ -33,10 +33,9 @@ def external(files: set[Path]) -> set[str]:
     return {name.split(".")[0] for name in names} - {PACKAGE}
 
 
-def imported(file: Path) -> Iterator[Path]:
-    for name in named(file):
-        if name.split(".")[0] == PACKAGE:
-            yield from files_of(name)
+@cache
+def imported(file: Path) -> set[Path]:
+    return {found for name in named(file) if name.split(".")[0] == PACKAGE for found in files_of(name)}
 
 
 @cache

@@ -1,7 +1,7 @@
 """A system is one entry of params.yaml: nothing in the code knows one by its name."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +10,7 @@ import pytest
 from whyrank.core.options.systems import PRETRAINED, ROLES, Kind, tuned_folder
 from whyrank.scoring.systems import KINDS
 
+from .imports import nodes
 from .stage_files import PARAMS, ROOT, outs
 
 # The same word for another thing.
@@ -18,7 +19,7 @@ OTHERWISE = {
     "barlow": {  # the same; the stage and its objective
         "src/whyrank/core/options/params.py",
         "src/whyrank/training/barlow/pretrain.py",
-        "src/whyrank/diagnosis/report/__init__.py",
+        "src/whyrank/diagnosis/report/files.py",
     },
     "tfidf": {  # the kind of a system, the choice of sentences, a column of similarities of words
         "src/whyrank/core/options/systems.py",
@@ -32,21 +33,21 @@ OTHERWISE = {
 }
 
 
-def literals(tree: ast.AST) -> Iterator[str]:
+@cache
+def literals(file: Path) -> set[str]:
     """Every string of a file, the parts of formatted ones too, but no docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and node.body
+    docstrings = {id(node.body[0].value) for node in nodes(file) if isinstance(node, documented) and node.body
                   and isinstance(node.body[0], ast.Expr)}  # fmt: skip
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.value
+    strings = (node for node in nodes(file) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {node.value for node in strings if id(node) not in docstrings}
 
 
 def named(file: Path, names: set[str]) -> set[str]:
     """The systems that a file knows: as a whole string, or where it puts a name together by its ending."""
     own = str(file.relative_to(ROOT))
     allowed = {name for name, files in OTHERWISE.items() if own in files}
-    said = set(literals(ast.parse(file.read_text(encoding="utf-8"))))
+    said = literals(file)
     endings = {name for name in names if "-" in name and any(name in text.split() for text in said)}
     return (said & names | endings) - allowed
 
@@ -62,18 +63,14 @@ def test_no_source_file_names_a_system(folder):
 
 def test_the_ending_of_tuned_systems_stands_in_one_place():
     files = [file for folder in ("src", "stages") for file in (ROOT / folder).rglob("*.py")]
-    ending = [
-        file
-        for file in files
-        if any("-tuned" in text for text in literals(ast.parse(file.read_text(encoding="utf-8"))))
-    ]
+    ending = [file for file in files if any("-tuned" in text for text in literals(file))]
     assert [str(file.relative_to(ROOT)) for file in ending] == ["src/whyrank/core/options/systems.py"]
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_files_that_mean_something_else_by_a_name_do_so(name):
     for file in OTHERWISE[name]:
-        assert name in literals(ast.parse((ROOT / file).read_text(encoding="utf-8"))), file
+        assert name in literals(ROOT / file), file
 
 
 def test_every_kind_has_its_roles_and_a_function_that_scores_it():
