@@ -1,13 +1,13 @@
 """The lexical floors against their formulas, computed by hand."""
 
 import math
-from functools import partial
 
 import numpy as np
 import pytest
 
 from whyrank.core.options.params import Evaluate
 from whyrank.lexical import ranking as lexical
+from whyrank.lexical.analysis import Analyser
 from whyrank.scoring.ranking import score as rank
 
 ANSWERS = ["red apple pie apple", "green apple tart", "blue sky"]
@@ -108,7 +108,9 @@ def test_the_scorer_reads_the_whole_texts_not_those_cut_to_the_budget(baseline, 
 
 def test_a_stemmer_lets_bm25_see_one_word_in_its_forms_on_both_sides():
     answers = ["paying a refund", "payments and refunds", "blue sky"]
-    plain, stemmed = (lexical.bm25(["payment refunded"], answers, stemmer=language)[0] for language in ("", "english"))
+    plain, stemmed = (
+        lexical.bm25(["payment refunded"], answers, Analyser(stemmer=language))[0] for language in ("", "english")
+    )
     assert plain.tolist() == [0.0, 0.0, 0.0]
     # Snowball's English stems: pay, refund | payment, refund. "refund" is in two answers, "payment" in one.
     np.testing.assert_allclose(
@@ -118,5 +120,5 @@ def test_a_stemmer_lets_bm25_see_one_word_in_its_forms_on_both_sides():
 
 def test_the_scorer_of_bm25_takes_the_stemmer_and_that_of_tfidf_leaves_words_as_they_stand(make_prepared):
     prepared = make_prepared([("a", "refunds"), ("b", "sky")], [("q", "question", "test", "refund")], [("q", "a", 1)])
-    assert lexical.scorer(partial(lexical.bm25, stemmer="english"), prepared)(np.array([0]))[0, 0] > 0
+    assert lexical.scorer(lexical.bm25, prepared, Analyser(stemmer="english"))(np.array([0]))[0, 0] > 0
     assert lexical.scorer(lexical.tfidf, prepared)(np.array([0]))[0, 0] == 0

@@ -60,6 +60,7 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         ratings=_rows(run / "ratings.parquet"),
         rating_layouts=_rows(run / "ratings_layouts.parquet"),
         rating_blocks=_rows(run / "ratings_blocks.parquet"),
+        analyser=io.read_json(run / "analyser.json") if (run / "analyser.json").exists() else None,
     )
 
 

@@ -92,6 +92,8 @@ class RunRecord:
               the columns where that helped within the fold); None where there are none, or the system rates nothing
     rating_layouts   the same of ridge on the frozen encoder for each `layout` (joint | separate); of untuned encoders
     rating_blocks    the same of ridge on means over the tokens of all layers but the last, in the layout asked for
+    analyser  how a lexical baseline of ours read the texts: language (ISO 639, "" unknown), share (of the texts, 0 to
+              1), answers and queries (the language of each), stemmer (Snowball's, "" for none); else None
     """
 
     metrics: dict[str, float]
@@ -104,6 +106,7 @@ class RunRecord:
     ratings: pd.DataFrame | None = None
     rating_layouts: pd.DataFrame | None = None
     rating_blocks: pd.DataFrame | None = None
+    analyser: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

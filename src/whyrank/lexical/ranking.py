@@ -4,55 +4,54 @@ Shapes: Q queries · A answers · N pairs of texts
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from whyrank.core.prepared import Prepared
+from whyrank.lexical.analysis import Analyser
+from whyrank.lexical.words import terms
 
 # Row numbers of some queries -> their scores against every answer, (Q, A), higher is better.
 Score = Callable[[np.ndarray], np.ndarray]
+ENGLISH = Analyser()
 
 
-def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str]) -> np.ndarray:
-    """Cosine of TF-IDF vectors of words and word pairs, fitted on the answers. (Q, A) float32."""
+def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> np.ndarray:
+    """Cosine of TF-IDF vectors of the analyser's terms, fitted on the answers. (Q, A) float32."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
 
+    terms_A = list(map(analyser.tfidf_terms, answer_texts))
+    if not any(terms_A):
+        return np.zeros((len(query_texts), len(answer_texts)), dtype=np.float32)
     # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english", dtype=np.float32)
-    answer_AV = vectorizer.fit_transform(answer_texts)
-    return (vectorizer.transform(query_texts) @ answer_AV.T).toarray()
+    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, dtype=np.float32)
+    answer_AV = vectorizer.fit_transform(terms_A)
+    return (vectorizer.transform(map(analyser.tfidf_terms, query_texts)) @ answer_AV.T).toarray()
 
 
-def bm25(query_texts: Sequence[str], answer_texts: Sequence[str], *, stemmer: str = "") -> np.ndarray:
-    """BM25 as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32.
-
-    stemmer   Snowball language by which words are cut to their stems, as Lucene's analysers do; empty: not at all
-    """
+def bm25(query_texts: Sequence[str], answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> np.ndarray:
+    """BM25 of the analyser's terms as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32."""
     import bm25s
 
-    options = {"stopwords": "en", "stemmer": snowball(stemmer), "show_progress": False}
+    terms_A = list(map(analyser.bm25_terms, answer_texts))
+    if not any(terms_A):
+        return np.zeros((len(query_texts), len(answer_texts)), dtype=np.float32)
     retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-    retriever.index(bm25s.tokenize(list(answer_texts), **options), show_progress=False)
-    words_Q = bm25s.tokenize(list(query_texts), return_ids=False, **options)
-    # An empty list of words has no score of its own; none of its candidates is better than another.
-    score_QA = [retriever.get_scores(words) if words else np.zeros(len(answer_texts)) for words in words_Q]
+    retriever.index(terms_A, show_progress=False)
+    # An empty list of terms has no score of its own; none of its candidates is better than another.
+    terms_Q = map(analyser.bm25_terms, query_texts)
+    score_QA = [retriever.get_scores(found) if found else np.zeros(len(answer_texts)) for found in terms_Q]
     return np.asarray(score_QA, dtype=np.float32).reshape(len(query_texts), len(answer_texts))
 
 
-def snowball(language: str) -> Any:
-    import Stemmer
-
-    return Stemmer.Stemmer(language) if language else None
+Words = Callable[[Sequence[str], Sequence[str], Analyser], np.ndarray]
 
 
-Words = Callable[[Sequence[str], Sequence[str]], np.ndarray]
-
-
-def scorer(words: Words, prepared: Prepared) -> Score:
+def scorer(words: Words, prepared: Prepared, analyser: Analyser = ENGLISH) -> Score:
     """Row numbers of queries -> their scores by `tfidf` or `bm25`, which read the whole texts."""
     query_texts, answer_texts = prepared.queries["raw_text"], prepared.answers["raw_text"].tolist()
-    return lambda query_Q: words(query_texts.iloc[query_Q].tolist(), answer_texts)
+    return lambda query_Q: words(query_texts.iloc[query_Q].tolist(), answer_texts, analyser)
 
 
 def tfidf_pairs(first_texts: Sequence[str], second_texts: Sequence[str]) -> np.ndarray:
@@ -63,7 +62,8 @@ def tfidf_pairs(first_texts: Sequence[str], second_texts: Sequence[str]) -> np.n
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
 
-    vectorizer, texts = TfidfVectorizer(sublinear_tf=True), list(dict.fromkeys([*first_texts, *second_texts]))
+    vectorizer = TfidfVectorizer(analyzer=partial(terms, least=2), sublinear_tf=True)
+    texts = list(dict.fromkeys([*first_texts, *second_texts]))
     if not any(map(vectorizer.build_analyzer(), texts)):
         return np.zeros(len(first_texts))
     vectorizer.fit(texts)

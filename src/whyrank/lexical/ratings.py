@@ -4,16 +4,20 @@ Shapes: N rows · K those whose products are asked for · V terms
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import scipy.sparse
+
+from whyrank.lexical.words import terms
 
 # (N,) bool, the rows that features may be fitted on; (K,) int, numbers of rows -> (K, K) float32 products of these.
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # Words and word pairs; three to five letters within a word, which see its stem, a typo and a piece of code alike.
+WORDS = {"tokenizer": partial(terms, least=2), "lowercase": False, "token_pattern": None}
 ANALYSERS = (
-    {"analyzer": "word", "ngram_range": (1, 2)},
+    {"analyzer": "word", "ngram_range": (1, 2), **WORDS},
     {"analyzer": "char_wb", "ngram_range": (3, 5)},
 )
 # Training rows that hold a term, at least; terms of a field, the most frequent ones. With 8,000 groups of letters a

@@ -4,8 +4,8 @@ Shapes: Q test queries · N queries of all splits · A answers · D features
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ from whyrank.core import io, runtime
 from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import Kind, System
 from whyrank.core.prepared import Prepared
+from whyrank.lexical import analysis
 from whyrank.lexical import ranking as words
+from whyrank.lexical.analysis import Analyser
 from whyrank.scoring.pairs import score as pairs
 from whyrank.scoring.ranking import score as ranking
 from whyrank.scoring.ratings import score as ratings
@@ -40,6 +42,12 @@ class Tasks:
         """Test pairs, and some training pairs, by name of the part."""
         return pairs.pairs_to_score(self.texts, self.seed)
 
+    @cached_property
+    def analyser(self) -> Analyser:
+        """How the lexical baselines read queries and answers."""
+        texts = [table["raw_text"].tolist() for table in (self.texts.queries, self.texts.answers)]
+        return analysis.analyser(*texts, stemmer=self.options.stemmer)
+
     def rank(self, score: words.Score | tiles.Tiled) -> ranking.Run:
         """Raises UserError without a test query that has a relevant answer."""
         return ranking.rank(score, self.texts, ranking.queries_with_relevant(self.texts, "test"), self.options)
@@ -50,6 +58,7 @@ class Scored:
     """run        of the test queries
     similar    predictions for the test pairs, rated: for rated rows; both empty of a system that has none
     geometry   flat numbers of the vectors of queries (N, D) and answers (A, D); both only of an encoder
+    analyser   by which a lexical baseline read the texts
     """
 
     run: ranking.Run
@@ -57,6 +66,7 @@ class Scored:
     rated: ratings.Rated = ratings.NOTHING
     geometry: dict[str, float] = field(default_factory=dict)
     vectors: "Vectors | None" = None
+    analyser: Analyser | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -69,6 +79,8 @@ class Scored:
         for file, table in (ranked | self.similar.tables | self.rated.tables).items():
             io.write_table(folder / file, table)
         io.write_text(folder / "run.trec", ranking.trec(self.run.top, name))
+        if self.analyser is not None:
+            io.write_json(folder / "analyser.json", asdict(self.analyser))
         if self.vectors is not None:
             io.write_array(folder / "query_vectors.npy", np.asarray(self.vectors.query_ND))
             io.write_array(folder / "answer_vectors.npy", np.asarray(self.vectors.answer_AD))
@@ -103,15 +115,16 @@ def tfidf(system: System, tasks: Tasks) -> Scored:
     """Rank and compare by the cosine of TF-IDF vectors; rate by a ridge on them."""
     predicted = {name: pairs.predict_tfidf(part) for name, part in tasks.pairs.items()}
     return Scored(
-        tasks.rank(words.scorer(words.tfidf, tasks.texts)),
+        tasks.rank(words.scorer(words.tfidf, tasks.texts, tasks.analyser)),
         pairs.judge(tasks.pairs, predicted),
         ratings.lexical(tasks.texts),
+        analyser=tasks.analyser,
     )
 
 
 def bm25(system: System, tasks: Tasks) -> Scored:
     """Rank alone: a score of BM25 says how well an answer fits a query, not how alike two texts are."""
-    return Scored(tasks.rank(words.scorer(partial(words.bm25, stemmer=tasks.options.stemmer), tasks.texts)))
+    return Scored(tasks.rank(words.scorer(words.bm25, tasks.texts, tasks.analyser)), analyser=tasks.analyser)
 
 
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {"tfidf": tfidf, "bm25": bm25, "encoder": encoder}

@@ -7,8 +7,8 @@ import time
 import pandas as pd
 import pytest
 
-from whyrank.data.files.text import content_words, words
 from whyrank.data.ranking.duplicates import conflict_table, find_duplicates, leak_table
+from whyrank.lexical.words import words
 
 
 def listed(texts: list[str], threshold: float = 0.8) -> list[tuple[int, int, str, float]]:
@@ -19,7 +19,6 @@ def listed(texts: list[str], threshold: float = 0.8) -> list[tuple[int, int, str
 def test_words_are_folded_and_unspaced_scripts_give_one_word_a_character() -> None:
     assert words("Don't  STOP: \uff57\uff49de Straße!") == ["don", "t", "stop", "wide", "strasse"]
     assert words("請問 BTC") == ["請", "問", "btc"]
-    assert content_words("How do I reset the 請 a 2FA key?") == ["reset", "請", "2fa", "key"]
 
 
 def test_case_white_space_and_punctuation_do_not_tell_texts_apart() -> None:

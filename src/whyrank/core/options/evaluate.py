@@ -8,6 +8,8 @@ from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.sections import CHECKED, MOST_TEXT_TOKENS, Fault, repeated
 
+# `evaluate.stemmer`: that of the language which most texts are in.
+AUTO = "auto"
 Cutoffs = Annotated[
     list[Annotated[StrictInt, Field(ge=1, le=100_000)]], Field(min_length=1, max_length=100, examples=[[1, 10]])
 ]
@@ -21,7 +23,8 @@ class Evaluate:
     map_cutoffs: Cutoffs = Field(description="ranks that mean average precision reads")
     ndcg_cutoffs: Cutoffs = Field(description="ranks that nDCG reads")
     stemmer: str = Field(
-        examples=["english"], description='Snowball language of the words that BM25 counts; "": words as they stand'
+        examples=["auto", "english"],
+        description='Snowball language of the words that BM25 counts; auto: that of the texts; "": words as they stand',
     )
     keep: StrictInt = Field(ge=1, le=1_000_000, examples=[100], description="answers per query in the recorded run")
     pair_tokens: StrictInt = Field(
@@ -33,11 +36,11 @@ class Evaluate:
             yield from repeated(key, getattr(self, key))
         from Stemmer import algorithms
 
-        if self.stemmer and self.stemmer not in algorithms():
+        if self.stemmer not in ("", AUTO, *algorithms()):
             yield Fault(
                 "stemmer",
-                f'is {self.stemmer!r}; it takes one of {", ".join(algorithms())}, or "" for words as they stand',
-                ["stemmer=english"],
+                f'is {self.stemmer!r}; it takes {", ".join([AUTO, *algorithms()])}, or "" for words as they stand',
+                [f"stemmer={AUTO}"],
             )
 
     @property

@@ -1,27 +1,11 @@
-"""The words of a text, in any script, and cuts to a token budget at word boundaries.
+"""Texts that are equal but for how they are written, and cuts to a token budget at word boundaries.
 
-One definition of a word serves duplicates, TF-IDF and overlap. The tokenizer is known only as a function that counts.
+The tokenizer is known only as a function that counts.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-# Scripts written without spaces: each character is taken for a word, as BERT's tokenizer does.
-UNSPACED = "\u2e80-\u2fdf\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
-
-
-def words(text: str) -> list[str]:
-    """Runs of letters and digits, NFKC and case folded, in order; punctuation and white space are gone."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-
-
-def content_words(text: str) -> list[str]:
-    """`words` without scikit-learn's English stop words and without single Latin letters and digits."""
-    return [word for word in words(text) if word not in ENGLISH_STOP_WORDS and (len(word) > 1 or word > "\u2e80")]
+from whyrank.lexical.words import pieces
 
 
 def exact_key(text: str, parts: list[str]) -> str:
@@ -31,9 +15,6 @@ def exact_key(text: str, parts: list[str]) -> str:
 
 
 CountTokens = Callable[[list[str]], list[int]]
-
-# Words with the white space before them; a very long one (a URL, a hash) is cut too.
-_PIECE = re.compile(rf"\s*(?:[{UNSPACED}]|[^\s{UNSPACED}]{{1,16}})")
 
 
 def cut(texts: Sequence[str], head: int, tail: int, *, count_tokens: CountTokens) -> list[str]:
@@ -45,11 +26,11 @@ def cut(texts: Sequence[str], head: int, tail: int, *, count_tokens: CountTokens
     budget = head + tail
     results = list(texts)
     long = [i for i, n in enumerate(count_tokens(results)) if n > budget]
-    pieces = [_PIECE.findall(texts[i]) for i in long]
-    distinct = list(dict.fromkeys(piece for text in pieces for piece in text))
+    found = [pieces(texts[i]) for i in long]
+    distinct = list(dict.fromkeys(piece for text in found for piece in text))
     price = dict(zip(distinct, count_tokens(distinct), strict=True)) if distinct else {}
-    ends = [_ends([price[piece] for piece in text], head, tail) for text in pieces]
-    parts = [(text[:start], text[stop:]) for text, (start, stop) in zip(pieces, ends, strict=True)]
+    ends = [_ends([price[piece] for piece in text], head, tail) for text in found]
+    parts = [(text[:start], text[stop:]) for text, (start, stop) in zip(found, ends, strict=True)]
     open_ = list(range(len(long)))
     while open_:
         for k in open_:

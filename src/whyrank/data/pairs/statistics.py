@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from whyrank.data.files.text import exact_key, words
+from whyrank.data.files.text import exact_key
 from whyrank.data.pairs.labels import UNLABELLED_ID
+from whyrank.lexical.words import words
 
 LEAK_COLUMNS = ["pair_id", "source", "use", "train_pair_id", "train_source", "train_pairs"]
 Key = tuple[str, ...]

@@ -15,7 +15,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from whyrank.data.files.readers import SPLITS
-from whyrank.data.files.text import exact_key, words
+from whyrank.data.files.text import exact_key
+from whyrank.lexical.words import words
 
 # A shorter text says too little to be recognised inside another: six 3-grams are eight words.
 MIN_CONTAINED = 6

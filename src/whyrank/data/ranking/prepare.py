@@ -1,8 +1,10 @@
 """Raw source -> prepared tables, in one call: read, validate, type, group, split, select text, count."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -27,7 +29,7 @@ class Preparation:
     queries    `QUERY_COLUMNS`, sorted by id
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
     rejected   file, line, column, reason, value
-    tables     rows, counts, per_answer, duplicates, leaks, conflicts, lengths, overlap: tidy, for reports
+    tables     rows, counts, per_answer, duplicates, leaks, conflicts, lengths, overlap, languages: tidy, for reports
     metrics    flat and finite
     """
 
@@ -80,15 +82,17 @@ def prepare(
     answers = valid.answers.assign(raw_text=answer_texts(valid))
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
-    count, selection, head_share = _remembering(count_tokens), asdict(options.selection), options.head_share
+    languages = statistics.languages(pd.concat([queries, answers.assign(type="answer")]))
+    count = _remembering(count_tokens)
+    select = partial(_select, options=options, tokens=tokens, languages=languages, count_tokens=count, idf=idf)
     for kind in TYPES:
         of_kind = queries["type"] == kind
-        documents = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
-        queries.loc[of_kind, "text"] = _select(documents, selection[kind], tokens[kind], count, idf, head_share)
-    answers["text"] = _select(_documents(answers), selection["answer"], tokens["answer"], count, idf, head_share)
+        queries.loc[of_kind, "text"] = select(kind, [Document("", text) for text in queries.loc[of_kind, "raw_text"]])
+    answers["text"] = select("answer", _documents(answers))
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf)
+    tables |= {"languages": languages}
     return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, valid.rejected, tables, metrics)
 
 
@@ -107,9 +111,18 @@ def _documents(answers: pd.DataFrame) -> list[Document]:
 
 
 def _select(
-    documents: list[Document], name: str, budget: int, count: CountTokens, idf: TfidfVectorizer, head_share: float
+    kind: str,
+    documents: list[Document],
+    *,
+    options: params.Prepare,
+    tokens: Mapping[str, int],
+    languages: pd.DataFrame,
+    **ways: Any,
 ) -> list[str]:
-    return SELECTIONS[name](documents, budget, count_tokens=count, idf=idf, head_share=head_share)
+    """What the encoder reads of the texts of a kind; an unknown language is split into sentences as English is."""
+    language = next(iter(languages.loc[languages["kind"] == kind, "language"]), "en")
+    way = SELECTIONS[getattr(options.selection, kind)]
+    return way(documents, tokens[kind], head_share=options.head_share, language=language, **ways)
 
 
 def _remembering(count_tokens: CountTokens) -> CountTokens:

@@ -11,7 +11,8 @@ import numpy as np
 import sentencex
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from whyrank.data.files.text import CountTokens, cut, words
+from whyrank.data.files.text import CountTokens, cut
+from whyrank.lexical.words import pauses, terms
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,30 @@ Selection = Callable[..., list[str]]
 
 def fit_idf(texts: Sequence[str]) -> TfidfVectorizer:
     """TF-IDF over the words of `texts`, with 1 + log tf, so that a repeated word does not drown the others."""
-    return TfidfVectorizer(analyzer=words, sublinear_tf=True).fit(texts)
+    return TfidfVectorizer(analyzer=terms, sublinear_tf=True).fit(texts)
 
 
 def head(
-    documents: Sequence[Document], budget: int, *, count_tokens: CountTokens, idf: TfidfVectorizer, head_share: float
+    documents: Sequence[Document],
+    budget: int,
+    *,
+    count_tokens: CountTokens,
+    idf: TfidfVectorizer,
+    head_share: float,
+    language: str = "en",
 ) -> list[str]:
     """The first tokens. Cut here, not by the tokenizer, so that the recorded text is what the encoder reads."""
     return cut([document.whole for document in documents], budget, 0, count_tokens=count_tokens)
 
 
 def head_tail(
-    documents: Sequence[Document], budget: int, *, count_tokens: CountTokens, idf: TfidfVectorizer, head_share: float
+    documents: Sequence[Document],
+    budget: int,
+    *,
+    count_tokens: CountTokens,
+    idf: TfidfVectorizer,
+    head_share: float,
+    language: str = "en",
 ) -> list[str]:
     """`head_share` of the budget from the start, the rest from the end (Sun et al. 2019: 128 + 382 of 510)."""
     first = round(budget * head_share)
@@ -51,25 +64,37 @@ def head_tail(
 
 
 def tfidf(
-    documents: Sequence[Document], budget: int, *, count_tokens: CountTokens, idf: TfidfVectorizer, head_share: float
+    documents: Sequence[Document],
+    budget: int,
+    *,
+    count_tokens: CountTokens,
+    idf: TfidfVectorizer,
+    head_share: float,
+    language: str = "en",
 ) -> list[str]:
     """The title, then the sentences with the highest mean TF-IDF of their words, until the budget is full.
 
     A sentence that does not fit is passed over for the next best; the chosen stand in document order.
     """
     parts = [[document.text] for document in documents]
-    return _best_sentences(documents, parts, budget, count_tokens, idf)
+    return _best_sentences(documents, parts, budget, count_tokens, idf, language)
 
 
 def tfidf_sections(
-    documents: Sequence[Document], budget: int, *, count_tokens: CountTokens, idf: TfidfVectorizer, head_share: float
+    documents: Sequence[Document],
+    budget: int,
+    *,
+    count_tokens: CountTokens,
+    idf: TfidfVectorizer,
+    head_share: float,
+    language: str = "en",
 ) -> list[str]:
     """As `tfidf`, with the budget shared over the sections: equal shares, what a short one leaves going to the others.
 
     A section's title is one of its sentences. What remains when no share can buy a sentence goes to the best ones left.
     """
     parts = [[f"{title}\n{text}" for title, text in document.sections] or [document.text] for document in documents]
-    return _best_sentences(documents, parts, budget, count_tokens, idf)
+    return _best_sentences(documents, parts, budget, count_tokens, idf, language)
 
 
 SELECTIONS: dict[str, Selection] = {
@@ -80,10 +105,13 @@ SELECTIONS: dict[str, Selection] = {
 }
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text in order, stripped; a line break ends one too, as in headings and lists."""
-    lines = (line for part in sentencex.segment("en", text) for line in part.splitlines())
-    return [stripped for line in lines if (stripped := line.strip())]
+def sentences(text: str, language: str = "en") -> list[str]:
+    """The sentences of a text in order, stripped; a line break ends one too, as in headings and lists.
+
+    language   ISO 639 code, by which full stops of abbreviations are known; Thai and Lao also end at a space
+    """
+    lines = (line for part in sentencex.segment(language, text) for line in part.splitlines())
+    return [stripped for line in lines for part in pauses(line) if (stripped := part.strip())]
 
 
 def _best_sentences(
@@ -92,6 +120,7 @@ def _best_sentences(
     budget: int,
     count_tokens: CountTokens,
     idf: TfidfVectorizer,
+    language: str,
 ) -> list[str]:
     """parts[i] are the texts of document i that share its budget."""
     selected = [document.whole for document in documents]
@@ -102,7 +131,7 @@ def _best_sentences(
     for i in long:
         split.append([])
         for part in parts[i]:
-            found = sentences(part)
+            found = sentences(part, language)
             split[-1].append(list(range(len(flat), len(flat) + len(found))))
             flat += found
             owner += [len(split) - 1] * len(found)
@@ -119,7 +148,7 @@ def _best_sentences(
 
 def _mean_tfidf(flat: list[str], owner: list[int], texts: list[str], idf: TfidfVectorizer) -> list[float]:
     """Mean over the words of each sentence of their TF-IDF in the sentence's document; 0 without a known word."""
-    counter = CountVectorizer(analyzer=words, vocabulary=idf.vocabulary_)
+    counter = CountVectorizer(analyzer=terms, vocabulary=idf.vocabulary_)
     words_SV = counter.transform(flat)
     weights_SV = idf.transform(texts)[np.array(owner, dtype=np.int64)]
     total = np.asarray(words_SV.multiply(weights_SV).sum(axis=1)).ravel()

@@ -11,8 +11,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from whyrank.data.files.cells import TYPES
 from whyrank.data.files.readers import SPLITS
-from whyrank.data.files.text import content_words, words
 from whyrank.data.ranking.duplicates import Duplicates
+from whyrank.lexical.analysis import language_shares
+from whyrank.lexical.words import content_terms, terms
 
 Metrics = dict[str, float]
 
@@ -111,6 +112,20 @@ def count_rows(rows_in: dict[str, int], rejected: pd.DataFrame) -> tuple[Metrics
     return metrics, table
 
 
+def languages(texts: pd.DataFrame) -> pd.DataFrame:
+    """Languages of some texts of each type (question, conversation, answer): kind, language (ISO 639), share.
+
+    texts   type, raw_text
+    The most frequent one of each type comes first; texts without letters count for none.
+    """
+    rows = [
+        {"kind": kind, "language": language, "share": share}
+        for kind, part in texts.groupby("type", sort=False)
+        for language, share in language_shares(part["raw_text"].tolist()).most_common()
+    ]
+    return pd.DataFrame(rows, columns=["kind", "language", "share"])
+
+
 def lexical_overlap(
     answers: pd.DataFrame, queries: pd.DataFrame, relevant: pd.DataFrame
 ) -> tuple[Metrics, pd.DataFrame]:
@@ -120,10 +135,10 @@ def lexical_overlap(
     Returns `lexical_overlap`, `lexical_overlap_<type>` (means), `queries_without_content_words` (left out of both),
     and the table query_id, type, split, overlap.
     """
-    counter = CountVectorizer(analyzer=content_words, binary=True, dtype=np.int32)
+    counter = CountVectorizer(analyzer=content_terms, binary=True, dtype=np.int32)
     answer_words = counter.fit_transform(answers["raw_text"])
     # A query word that no answer holds still counts in the denominator.
-    n_words = np.array([len(set(content_words(text))) for text in queries["raw_text"]])
+    n_words = np.array([len(set(content_terms(text))) for text in queries["raw_text"]])
     query_words = counter.transform(queries["raw_text"])
     query = pd.Series(np.arange(len(queries)), index=queries["query_id"]).loc[relevant["query_id"]].to_numpy()
     answer = pd.Series(np.arange(len(answers)), index=answers["answer_id"]).loc[relevant["answer_id"]].to_numpy()
@@ -172,7 +187,7 @@ def tfidf_mass_lost(types: Sequence[str], raw: Sequence[str], selected: Sequence
     tf is the plain count here, so that the mass of a text is the sum of the masses of its parts. Left out for a type
     without any word known to `idf`.
     """
-    counter = CountVectorizer(analyzer=words, vocabulary=idf.vocabulary_)
+    counter = CountVectorizer(analyzer=terms, vocabulary=idf.vocabulary_)
     before = counter.transform(raw)
     # A word cut in two can make a word that was not there.
     after = counter.transform(selected).minimum(before)

@@ -10,7 +10,8 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.text import exact_key, words
+from whyrank.data.files.text import exact_key
+from whyrank.lexical.words import words
 
 
 def normalised(text: str) -> str:

@@ -234,6 +234,19 @@ METRICS = {
 }
 
 
+def at_chance(query_P: npt.ArrayLike, gain_P: npt.ArrayLike, n_queries: int, n_candidates: int) -> Places:
+    """Places of the relevant answers where all candidates score the same: every metric then has its value at chance."""
+    query_P = np.asarray(query_P, dtype=np.int64)
+    above_P, tied_P = np.zeros(len(query_P), dtype=np.int64), np.full(len(query_P), n_candidates, dtype=np.int64)
+    return Places(query_P, above_P, tied_P, np.asarray(gain_P, dtype=np.float64), n_queries, n_candidates)
+
+
+def of_name(places: Places, metric: str) -> Floats:
+    """(Q,) the metric of a name as `per_query` gives it, such as `accuracy@1` or `mrr`."""
+    name, _, cutoff = metric.partition("@")
+    return METRICS[name].function(places, *([int(cutoff)] if cutoff else []))
+
+
 def per_query(places: Places, **cutoffs: Sequence[int | None]) -> dict[str, Floats]:
     """Every registered metric, as {"accuracy@1": (Q,), ..., "map@3", ..., "mrr", "ndcg@10"}.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import Prepared
+from whyrank.lexical.words import written
 from whyrank.model.encoder.encoder import Encoder
 
 # Texts of a kind that are looked at, spread evenly over them.
@@ -17,7 +18,7 @@ def figures(encoder: Encoder, prepared: Prepared) -> pd.DataFrame:
 
     texts, pieces     how many were looked at, without the special tokens around them
     unknown           share of the pieces that are the unknown token
-    pieces_per_word   words are what stands between white space
+    pieces_per_word   words are what stands between white space, and characters where words are written together
     cased             share of the words that have a capital letter
     The same in all rows: `vocabulary`, pieces that the tokenizer has; `embeddings`, rows of the encoder's table;
     `lower_cases`, 1 where the tokenizer takes capitals for small letters; `cased_vocabulary`, share of its pieces that
@@ -38,7 +39,7 @@ def _texts(prepared: Prepared) -> Mapping[str, list[str]]:
 def _row(kind: str, texts: Sequence[str], encoder: Encoder) -> dict[str, object]:
     ids = encoder.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
     piece_P = np.concatenate([np.asarray(row, dtype=np.int64) for row in ids])
-    words = [word for text in texts for word in text.split()]
+    words = [word for text in texts for word in written(text)]
     return {
         "kind": kind,
         "texts": len(texts),

@@ -143,7 +143,4 @@ def untuned_on_dev(case: Examination, system: str) -> float | None:
         query_P, answer_P, gain_P = np.searchsorted(row_Q, part["query"]), part["answer"].to_numpy(), part["gain"]
         places = ranking.locate(score_QA, query_P, answer_P)
         blocks.append(ranking.Places(query_P, *places, gain_P.to_numpy(), *score_QA.shape))
-    name, _, cutoff = case.metric.partition("@")
-    metric = ranking.METRICS[name].function
-    places_of_all = ranking.Places.concatenate(blocks)
-    return float((metric(places_of_all, int(cutoff)) if cutoff else metric(places_of_all)).mean())
+    return float(ranking.of_name(ranking.Places.concatenate(blocks), case.metric).mean())

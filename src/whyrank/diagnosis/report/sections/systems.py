@@ -1,5 +1,8 @@
 """Every system by every metric."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Cell, Details, Group, Paragraph, Section, Table, head
 from whyrank.diagnosis.report.content import Content
@@ -13,7 +16,24 @@ def section(content: Content) -> Section:
         "column is marked."
     )
     blocks: list[Block] = [Paragraph(note), systems_table(table, metric, numbers.roles(content.experiment))]
+    blocks += [Paragraph(text) for text in _read_by(content)]
     return Section(10, "Systems", [*blocks, Details("Every metric", [_every(content)])])
+
+
+def _read_by(content: Content) -> Iterator[str]:
+    """How the lexical baselines read the texts; one sentence for all that read them alike."""
+    alike: dict[str, list[str]] = {}
+    for system, run in content.records.runs.items():
+        if run.analyser is not None:
+            alike.setdefault(_reading(run.analyser), []).append(system)
+    yield from (f"{' and '.join(names)} read {reading}" for reading, names in alike.items())
+
+
+def _reading(analyser: dict[str, Any]) -> str:
+    language, stemmer = analyser["language"], analyser["stemmer"]
+    known = f"in language `{language}` ({numbers.percent(analyser['share'])} of them)" if language else "in no language"
+    stems = f"stems (Snowball's `{stemmer}`)" if stemmer else "words as they stand"
+    return f"the texts as {known}; BM25 counts {stems}."
 
 
 def _every(content: Content) -> Table:
