@@ -315,6 +315,21 @@ def test_page_and_terminal_say_the_same(content, made, page):
     assert len(numbers) > 100 and all(told[word] == n for word, n in numbers.items())
 
 
+def test_the_report_says_how_the_lexical_baselines_read_the_texts(recorded):
+    bm25 = recorded.runs["bm25"]
+    other = replace(bm25, analyser=bm25.analyser | {"language": "", "stemmer": ""})
+    together, apart = (
+        " ".join(render_markdown(page_of(gather(replace(recorded, runs=runs), [], **CHOICES))).split())
+        for runs in (recorded.runs, recorded.runs | {"bm25": other})
+    )
+    assert (
+        "tfidf and bm25 read the texts as in language `en` (98 % of them); BM25 counts stems (Snowball's `en`)."
+        in together
+    )
+    assert "tfidf read the texts" in apart
+    assert "bm25 read the texts as in no language; BM25 counts words as they stand." in apart
+
+
 def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_path):
     (tmp_path / "weather.py").write_text(
         "from whyrank.diagnosis.report.blocks import *\n"

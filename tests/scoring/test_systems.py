@@ -46,6 +46,7 @@ def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks,
     files = {"queries.parquet", "top.parquet", "run.trec"}
     files |= {"query_vectors.npy", "answer_vectors.npy"} if kind == "encoder" else set()
     files |= {"pairs.parquet", "pair_lists.csv"} if kind != "bm25" else set()
+    files |= {"analyser.json"} if kind != "encoder" else set()
     assert {file.name for file in (tmp_path / "run").iterdir()} == files
     assert (tmp_path / "run" / "run.trec").read_text().splitlines()[0].endswith(" its-name")
 

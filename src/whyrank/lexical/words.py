@@ -92,6 +92,12 @@ def pieces(text: str) -> list[str]:
     return (_ASCII_PIECE if text.isascii() else _PIECE).findall(text)
 
 
+def first_half(word: str) -> str:
+    """The first half of the characters, or of a single one's code points."""
+    parts = word if len(characters := _CHARACTER.findall(word)) == 1 else characters
+    return "".join(parts[: len(parts) // 2])
+
+
 def pauses(text: str) -> list[str]:
     """Thai and Lao text cut at its spaces, which stand where other languages end a sentence or a clause; else whole."""
     return _PAUSE.split(text)

@@ -43,6 +43,37 @@ def test_near_duplicates_by_hand() -> None:
     assert listed(["a b c d e f g h i j", "a b c d e f g h i x"]) == [(0, 1, "contained", 0.875)]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("忘记登录密码时请点击找回密码按钮", "请问忘记登录密码时请点击找回密码按钮"),
+        ("ลืมรหัสผ่านให้กดปุ่มลืมรหัสผ่านที่หน้าเข้าสู่ระบบ", "ลืมรหัสผ่านให้กดปุ่มลืมรหัสผ่านที่หน้าเข้าสู่ระบบครับ"),
+        ("नया पासवर्ड बनाने के लिए ईमेल में आया लिंक खोलें और लिखें", "नया पासवर्ड बनाने के लिए ईमेल में आया लिंक खोलें और लिखें जी"),
+        (
+            "إذا نسيت كلمة المرور فاضغط على الرابط في صفحة الدخول",
+            "إذا نَسِيت كلمة المرور فاضغط على الرابط في صفحة الدخول الآن",
+        ),
+    ],
+)
+def test_near_copies_are_seen_in_any_script(one: str, other: str) -> None:
+    different = "今天天气 วันนี้ आज اليوم"
+    (pair,) = listed([one, different, other])
+    assert pair[:2] == (0, 2) and pair[2] in ("near", "contained") and pair[3] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("की", "का"), ("ปู่", "ปี"), ("कल मिलें", "कल मिला"), ("ไม่ใช่", "ไม่ใช้")],
+)
+def test_a_vowel_sign_tells_texts_apart(one: str, other: str) -> None:
+    assert find_duplicates([one, other]).group.tolist() == [0, 1]
+
+
+def test_spellings_of_one_text_are_exact_duplicates() -> None:
+    texts = ["كلمة المرور", "كَلِمَة المُرور!", "كـلـمة المرور"], ["फ़ोटो भेजें", "फोटो भेजें।"], ["ﾊﾟｽﾜｰﾄﾞ", "パスワード。"]
+    assert all(set(find_duplicates(alike).group) == {0} for alike in texts)
+
+
 def test_a_conversation_that_quotes_its_question_contains_it() -> None:
     question = "can I claim this when my partner works abroad"  # 9 words, 7 3-grams
     told = "hello there, we moved last year and have two children now. " + question + "? thank you very much indeed"

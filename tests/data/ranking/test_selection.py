@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +59,46 @@ def test_no_selection_exceeds_the_budget_or_is_empty(
     for document, text, n in zip(documents, selected, count([d.whole for d in documents]), strict=True):
         if n <= budget:
             assert text == document.whole
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("zh", "退款七天内到账。还有问题吗？请拍照！", ["退款七天内到账。", "还有问题吗？", "请拍照！"]),
+        ("ja", "返金は七日以内です。届きましたか？はい！", ["返金は七日以内です。", "届きましたか？", "はい！"]),
+        ("hi", "पैसा वापस आता है। क्या मिला? ठीक है।", ["पैसा वापस आता है।", "क्या मिला?", "ठीक है।"]),
+        ("ar", "هل وصلت الشحنة؟ نعم، وصلت. شكرا!", ["هل وصلت الشحنة؟", "نعم، وصلت.", "شكرا!"]),
+        ("ko", "환불은 칠일 안에 됩니다. 질문 있나요?", ["환불은 칠일 안에 됩니다.", "질문 있나요?"]),
+        ("th", "ลืมรหัสผ่านให้กดปุ่ม แล้วตั้งรหัสใหม่", ["ลืมรหัสผ่านให้กดปุ่ม", "แล้วตั้งรหัสใหม่"]),
+        ("de", "Am 3. Mai kam z. B. ein Paket. Danke!", ["Am 3. Mai kam z. B. ein Paket.", "Danke!"]),
+    ],
+)
+def test_sentences_end_as_they_do_in_the_language(language: str, text: str, found: list[str]) -> None:
+    assert sentences(text, language) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "key", "others"),
+    [
+        ("zh", "验证码在短信里。", ["请稍等一下。", "请再稍等一下。", "谢谢您请稍等。"]),
+        ("hi", "कूपन भुगतान पन्ने पर लिखें।", ["आप कृपया रुकें।", "आप कृपया फिर रुकें।", "धन्यवाद कृपया रुकें।"]),
+        ("th", "รหัสส่วนลดหมดอายุ", ["กรุณารอสักครู่", "กรุณารอสักครู่นะ", "ขอบคุณรอสักครู่"]),
+    ],
+)
+def test_the_sentence_with_the_rare_words_is_kept_in_any_script(language: str, key: str, others: list[str]) -> None:
+    document = Document("", " ".join([*others[:2], key, others[2]]))
+    common = [Document("", text) for text in others * 5]
+    selected = select("tfidf", [document, *common], len(key) + 2, letters, language=language)
+    assert key in selected[0]
+    assert all(text not in selected[0] for text in others)
+
+
+@pytest.mark.parametrize("text", ["ลืมรหัสผ่านให้กดปุ่มที่นี่" * 9, "हिन्दीमेंलिखें" * 9, "کتاب‌ها " * 30, "忘记密码" * 30])
+def test_a_cut_stands_between_characters_not_within_one(text: str, count_tokens: Count) -> None:
+    kept = select("head", [Document("", text)], 40, letters)[0]
+    rest = text[len(kept) :].lstrip()
+    assert text.startswith(kept) and len(kept) > 20
+    assert not unicodedata.category(rest[0]).startswith("M")
 
 
 def test_head_and_tail_by_hand(count_tokens: Count) -> None:

@@ -14,6 +14,7 @@ from whyrank.data.ranking.statistics import (
     count_per_answer,
     count_queries,
     count_rows,
+    languages,
     lexical_overlap,
     tfidf_mass_lost,
     token_lengths,
@@ -126,6 +127,25 @@ def test_lexical_overlap_is_the_share_of_content_words_in_the_best_answer() -> N
     assert metrics["lexical_overlap"] == pytest.approx((3 + 1 / 3) / 4)
     assert metrics["lexical_overlap_question"] == 1.0
     assert metrics["lexical_overlap_conversation"] == pytest.approx(2 / 3)
+
+
+def test_overlap_counts_pairs_of_characters_where_words_are_written_together() -> None:
+    answers = pd.DataFrame({"answer_id": ["a"], "raw_text": ["忘记密码请点这里"]})
+    queries = pd.DataFrame({"query_id": ["q"], "type": "question", "split": "test", "raw_text": ["我忘记密码"]})
+    # Of 我忘 忘记 记密 密码 three are in the answer.
+    metrics, _ = lexical_overlap(answers, queries, pd.DataFrame({"query_id": ["q"], "answer_id": ["a"]}))
+    assert metrics["lexical_overlap"] == 0.75
+
+
+def test_languages_are_counted_by_type_the_most_frequent_first() -> None:
+    german, english = "Wo finde ich bitte meine Rechnung?", "Where can I find the invoice, please?"
+    texts = pd.DataFrame({"type": ["question"] * 3 + ["answer"], "raw_text": [german, english, english, "12"]})
+    table = languages(texts)
+    assert list(table) == ["kind", "language", "share"]
+    assert table.to_numpy().tolist() == [
+        ["question", "en", pytest.approx(2 / 3)],
+        ["question", "de", pytest.approx(1 / 3)],
+    ]
 
 
 def test_duplicates_leaks_and_rows_are_counted() -> None:

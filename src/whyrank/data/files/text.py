@@ -5,7 +5,7 @@ The tokenizer is known only as a function that counts.
 
 from collections.abc import Callable, Sequence
 
-from whyrank.lexical.words import pieces
+from whyrank.lexical.words import first_half, pieces
 
 
 def exact_key(text: str, parts: list[str]) -> str:
@@ -62,7 +62,7 @@ def _drop(head: list[str], tail: list[str], excess: int) -> bool:
         del tail[: min(excess - from_head, len(tail) - (not head))]
         return True
     word = (head or tail)[0]
-    (head or tail)[0] = word[: len(word) // 2]
+    (head or tail)[0] = first_half(word)
     return len(word) > 1
 
 

@@ -31,7 +31,9 @@ def _read_by(content: Content) -> Iterator[str]:
 
 def _reading(analyser: dict[str, Any]) -> str:
     language, stemmer = analyser["language"], analyser["stemmer"]
-    known = f"in language `{language}` ({numbers.percent(analyser['share'])} of them)" if language else "in no language"
+    known = (
+        f"in language `{language}` ({numbers.per_cent(analyser['share'], 0)} of them)" if language else "in no language"
+    )
     stems = f"stems (Snowball's `{stemmer}`)" if stemmer else "words as they stand"
     return f"the texts as {known}; BM25 counts {stems}."
 
