@@ -37,7 +37,7 @@ def written_together(lab: Any, healthy: Records, *, shared: int = 6) -> Records:
     return with_data(healthy, answers=answers, queries=queries)
 
 
-@planted("lexical-at-chance", of("lexical-at-chance", *FLOORS))
+@planted("lexical-at-chance", of("lexical-at-chance", *FLOORS) | of("ties-decide-the-metric", *FLOORS))
 def one_clause_one_word(lab: Any, healthy: Records) -> Records:
     """A clause is taken for a word, as scikit-learn's and bm25s' own patterns do: queries share none with answers."""
     spoilt = written_together(lab, healthy)
