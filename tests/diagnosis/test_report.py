@@ -319,7 +319,7 @@ def test_the_report_says_how_the_lexical_baselines_read_the_texts(recorded):
     bm25 = recorded.runs["bm25"]
     other = replace(bm25, analyser=bm25.analyser | {"language": "", "stemmer": ""})
     together, apart = (
-        " ".join(render_markdown(page_of(gather(replace(recorded, runs=runs), [], **CHOICES))).split())
+        " ".join(render_markdown(page_of(gather(examined(replace(recorded, runs=runs)), [], PROVENANCE))).split())
         for runs in (recorded.runs, recorded.runs | {"bm25": other})
     )
     assert (

@@ -136,7 +136,7 @@ def above_chance(case: Examination, system: str) -> Above | None:
 
 def chance(data: DataRecords, metric: str, row_Q: np.ndarray, n_answers: int) -> np.ndarray:
     """(Q,) the metric at chance; `row_Q` are rows of test queries, each with a relevant answer among so many."""
-    pairs = data.relevant_in("test")
+    pairs = data.ranking.relevant_in("test")
     place_P = pd.Index(row_Q).get_indexer(pairs["query"])
     known = place_P >= 0
     places = ranking.at_chance(place_P[known], pairs["gain"][known], len(row_Q), n_answers)
@@ -149,7 +149,7 @@ def by_characters(case: Examination) -> Above:
     """Test queries ranked by TF-IDF of their pairs of characters, among the answers of a sample: no words needed."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that few runs should pay
 
-    pairs = case.data.relevant_in("test")
+    pairs = case.data.ranking.relevant_in("test")
     rows = pairs["query"].unique()
     row_S = rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().astype(int))]
     pairs = pairs[pairs["query"].isin(row_S)]
