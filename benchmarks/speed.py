@@ -19,8 +19,7 @@ import machine
 import speed_table
 import task as tasks
 
-from whyrank.core import io
-from whyrank.core.errors import exit_on_user_error
+from whyrank.core import command, io
 
 QUICK = {"repeats": 1, "steps": 2, "warm_up": 1, "batch": 8, "tokens": 32, "texts": 64}
 
@@ -65,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command.run(main)

@@ -10,8 +10,10 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
-from whyrank.core import io
-from whyrank.core.errors import exit_on_user_error
+from whyrank.core import ctrl_c  # noqa: F401 - first
+
+# isort: split
+from whyrank.core import checksums, command, io
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
@@ -36,18 +38,17 @@ def main() -> None:
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     findings = registry.examine(case)
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    with io.replacing_folder("metrics/diagnose") as folder:
+    with checksums.summed_folder("metrics/diagnose") as folder:
         verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
     severities = Counter(finding.severity for finding in findings)
     raised = Counter(finding.code for finding in findings)
     # Every code, also those that found no problem: `dvc metrics diff` compares a count with a count.
-    codes = {code: raised[code] for code in sorted(registry.codes())}
-    counts = {name: severities[name] for name in SEVERITIES} | codes
+    counts = {name: severities[name] for name in SEVERITIES} | {code: raised[code] for code in sorted(registry.codes())}
     io.write_metrics("metrics/findings.json", counts)
     print(verdict, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command.run_stage(main)

@@ -6,11 +6,12 @@ writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune
         logs/: seconds and tokens of each step
 """
 
-import sys
 from pathlib import Path
 
-from whyrank.core import io, prepared, processes, runtime
-from whyrank.core.errors import exit_on_user_error
+from whyrank.core import ctrl_c  # noqa: F401 - first
+
+# isort: split
+from whyrank.core import checksums, command, io, prepared, processes, runtime
 from whyrank.core.options import params
 from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
@@ -19,7 +20,7 @@ from whyrank.training.engine.trained import finetuning_summary
 
 
 def main() -> None:
-    init = sys.argv[1]
+    init = command.argument("one of `inits` of params.yaml")
     values = params.load(f"finetune_rank@{init}")
     seed = params.seed(values)
     encoder = params.section(values, "encoder", params.Encoder)
@@ -36,12 +37,12 @@ def main() -> None:
     trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher)
     if not processes.is_first():
         return
-    with io.replacing_folder(f"metrics/finetune_rank/{init}") as folder:
+    io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
+    with checksums.summed_folder(f"metrics/finetune_rank/{init}", f"metrics/finetune_rank/{init}.json") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
         for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
             io.write_table(folder / file, table)
-    io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
     target = tuned_folder(init)
     unchanged = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, target, longest=system.longest(source), unchanged=unchanged)
@@ -53,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command.run_stage(main)

@@ -4,10 +4,10 @@ reads   the source that params.yaml names
 writes  data/prepared, models/base, metrics/prepare.json, metrics/prepare/
 """
 
-import pandas as pd
+from whyrank.core import ctrl_c  # noqa: F401 - first
 
-from whyrank.core import io, prepared, runtime
-from whyrank.core.errors import exit_on_user_error
+# isort: split
+from whyrank.core import checksums, command, io, prepared, runtime
 from whyrank.core.options import params
 from whyrank.data import assembly
 from whyrank.data.pairs import read as pairs
@@ -44,17 +44,17 @@ def main() -> None:
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = examine.preflight(recorded)
 
-    with io.replacing_folder("data/prepared") as folder:
+    with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
-        io.write_table(folder / "rejected.parquet", pd.concat([result.rejected, sentences.rejected]))
-    with io.replacing_folder("metrics/prepare") as folder:
+        io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))
+    io.write_metrics("metrics/prepare.json", result.metrics)
+    with checksums.summed_folder("metrics/prepare", "metrics/prepare.json") as folder:
         for name, table in tables.items():
             io.write_table(folder / f"{name}.csv", table)
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
-    io.write_metrics("metrics/prepare.json", result.metrics)
     system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
     examine.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command.run_stage(main)

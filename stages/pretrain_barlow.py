@@ -7,8 +7,10 @@ writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/
 
 from pathlib import Path
 
-from whyrank.core import io, prepared, processes, runtime
-from whyrank.core.errors import exit_on_user_error
+from whyrank.core import ctrl_c  # noqa: F401 - first
+
+# isort: split
+from whyrank.core import checksums, command, io, prepared, processes, runtime
 from whyrank.core.options import params
 from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
@@ -30,9 +32,9 @@ def main() -> None:
     trained = pretrain.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
     if not processes.is_first():
         return
-    with io.replacing_folder("metrics/pretrain_barlow") as folder:
-        io.write_table(folder / "history.csv", trained.history.steps)
     io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))
+    with checksums.summed_folder("metrics/pretrain_barlow", "metrics/pretrain_barlow.json") as folder:
+        io.write_table(folder / "history.csv", trained.history.steps)
     unchanged = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, PRETRAINED, longest=system.longest(base), unchanged=unchanged)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
@@ -41,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    command.run_stage(main)

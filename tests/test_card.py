@@ -492,15 +492,24 @@ def test_the_committed_dvc_lock_says_what_made_each_system():
     assert set(stages["diagnose"]["params"]["params.yaml"]["diagnose"]) >= {"metric", "level"}
 
 
+def a_repository(folder):
+    for name in ("dvc.yaml", "params.yaml"):
+        (folder / name).touch()
+
+
 def test_the_command_exports_from_where_it_is_called(workspace, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(workspace.root)
-    monkeypatch.setattr(sys, "argv", ["whyrank", "export", "base", "../out"])
+    a_repository(workspace.root)
+    monkeypatch.chdir(workspace.root / "models")
+    monkeypatch.setattr(sys, "argv", ["whyrank", "export", "base", "../../out"])
     __main__.main()
-    assert capsys.readouterr().out.startswith("../out holds base with its card; before you publish it, add `license`")
+    assert capsys.readouterr().out.startswith(
+        "../../out holds base with its card; before you publish it, add `license`"
+    )
     assert json.loads((tmp_path / "out/modules.json").read_text())
 
 
 def test_a_mistake_is_one_line_on_standard_error(tmp_path):
+    a_repository(tmp_path)
     command = [sys.executable, "-m", "whyrank", "export", "base", str(tmp_path / "out")]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 1

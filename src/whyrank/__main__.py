@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from whyrank import scenario
-from whyrank.core.errors import UserError, exit_on_user_error
+from whyrank.core import command as ending
+from whyrank.core import workspace
+from whyrank.core.errors import UserError
 
 SCENARIOS = Path("scenarios")
 FINDINGS = Path("metrics/diagnose/findings.json")
@@ -21,13 +23,17 @@ SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune
 
 def command() -> None:
     """Entry of the console command: a user's mistake is one line and exit code 1."""
-    exit_on_user_error(main)
+    ending.run(main)
 
 
 def main() -> None:
-    arguments = parser().parse_args()
+    arguments, here = parser().parse_args(), Path.cwd()
+    if arguments.command != "schema":
+        workspace.enter()
     if arguments.command == "export":
-        export(arguments.system, arguments.folder)
+        export(arguments.system, here / arguments.folder)
+        told = "before you publish it, add `license` and `language` to README.md"
+        print(f"{arguments.folder} holds {arguments.system} with its card; {told}")
     elif arguments.command == "post-mortem":
         compare(arguments.topic, arguments.overrides)
     elif arguments.command == "schema":
@@ -46,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="whyrank",
         description="Run named experiments, compare them, export trained systems; `dvc repro` runs the pipeline.",
-        epilog="Run it in the folder that holds dvc.yaml. `whyrank COMMAND --help` says more of a command.",
+        epilog="Run it in the folder that holds dvc.yaml, or below. `whyrank COMMAND --help` says more of a command.",
     )
     made.add_argument("--version", action="version", version=f"whyrank {version('whyrank')}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -89,7 +95,6 @@ def export(system: str, folder: Path) -> None:
     from whyrank import card
 
     card.export(system, folder, Path())
-    print(f"{folder} holds {system} with its card; before you publish it, add `license` and `language` to README.md")
 
 
 def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whyrank.core import io, prepared
+from whyrank.core import prepared
 
 
 @pytest.fixture
@@ -56,8 +56,7 @@ def test_training_reads_the_texts_of_pairs_up_to_those_of_the_test_alone(paired,
 @pytest.mark.parametrize("which", ["topics", "paired"])
 def test_a_set_reads_back_as_it_was_written(which, request, tmp_path):
     topics = request.getfixturevalue(which)
-    for name in prepared.TABLES:
-        io.write_table(tmp_path / f"{name}.parquet", getattr(topics, name))
+    prepared.write(tmp_path, topics)
     back = prepared.read(tmp_path)
     assert back.relevant.equals(topics.relevant)
     assert back.pairs["pair_id"].tolist() == topics.pairs["pair_id"].tolist()

@@ -45,6 +45,8 @@ INTERNAL, PUBLIC = "dvc", "dvc.api"
 # namedtuple has the others.
 ALLOWED = {"torch.utils._python_dispatch.TorchDispatchMode"}
 OF_NAMED_TUPLES = {"_fields", "_replace"}
+# The standard library documents it under this name.
+DOCUMENTED = {"os._exit"}
 
 
 @cache
@@ -159,7 +161,7 @@ def private_attributes(tree: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
             ours |= {alias.asname or alias.name for alias in node.names}
     for node in tree:
         private = isinstance(node, ast.Attribute) and underscored(node.attr) and node.attr not in OF_NAMED_TUPLES
-        if private and ast.unparse(node.value) not in ours:
+        if private and ast.unparse(node.value) not in ours and ast.unparse(node) not in DOCUMENTED:
             yield node.lineno, ast.unparse(node)
 
 

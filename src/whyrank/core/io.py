@@ -1,5 +1,7 @@
 """Files in and out. Every output is written under a temporary name and renamed, so that none is ever half there."""
 
+import fcntl
+import glob
 import json
 import math
 import os
@@ -12,19 +14,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow.lib import ArrowException
 
+from whyrank.core import spreadsheets
 from whyrank.core.errors import UserError
+from whyrank.core.rerun import remedy
+from whyrank.core.signals import interruption
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` with the same suffix; it takes the name `path` when the block succeeds."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    clear(path.parent, path.stem, path.suffix)
+    handle, name = tempfile.mkstemp(prefix=temporary_prefix(path.stem), suffix=path.suffix, dir=path.parent)
     temporary = Path(name)
     try:
+        claim(handle)
         yield temporary
         # mkstemp makes files private to the user; a result file is as readable as the umask allows.
         umask = os.umask(0)
@@ -32,46 +38,71 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with interruption():
+            os.close(handle)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yield an empty temporary sibling folder; it replaces `path` as a whole when the block succeeds."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    clear(path.parent, path.name)
+    temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path.name), dir=path.parent))
+    # POSIX replaces no folder that has files: two renames, with the old folder kept until the new one is in place.
+    old = temporary.with_name(f"{temporary.name}.old")
+    handle = os.open(temporary, os.O_RDONLY)
     try:
+        claim(handle)
         yield temporary
-        temporary.chmod(0o755)
-        _take_place(temporary, path)
+        with interruption():
+            temporary.chmod(0o755)
+            if path.exists():
+                path.rename(old)
+            temporary.rename(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with interruption():
+            os.close(handle)
+            if old.exists() and not path.exists():
+                old.rename(path)
+            for left in (old, temporary):
+                shutil.rmtree(left, ignore_errors=True)
 
 
-def _take_place(new: Path, path: Path) -> None:
-    """POSIX replaces no folder that has files: two renames, with the old folder kept until the new one is in place."""
-    if not path.exists():
-        new.rename(path)
-        return
-    old = new.with_name(f"{new.name}.old")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old)
+def temporary_prefix(name: str) -> str:
+    return f".{name}.unfinished-"
+
+
+def claim(handle: int) -> None:
+    """Lock a temporary file or folder for as long as this process lives, so that no other takes it for litter."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def clear(folder: Path, name: str, suffix: str = "") -> None:
+    """Make `folder`, and remove what a killed process left there in place of a file or folder of that name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{glob.escape(temporary_prefix(name))}????????{glob.escape(suffix)}*"):
+        if left.suffix not in (suffix, ".old"):
+            continue
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            finally:
+                os.close(handle)
 
 
 def newest_first(folder: Path, pattern: str = "*") -> dict[Path, os.stat_result]:
     """What lies in a folder, with its size and time of use, last used first.
 
-    What another process renames or drops meanwhile, such as its temporary file, is left out.
+    What another process renames or drops meanwhile, such as its temporary file, is left out; so is what the system
+    does not let us see.
     """
     found = {}
     for path in folder.glob(pattern):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             found[path] = path.stat()
     return dict(sorted(found.items(), key=lambda item: -item[1].st_mtime))
 
@@ -102,25 +133,27 @@ def _plain(value: float | int | np.integer | np.floating) -> float | int:
 
 
 def read_json(path: str | Path) -> Any:
-    return json.loads(_existing(path).read_text(encoding="utf-8"))
+    with reading(path, "JSON") as file:
+        return json.loads(file.read_text(encoding="utf-8"))
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Parquet or CSV by suffix; the same table gives the same bytes."""
+    """Parquet or CSV by suffix; the same table gives the same bytes. A spreadsheet runs no cell of the CSV."""
     with replacing(path) as temporary:
         if temporary.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         else:
             assert temporary.suffix == ".csv", temporary
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+            spreadsheets.safe(table).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Of CSV an empty cell alone is missing: `NA` and `None` are names that users give."""
-    path = _existing(path)
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    if Path(path).suffix == ".parquet":
+        with reading(path, "Parquet") as file:
+            return pd.read_parquet(file)
+    with reading(path, "CSV") as file:
+        return spreadsheets.restored(pd.read_csv(file, keep_default_na=False, na_values=[""]))
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
@@ -129,11 +162,18 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 
 
 def read_array(path: str | Path) -> np.ndarray:
-    return np.load(_existing(path), allow_pickle=False)
+    with reading(path, "NumPy array") as file:
+        return np.load(file, allow_pickle=False)
 
 
-def _existing(path: str | Path) -> Path:
+@contextmanager
+def reading(path: str | Path, kind: str) -> Iterator[Path]:
+    """The path of a file of ours. Raises UserError where it is not there or cannot be read, with what makes it anew."""
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist; run `dvc repro` to make it, or `dvc pull` to fetch it")
-    return path
+    try:
+        yield path
+    except (ValueError, EOFError, KeyError, ArrowException) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path} is torn or no {kind} ({said}); {remedy(path)}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from whyrank.core import io
+from whyrank.core import checksums, io
 
 TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts", "ratings", "rating_texts")
 # Test sets as `source` names them; the mean over all seven is published as "STS average".
@@ -129,8 +129,11 @@ class Prepared:
 def write(folder: str | Path, prepared: Prepared) -> None:
     for name in TABLES:
         io.write_table(Path(folder) / f"{name}.parquet", getattr(prepared, name))
+    checksums.write(folder)
 
 
 def read(folder: str | Path) -> Prepared:
+    """Raises UserError, naming the file and what makes it anew, where a table is not as `write` wrote it."""
     folder = Path(folder)
+    checksums.verify(folder)
     return Prepared(*(io.read_table(folder / f"{name}.parquet") for name in TABLES))

@@ -20,6 +20,11 @@ class RatedTexts(Protocol):
     def texts(self) -> pd.DataFrame: ...
 
 
+class Rejecting(Protocol):
+    @property
+    def rejected(self) -> pd.DataFrame: ...
+
+
 def assembled(ranking: Preparation, rated: RatedTexts, sentences: pd.DataFrame) -> Prepared:
     """Texts numbered as `Prepared` says: answers, queries, ratings, pairs.
 
@@ -30,6 +35,11 @@ def assembled(ranking: Preparation, rated: RatedTexts, sentences: pd.DataFrame) 
         texts = replace(texts, ratings=_numbered(rated.rows, len(texts.texts.table)), rating_texts=rated.texts)
     pairs, own = pair_texts.numbered(sentences, len(texts.texts.table))
     return replace(texts, pairs=pairs, pair_texts=own)
+
+
+def rejected(*parts: Rejecting) -> pd.DataFrame:
+    """Rows that were left out, each with its reason."""
+    return pd.concat([part.rejected for part in parts])
 
 
 def _numbered(ratings: pd.DataFrame, start: int) -> pd.DataFrame:

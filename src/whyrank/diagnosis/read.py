@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from whyrank.core import io
+from whyrank.core import checksums, io
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.findings.systems import Systems
 
@@ -14,6 +14,8 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems)
     """Everything recorded about the systems.
 
     prepared   tables of `prepare`;  runs   one folder per system;  metrics   `<stage>.json` beside a folder `<stage>`
+    Raises UserError, naming the file and the stage that makes it anew, where one is not as its stage wrote it, or is
+    of another run than what lies beside it.
     """
     barlow = read_training(metrics / "pretrain_barlow")
     return Records(
@@ -26,6 +28,8 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems)
 
 
 def read_data(prepared: Path, recorded: Path) -> DataRecords:
+    for folder in (prepared, recorded):
+        checksums.verify(folder)
     tables = {file.stem: io.read_table(file) for file in sorted(recorded.glob("*.csv"))}
     answers, queries, qrels = (io.read_table(prepared / f"{name}.parquet") for name in ("answers", "queries", "qrels"))
     return DataRecords(
@@ -40,6 +44,7 @@ def read_data(prepared: Path, recorded: Path) -> DataRecords:
 
 
 def read_training(recorded: Path) -> TrainingRecord:
+    checksums.verify(recorded)
     return TrainingRecord(
         metrics=io.read_json(recorded.with_suffix(".json")),
         history=io.read_table(recorded / "history.csv"),
@@ -49,6 +54,7 @@ def read_training(recorded: Path) -> TrainingRecord:
 
 
 def read_run(run: Path, recorded: Path) -> RunRecord:
+    checksums.verify(run)
     return RunRecord(
         io.read_json(recorded.parent / f"{recorded.name}.json"),
         io.read_table(run / "queries.parquet"),

@@ -7,12 +7,15 @@ these are what `load` reads.
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import nn
 
-from whyrank.core import io
+from whyrank.core import checksums, io
+from whyrank.core.errors import UserError
+from whyrank.core.rerun import remedy
 from whyrank.model.encoder import encoder as encoders
 from whyrank.model.encoder import source
 from whyrank.model.heads import export, heads
@@ -124,22 +127,34 @@ def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | 
         sides = {"query": system.query_head, "document": system.answer_head}
         routes = {side: ranking_layers(sides[side], system.tasks) for side in list(sides)[: 1 + system.is_dual]}
         export.write(temporary, routes, system.score)
+        checksums.write(temporary)
 
 
 def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool = False) -> System:
     """A system as `save` wrote it, on the encoder's device, dropout off.
 
     pooling   auto: the one that it was made with | mean | cls | max
+    Raises UserError, naming the file and what makes it anew, where one is not as `save` wrote it.
     """
     folder = Path(folder)
+    checksums.verify(folder, required=False)
     description = io.read_json(folder / DESCRIPTION)
     encoder = source.load(folder, pooling=pooling, trust_remote_code=trust_remote_code)
+    try:
+        system = described(description, encoder)
+        system.heads().load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except (OSError, RuntimeError, TypeError, ValueError, LookupError, safetensors.SafetensorError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"{folder}: {WEIGHTS} and {DESCRIPTION} do not fit ({said}); {remedy(folder)}") from error
+    return system.to(next(encoder.parameters()).device).eval()
+
+
+def described(description: dict[str, Any], encoder: encoders.Encoder) -> System:
+    """The system that `save` described, its heads with fresh weights."""
     query_head = heads.rebuild(description["query"])
     answer_head = heads.rebuild(description["answer"]) if "answer" in description else query_head
     tasks = rebuild(description["tasks"]) if "tasks" in description else None
-    system = System(encoder, query_head, answer_head, description["score"], tasks)
-    system.heads().load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-    return system.to(next(encoder.parameters()).device).eval()
+    return System(encoder, query_head, answer_head, description["score"], tasks)
 
 
 def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:

@@ -60,9 +60,25 @@ def test_the_files_least_lately_used_go_and_one_that_is_too_large_is_not_written
 
 
 def test_a_full_disk_costs_a_warning(tmp_path, monkeypatch, capsys):
-    def full(path, array):
+    def full(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(io, "write_array", full)
+    monkeypatch.setattr(io, "replacing", full)
     found = vector_cache.kept(tmp_path / "a.npy", lambda: torch.ones(2, 3))
     assert torch.equal(found, torch.ones(2, 3)) and "No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.99])
+def test_damaged_activations_are_computed_anew_with_a_line_and_saved_again(
+    make_encoder, computed, tmp_path, at, capsys
+):
+    one = read(make_encoder(), tmp_path)
+    (file,) = tmp_path.iterdir()
+    content = bytearray(file.read_bytes())
+    content[int(at * len(content))] ^= 1
+    file.write_bytes(content)
+    two = read(make_encoder(), tmp_path)
+    assert torch.equal(one.token_TD, two.token_TD) and len(computed) == 2
+    assert "is damaged; it is made anew" in capsys.readouterr().err
+    read(make_encoder(), tmp_path)
+    assert len(computed) == 2

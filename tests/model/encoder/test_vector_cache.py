@@ -109,12 +109,20 @@ def test_the_files_used_longest_ago_are_dropped(tiny_encoder, monkeypatch, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([names[0], names[2]])
 
 
-def test_the_folder_is_that_of_the_environment_else_in_the_home_of_the_user(monkeypatch, tmp_path):
-    monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path))
-    assert vector_cache.cache_folder() == tmp_path
-    monkeypatch.delenv("WHYRANK_CACHE")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert vector_cache.cache_folder() == tmp_path / ".cache" / "whyrank"
+def test_damaged_vectors_are_encoded_anew_with_a_line_and_saved_again(tiny_encoder, calls, tmp_path, capsys):
+    first = read(tiny_encoder, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-40])
+    assert np.array_equal(read(tiny_encoder, tmp_path), first) and len(calls) == 2
+    assert capsys.readouterr().err == f"cache: {file} is damaged; it is made anew\n"
+    read(tiny_encoder, tmp_path)
+    assert len(calls) == 2
+
+
+def test_vectors_of_other_code_are_not_taken(make_encoder, monkeypatch):
+    one = vector_cache.fingerprint(make_encoder(), ROWS, 100, "fp32")
+    monkeypatch.setattr(vector_cache, "code", lambda: "other")
+    assert vector_cache.fingerprint(make_encoder(), ROWS, 100, "fp32") != one
 
 
 LATE_AND_ELSEWHERE = """

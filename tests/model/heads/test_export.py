@@ -247,7 +247,7 @@ def test_a_head_of_another_task_changes_nothing_of_the_modules_that_leave(tiny_e
     assert files["alone"] == files["beside"]
     changed = [str(file) for file in files["alone"]
                if (tmp_path / "alone" / file).read_bytes() != (tmp_path / "beside" / file).read_bytes()]  # fmt: skip
-    assert changed == ["heads.json", "heads.safetensors"]
+    assert changed == ["SHA256SUMS", "heads.json", "heads.safetensors"]
     assert "similarity" in json.loads((tmp_path / "beside" / "heads.json").read_text())["tasks"]["own"]
     kept = safetensors.torch.load_file(tmp_path / "beside" / "heads.safetensors")
     assert "tasks.own.similarity.0.layers.1.running_var" in kept

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics.ratings import mean_column_spearman
@@ -197,7 +198,7 @@ def test_of_a_trained_system_its_own_predictions_are_taken(joint, trained):
 def test_a_trained_system_that_left_a_row_out_is_caught(joint, trained):
     table = io.read_table(trained / ratings.OUT_OF_FOLD)
     io.write_table(trained / ratings.OUT_OF_FOLD, table.iloc[1:])
-    with pytest.raises(AssertionError, match="without a prediction"):
+    with pytest.raises(UserError, match=r"predictions of 287 of 288 labels: .* trained on other ratings"):
         ratings.tuned(joint, trained / ratings.OUT_OF_FOLD)
 
 

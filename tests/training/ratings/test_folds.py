@@ -10,11 +10,11 @@ import pytest
 import scipy.stats
 import torch
 
-from whyrank.core import io
+from whyrank.core import cache, io
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
-from whyrank.model.encoder import layers, vector_cache
+from whyrank.model.encoder import layers
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.training import finetune
 from whyrank.training.engine.loop import Loop
@@ -257,7 +257,7 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
     assert repeated == whole[-len(repeated) :] and repeated.count(killed_at) == whole.count(killed_at) - 1
     assert len(set(whole)) == 4
     trained.checkpoints.remove()
-    assert not any((vector_cache.cache_folder() / "checkpoints").rglob("*.checkpoint"))
+    assert not any((cache.folder() / "checkpoints").rglob("*.checkpoint"))
 
 
 def test_ratings_learn_what_question_and_answer_say_together(rated_apart, train):

@@ -6,6 +6,7 @@ Shapes: N pairs · M different texts · D features
 import numpy as np
 import pandas as pd
 
+from whyrank.core import cache
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.prepared import Prepared
 from whyrank.lexical.ranking import tfidf_pairs
@@ -44,7 +45,7 @@ def encoder_cosines(
         token_ids.iloc[text_M].tolist(),
         batch_tokens=options.batch_tokens,
         precision=options.precision,
-        folder=vector_cache.cache_folder(),
+        folder=cache.folder(),
     ).astype(np.float64)
     unit_MD = vector_MD / np.maximum(np.linalg.norm(vector_MD, axis=1, keepdims=True), 1e-12)
     return (unit_MD[np.searchsorted(text_M, first_N)] * unit_MD[np.searchsorted(text_M, second_N)]).sum(axis=1)

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import Prepared
+from whyrank.core.rerun import remedy
 from whyrank.lexical import ratings as rating_words
 from whyrank.lexical.ratings import Kernel
 from whyrank.measure.metrics.correlation import Mean
@@ -97,15 +99,21 @@ def by_ridge(texts: Prepared, rows: pd.DataFrame, kernel: Kernel) -> pd.DataFram
 def tuned(texts: Prepared, file: Path) -> Rated:
     """What training left: rating_id, fold, target, prediction, snapped, of each labelled row and target once.
 
-    Nothing of a system that was not trained to rate, though there are ratings.
+    Nothing of a system that was not trained to rate, though there are ratings. Raises UserError where it was trained
+    on other ratings.
     """
     rows = labelled(texts)
     if rows.empty or not file.exists():
         return NOTHING
     keys = ["rating_id", "fold", "target"]
     labels = long_table(texts, rows, None)
-    table = labels.merge(io.read_table(file)[[*keys, "prediction", "snapped"]], on=keys, validate="one_to_one")
-    assert len(table) == len(labels), "labelled rows without a prediction out of fold"
+    predicted = io.read_table(file).reindex(columns=[*keys, "prediction", "snapped"]).dropna()
+    table = labels.merge(predicted.drop_duplicates(keys), on=keys)
+    if len(table) != len(labels):
+        raise UserError(
+            f"{file} has predictions of {len(table)} of {len(labels)} labels: the system was trained on other ratings, "
+            f"or the file was edited; {remedy(file)}"
+        )
     return with_summary(table)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from whyrank.core import cache
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import Prepared
 from whyrank.lexical.ratings import Kernel
@@ -55,7 +56,7 @@ def layer_features(system: "System", texts: Prepared, rows: pd.DataFrame, encode
         1,
         batch_tokens=encoder.batch_tokens,
         precision=encoder.precision,
-        folder=vector_cache.cache_folder() / vector_cache.ACTIVATIONS,
+        folder=cache.folder() / vector_cache.ACTIVATIONS,
     ).numpy()
     numbers_N2 = rows[["first", "second"]].to_numpy(dtype=np.int64)
     places = [np.searchsorted(texts.texts.of("rated text"), row[row >= 0]).tolist() for row in numbers_N2]

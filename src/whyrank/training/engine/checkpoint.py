@@ -1,4 +1,4 @@
-"""The state of an unfinished training on disk, so that a killed run resumes; and signals that end one.
+"""The state of an unfinished training on disk, so that a killed run resumes.
 
 Checkpoints live outside of DVC's outputs (DVC removes those before a stage), in a folder named by the fingerprint of
 all that determines the run: another fingerprint never resumes. A file is its own SHA-256 followed by the state, so that
@@ -8,14 +8,10 @@ a torn one is known and the one before it is taken.
 import hashlib
 import io as streams
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -66,7 +62,10 @@ class Checkpoints:
     def latest(self) -> Saved | None:
         """The newest checkpoint that is whole; None where there is none."""
         for file in reversed(self._files()):
-            content = file.read_bytes()
+            try:
+                content = file.read_bytes()
+            except OSError:
+                content = b""
             if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
                 state = torch.load(streams.BytesIO(content[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
                 return Saved(int(file.stem.removeprefix("step-")), state)
@@ -77,7 +76,8 @@ class Checkpoints:
         """Write the history so far every few seconds, for a reader of a run that is running or was killed."""
         if time.monotonic() - self.written < SECONDS_BETWEEN_HISTORIES:
             return
-        io.write_table(self.folder / HISTORY, pd.DataFrame(rows))
+        with suppress(OSError):  # `save` says so where there is no room
+            io.write_table(self.folder / HISTORY, pd.DataFrame(rows))
         self.written = time.monotonic()
 
     def remove(self) -> None:
@@ -89,30 +89,3 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.checkpoint"))
-
-
-class Interruption:
-    signal = 0  # the number of the signal that came
-
-
-@contextmanager
-def interruption() -> Iterator[Interruption]:
-    """Note the first SIGINT or SIGTERM: training ends after its step. A second one ends the process at once."""
-    noted = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.signal = number
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

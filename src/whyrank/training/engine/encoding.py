@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from whyrank.core import processes
+from whyrank.core import cache, processes
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
@@ -70,4 +70,4 @@ def finish(
         vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
         limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
         if processes.is_first():
-            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=vector_cache.cache_folder())
+            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=cache.folder())

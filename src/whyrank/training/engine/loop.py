@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from whyrank.core import processes
-from whyrank.core.errors import UserError
+from whyrank.core.errors import Interrupted, UserError, is_out_of_memory
 from whyrank.core.options.params import Optimisation
 from whyrank.core.progress import Note, progress
 from whyrank.core.runtime import product_dtype, seed_step
+from whyrank.core.signals import interruption
 from whyrank.training.engine import gradients, sharding
-from whyrank.training.engine.checkpoint import Checkpoints, interruption
+from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.monitor import Live, Speed
 from whyrank.training.engine.objective import Objective, Step, merged, not_finite
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
@@ -74,19 +75,19 @@ class Loop:
     def fit(self) -> History:
         """Train, or go on where a killed run was. Leaves everything in evaluation mode.
 
-        Raises UserError, naming the step, when a loss or a gradient is not finite or memory runs out; SystemExit with
-        128 + the signal after SIGINT or SIGTERM, with the state saved.
+        Raises UserError, naming the step, when a loss or a gradient is not finite or memory runs out; Interrupted after
+        SIGINT or SIGTERM, with the state saved.
         """
         self.resume()
         left = range(self.done + 1, 1 + (self.done if self.watch and self.watch.is_over else self.steps))
-        with interruption() as interrupted:
+        with interruption(impatient=True) as interrupted:
             for step in progress(left, total=self.steps, what=self.what, done=self.done, note=self.note):
                 self.step(step)
                 ended = self.evaluate(step)
                 signal, is_due = processes.agree(interrupted.signal, self.is_checkpoint_due)
                 self.keep(now=bool(signal or is_due))
                 if signal:
-                    raise SystemExit(128 + signal)
+                    raise Interrupted(signal, f"training stopped after step {self.done}; run it again to go on there")
                 if ended:
                     break
         return self.end()
@@ -221,7 +222,3 @@ class Loop:
             print(f"{self.what}: {reached}", file=sys.stderr)
         evaluations = pd.DataFrame(self.watch.rows if self.watch else [])
         return History(steps, evaluations, best_step, self.speed.table())
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from whyrank.core import processes
+from whyrank.core import cache, processes
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
@@ -75,7 +75,7 @@ def checkpoints_of(
     for folder in ("core", "measure", "batches", "model", "training"):
         for file in sorted((SOURCES / folder).rglob("*.py")):
             digest.update(file.read_bytes())
-    return Checkpoints(vector_cache.cache_folder() / "checkpoints" / digest.hexdigest()[:32])
+    return Checkpoints(cache.folder() / "checkpoints" / digest.hexdigest()[:32])
 
 
 def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from whyrank.core import processes
+from whyrank.core import cache, processes
 from whyrank.core.options.objectives import Objective
 from whyrank.model.encoder import layers, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
@@ -171,7 +171,7 @@ class LastLayersVectors(LiveVectors):
         super().__init__(encoder, rows, **limits)
         self.last = last
         self.take(encoder)
-        folder = vector_cache.cache_folder() / vector_cache.ACTIVATIONS
+        folder = cache.folder() / vector_cache.ACTIVATIONS
         self.activations = layers.Activations(
             encoder, rows, last, batch_tokens=self.batch_tokens, precision=self.precision, folder=folder
         )
@@ -200,7 +200,7 @@ def means_below(
     encoder: Encoder, rows: Sequence[TokenIds], above: int, index_B: np.ndarray, batch_tokens: int, precision: str
 ) -> torch.Tensor:
     """(B, K, D) float32 of some texts by number, saved between trainings beside the activations."""
-    folder = vector_cache.cache_folder() / vector_cache.ACTIVATIONS
+    folder = cache.folder() / vector_cache.ACTIVATIONS
     own = [rows[i] for i in index_B]
     return layers.layer_means(encoder, own, above, batch_tokens=batch_tokens, precision=precision, folder=folder)
 

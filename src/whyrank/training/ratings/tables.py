@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from whyrank.core import io
+from whyrank.core import checksums, io
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ratings as measure
 from whyrank.training.engine.loop import History
@@ -43,6 +43,7 @@ class RatingTables(NamedTuple):
             io.write_table(own / "test.parquet", self.test)
             for name, table in {"submission": self.test, "submission_snapped": snapped_test(prepared, self)}.items():
                 io.write_table(own / f"{name}.csv", table.rename(columns={"rating_id": id_name}))
+        checksums.write(folder)
 
 
 def of_fold(prepared: Prepared, objective: RatingsObjective, history: History, seed: int) -> RatingTables:

@@ -1,0 +1,32 @@
+"""Which stage makes a file: what a message tells the user to run when a file is damaged."""
+
+import os
+import re
+from pathlib import Path
+
+import yaml
+
+PIPELINE = "dvc.yaml"
+
+
+def remedy(path: str | Path) -> str:
+    """What makes a damaged file or folder anew: the stage that writes it, or, of a file of the user's, a copy."""
+    stage = maker(path)
+    return f"run `dvc repro -f -s {stage}`, then `dvc repro`" if stage else "copy it here again, whole"
+
+
+def maker(file: str | Path) -> str | None:
+    """The stage of dvc.yaml that writes `file`, for instance `evaluate@base`; None where there is none."""
+    try:
+        stages = yaml.safe_load(Path(PIPELINE).read_text(encoding="utf-8"))["stages"]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return None
+    place = os.path.relpath(file)
+    for name, stage in stages.items():
+        entry = stage.get("do", stage)
+        for out in [*entry.get("metrics", []), *entry.get("outs", [])]:
+            path = out if isinstance(out, str) else next(iter(out))
+            pattern = "([^/]+)".join(map(re.escape, re.split(r"\$\{.*?\}", path)))
+            if found := re.fullmatch(f"{pattern}(?:/.*)?", place):
+                return "@".join([name, *found.groups()])
+    return None
