@@ -144,7 +144,8 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_parquet(temporary, index=False)
         else:
             assert temporary.suffix == ".csv", temporary
-            spreadsheets.safe(table).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+            own: dict[str, Any] = {"float_format": "%.6g", "lineterminator": "\n", "quoting": spreadsheets.quoting(table)}
+            spreadsheets.safe(table).to_csv(temporary, index=False, **own)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

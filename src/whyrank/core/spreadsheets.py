@@ -4,9 +4,10 @@ A cell that begins as a formula gets an apostrophe in front, by which spreadshee
 a number is a number, whatever its sign. Reading takes the apostrophe away again, so that ids still meet their tables.
 """
 
+import csv
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -24,6 +25,12 @@ def restored(table: pd.DataFrame) -> pd.DataFrame:
     return in_texts(table, unescaped)
 
 
+def quoting(table: pd.DataFrame) -> Literal[0, 2]:
+    """All texts, where one has a carriage return: Python's writer would let it begin a row."""
+    texts = [*table.columns, *(cell for _, column in of_text(table) for cell in column)]
+    return csv.QUOTE_NONNUMERIC if any("\r" in text for text in texts if isinstance(text, str)) else csv.QUOTE_MINIMAL
+
+
 def escaped(value: Any) -> Any:
     is_formula = isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value)
     return f"'{value}" if is_formula else value
@@ -35,7 +42,13 @@ def unescaped(value: Any) -> Any:
 
 def in_texts(table: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
     found = table.rename(columns=change)
+    for place, column in of_text(table):
+        found.isetitem(place, column.map(change, na_action="ignore").astype(column.dtype).array)
+    return found
+
+
+def of_text(table: pd.DataFrame) -> Iterator[tuple[int, pd.Series]]:
+    """Columns that may hold text, with their places."""
     for place, (_, column) in enumerate(table.items()):
         if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
-            found.isetitem(place, column.map(change, na_action="ignore").astype(column.dtype).array)
-    return found
+            yield place, column
