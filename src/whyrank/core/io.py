@@ -144,8 +144,9 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_parquet(temporary, index=False)
         else:
             assert temporary.suffix == ".csv", temporary
-            own: dict[str, Any] = {"float_format": "%.6g", "lineterminator": "\n", "quoting": spreadsheets.quoting(table)}
-            spreadsheets.safe(table).to_csv(temporary, index=False, **own)
+            quoting = spreadsheets.quoting(table)
+            safe = spreadsheets.safe(table)
+            safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
