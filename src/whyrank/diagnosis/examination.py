@@ -12,6 +12,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.pairs import Similarity, compare_similarity, of_list
 from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings, compare_ratings
+from whyrank.diagnosis.report import numbers
 from whyrank.findings.finding import Evidence
 from whyrank.findings.records import DataRecords, Records
 from whyrank.findings.systems import Systems
@@ -143,9 +144,5 @@ def paired(
 
 def spoken(difference: Interval, metric: str) -> str:
     """`−12.0 points of accuracy@1 [−15.9, −8.1]`"""
-    low, high = points(difference)
-    return f"{signed(100 * difference.mean)} points of {metric} [{signed(low)}, {signed(high)}]"
-
-
-def signed(number: float, digits: int = 1) -> str:
-    return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    bounds = numbers.interval(difference.low, difference.high, numbers.points)
+    return f"{numbers.points(difference.mean)} points of {metric} {bounds}"

@@ -12,7 +12,7 @@ from whyrank.diagnosis.compare.slices import slices
 from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import series
-from whyrank.diagnosis.report.rating_content import RatingSection, rating_section
+from whyrank.diagnosis.report.series import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import Finding, in_order
 from whyrank.findings.records import Records, objectives_trained

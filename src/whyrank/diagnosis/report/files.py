@@ -9,8 +9,8 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
-from whyrank.diagnosis.report.rating_content import RatingSection
 from whyrank.diagnosis.report.sections import page
+from whyrank.diagnosis.report.series import RatingSection
 from whyrank.findings.finding import Finding
 
 

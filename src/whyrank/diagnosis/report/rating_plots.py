@@ -8,7 +8,7 @@ from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.blocks import Plot
 from whyrank.diagnosis.report.numbers import ci, value
 from whyrank.diagnosis.report.plots import BLUE, forest, styles_of
-from whyrank.diagnosis.report.rating_content import BINS, RatingSection
+from whyrank.diagnosis.report.series import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.systems import Systems

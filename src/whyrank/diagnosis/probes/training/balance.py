@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whyrank.diagnosis.examination import Examination, signed
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.effects import Effect, cost, effect, leads, objectives
 from whyrank.diagnosis.probes.training.objectives import DEAD
 from whyrank.diagnosis.probes.training.steps import each_training
+from whyrank.diagnosis.report.numbers import signed
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
