@@ -152,17 +152,18 @@ def entries(node: dict[str, Any]) -> dict[str, Any]:
 
 def conflicts(options: Any, place: str) -> Iterator[str]:
     """A line for each two options of a section, or of the sections in it, that do not go together."""
+    parts: dict[str, Any] = {}
     if isinstance(options, list):
-        for number, entry in enumerate(options):
-            yield from conflicts(entry, f"{place}[{number}]")
-    if isinstance(options, dict):
-        for name, entry in options.items():
-            yield from conflicts(entry, f"{place}.{name}")
-    if dataclasses.is_dataclass(options):
-        for name, value in vars(options).items():
-            yield from conflicts(value, f"{place}.{name}".removeprefix("."))
-        for fault in getattr(options, "faults", tuple)():
-            yield sentence(fault, place)
+        parts = {f"{place}[{number}]": entry for number, entry in enumerate(options)}
+    elif isinstance(options, dict):
+        parts = {f"{place}.{name}": entry for name, entry in options.items()}
+    elif dataclasses.is_dataclass(options):
+        parts = {f"{place}.{name}".removeprefix("."): value for name, value in vars(options).items()}
+    for key, part in parts.items():
+        if not isinstance(part, str | int | float):
+            yield from conflicts(part, key)
+    for fault in getattr(options, "faults", tuple)():
+        yield sentence(fault, place)
 
 
 def sentence(fault: Fault, place: str) -> str:
