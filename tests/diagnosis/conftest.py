@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
+from whyrank.diagnosis.report import html
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.measure.metrics import ranking
@@ -150,3 +152,9 @@ def findings():
             Fix({"prepare.tokens.answer": 256}), "Section 3 of the data card", weight=3.0,
         ),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are empty: most of the time of a page goes into drawing them, and other tests look at them."""
+    monkeypatch.setattr(html, "drawn", lambda plot: Markup("<svg></svg>"))

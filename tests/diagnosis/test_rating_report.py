@@ -47,6 +47,7 @@ def test_where_ratings_alone_were_trained_they_are_told_first(content):
     assert second.startswith("In ranking, which it was not trained for, ")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_where_ranking_was_trained_too_ratings_are_told_after_it_and_stand_after_it(recorded, findings):
     both = replace(rated.with_ratings(recorded), finetune=recorded.finetune)
     ranked = {init: replace(one, history=one.history.assign(rank_loss=1.0)) for init, one in both.finetune.items()}
@@ -95,6 +96,7 @@ def test_terminal_shows_the_same_within_100_columns_and_no_name_breaks_a_table(c
     assert re.search(r"\| rare +\| +undefined \|", section)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_ratings_neither_shows_anything_of_them(recorded, findings, tmp_path):
     write(examined(recorded), findings, tmp_path, PROVENANCE)
     page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))

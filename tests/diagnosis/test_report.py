@@ -161,6 +161,7 @@ def test_verdict_ends_with_the_weightiest_error_and_with_no_milder_finding(findi
     assert "fix first" not in say(gain, findings=mild)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_verdict_without_tuned_systems_says_so(recorded):
     content = told(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}), [])
     assert content.verdict.startswith("No tuned system was evaluated")
@@ -330,6 +331,7 @@ def test_the_report_says_how_the_lexical_baselines_read_the_texts(recorded):
     assert "bm25 read the texts as in no language; BM25 counts words as they stand." in apart
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_path):
     (tmp_path / "weather.py").write_text(
         "from whyrank.diagnosis.report.blocks import *\n"
@@ -347,6 +349,7 @@ def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_p
     assert "## Weather\n\nIt rained.\n\n| Day    | Rain (mm) |" in text and "| Monday |     3.25* |" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_symptom_stands_below_its_cause(content, findings):
     def pages_of(*found):
         made = page_of(replace(content, findings=in_order(found)))
@@ -367,6 +370,7 @@ def test_a_symptom_stands_below_its_cause(content, findings):
     assert "Explains: pretraining-hurts" in render_markdown(made)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):
     off = TrainingRecord({"steps": 0}, pd.DataFrame())
     records = replace(recorded, barlow=off)

@@ -116,12 +116,14 @@ def test_terminal_shows_the_same_within_100_columns(content, made):
     assert f"{shown['mean of 2 sets', 'base-tuned']:.3f}" in section
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_test_pairs_neither_shows_a_section(recorded, findings):
     without = page_of(told(recorded, findings))
     assert "similarity" not in [section.key for section in without.sections]
     assert not re.search("similarity", render_html(without) + render_markdown(without), re.IGNORECASE)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):
     known = compare_similarity(tested, **DRAWS)
     write(examined(tested), findings, tmp_path, PROVENANCE)
