@@ -55,7 +55,9 @@ def seed_step(seed: int, step: int) -> None:
     """Set torch's generators as of a step, so that a step draws the same whatever was drawn before it."""
     import torch
 
-    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+    # Without an accelerator torch would format the call stack for each kind that there might be, at every step.
+    generators = torch if torch.accelerator.is_available() else torch.default_generator
+    generators.manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
 def processor_has_bf16() -> bool:
