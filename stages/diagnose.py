@@ -14,12 +14,12 @@ from whyrank.core import ctrl_c  # noqa: F401 - first
 
 # isort: split
 from whyrank.core import checksums, command, io
-from whyrank.core.options import params
+from whyrank.core.options import overrides, params
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
-from whyrank.findings.finding import SEVERITIES
+from whyrank.findings.finding import SEVERITIES, of_run
 from whyrank.findings.systems import Systems
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
@@ -36,7 +36,7 @@ def main() -> None:
         systems=Systems.of(values),
     )
     case = Examination(records, options.metric, options.level, options.resamples, seed)
-    findings = registry.examine(case)
+    findings = of_run(registry.examine(case), overrides.of_run())
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
         verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})

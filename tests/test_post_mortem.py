@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -45,13 +44,26 @@ def evaluated(runs, noise_by_system, rows=ROWS):
         ratings(noise, seed, rows).to_parquet(runs / system / "ratings.parquet")
 
 
+def results(runs):
+    """Copies files from there, as `experiment.fetch` does from the results of an experiment."""
+
+    def fetch(path, target):
+        source = runs / Path(path).relative_to("data/runs")
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        return source.exists()
+
+    return fetch
+
+
 @pytest.fixture
 def folder(tmp_path):
     """What `keep` leaves of four runs."""
     for number, name in enumerate(RUNS):
         runs = tmp_path / f"runs-{number}"
         evaluated(runs, {"base-tuned": NOISE[name], "tfidf": 1.0, "base": 2.0})
-        post_mortem.keep(CHOSEN, name, runs, tmp_path / "kept")
+        post_mortem.keep(CHOSEN, name, results(runs), tmp_path / "kept")
     return tmp_path / "kept"
 
 
@@ -112,7 +124,7 @@ def test_holm_counts_the_changes_and_no_floor(folder):
 
 def test_runs_on_other_rows_are_not_compared(folder, tmp_path):
     evaluated(tmp_path / "other", {"base-tuned": 1.0}, rows=ROWS - 2)
-    post_mortem.keep(CHOSEN, "x-seed-joint", tmp_path / "other", folder)
+    post_mortem.keep(CHOSEN, "x-seed-joint", results(tmp_path / "other"), folder)
     with pytest.raises(UserError, match="x-seed-joint rated other rows than x-seed"):
         post_mortem.table(CHOSEN, folder, level=0.95, resamples=100, seed=7)
 
@@ -125,57 +137,54 @@ def test_floors_that_an_ablation_left_out_are_not_taken_from_an_earlier_run(fold
 def test_a_run_in_which_a_system_rated_nothing_is_refused(system, tmp_path):
     evaluated(tmp_path, {name: 1.0 for name in ("base-tuned", "tfidf", "base") if name != system})
     with pytest.raises(UserError, match=f"scenario x-seed: {system} rated nothing"):
-        post_mortem.keep(CHOSEN, "x-seed", tmp_path, tmp_path / "kept")
+        post_mortem.keep(CHOSEN, "x-seed", results(tmp_path), tmp_path / "kept")
 
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch, shipped_params):
-    """Scenarios of a topic x, and a DVC whose experiments rate with the noise of their name."""
+    """Scenarios of a topic x, experiments that rate with the noise of their name; gives what they were run with."""
     scenarios = tmp_path / "scenarios"
     scenarios.mkdir()
     for name in RUNS:
         content = {"name": name, "question": "Why?", "overrides": {"seed": 1}, "expected": [], "unexpected": []}
         (scenarios / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    committed = yaml.safe_dump(shipped_params)
-    (tmp_path / "params.yaml").write_text(committed)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(shipped_params))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(__main__, "SCENARIOS", scenarios)
+    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "finetune_rank.epochs=1"])
     commands = []
 
-    def run(command, **_):
-        commands.append(command)
-        if command[:2] == ["git", "checkout"]:
-            (tmp_path / "params.yaml").write_text(committed)
-        if command[:2] == ["git", "diff"]:
-            return subprocess.CompletedProcess(command, int((tmp_path / "params.yaml").read_text() != committed))
-        if "run" in command:
-            set_level = shipped_params["diagnose"] | {"level": 0.5} if "diagnose.level=0.5" in command else {}
-            values = shipped_params | {"seed": 1} | ({"diagnose": set_level} if set_level else {})
-            (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-            if "finetune_rank.epochs=-1" in command:
-                return subprocess.CompletedProcess(command, 1)
-            name = command[command.index("-n") + 1]
-            floors = {"tfidf": 1.0, "base": 2.0}
-            scored = {system: noise for system, noise in floors.items() if f"~systems.{system}" not in command}
-            evaluated(tmp_path / "data/runs", {"base-tuned": NOISE[name]} | scored)
-            __main__.FINDINGS.parent.mkdir(parents=True, exist_ok=True)
-            __main__.FINDINGS.write_text(json.dumps([{"code": "underfitted"}] if name == "x-seed" else []))
-        return subprocess.CompletedProcess(command, 0)
+    def run(name, question, settings):
+        commands.append((name, settings))
+        level = 0.5 if "diagnose.level=0.5" in settings else 0.95
+        values = shipped_params | {"seed": 1, "diagnose": shipped_params["diagnose"] | {"level": level}}
+        floors = {"tfidf": 1.0, "base": 2.0}
+        scored = {system: noise for system, noise in floors.items() if f"~systems.{system}" not in settings}
+        evaluated(tmp_path / name / "data/runs", {"base-tuned": NOISE[name]} | scored)
+        (tmp_path / name / "params.yaml").write_text(yaml.safe_dump(values))
+        (tmp_path / name / "metrics/diagnose").mkdir(parents=True, exist_ok=True)
+        found = [{"code": "underfitted"}] if name == "x-seed" else []
+        (tmp_path / name / "metrics/diagnose/findings.json").write_text(json.dumps(found))
 
-    monkeypatch.setattr(__main__.subprocess, "run", run)
-    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "finetune_rank.epochs=1"])
+    def fetch(name, path, target):
+        source = tmp_path / name / path
+        if not source.exists():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
+        return True
+
+    monkeypatch.setattr(__main__.experiment, "run", run)
+    monkeypatch.setattr(__main__.experiment, "fetch", fetch)
     return commands
 
 
-def test_the_command_runs_all_of_them_and_leaves_no_override_of_one_to_the_next(workspace, capsys):
+def test_the_command_runs_all_of_them_and_compares_what_they_rate(workspace, capsys):
     __main__.main()
-    runs = [command for command in workspace if "run" in command]
-    assert [command[command.index("-n") + 1] for command in runs] == RUNS
+    assert [name for name, _ in workspace] == RUNS
     # The user's own setting comes last and wins.
-    assert all(command[-1] == "finetune_rank.epochs=1" for command in runs)
-    undone = [i for i, command in enumerate(workspace) if command[:2] == ["git", "checkout"]]
-    assert len(undone) == len(RUNS) and all("run" in workspace[i - 1] for i in undone)
+    assert all(settings[-1] == "finetune_rank.epochs=1" for _, settings in workspace)
     text = (__main__.POST_MORTEMS / "x" / "table.md").read_text()
     assert text in capsys.readouterr().out
     assert "- x-seed: underfitted\n- x-seed-joint: nothing found\n" in text
@@ -191,20 +200,3 @@ def test_its_own_table_is_of_the_level_that_was_asked_for(workspace, monkeypatch
     narrow = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
     assert (narrow["high"] - narrow["low"] < 0.6 * (wide["high"] - wide["low"])).all()
     assert "50 %" in (__main__.POST_MORTEMS / "x" / "table.md").read_text()
-
-
-def test_a_run_that_fails_leaves_the_parameters_as_they_were_committed(workspace, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["whyrank", "post-mortem", "x", "-S", "finetune_rank.epochs=-1"])
-    committed = Path("params.yaml").read_text()
-    with pytest.raises(UserError, match=r"scenario x-seed: `dvc exp run` failed"):
-        __main__.main()
-    assert Path("params.yaml").read_text() == committed
-
-
-def test_changes_of_the_user_are_neither_run_on_nor_undone(workspace):
-    with open("params.yaml", "a") as file:
-        file.write("# mine\n")
-    with pytest.raises(UserError, match=r"params\.yaml differs from the last commit"):
-        __main__.main()
-    assert Path("params.yaml").read_text().endswith("# mine\n")
-    assert not any("run" in command for command in workspace)

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ SMALL = {
     "expected": ["hub-answers"],
     "unexpected": ["pretraining-hurts"],
 }
+REPORT = "report: logs/scenario/small/report.html; `dvc exp apply small` brings all results into the workspace\n"
 
 
 @pytest.fixture
@@ -47,11 +47,6 @@ def overridden(values, overrides):
         else:
             at[last] = value
     return changed
-
-
-def settings(command):
-    """What stands behind each -S."""
-    return [command[i + 1] for i, part in enumerate(command) if part == "-S"]
 
 
 def test_the_scenarios_that_the_results_are_made_with_are_there():
@@ -112,16 +107,11 @@ def test_each_ablation_of_the_ratings_changes_what_one_claim_names_and_nothing_e
     assert {key for key, value in variant.items() if value != seed[key]} == asked
 
 
-def applied_by_dvc(command, values):
-    """Parameters after the -S settings of a command, as DVC applies them."""
-    return overrides.applied(values, settings(command))
-
-
 @pytest.mark.parametrize("name", scenario.names(FOLDER))
-def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params):
+def test_dvc_reads_from_the_settings_just_what_the_file_says(name, shipped_params):
     shipped = scenario.read(name, FOLDER)
-    command = scenario.command(shipped)
-    assert applied_by_dvc(command, shipped_params) == overridden(shipped_params, shipped.overrides)
+    expected = overridden(shipped_params, shipped.overrides)
+    assert overrides.applied(shipped_params, scenario.settings(shipped)) == expected
 
 
 @pytest.mark.parametrize(
@@ -156,16 +146,7 @@ def test_dvc_reads_from_the_command_just_what_the_file_says(name, shipped_params
 )
 def test_dvc_reads_any_value_back_as_it_was_written(key, value, shipped_params):
     asked = scenario.Scenario("one", "?", {key: value}, [], [])
-    assert applied_by_dvc(scenario.command(asked), shipped_params) == overridden(shipped_params, {key: value})
-
-
-def test_the_command_names_the_experiment_asks_its_question_and_lets_further_overrides_win(folder):
-    command = scenario.command(scenario.read("small", folder), ["pretrain_barlow.steps=3"])
-    assert command[:5] == [sys.executable, "-m", "dvc", "exp", "run"]
-    assert command[command.index("-n") + 1] == "small"
-    # One argument, whatever signs are in it: no shell reads it.
-    assert command[command.index("-m", 2) + 1] == SMALL["question"]
-    assert settings(command) == ["pretrain_barlow.steps=0", "pretrain_barlow.steps=3"]
+    assert overrides.applied(shipped_params, scenario.settings(asked)) == overridden(shipped_params, {key: value})
 
 
 def test_names_are_sorted_and_an_unknown_one_is_answered_with_those_that_there_are(folder):
@@ -211,24 +192,31 @@ def test_the_verdict_names_what_is_missing_and_what_is_too_much(folder, found, s
 
 @pytest.fixture
 def scenario_command(folder, monkeypatch):
-    """Call `python -m whyrank scenario …`, with an experiment that ends with `returncode` and finds `codes`.
+    """Call `python -m whyrank scenario …`, with experiments that find `codes`; gives what they were run with."""
 
-    changed   whether params.yaml differs from the last commit
-    """
+    def call(*arguments, codes=(), fails=False):
+        runs = []
 
-    def call(*arguments, returncode=0, codes=(), changed=False):
-        findings = folder / "findings.json"
-        findings.write_text(json.dumps([{"code": code} for code in codes]))
+        def run(name, question, settings):
+            runs.append((name, question, settings))
+            if fails:
+                raise UserError(f"scenario {name}: `dvc exp run` failed")
+
+        def fetch(name, path, target):
+            assert (name, path) == ("small", "metrics/diagnose")
+            target.mkdir(parents=True)
+            (target / "findings.json").write_text(json.dumps([{"code": code} for code in codes]))
+            return True
+
+        monkeypatch.chdir(folder)
         monkeypatch.setattr(__main__, "SCENARIOS", folder)
-        monkeypatch.setattr(__main__, "FINDINGS", findings)
+        monkeypatch.setattr(__main__.experiment, "run", run)
+        monkeypatch.setattr(__main__.experiment, "fetch", fetch)
         monkeypatch.setattr(sys, "argv", ["whyrank", "scenario", *arguments])
-
-        def run(command, **_):
-            assert not (changed and "exp" in command), "the experiment runs on changed parameters"
-            return subprocess.CompletedProcess(command, int(changed) if command[0] == "git" else returncode)
-
-        monkeypatch.setattr(__main__.subprocess, "run", run)
-        __main__.main()
+        try:
+            __main__.main()
+        finally:
+            call.runs = runs
 
     return call
 
@@ -238,7 +226,8 @@ def test_a_run_in_which_all_came_as_expected_ends_with_0(scenario_command, capsy
         scenario_command("small", codes=["underfitted", "hub-answers", "hub-answers"])
     assert exit.value.code == 0
     assert capsys.readouterr().out == (
-        f"\n{SMALL['question']}\nfindings, weightiest first: underfitted, hub-answers\nEverything came as expected.\n"
+        f"\n{SMALL['question']}\nfindings, weightiest first: underfitted, hub-answers\n{REPORT}"
+        "Everything came as expected.\n"
     )
 
 
@@ -247,18 +236,31 @@ def test_a_run_with_a_surprise_ends_with_1(scenario_command, capsys):
         scenario_command("small")
     assert exit.value.code == 1
     assert capsys.readouterr().out == (
-        f"\n{SMALL['question']}\nfindings, weightiest first: none\nexpected hub-answers, which no probe raised\n"
+        f"\n{SMALL['question']}\nfindings, weightiest first: none\n{REPORT}"
+        "expected hub-answers, which no probe raised\n"
     )
 
 
-def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command):
+def test_further_overrides_come_last_and_win(scenario_command):
+    with pytest.raises(SystemExit):
+        scenario_command("small", "-S", "pretrain_barlow.steps=3")
+    # The question is one argument, whatever signs are in it: no shell reads it.
+    settings = ["pretrain_barlow.steps=0", "pretrain_barlow.steps=3"]
+    assert scenario_command.runs == [("small", SMALL["question"], settings)]
+
+
+def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command, folder):
+    with pytest.raises(SystemExit):
+        scenario_command("small", codes=["hub-answers"])
     with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
-        scenario_command("small", returncode=1, codes=["hub-answers"])
+        scenario_command("small", fails=True)
 
 
-def test_nothing_runs_on_the_overrides_that_an_earlier_experiment_left(scenario_command):
-    with pytest.raises(UserError, match=r"params\.yaml differs from the last commit, .*`git checkout params\.yaml "):
-        scenario_command("small", changed=True)
+def test_the_report_of_an_earlier_run_is_replaced(scenario_command, folder):
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            scenario_command("small", codes=["hub-answers"])
+    assert [file.name for file in (folder / "logs/scenario/small").iterdir()] == ["findings.json"]
 
 
 def test_without_a_name_the_scenarios_are_listed_with_their_questions(scenario_command, capsys):

@@ -1,22 +1,22 @@
 """The command `whyrank`, also `python -m whyrank`: what a user asks beside `dvc repro` and `dvc exp run`."""
 
 import argparse
+import functools
 import json
-import subprocess
+import shutil
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
-from whyrank import scenario
+from whyrank import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
-from whyrank.core.errors import UserError
+from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
-FINDINGS = Path("metrics/diagnose/findings.json")
-POST_MORTEMS = Path("logs/post-mortem")
-
+DIAGNOSIS, FINDINGS = Path("metrics/diagnose"), "findings.json"
+SCENARIO_RESULTS, POST_MORTEMS = Path("logs/scenario"), Path("logs/post-mortem")
 
 SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
 
@@ -63,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
     run = add(
         "scenario",
         "run a named experiment, or list them when no name is given",
-        "A scenario is a question, overrides of params.yaml and the findings expected of them. "
+        "A scenario is a question, overrides of the committed params.yaml and the findings expected of them. It runs "
+        f"in a temporary copy; the report goes to {SCENARIO_RESULTS}. "
         "Ends with exit code 0 if all came as expected, else 1.",
     )
     run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
@@ -99,8 +100,10 @@ def export(system: str, folder: Path) -> None:
 
 def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
     """Run a scenario and end with 0 when all came as expected, else with 1."""
-    found = codes(chosen, overrides)
+    folder = SCENARIO_RESULTS / chosen.name
+    found = codes(chosen, overrides, folder)
     print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(found) or 'none'}")
+    print(f"report: {folder}/report.html; `dvc exp apply {chosen.name}` brings all results into the workspace")
     surprises = scenario.verdict(chosen, found)
     print("\n".join(surprises) if surprises else "Everything came as expected.")
     sys.exit(1 if surprises else 0)
@@ -112,6 +115,7 @@ def compare(topic: str, overrides: list[str]) -> None:
     from whyrank import post_mortem
     from whyrank.core import io
     from whyrank.core.options import params
+    from whyrank.core.options.yaml_files import read_yaml
     from whyrank.findings.systems import Systems
 
     systems = Systems.of(params.load("diagnose"))
@@ -120,15 +124,12 @@ def compare(topic: str, overrides: list[str]) -> None:
     for number, name in enumerate(chosen.all, start=1):
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
         start = time.monotonic()
-        refuse_changed()
-        try:
-            found[name] = codes(scenario.read(name, SCENARIOS), [*post_mortem.settings(chosen, name), *overrides])
-            values = params.load("diagnose")
-        finally:
-            # What the next one does not name is to be as it was committed, and so is what a failed one leaves.
-            subprocess.run(["git", "checkout", "--quiet", "params.yaml"], check=True)
-        post_mortem.keep(chosen, name, Path("data/runs"), folder)
+        settings = [*post_mortem.settings(chosen, name), *overrides]
+        found[name] = codes(scenario.read(name, SCENARIOS), settings, SCENARIO_RESULTS / name)
+        post_mortem.keep(chosen, name, functools.partial(experiment.fetch, name), folder)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
+    experiment.fetch(chosen.fixed, PARAMS, folder / PARAMS)
+    values = read_yaml(str(folder / PARAMS))
     options = params.section(values, "diagnose", params.Diagnose)
     draws = {"resamples": options.resamples, "seed": params.seed(values)}
     table = post_mortem.table(chosen, folder, level=options.level, **draws)
@@ -138,23 +139,12 @@ def compare(topic: str, overrides: list[str]) -> None:
     print(f"\n{text}\nin {folder}")
 
 
-def refuse_changed() -> None:
-    # An experiment leaves its overrides in the workspace; the next one would inherit them without a word.
-    if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], check=False).returncode:
-        raise UserError(
-            "params.yaml differs from the last commit, perhaps by an earlier experiment, which is kept under its name; "
-            "commit your changes, or undo them with `git checkout params.yaml dvc.lock metrics`"
-        )
-
-
-def codes(chosen: scenario.Scenario, overrides: list[str]) -> list[str]:
-    """Run a scenario; the codes of what was found, weightiest first."""
-    refuse_changed()
-    # Its own earlier run gives way; forcing the name instead would also force every stage to run again.
-    subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", chosen.name], check=False, capture_output=True)
-    if subprocess.run(scenario.command(chosen, overrides), check=False).returncode:
-        raise UserError(f"scenario {chosen.name}: `dvc exp run` failed; its message stands above")
-    return list(dict.fromkeys(finding["code"] for finding in json.loads(FINDINGS.read_text(encoding="utf-8"))))
+def codes(chosen: scenario.Scenario, overrides: list[str], folder: Path) -> list[str]:
+    """Run a scenario and put its report into `folder`; the codes of what was found, weightiest first."""
+    experiment.run(chosen.name, chosen.question, [*scenario.settings(chosen), *overrides])
+    shutil.rmtree(folder, ignore_errors=True)
+    experiment.fetch(chosen.name, str(DIAGNOSIS), folder)
+    return list(dict.fromkeys(one["code"] for one in json.loads((folder / FINDINGS).read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ what they say of the same rows.
 Shapes: N rated rows · T targets
 """
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,17 +75,14 @@ def baselines(chosen: Parts, name: str) -> tuple[str, ...]:
     return {chosen.seed: chosen.baselines, chosen.fixed: (chosen.words,)}.get(name, ())
 
 
-def keep(chosen: Parts, name: str, runs: Path, folder: Path) -> None:
-    """Copy what the run that has just ended says of the rows; the folders of systems that it left out are older.
+def keep(chosen: Parts, name: str, fetch: Callable[[str, Path], bool], folder: Path) -> None:
+    """Copy what a run says of the rows; `fetch` copies a file of its results, and says whether there is one.
 
     Raises UserError where it rated nothing.
     """
-    (folder / name).mkdir(parents=True, exist_ok=True)
     for system in (chosen.tuned, *baselines(chosen, name)):
-        file = runs / system / "ratings.parquet"
-        if not file.exists():
+        if not fetch(f"data/runs/{system}/ratings.parquet", folder / name / f"{system}.parquet"):
             raise UserError(f"scenario {name}: {system} rated nothing, and a post-mortem compares ratings")
-        shutil.copyfile(file, folder / name / f"{system}.parquet")
 
 
 def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: int) -> pd.DataFrame:

@@ -3,8 +3,6 @@
 `python -m whyrank scenario NAME` runs one through `dvc exp run` and compares.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import yaml
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.overrides import written
 
 KEYS = {"name", "question", "overrides", "expected", "unexpected"}
 
@@ -45,21 +44,10 @@ def read(name: str, folder: Path) -> Scenario:
     return Scenario(**content)
 
 
-def command(scenario: Scenario, extra: Sequence[str] = ()) -> list[str]:
-    """The `dvc exp run` that asks the scenario's question; `extra` overrides come last and win."""
+def settings(scenario: Scenario) -> list[str]:
+    """What `dvc exp run -S` takes to ask the scenario's question."""
     changes = scenario.overrides.items()
-    settings = [key if key.startswith("~") else f"{key}={written(value)}" for key, value in changes]
-    flags = [part for setting in [*settings, *extra] for part in ("-S", setting)]
-    return [sys.executable, "-m", "dvc", "exp", "run", "-n", scenario.name, "-m", scenario.question, *flags]
-
-
-def written(value: Any) -> str:
-    """A value in the grammar of Hydra, which is that of JSON but for the keys of a dict: they take no quotes."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(written(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return [key if key.startswith("~") else f"{key}={written(value)}" for key, value in changes]
 
 
 def verdict(scenario: Scenario, found: Sequence[str]) -> list[str]:

@@ -1,16 +1,14 @@
 """A finding: what is wrong, its evidence, its cause, and the change that fixes it."""
 
-import json
-import re
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from whyrank.core.options.overrides import key_of, written
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-
-# What Hydra reads as a word just as it stands, and not as a number or a constant.
-_PLAIN = re.compile(r"(?!(?:null|none|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.IGNORECASE | re.ASCII)
 
 # Added to the weight of an error that makes a run invalid, or names its cause: nothing else costs more than 100 points.
 CAUSE = 100.0
@@ -32,16 +30,28 @@ def percent(name: str, share: float) -> Evidence:
 
 @dataclass(frozen=True)
 class Fix:
-    """Overrides of params.yaml that fix the fault when applied together, or what else to do where none can."""
+    """params   overrides of params.yaml that fix the fault when applied together
+    action   what else to do where none can
+    run      settings of the run with the fault: those that turn the committed params.yaml into its own
+    """
 
     params: dict[str, Any]
     action: str = ""
+    run: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
-        """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides."""
-        settings = [f"-S {shlex.quote(f'{_key(key, value)}={_text(value)}')}" for key, value in self.params.items()]
-        return " ".join(["dvc exp run", *settings]) if settings else ""
+        """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides.
+
+        It names every parameter that is not as committed, and so gives the same in any workspace of that commit.
+        """
+        if not self.params:
+            return ""
+        own = [f"{_key(key, value)}={written(value)}" for key, value in self.params.items()]
+        # A map is merged into that of the run.
+        replaced = {key for key, value in self.params.items() if not isinstance(value, dict)}
+        settings = [*(setting for setting in self.run if key_of(setting) not in replaced), *own]
+        return " ".join(["dvc exp run", *(f"-S {shlex.quote(setting)}" for setting in settings)])
 
 
 @dataclass(frozen=True)
@@ -100,21 +110,13 @@ def in_order(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=key)
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name can stand in an override as it is, as a key of a map or in a list."""
-    return _PLAIN.fullmatch(name) is not None
+def of_run(findings: Iterable[Finding], settings: Iterable[str]) -> list[Finding]:
+    """The same with fixes that also name the settings of their run, see `Fix`."""
+    run = tuple(settings)
+    return [replace(finding, fix=replace(finding.fix, run=run)) for finding in findings]
 
 
 def _key(key: str, value: Any) -> str:
     """A key as Hydra takes it. An entry of a list, or a map by name, may lack some of its keys: those are added."""
     is_open = isinstance(value, dict) or any(part.isdigit() for part in key.split("."))
     return f"++{key}" if is_open else key
-
-
-def _text(value: Any) -> str:
-    """A value as Hydra's override grammar reads it: no spaces in lists and maps, no quotes around words."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_text(item) for item in value) + "]"
-    return value if isinstance(value, str) else json.dumps(value)

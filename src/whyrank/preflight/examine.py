@@ -1,7 +1,8 @@
 """Probes that need only data and the first batches. `prepare` imports this: it stays free of all else."""
 
 from whyrank.core.errors import UserError
-from whyrank.findings.finding import Finding, in_order
+from whyrank.core.options import overrides
+from whyrank.findings.finding import Finding, in_order, of_run
 from whyrank.findings.probe import explained, import_modules, registered
 from whyrank.findings.records import DataRecords
 
@@ -18,7 +19,9 @@ def stop(findings: list[Finding], on: str) -> None:
     """Raises UserError with the first finding of the severity `on` and its fix; `never` raises nothing."""
     errors = [finding for finding in findings if finding.severity == on]
     if errors:
-        fix = errors[0].fix.command or errors[0].fix.action
+        # In what `prepare` records a fix says nothing of parameters that the stage does not depend on.
+        fix = of_run(errors, overrides.of_run())[0].fix
         raise UserError(
-            f"preflight: {errors[0].code}: {errors[0].sentence} Remedy: {fix}; to go on: preflight.stop_on=never"
+            f"preflight: {errors[0].code}: {errors[0].sentence} Remedy: {fix.command or fix.action}; "
+            "to go on: preflight.stop_on=never"
         )

@@ -8,7 +8,6 @@ the class of each section from here.
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StrictInt, ValidationError
@@ -26,6 +25,7 @@ from whyrank.core.options.prepare import Preflight, Prepare, Rated, SelectionPer
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, FILE, Fault
 from whyrank.core.options.systems import Name, System, faults_of
+from whyrank.core.options.yaml_files import read_yaml
 
 Seed = Annotated[
     StrictInt,
@@ -96,18 +96,6 @@ def load(stage: str) -> dict[str, Any]:
     values = read_yaml(FILE)
     check(values)
     return declared(values, read_yaml("dvc.yaml"), stage)
-
-
-def read_yaml(file: str) -> Any:
-    """The values of a file by the rules of YAML 1.2, which are DVC's: `1e-4` is a number, `off` is text."""
-    from ruamel.yaml import YAML, YAMLError
-
-    try:
-        return YAML(typ="safe").load(Path(file))
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; run from the root of the repository") from None
-    except YAMLError as error:
-        raise UserError(f"{file}: no YAML: {error}") from None
 
 
 def declared(values: dict[str, Any], pipeline: dict[str, Any], stage: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, is_plain, percent
+from whyrank.core.options.overrides import is_plain
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 

@@ -1,0 +1,75 @@
+"""Overrides as `dvc exp run -S` takes them: values in Hydra's grammar, and what turns one params.yaml into another.
+
+The params.yaml that they are given to may be changed already, in part or as a whole: the result is the same.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
+
+# What Hydra reads as a word just as it stands, and not as a number or a constant; and names joined to a path.
+_WORD = r"(?!(?:null|none|true|false|inf|nan)(?![\w-]))[A-Za-z_][\w-]*"
+_NAME = re.compile(_WORD, re.IGNORECASE | re.ASCII)
+_PATH = re.compile(rf"{_WORD}(?:[./][\w.-]+)*", re.IGNORECASE | re.ASCII)
+_SIGN = re.compile(r"[\\()\[\]{}:=, \t]")
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name can stand in an override as it is, as a key of a map or in a list."""
+    return _NAME.fullmatch(name) is not None
+
+
+def written(value: Any) -> str:
+    """A value in the grammar of Hydra: that of JSON, but words and paths stand without quotes, and no key takes any."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_escaped(key)}:{written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(written(item) for item in value) + "]"
+    return value if isinstance(value, str) and _PATH.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _escaped(key: Any) -> str:
+    return _SIGN.sub(lambda sign: f"\\{sign[0]}", str(key))
+
+
+def key_of(setting: str) -> str:
+    """`a.b` of `a.b=1`, `++a.b=1` and `~a.b`."""
+    return setting.partition("=")[0].lstrip("+~")
+
+
+def between(have: Mapping[str, Any], want: Mapping[str, Any], under: str = "") -> Iterator[str]:
+    """The settings that turn the values `have` into `want`; both are what a params.yaml holds below the key `under`."""
+    for name in {**have, **want}:
+        key = f"{under}.{name}" if under else name
+        if name not in have:
+            yield f"++{key}={written(want[name])}"
+        elif name not in want:
+            # To take away what is not there, or null, is an error.
+            yield from (f"++{key}=0", f"~{key}")
+        elif _are_maps(have[name], want[name]):
+            yield from between(have[name], want[name], key)
+        elif written(have[name]) != written(want[name]):
+            if isinstance(want[name], dict):
+                # Hydra would merge a map into the one that is there.
+                yield f"++{key}=null"
+            yield f"++{key}={written(want[name])}" if isinstance(want[name], dict) else f"{key}={written(want[name])}"
+
+
+def _are_maps(*values: Any) -> bool:
+    """Whether all are maps whose keys can stand in a dotted key."""
+    return all(isinstance(value, dict) and all(is_plain(str(name)) for name in value) for value in values)
+
+
+def of_run() -> list[str]:
+    """The settings that turn the committed params.yaml into that of this run; none where Git has none."""
+    committed = committed_params()
+    return [] if committed is None else list(between(committed, read_yaml(PARAMS)))
+
+
+def to_committed() -> list[str]:
+    """The settings that turn the params.yaml of the workspace into the committed one; none where Git has none."""
+    committed = committed_params()
+    return [] if committed is None else list(between(read_yaml(PARAMS), committed))

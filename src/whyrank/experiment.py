@@ -1,0 +1,132 @@
+"""An experiment of DVC in a temporary copy of the repository: params.yaml and all results of the workspace stay.
+
+It starts from the committed params.yaml, whatever an earlier experiment left in that of the workspace.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from whyrank.core.errors import UserError
+from whyrank.core.options import overrides
+from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
+
+# A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
+NAMED = re.compile(r"\$\{([\w.]+)\}")
+DVC = [sys.executable, "-m", "dvc"]
+
+
+def run(name: str, question: str, settings: Sequence[str]) -> None:
+    """Run it with these overrides; its results are what `fetch` gives.
+
+    An earlier experiment of the name gives way. Raises UserError where DVC fails.
+    """
+    start = overrides.to_committed()
+    if start:
+        keys = dict.fromkeys(overrides.key_of(setting) for setting in start)
+        print(f"{PARAMS} is taken as committed, without the changes of {', '.join(keys)}", file=sys.stderr)
+    given = [part for setting in (*start, *settings) for part in ("-S", setting)]
+    beside = [part for path in unknown_to_git(settings) for part in ("-C", path)]
+    # Forcing the name instead would also force every stage to run again.
+    subprocess.run([*DVC, "exp", "remove", name], check=False, capture_output=True)
+    command = [*DVC, "exp", "run", "--temp", "-n", name, "-m", question, *given, *beside]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"scenario {name}: `dvc exp run` failed; its message stands above")
+
+
+def fetch(name: str, path: str, target: Path) -> bool:
+    """Copy a file or folder of the results of an experiment; False where it has none of that name."""
+    # Imported only here: it takes a second.
+    from dvc.api import DVCFileSystem
+
+    files = DVCFileSystem(rev=name)
+    if not files.exists(path):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.get(path, str(target), recursive=files.isdir(path))
+    return True
+
+
+def unknown_to_git(settings: Sequence[str]) -> list[str]:
+    """What the stages of a run with these overrides depend on, and a copy would lack: neither Git nor DVC tracks it."""
+    values, pipeline = with_settings(settings), read_yaml("dvc.yaml")
+    tracked = set(git("ls-files"))
+    found: dict[str, None] = {}
+    for dependency in dependencies(pipeline):
+        named = NAMED.fullmatch(dependency)
+        paths = list(looked_up(values, named[1])) if named else [dependency]
+        for path in filter(is_inside, paths):
+            others = git("ls-files", "--others", "--exclude-standard", "--", path)
+            if named and not any(one == path or one.startswith(f"{path}/") for one in tracked):
+                others = [] if is_tracked_by_dvc(path, tracked) else [path]
+            found |= dict.fromkeys(topmost(other, tracked) for other in others)
+    return list(found)
+
+
+def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
+    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write."""
+    stages = (stage.get("do", stage) for stage in pipeline["stages"].values())
+    for path in dict.fromkeys(path for stage in stages for path in stage["deps"]):
+        if "${" not in path or NAMED.fullmatch(path):
+            yield path
+
+
+def looked_up(values: Any, key: str) -> Iterator[str]:
+    """The value of a dotted key; of `item.…` that of each system."""
+    first, _, rest = key.partition(".")
+    if first == "item":
+        yield from (str(system[rest]) for system in values["systems"].values() if rest in system)
+        return
+    for part in key.split("."):
+        values = values[part]
+    yield str(values)
+
+
+def with_settings(settings: Sequence[str]) -> Any:
+    """The committed values of params.yaml after the settings, which DVC applies. Raises UserError where it cannot."""
+    # Imported only here, as for `fetch`.
+    from dvc.exceptions import DvcException
+    from dvc.utils.hydra import apply_overrides
+    from ruamel.yaml import YAML
+
+    values = committed_params()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / PARAMS
+        YAML(typ="safe").dump(read_yaml(PARAMS) if values is None else values, file)
+        try:
+            apply_overrides(file, list(settings))
+        except DvcException as error:
+            raise UserError(f"{error}: {error.__cause__}") from None
+        return read_yaml(str(file))
+
+
+def is_inside(path: str) -> bool:
+    """Whether it is in the repository; what lies elsewhere is read where it is."""
+    is_relative = not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    return is_relative and Path(path).exists()
+
+
+def is_tracked_by_dvc(path: str, tracked: set[str]) -> bool:
+    """A pointer that Git does not know brings nothing into a copy."""
+    from dvc.api import DVCFileSystem
+
+    above = [path, *map(str, PurePosixPath(path).parents)]
+    pointers = [f"{one}.dvc" for one in above if Path(f"{one}.dvc").exists()]
+    return DVCFileSystem().isdvc(path) and all(pointer in tracked for pointer in pointers)
+
+
+def topmost(path: str, tracked: set[str]) -> str:
+    """`path`, or the highest folder around it in which Git tracks nothing: DVC makes no folder for a copy."""
+    above = [str(one) for one in PurePosixPath(path).parents if str(one) != "."]
+    empty = [one for one in above if not any(name.startswith(f"{one}/") for name in tracked)]
+    return empty[-1] if empty else path
+
+
+def git(command: str, *arguments: str) -> list[str]:
+    """The paths that a command of Git lists; none where there is no Git."""
+    listed = subprocess.run(["git", command, "-z", *arguments], check=False, capture_output=True, text=True).stdout
+    return [name for name in listed.split("\0") if name]
