@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from whyrank import __main__, scenario
+from whyrank.core import workspace
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
@@ -191,7 +192,7 @@ def test_the_verdict_names_what_is_missing_and_what_is_too_much(folder, found, s
 
 
 @pytest.fixture
-def scenario_command(folder, monkeypatch):
+def scenario_command(folder, tmp_path, monkeypatch):
     """Call `python -m whyrank scenario …`, with experiments that find `codes`; gives what they were run with."""
 
     def call(*arguments, codes=(), fails=False):
@@ -208,7 +209,9 @@ def scenario_command(folder, monkeypatch):
             (target / "findings.json").write_text(json.dumps([{"code": code} for code in codes]))
             return True
 
-        monkeypatch.chdir(folder)
+        for name in workspace.FILES:
+            (tmp_path / name).touch()
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(__main__, "SCENARIOS", folder)
         monkeypatch.setattr(__main__.experiment, "run", run)
         monkeypatch.setattr(__main__.experiment, "fetch", fetch)
@@ -249,18 +252,18 @@ def test_further_overrides_come_last_and_win(scenario_command):
     assert scenario_command.runs == [("small", SMALL["question"], settings)]
 
 
-def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command, folder):
+def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command):
     with pytest.raises(SystemExit):
         scenario_command("small", codes=["hub-answers"])
     with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
         scenario_command("small", fails=True)
 
 
-def test_the_report_of_an_earlier_run_is_replaced(scenario_command, folder):
+def test_the_report_of_an_earlier_run_is_replaced(scenario_command, tmp_path):
     for _ in range(2):
         with pytest.raises(SystemExit):
             scenario_command("small", codes=["hub-answers"])
-    assert [file.name for file in (folder / "logs/scenario/small").iterdir()] == ["findings.json"]
+    assert [file.name for file in (tmp_path / "logs/scenario/small").iterdir()] == ["findings.json"]
 
 
 def test_without_a_name_the_scenarios_are_listed_with_their_questions(scenario_command, capsys):
