@@ -28,7 +28,9 @@ def applied(values: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
             with open_dict(config):
                 del OmegaConf.select(config, section)[name]
         else:
-            OmegaConf.update(config, key, override.value(), merge=True, force_add=override.is_add())
+            OmegaConf.update(
+                config, key, override.value(), merge=True, force_add=override.is_add() or override.is_force_add()
+            )
     changed = OmegaConf.to_container(config)
     assert isinstance(changed, dict)
     return changed

@@ -192,7 +192,12 @@ def test_the_verdict_names_what_is_missing_and_what_is_too_much(folder, found, s
 
 
 @pytest.fixture
-def scenario_command(folder, tmp_path, monkeypatch):
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("repository")
+
+
+@pytest.fixture
+def scenario_command(folder, root, monkeypatch):
     """Call `python -m whyrank scenario …`, with experiments that find `codes`; gives what they were run with."""
 
     def call(*arguments, codes=(), fails=False):
@@ -210,8 +215,8 @@ def scenario_command(folder, tmp_path, monkeypatch):
             return True
 
         for name in workspace.FILES:
-            (tmp_path / name).touch()
-        monkeypatch.chdir(tmp_path)
+            (root / name).touch()
+        monkeypatch.chdir(root)
         monkeypatch.setattr(__main__, "SCENARIOS", folder)
         monkeypatch.setattr(__main__.experiment, "run", run)
         monkeypatch.setattr(__main__.experiment, "fetch", fetch)
@@ -259,11 +264,11 @@ def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scena
         scenario_command("small", fails=True)
 
 
-def test_the_report_of_an_earlier_run_is_replaced(scenario_command, tmp_path):
+def test_the_report_of_an_earlier_run_is_replaced(scenario_command, root):
     for _ in range(2):
         with pytest.raises(SystemExit):
             scenario_command("small", codes=["hub-answers"])
-    assert [file.name for file in (tmp_path / "logs/scenario/small").iterdir()] == ["findings.json"]
+    assert [file.name for file in (root / "logs/scenario/small").iterdir()] == ["findings.json"]
 
 
 def test_without_a_name_the_scenarios_are_listed_with_their_questions(scenario_command, capsys):

@@ -6,14 +6,13 @@ It starts from the committed params.yaml, whatever an earlier experiment left in
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
-from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, committed_params, parsed, read_yaml
 
 # A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
 NAMED = re.compile(r"\$\{([\w.]+)\}")
@@ -53,12 +52,13 @@ def fetch(name: str, path: str, target: Path) -> bool:
 
 def unknown_to_git(settings: Sequence[str]) -> list[str]:
     """What the stages of a run with these overrides depend on, and a copy would lack: neither Git nor DVC tracks it."""
-    values, pipeline = with_settings(settings), read_yaml("dvc.yaml")
+    committed, pipeline = committed_params(), read_yaml("dvc.yaml")
+    values = read_yaml(PARAMS) if committed is None else committed
     tracked = set(git("ls-files"))
     found: dict[str, None] = {}
     for dependency in dependencies(pipeline):
         named = NAMED.fullmatch(dependency)
-        paths = list(looked_up(values, named[1])) if named else [dependency]
+        paths = list(looked_up(values, settings, named[1])) if named else [dependency]
         for path in filter(is_inside, paths):
             others = git("ls-files", "--others", "--exclude-standard", "--", path)
             if named and not any(one == path or one.startswith(f"{path}/") for one in tracked):
@@ -75,33 +75,20 @@ def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
             yield path
 
 
-def looked_up(values: Any, key: str) -> Iterator[str]:
-    """The value of a dotted key; of `item.…` that of each system."""
+def looked_up(values: Any, settings: Sequence[str], key: str) -> Iterator[str]:
+    """The value of a dotted key after the settings; of `item.…` that of each system."""
+    given = {overrides.key_of(one): one.partition("=")[2] for one in settings if "=" in one}
     first, _, rest = key.partition(".")
     if first == "item":
         yield from (str(system[rest]) for system in values["systems"].values() if rest in system)
-        return
-    for part in key.split("."):
-        values = values[part]
-    yield str(values)
-
-
-def with_settings(settings: Sequence[str]) -> Any:
-    """The committed values of params.yaml after the settings, which DVC applies. Raises UserError where it cannot."""
-    # Imported only here, as for `fetch`.
-    from dvc.exceptions import DvcException
-    from dvc.utils.hydra import apply_overrides
-    from ruamel.yaml import YAML
-
-    values = committed_params()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / PARAMS
-        YAML(typ="safe").dump(read_yaml(PARAMS) if values is None else values, file)
-        try:
-            apply_overrides(file, list(settings))
-        except DvcException as error:
-            raise UserError(f"{error}: {error.__cause__}") from None
-        return read_yaml(str(file))
+        yield from (text for name, text in given.items() if name.startswith("systems.") and name.endswith(f".{rest}"))
+    elif key in given:
+        # Hydra's quotes are those of YAML.
+        yield str(parsed(given[key].encode(), PARAMS))
+    else:
+        for part in key.split("."):
+            values = values[part]
+        yield str(values)
 
 
 def is_inside(path: str) -> bool:

@@ -6,11 +6,10 @@ import subprocess
 from typing import Any
 
 import pytest
-from dvc.utils.hydra import apply_overrides
-from ruamel.yaml import YAML
 
 from whyrank.core.options import overrides
-from whyrank.core.options.yaml_files import read_yaml
+
+from ...overrides import applied
 
 REMOVED = object()
 # Each differs from the shipped params.yaml by these keys.
@@ -54,18 +53,12 @@ def states(shipped_params):
     return made
 
 
-def applied_by_dvc(values, settings, file):
-    YAML(typ="safe").dump(values, file)
-    apply_overrides(file, settings)
-    return read_yaml(str(file))
-
-
 @pytest.mark.parametrize(("have", "want"), [*itertools.permutations(CHANGES, 2)])
-def test_dvc_turns_one_state_into_the_other_also_where_that_is_done_already(have, want, states, tmp_path):
+def test_dvc_turns_one_state_into_the_other_also_where_that_is_done_already(have, want, states):
     settings = list(overrides.between(states[have], states[want]))
     assert settings
     for start in (have, want):
-        assert applied_by_dvc(states[start], settings, tmp_path / "params.yaml") == states[want]
+        assert applied(states[start], settings) == states[want]
 
 
 def test_what_is_the_same_needs_no_setting(states):
