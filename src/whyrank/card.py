@@ -21,7 +21,7 @@ from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import markdown, numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
-from whyrank.diagnosis.report.markdown import plain
+from whyrank.diagnosis.report.markdown import fenced, plain
 from whyrank.diagnosis.report.tables import TYPES, each, metric_cell, systems_table
 from whyrank.findings.systems import Systems
 
@@ -222,9 +222,3 @@ def recorded_versions(report: str) -> dict[str, str]:
     """Name to version of the libraries that `diagnose` noted at the end of report.md."""
     _, _, section = report.partition("\n### versions\n\n")
     return dict(re.findall(r"^- (\S+): (.+)$", section.partition("\n\n")[0], re.MULTILINE))
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A code block whose fence is longer than any in the text."""
-    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -11,15 +11,22 @@ WIDTH = 96
 NAME = 48  # characters of a name in a table
 # Characters that begin markup or end a table cell, for a backslash before them; an underscore within a word does not.
 MARKUP = re.compile(r"[\\`*\[\]<>|#~&]|(?<![^\W_])_|_(?![^\W_])")
+# The same for a page that is read as it is, too: code stays code, and a bracket that begins no link has no backslash.
+CODE = r"(?P<code>(?<!`)`[^`]+`(?!`))"
+INLINE = re.compile(
+    CODE + r"|\\(?=[!-/:-@\[-`{-~\s]|$)|[`*<|]|\](?=[(\[:])|~(?=~)|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])"
+)
+# What a line must not begin with, lest it is a heading, a quotation, a list or a rule.
+START = re.compile(r"^(?:#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+$|--+$|~{3}|\d+(?=[.)](?:\s|$)))")
 
 
 def render_markdown(page: b.Page) -> str:
     """All that the page for a browser says, less the drawings."""
     facts = ", ".join(f"{value} {unit}" for value, unit in page.facts)
-    parts = ["# whyrank diagnosis", wrapped(page.verdict), wrapped(f"{facts}.")]
+    parts = ["# whyrank diagnosis", prose(page.verdict), prose(f"{facts}.")]
     for section in page.sections:
-        parts += [f"## {one_line(section.title)}", *_all(section.blocks, 3)]
-    return "\n\n".join([*parts, wrapped(page.footer)]) + "\n"
+        parts += [f"## {inline(section.title)}", *_all(section.blocks, 3)]
+    return "\n\n".join([*parts, prose(page.footer)]) + "\n"
 
 
 def plain(text: object) -> str:
@@ -27,9 +34,20 @@ def plain(text: object) -> str:
     return MARKUP.sub(r"\\\g<0>", one_line(str(text)))
 
 
+def inline(text: str) -> str:
+    """The same for a reader in a terminal: fewer backslashes, and code stays code."""
+    return INLINE.sub(lambda found: found[0] if found["code"] else f"\\{found[0]}", one_line(text))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A code block whose fence is longer than any in the text."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A pipe table padded to its widest cells; names at the start, numbers at the end."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    widths = [max(2, *map(len, column)) for column in zip(header, *rows, strict=True)]
     ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
         [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
@@ -39,7 +57,7 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def in_cell(text: str) -> str:
-    return shorten(text, NAME).replace("|", "\\|")
+    return re.sub(r"(?<!\\)\|", r"\\|", inline(shorten(text, NAME)))
 
 
 def table_blocks(
@@ -59,7 +77,7 @@ def table_blocks(
     for group in table.groups:
         names, *columns = zip(*group.rows, strict=True)
         texts = [[escape(cell.text) for cell in names], *(_column(column, mark) for column in columns)]
-        parts += [f"{'#' * depth} {one_line(group.heading)}"] if group.heading else []
+        parts += [f"{'#' * depth} {inline(group.heading)}"] if group.heading else []
         parts += [
             pipe_table(cut[0], cut[1:])
             for cut in _cuts([[top, *column] for top, column in zip(header, texts, strict=True)], width)
@@ -75,7 +93,7 @@ def _column(cells: Sequence[b.Cell], mark: tuple[str, str]) -> list[str]:
     marks = (mark if cell.is_best else none for cell in cells)
     brackets = ("" if cell.note.startswith("[") else "()" for cell in cells)
     return [
-        _noted(before + cell.text + after, cell.note, pair)
+        _noted(before + in_cell(cell.text) + after, in_cell(cell.note), pair)
         for (before, after), cell, pair in zip(marks, cells, brackets, strict=True)
     ]
 
@@ -96,11 +114,22 @@ def _cuts(columns: list[list[str]], width: float) -> Iterator[list[list[str]]]:
     yield [list(row) for row in zip(*chosen, strict=True)]
 
 
+def prose(text: str, first: str = "", then: str = "") -> str:
+    """One paragraph that shows a text as it is; `first` and `then` begin its lines."""
+    # Cut before there are backslashes, which must not be cut from what stands behind them.
+    short = re.sub(rf"\S{{{WIDTH - 6}}}(?=\S)", r"\g<0> ", one_line(text))
+    return wrapped(inline(short), first, then)
+
+
 def wrapped(text: str, first: str = "", then: str = "") -> str:
-    """One paragraph; `first` and `then` begin its lines."""
-    return textwrap.fill(
-        one_line(text), WIDTH, break_on_hyphens=False, initial_indent=first, subsequent_indent=then or " " * len(first)
-    )
+    """One paragraph of Markdown."""
+    lines = textwrap.wrap(text, WIDTH - len(first), break_on_hyphens=False, break_long_words=False)
+    begins = [first, *[then or " " * len(first)] * len(lines)]
+    return "\n".join(f"{begin}{START.sub(_not_markup, line)}" for begin, line in zip(begins, lines, strict=False))
+
+
+def _not_markup(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
 
 
 def _all(blocks: Sequence[b.Block], depth: int) -> list[str]:
@@ -113,25 +142,25 @@ def _block(block: b.Block, depth: int) -> list[str]:
         case b.Table():
             return table_blocks(block, depth=depth)
         case b.Paragraph(text, label):
-            return [wrapped(f"{label}: {text}" if label else text)]
+            return [prose(f"{label}: {text}" if label else text)]
         case b.Heading(text):
-            return [f"{heading} {one_line(text)}"]
+            return [f"{heading} {inline(text)}"]
         case b.Figures(plots):
-            return ["\n".join(wrapped(f"Figure: {plot.title}. {plot.caption}", "- ") for plot in plots)]
+            return ["\n".join(prose(f"Figure: {plot.title}. {plot.caption}", "- ") for plot in plots)]
         case b.Command(text, label):
-            return [f"{label}:", f"```\n{text}\n```"]
+            return [prose(f"{label}:"), fenced(text)]
         case b.Facts(items):
-            return ["\n".join(wrapped(f"{name}: {value} {unit}", "- ") for name, value, unit in items)]
+            return ["\n".join(prose(f"{name}: {value} {unit}", "- ") for name, value, unit in items)]
         case b.Answers(label, items, is_ranked):
             lines = [
-                wrapped(f"{_noted(title, remark, '()')}: {text}", f"{place}. " if is_ranked else "- ")
+                prose(f"{_noted(title, remark, '()')}: {text}", f"{place}. " if is_ranked else "- ")
                 for place, (title, remark, text) in enumerate(items, 1)
             ]
-            return [f"{label}:", "\n".join(lines)]
+            return [prose(f"{label}:"), "\n".join(lines)]
         case b.Quote(text):
-            return [wrapped(text, "> ", "> ")]
+            return [prose(text, "> ", "> ")]
         case b.Card(title, about, blocks, tone):
-            name = one_line(f"{tone.upper()} {title} ({about})")
+            name = inline(f"{tone.upper()} {title} ({about})")
             return [f"{heading} {name}", *_all(blocks, depth + 1)]
         case b.Details(summary, blocks):
-            return [f"{heading} {one_line(summary)}", *_all(blocks, depth + 1)]
+            return [f"{heading} {inline(summary)}", *_all(blocks, depth + 1)]
