@@ -55,8 +55,8 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
         values["prepare"] = params.load("prepare")["prepare"]  # whole; training declares a part of it
     values["encoder"] |= {"source": "embedded"}
     options = params.section(values, "prepare", params.Prepare)
-    options = dataclasses.replace(options, tokens=params.Tokens(tokens, tokens, tokens, tokens))
-    valid = prepare.read(data, max_rejected=options.max_rejected)
+    options = dataclasses.replace(options, source=str(data), tokens=params.Tokens(tokens, tokens, tokens, tokens))
+    valid = prepare.read(options)
     encoder = source.bring(params.section(values, "encoder", params.Encoder), [])
     budget = source.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)

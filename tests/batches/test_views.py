@@ -157,7 +157,8 @@ def test_a_view_without_answers_that_have_both_sides_is_a_user_error_that_says_w
         [("q0", "a0", 1.0), ("q1", "a1", 1.0)],
     )
     with pytest.raises(
-        UserError, match=r"only 0 training answers .*\.views=\[query-answer\], or set pretrain_barlow\.steps=0"
+        UserError,
+        match=r"0 training answers .*\.views=\[query-answer\]', or turn .* off with -S pretrain_barlow\.steps=0",
     ):
         view_batches.view_batches(
             questions_only, "question-conversation", batches="across_answers", size=2, random=rng()

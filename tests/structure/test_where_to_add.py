@@ -98,7 +98,7 @@ FORMAT = Toy(
     {
         "src/whyrank/data/files/readers.py": (
             '    ".parquet": read_parquet,',
-            '    ".txt": lambda path: (Row(n, {"_id": str(n), "text": raw.decode()}) for n, raw in _lines(path)),\n',
+            '    ".txt": lambda path, how: (Row(n, {"_id": str(n), "text": text}) for n, text in lines(path)),\n',
         )
     },
     """

@@ -22,6 +22,9 @@ class Views:
     answer_B: np.ndarray
 
 
+QUERY_ANSWER = "query-answer"
+
+
 def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np.ndarray]:
     """Text numbers of the training queries of each answer; `kind` (question | conversation) keeps one type."""
     pairs = prepared.relevant_in("train")
@@ -44,8 +47,13 @@ def sides(prepared: Prepared, view: str) -> tuple[dict[int, np.ndarray], dict[in
     both = sorted(first.keys() & second.keys())
     if len(both) < 2:
         raise UserError(
-            f"pretrain_barlow: only {len(both)} training answers have both sides of the view {view}; "
-            "choose another view with -S pretrain_barlow.views=[query-answer], or set pretrain_barlow.steps=0"
+            f"pretrain_barlow: {len(both)} training answers have both sides of the view {view}, which needs 2; "
+            + (
+                "choose another view with -S 'pretrain_barlow.views=[query-answer]', or "
+                if view != QUERY_ANSWER
+                else ""
+            )
+            + "turn pretraining off with -S pretrain_barlow.steps=0"
         )
     return {answer: first[answer] for answer in both}, {answer: second[answer] for answer in both}
 

@@ -29,10 +29,17 @@ encoder.trust_remote_code: 1 | 0 | "yes" | "false" | null | []
 encoder.keep_layers: -1 | 1.5 | 100000 | "6" | true | null
 prepare.source: "" | null | 3 | []
 prepare.hub: null | 3 | [set]
+prepare.files: null | [] | auto
+prepare.files.encoding: "" | utf-9 | rot13 | zip | null | 3
+prepare.files.quoting: "" | always | null | true
+prepare.files.numbers: null | comma | [point] | [comma, comma] | {comma: true}
+prepare.types: null | [] | chat | {chat: talk} | {chat: 1} | {chat: null}
+prepare.relevant_from: -1 | .nan | .inf | "2" | true | null
 prepare.short_conversation: -1 | 1.5 | 10000000 | "100" | true | null
 prepare.split.by: "" | random | null | 3
 prepare.split.dev: -0.1 | 1 | 1.5 | .nan | .inf | "0.1" | true | null | 0.7
 prepare.split.test: -0.1 | 1.0 | 35 | -.inf | "0.1" | false | null
+prepare.split.test_alone: "" | train | true | null
 prepare.near_duplicate: 0 | -0.5 | 1.1 | 80 | .nan | high | true | null
 prepare.max_rejected: -0.01 | 1.5 | 100 | .nan | "0.01" | true | null
 prepare.tokens.question: 0 | -5 | 64.5 | 1000000 | .nan | "64" | true | null
@@ -50,6 +57,7 @@ prepare.pairs.sources[1].name: nli
 prepare.pairs.sources[0].use: validation | null | [train]
 prepare.pairs.sources[0].kind: regression | null
 prepare.pairs.sources[0].path: "" | null | 3
+prepare.pairs.sources[0].columns: null | label | {lable: x} | {label: 3} | []
 prepare.pairs.sources[0].hub: null | 3
 prepare.pairs.sources[0].labels: {} | {yes: 2} | {yes: -1} | {yes: .nan} | {yes: "1"} | {0: 1.0} | [1.0] | row | null
 prepare.pairs.sources[0].classes: [yes, yes] | yes | [1] | null

@@ -7,7 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.readers import read_csv, read_jsonl, read_parquet, read_tsv
+from whyrank.data.files.readers import (
+    name_and_format,
+    read_delimited,
+    read_fields,
+    read_jsonl,
+    read_parquet,
+    read_rows,
+)
 
 
 def test_jsonl_reports_each_broken_line_with_its_number_and_keeps_the_others(tmp_path: Path) -> None:
@@ -19,7 +26,7 @@ def test_jsonl_reports_each_broken_line_with_its_number_and_keeps_the_others(tmp
     # Line 2 is blank and no row; line 6 nests deeper than the parser goes.
     assert [(row.line, row.fault) for row in rows] == [
         (1, None),
-        (3, "invalid UTF-8"),
+        (3, "cannot be decoded"),
         (4, "not a JSON object"),
         (5, "not a JSON object"),
         (6, "not a JSON object"),
@@ -35,57 +42,93 @@ def test_jsonl_does_not_break_a_line_at_a_unicode_line_separator(tmp_path: Path)
     assert [row.cells for row in read_jsonl(path)] == [{"text": "a\u2028b\x85c"}]
 
 
-def test_tsv_takes_quotes_for_characters_and_refuses_a_wrong_column_count(tmp_path: Path) -> None:
-    path = tmp_path / "a.tsv"
-    path.write_bytes(b'_id\ttext\r\n1\t"open\r\n2\ta\tb\r\n3\t\xe9\r\n4\t\r\n')
-    rows = list(read_tsv(path))
-    assert [(row.line, row.fault) for row in rows] == [
-        (2, None),
-        (3, "wrong column count"),
-        (4, "invalid UTF-8"),
-        (5, None),
-    ]
-    assert rows[0].cells == {"_id": "1", "text": '"open'}
-    assert rows[3].cells == {"_id": "4", "text": ""}
-
-
-def test_tsv_without_a_header_takes_the_names_given_and_leaves_out_fields_after_them(tmp_path: Path) -> None:
+def test_fields_without_a_header_take_the_names_given_and_leave_out_those_after_them(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"1\tone\n\n2\ttwo\tmore\n3\n")
-    rows = list(read_tsv(path, ["_id", "text"]))
+    rows = list(read_fields(path, ["_id", "text"]))
     assert [(row.line, row.fault) for row in rows] == [(1, None), (3, None), (4, "wrong column count")]
     assert rows[1].cells == {"_id": "2", "text": "two"}
 
 
-def test_csv_counts_a_record_over_several_lines_at_its_first_line(tmp_path: Path) -> None:
+def test_a_broken_row_of_cells_keeps_what_can_be_read_of_it(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_bytes(b'\xef\xbb\xbf_id,text\n1,"two\nlines, quoted"\n2,\xff\n3\n4,last\n')
-    rows = list(read_csv(path))
+    path.write_bytes('\ufeff_id,text\n1,"two\nlines, quoted"\né,é\né,é\n2,'.encode() + b"\xff\n3\n4,last,,\n,\n5,a,b\n")
+    rows = list(read_delimited(path))
     assert [(row.line, row.fault) for row in rows] == [
         (2, None),
-        (4, "invalid UTF-8"),
-        (5, "wrong column count"),
-        (6, None),
+        (4, None),
+        (5, None),
+        (6, "cannot be decoded"),
+        (7, "wrong column count"),
+        (8, None),
+        (10, "wrong column count"),
     ]
     assert rows[0].cells == {"_id": "1", "text": "two\nlines, quoted"}
-    assert rows[1].shown == "2,\\xff"
+    assert rows[3].shown == "2,\\xff" and rows[3].cells["_id"] == "2" and rows[4].cells == {"_id": "3"}
 
 
-def test_csv_reads_a_cell_above_the_module_limit_and_leaves_the_limit_as_it_was(tmp_path: Path) -> None:
-    import csv
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.csv",
+            "_id,text,text\n1,a,b\n",
+            r"a\.csv line 1: column 'text' stands twice, as columns 2 and 3; rename or",
+        ),
+        ("a.tsv", "_id\ttext\t_id \n1\ta\tb\n", r"column '_id' stands twice, as columns 1 and 3"),
+        (
+            "a.jsonl",
+            '[\n{"_id": "1"}\n]\n',
+            r"a\.jsonl is one JSON document, and not a JSON object a line; write it so",
+        ),
+        ("a.jsonl", '[{"_id": "1"}, {"_id": "2"}]', r"a\.jsonl is one JSON document"),
+    ],
+)
+def test_a_file_whose_columns_or_shape_say_two_things_is_refused(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_rows(tmp_path / name)
 
-    path = tmp_path / "a.csv"
-    path.write_text("_id,text\n1," + "x" * 200_000 + "\n")
-    before = csv.field_size_limit()
-    assert len(next(iter(read_csv(path))).cells["text"]) == 200_000
-    assert csv.field_size_limit() == before
+
+def test_a_repeated_key_of_json_is_a_broken_row_with_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"_id": "1", "text": "a", "text": "b"}\n{"_id": 2, "text": \n{"_id": "3", "m": {"x": 1, "x": 2}}\n'
+    )
+    rows = list(read_jsonl(path))
+    assert [row.fault for row in rows] == ["key 'text' stands twice", "not a JSON object", "key 'x' stands twice"]
+    assert [row.cells["_id"] for row in rows] == ["1", "2", "3"]
+
+
+def test_two_columns_of_parquet_with_one_name_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array(["1"])] * 2, names=["_id", "_id"]), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="column '_id' stands twice"):
+        read_rows(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "kind"),
+    [
+        ("train.tsv", "train", ".tsv"),
+        ("test.TSV", "test", ".tsv"),
+        ("dev.jsonl.GZ", "dev", ".jsonl"),
+        ("a.b.csv.xz", "a.b", ".csv"),
+        ("test.txt", "test", ""),
+        ("corpus.tar.gz", "corpus", ""),
+        ("corpus.parquet.gz", "corpus", ""),
+    ],
+)
+def test_endings_tell_the_format_in_any_case_and_compressed(file: str, name: str, kind: str) -> None:
+    assert name_and_format(Path(file)) == (name, kind)
 
 
 def test_parquet_rejects_the_one_row_with_invalid_utf8(tmp_path: Path) -> None:
     texts = pa.array([b"good", b"bad \xff", b"good too"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"_id": ["1", "2", "3"], "text": texts}), tmp_path / "a.parquet")
     rows = list(read_parquet(tmp_path / "a.parquet"))
-    assert [(row.line, row.fault) for row in rows] == [(1, None), (2, "invalid UTF-8"), (3, None)]
+    assert [(row.line, row.fault) for row in rows] == [(1, None), (2, "cannot be decoded"), (3, None)]
     assert rows[2].cells == {"_id": "3", "text": "good too"}
 
 

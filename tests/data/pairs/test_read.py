@@ -184,9 +184,15 @@ def test_the_original_jsonl_drops_and_counts_what_has_no_gold_label(tmp_path: Pa
         (
             NAMED.rename(columns={"hypothesis": "claim"}),
             {},
-            "nli.csv: no known columns of sentence pairs (found premise, claim, label); name them premise, hypothesis,",
+            "nli.csv: no known columns of sentence pairs (found premise, claim, label); name the right ones with "
+            "`columns: {text1: …, text2: …, label: …}` of source 'set', or call them premise, hypothesis | sentence1",
         ),
-        (NAMED, {"kind": "scores"}, "nli.csv: column label holds classes, not scores; set `kind: classes`"),
+        (
+            NAMED,
+            {"kind": "scores"},
+            "nli.csv: column label holds classes, not scores, and no known column does (found premise, hypothesis, "
+            "label); set `kind: classes`, or name the right ones with `columns:",
+        ),
         (NAMED.iloc[:0], {}, "nli.csv is empty; it needs at least one row"),
         (
             NAMED.assign(label="-"),
@@ -366,7 +372,10 @@ def test_a_score_that_is_no_number_and_an_empty_text_are_rejected_rows(tmp_path:
         ["sts.csv", 5, "sentence1", "empty text", " "],
     ]
     assert (count(found, "rows_read"), count(found, "rejected"), count(found, "unscored")) == (5, 3, 1)
-    with pytest.raises(UserError, match=r"3 of 5 rows are rejected .* first: sts\.csv line 3, column score"):
+    with pytest.raises(
+        UserError,
+        match=r"3 of 5 rows are rejected .*: sts\.csv line 3, column score: not a finite number: 'nan' \(2 rows\)",
+    ):
         read("sts.csv", kind="scores", max_rejected=0.5)
 
 
@@ -387,7 +396,7 @@ def test_a_path_that_leads_to_no_pairs_is_named(tmp_path: Path, read: Read) -> N
     for path, message in {
         "nli.csv": r"^source 'set': .*nli\.csv does not exist; fix `path`, or name a hub id with `hub`$",
         "empty": r"empty: no STS\.input\.<subset>\.txt beside its STS\.gs\.<subset>\.txt",
-        "pairs.xlsx": r"pairs\.xlsx: '\.xlsx' is no format of sentence pairs; use one of \.csv",
+        "pairs.xlsx": r"pairs\.xlsx: '\.xlsx' is no format of sentence pairs; use \.txt or one of \.jsonl",
         "broken.jsonl": r"broken\.jsonl: no readable row; the first, line 1, not a JSON object: 'not at all'",
     }.items():
         with pytest.raises(UserError, match=message):

@@ -15,6 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
 from whyrank.core.options import params
 from whyrank.core.options.ratings import Fields, FieldTokens, Ratings
+from whyrank.data.files.readers import PLAIN
 from whyrank.data.ranking.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
 
 NO_RATINGS = Ratings(
@@ -38,8 +39,11 @@ Count = Callable[[list[str]], list[int]]
 OPTIONS = params.Prepare(
     source="data",
     hub="",
+    files=PLAIN,
+    types={},
+    relevant_from=0.0,
     short_conversation=100,
-    split=params.Split("query", dev=0.1, test=0.2),
+    split=params.Split("query", dev=0.1, test=0.2, test_alone="refuse"),
     near_duplicate=0.8,
     max_rejected=0.01,
     tokens=params.Tokens(20, 40, 30, 30),
@@ -51,8 +55,8 @@ OPTIONS = params.Prepare(
 
 
 def prepare_source(source: Path, count_tokens: Count, *, seed: int = 0, **changed: Any) -> Preparation:
-    options = replace(OPTIONS, **changed)
-    valid = read(source, max_rejected=options.max_rejected)
+    options = replace(OPTIONS, source=str(source), **changed)
+    valid = read(options)
     return prepare(valid, options, tokens=asdict(options.tokens), count_tokens=count_tokens, seed=seed)
 
 
@@ -136,7 +140,9 @@ def test_no_text_is_tokenised_twice(small_set: Path) -> None:
 @pytest.mark.parametrize("by", ["query", "answer"])
 def test_conditionalqa_is_split_without_a_leak_in_seconds(real_data: Path, count_tokens: Count, by: str) -> None:
     began = time.perf_counter()
-    prepared = prepare_source(real_data / "conditionalqa", count_tokens, split=params.Split(by, dev=0.1, test=0.2))
+    prepared = prepare_source(
+        real_data / "conditionalqa", count_tokens, split=params.Split(by, dev=0.1, test=0.2, test_alone="refuse")
+    )
     assert time.perf_counter() - began < 10
     assert prepared.tables["leaks"].empty
     shares = prepared.queries["split"].value_counts(normalize=True)

@@ -111,7 +111,7 @@ def test_a_hub_repository_with_its_judgements_in_a_config_gives_the_same_set(
             config: {"test": "parts/qrels.jsonl"},
         },
     )
-    valid = validate(read_source(folder))
+    valid = validate(read_source(folder, test_alone="split"))
     assert_is_the_set(valid)
     assert valid.rows_in == {"corpus": 2, "queries": 2, "qrels/test": 2}
 
@@ -135,8 +135,8 @@ def test_a_hub_set_finds_its_judgements_in_the_sister_repository(tmp_path: Path,
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: (f / "corpus.jsonl").unlink(), "no corpus file; add one of corpus.jsonl"),
-        (lambda f: (f / "corpus.csv").write_text("_id,text\n"), "corpus.jsonl and corpus.csv stand side by side"),
+        (lambda f: (f / "corpus.jsonl").unlink(), "no corpus file; add corpus.jsonl, or another of .jsonl"),
+        (lambda f: (f / "corpus.csv").write_text("_id,text\n"), "corpus.csv and corpus.jsonl stand side by side"),
         (lambda f: (f / "queries.jsonl").write_text("\n"), "queries.jsonl is empty"),
         (lambda f: (f / "qrels" / "train.tsv").unlink(), "no qrels file; add train.tsv"),
         (lambda f: (f / "qrels" / "extra.tsv").write_text("x"), "'extra' is no split"),

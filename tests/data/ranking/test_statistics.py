@@ -171,6 +171,16 @@ def test_duplicates_leaks_and_rows_are_counted() -> None:
         "leaked_queries_dev_test": 0,
         "leaked_share_dev_test": 0.0,
     }
-    metrics, rows = count_rows({"corpus": 3, "queries": 5}, pd.DataFrame({"file": ["queries", "queries"]}))
-    assert metrics == {"rows_read": 8, "rows_rejected": 2, "rejected_share": 0.25}
-    assert rows.to_numpy().tolist() == [["corpus", 3, 0, 3], ["queries", 5, 2, 3]]
+    metrics, rows = count_rows(
+        {"corpus": 3, "queries": 5},
+        pd.DataFrame({"file": ["queries", "queries"]}),
+        pd.DataFrame({"file": ["queries", "corpus"], "reason": ["no judgement", "no relevant answer"]}),
+    )
+    assert metrics == {
+        "rows_read": 8,
+        "rows_rejected": 2,
+        "rows_left_out": 2,
+        "queries_without_judgements": 1,
+        "rejected_share": 0.25,
+    }
+    assert rows.to_numpy().tolist() == [["corpus", 3, 0, 1, 2], ["queries", 5, 2, 1, 2]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.ratings.folds import fold_table, folds, group_numbers
+from whyrank.data.ratings.folds import fold_table, folds, group_numbers, leak_keys
 
 TITLES = ["How to brew?", "how  to brew", "HOW TO BREW!", "Which hops?", "Which malt?", "which malt", "Yeast"]
 
@@ -45,10 +45,52 @@ def test_more_folds_than_groups_are_a_user_error():
 
 def test_questions_that_stand_in_two_folds_are_counted_with_their_rows():
     fold_N, group_N = np.array([0, 1, 0, 0, 1, 1, 1]), np.arange(7)
-    table = fold_table(fold_N, group_N, TITLES)
+    keys = keys_of([(title, "", "") for title in TITLES])
+    table = fold_table(fold_N, group_N, keys)
     assert table["rows"].tolist() == [3, 4]
     assert table["groups"].tolist() == [3, 4]
-    # The three of "how to brew" lie in both folds; the two of "which malt" in one.
-    assert table["shared_groups"].tolist() == [1, 1]
-    assert table["shared_rows"].tolist() == [2, 1]
-    assert fold_table(np.array([0, 0, 0, 1, 1, 1, 1]), group_N, TITLES)["shared_rows"].tolist() == [0, 0]
+    # Of the three of "how to brew" two lie in one fold and one in the other; the two of "which malt" lie in one.
+    assert table["shared_rows"].tolist() == table["shared_title"].tolist() == [2, 1]
+    assert table["kept_by"].tolist() == ["title", "title"]
+    assert fold_table(np.array([0, 0, 0, 1, 1, 1, 1]), group_N, keys)["shared_rows"].tolist() == [0, 0]
+
+
+def keys_of(rows, labels=None):
+    return leak_keys(rows, np.zeros((len(rows), 1)) if labels is None else np.array(labels))
+
+
+BODY = "Hello, my garden pump hums all night"
+ANSWER = "Clean the filter, then press the button for three seconds."
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "shared", "kept_by"),
+    [
+        ([("One", BODY, "a"), ("Two", BODY, "b")], [[0], [1]], ["body"], "body"),
+        (
+            [("One", f"<p>{BODY} &amp; more</p>", "a"), ("Two", f"{BODY.upper()}  & more!", "b")],
+            [[0], [1]],
+            ["body"],
+            "body",
+        ),
+        ([("One", "see the title", "a"), ("Two", "See the title.", "b")], [[0], [1]], [], "title"),
+        ([("One", "x", ANSWER), ("Two", "y", ANSWER)], [[0.5], [0.5]], ["answer"], "answer"),
+        # A canned answer that is rated otherwise for each question gives nothing away.
+        ([("One", "x", ANSWER), ("Two", "y", ANSWER)], [[0.5], [1.0]], [], "title"),
+        ([("One", "x", "Yes."), ("Two", "y", "Yes.")], [[0.5], [0.5]], [], "title"),
+        ([("", "see it", "a"), ("", "See it!", "b")], [[0], [1]], ["body"], "body"),
+        ([("", "", "a"), ("", "", "b")], [[0], [1]], [], ""),
+        # Titles tie the second to the first, bodies to the third: no column holds all of it together.
+        (
+            [("One", BODY, "a"), ("One", f"{BODY} at 5", "b"), ("Two", f"{BODY} at 5", "c")],
+            [[0], [0], [1]],
+            ["title", "body"],
+            "",
+        ),
+    ],
+)
+def test_a_leak_is_seen_in_titles_bodies_and_rated_answers(rows, labels, shared, kept_by):
+    table = fold_table(np.arange(len(rows)), np.arange(len(rows)), keys_of(rows, labels))
+    assert [name for name in ("title", "body", "answer") if table[f"shared_{name}"].any()] == shared
+    assert set(table["kept_by"]) == {kept_by}
+    assert bool(table["shared_rows"].any()) == bool(shared)

@@ -128,7 +128,7 @@ def test_a_row_without_any_text_is_refused(read, rated_rows):
     ("name", "content", "message"),
     [
         ("rated.csv", "", "is empty; it needs at least one row"),
-        ("rated.txt", "x", r"'.txt' is no format of ratings; use one of .*\.csv.*\.parquet"),
+        ("rated.txt", "x", r"'.txt' is no format that is read; use one of .*\.csv.*\.parquet"),
         ("rated.csv", "qa_id,answer\n1,a,b\n", "line 2: wrong column count: '1,a,b'; fix or remove it"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, rating_opti
 
 
 def test_a_file_and_a_folder_that_are_not_there_are_named(tmp_path, rating_options):
-    with pytest.raises(UserError, match=r"nowhere\.csv does not exist; fix prepare\.ratings\.source"):
+    with pytest.raises(UserError, match=r"nowhere\.csv does not exist; fix the path, or put"):
         read_ratings(rating_options(tmp_path / "nowhere.csv"))
     with pytest.raises(
         UserError, match=r"a folder of ratings needs one file train\.csv or train\.parquet \(found none\)"
@@ -152,7 +152,9 @@ def test_a_file_outside_of_the_source_folder_is_refused_for_dvc_would_not_see_it
 ):
     folder = write_rows(rated_rows, "set/train.csv").parent
     write_rows(without_targets(rated_rows, "t"), "test.csv")
-    with pytest.raises(UserError, match=r"`prepare\.ratings\.test` is '\.\./test\.csv', which is not in the folder"):
+    with pytest.raises(
+        UserError, match=r"`prepare\.ratings\.test` leads to .*set/\.\./test\.csv, which is not below `prepare"
+    ):
         read_ratings(rating_options(folder, test="../test.csv"))
 
 

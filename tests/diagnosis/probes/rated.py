@@ -13,7 +13,7 @@ from whyrank.core.options import params
 from whyrank.data.files.readers import Row
 from whyrank.data.ratings.columns import find_targets
 from whyrank.data.ratings.files import RatingFile
-from whyrank.data.ratings.folds import fold_table, folds, group_numbers
+from whyrank.data.ratings.folds import fold_table, folds, group_numbers, leak_keys
 from whyrank.data.ratings.targets import target_table
 
 ROWS, PER_QUESTION = 500, 2
@@ -42,8 +42,8 @@ def healthy_rows(**columns: Callable[[int], Any]) -> list[dict[str, Any]]:
     ]
 
 
-def ratings_of(settings: dict[str, Any]) -> params.Ratings:
-    """The shipped parameters of ratings with changes by dotted key."""
+def prepare_with(settings: dict[str, Any]) -> params.Prepare:
+    """The shipped parameters with changes by dotted key."""
     values = copy.deepcopy(SHIPPED)
     for key, value in settings.items():
         *path, last = key.split(".")
@@ -52,7 +52,7 @@ def ratings_of(settings: dict[str, Any]) -> params.Ratings:
             at = at[part]
         assert last in at, key
         at[last] = value
-    return params.section(values, "prepare", params.Prepare).ratings
+    return params.section(values, "prepare", params.Prepare)
 
 
 def rating_tables(
@@ -60,13 +60,16 @@ def rating_tables(
 ) -> dict[str, pd.DataFrame]:
     """What `prepare` records of some rows, the sound ones where none are given."""
     rows = healthy_rows() if rows is None else rows
-    options = ratings_of(settings or {})
-    targets = find_targets(RatingFile("rated.csv", [Row(i, dict(row)) for i, row in enumerate(rows, 2)]), options)
+    given = prepare_with(settings or {})
+    options = given.ratings
+    file = RatingFile("rated.csv", [Row(i, dict(row)) for i, row in enumerate(rows, 2)])
+    targets = find_targets(file, options, given.files.numbers)
     group_N = group_numbers([row[options.group] for row in rows])
+    texts = [(row["question_title"], row["question_body"], row["answer"]) for row in rows]
     fold_N = folds(group_N, options.folds)
     return {
         "rating_targets": target_table(targets.names, targets.label_NT, fold_N),
-        "rating_folds": fold_table(fold_N, group_N, [row["question_title"] or row["question_body"] for row in rows]),
+        "rating_folds": fold_table(fold_N, group_N, leak_keys(texts, targets.label_NT)),
         "rating_columns": targets.table,
         "rating_fields": token_table(fixed=0.3, adaptive=0.1, used="adaptive"),
     }

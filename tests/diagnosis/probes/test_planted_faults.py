@@ -78,12 +78,14 @@ def test_a_finding_is_complete_and_its_fix_is_valid_parameters_or_an_action(code
 VALUES = yaml.safe_load((TESTS.parent / "params.yaml").read_text(encoding="utf-8"))
 # A fix may set the labels or the range of any source of pairs.
 SOURCE = {"name": "", "use": "train", "kind": "classes", "path": "pairs.csv", "labels": {"yes": 1.0, "no": 0.0}}
+SCORES = {"name": "", "use": "train", "kind": "scores", "path": "pairs.csv", "range": [0.0, 5.0]}
 
 
 def apply_to_parameters(fix: dict[str, Any]) -> None:
     """Set a fix in the shipped parameters, which must take it: every key there, every value sound."""
     values = copy.deepcopy(VALUES)
-    sources = [SOURCE | {"name": f"set {number}"} for number in range(4)]
+    source = SCORES if any(key.endswith(".range") for key in fix) else SOURCE
+    sources = [source | {"name": f"set {number}"} for number in range(4)]
     values["prepare"]["pairs"]["sources"] = sources
     for key, value in fix.items():
         *path, last = key.split(".")

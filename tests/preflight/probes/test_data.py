@@ -79,6 +79,33 @@ def test_a_full_budget_that_cuts_from_the_start_asks_for_selection(lab, healthy,
     assert found.fix.params == {"prepare.selection.conversation": "tfidf"}
 
 
+def test_a_pasted_log_is_said_of_that_text_and_not_of_the_budget_of_all(lab, healthy):
+    queries = healthy.data.queries.copy()
+    log = queries.index[queries["type"] == "question"][12]
+    queries.loc[log, ["tokens_raw", "tokens"]] = 24_000, 61
+    shares = {"tfidf_lost": 0.94, "tokens_lost": 0.97, "texts_cut": 1 / (queries["type"] == "question").sum()}
+    metrics = healthy.data.metrics | {f"{what}_share_question": share for what, share in shares.items()}
+    (found,) = preflight(with_data(healthy, queries=queries, metrics=metrics).data)
+    assert found.severity == "info" and found.fix.params == {}
+    name = queries.loc[log, "query_id"]
+    assert (
+        found.sentence.startswith("1 of ")
+        and f"'{name}', has 24000 tokens; the others are read whole" in found.sentence
+    )
+
+
+@pytest.mark.parametrize(("budget", "fix"), [(30, 64), (64, 96), (128, 160), (250, 288)])
+def test_the_budget_of_the_fix_is_above_the_one_in_use(budget, fix, lab, healthy, findings):
+    """Texts fill a budget to within some tokens, so that the longest one does not tell it exactly."""
+    spoilt = truncation(lab, healthy)
+    queries = spoilt.data.queries.copy()
+    is_cut = queries["tokens"] < queries["tokens_raw"]
+    queries["tokens_raw"], queries["tokens"] = 8, 8
+    queries.loc[is_cut, ["tokens_raw", "tokens"]] = budget, budget - 5
+    found = findings(with_data(spoilt, queries=queries))["truncation-loses-evidence", "data"]
+    assert found.fix.params == {"prepare.tokens.conversation": fix}
+
+
 @pytest.mark.parametrize("lost, spoken", [(0.24, set()), (0.26, of("truncation-loses-evidence", "data"))])
 def test_truncation_speaks_from_a_quarter_of_the_tfidf_mass(lost, spoken, healthy, findings):
     metrics = healthy.data.metrics | {"tfidf_lost_share_answer": lost}

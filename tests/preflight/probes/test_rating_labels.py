@@ -1,10 +1,8 @@
 """Ratings: where the checks of prepared data begin, and that what they propose fixes the fault."""
 
 import tempfile
-from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from whyrank.core import io
@@ -33,6 +31,11 @@ def counted_columns(lab: Any, healthy: Records) -> Records:
 @planted("group-leak", of("group-leak", "ratings"))
 def grouped_by_id(lab: Any, healthy: Records) -> Records:
     return tables_anew(healthy, settings={"prepare.ratings.group": "qa_id"})
+
+
+@planted("numbers-not-read", of("numbers-not-read", "ratings"))
+def decimal_commas(lab: Any, healthy: Records) -> Records:
+    return tables_anew(healthy, rows=healthy_rows(stars=lambda i: f"0,{i % 6}"))
 
 
 @planted("undefined-targets", of("undefined-targets", "ratings"))
@@ -152,25 +155,57 @@ def test_questions_without_a_title_are_like_no_other(healthy):
     assert spoken(healthy, rows=rows, settings={"prepare.ratings.group": "question_body"}) == {}
 
 
-@pytest.mark.parametrize(
-    ("column", "title", "params"),
-    [
-        ("question_title", "How?", {"prepare.ratings.group": "question_title"}),
-        ("question_title", "", {}),
-        ("Frage (Titel)", "How?", {}),
-    ],
-)
-def test_a_leak_is_fixed_by_a_column_only_where_an_override_can_name_it_and_each_row_has_it(
-    column, title, params, healthy
-):
+@pytest.mark.parametrize(("column", "fixed"), [("question_title", True), ("Frage (Titel)", False)])
+def test_a_leak_is_fixed_by_a_column_only_where_an_override_can_name_it(column, fixed, healthy):
     tables = rating_tables(settings={"prepare.ratings.group": "qa_id"})
     fields = tables["rating_fields"]
     tables["rating_fields"] = fields.assign(column=fields["column"].replace("question_title", column))
-    ratings = pd.DataFrame({"title": ["Why?", title], "body": "", "use": "train"})
-    data = replace(with_data(healthy, tables=healthy.data.tables | tables).data, ratings=ratings)
-    (found,) = [finding for finding in preflight(data) if finding.code == "group-leak"]
-    assert found.fix.params == params
-    assert bool(found.fix.action) == (not params)
+    (found,) = preflight(with_data(healthy, tables=healthy.data.tables | tables).data)
+    assert found.code == "group-leak" and found.fix.params == ({"prepare.ratings.group": column} if fixed else {})
+    assert bool(found.fix.action) != fixed
+
+
+BODY = "The pump of my garden hums all night, number"
+OWN_TITLES = {"question_title": lambda i: f"T {i}"}
+BODIES = OWN_TITLES | {"question_body": lambda i: f"{BODY} {i % 250}"}
+RATED_ANSWERS = OWN_TITLES | {
+    "answer": lambda i: f"{BODY} {i % 20}",
+    "helpful": lambda i: i % 20 / 20,
+    "has_steps": lambda i: float(i % 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said", "group"),
+    [(BODIES, "the body of", "question_body"), (RATED_ANSWERS, "the answer and all ratings of", "answer")],
+)
+def test_a_leak_by_body_or_by_rated_answer_is_found_and_fixed_by_that_column(columns, said, group, healthy):
+    rows = healthy_rows(**columns)
+    found = spoken(healthy, rows=rows)["group-leak"]
+    assert said in found.sentence and found.fix.params == {"prepare.ratings.group": group}
+    assert spoken(healthy, rows=rows, settings=found.fix.params) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "numbers"),
+    [
+        ({"a": lambda i: f"0,{i % 6}"}, ["comma"]),
+        ({"a": lambda i: f"{i % 101}%", "b": lambda i: f"{i % 6}/5"}, ["fraction", "percent"]),
+        ({"a": lambda i: ["0,5", "85 %", "4/5"][i % 3]}, ["comma", "fraction", "percent"]),
+    ],
+)
+def test_numbers_that_are_not_plain_are_never_excluded_but_read_as_the_fix_says(columns, numbers, healthy):
+    found = spoken(healthy, rows=healthy_rows(**columns))
+    assert set(found) == {"numbers-not-read"}
+    assert found["numbers-not-read"].fix.params == {"prepare.files.numbers": numbers}
+    assert spoken(healthy, rows=healthy_rows(**columns), settings=found["numbers-not-read"].fix.params) == {}
+    assert found["numbers-not-read"].fix.command == f"dvc exp run -S 'prepare.files.numbers=[{','.join(numbers)}]'"
+
+
+def test_numbers_with_words_beside_them_are_for_the_user_to_write(healthy):
+    found = spoken(healthy, rows=healthy_rows(a=lambda i: f"{i % 5 + 1} stars"))["numbers-not-read"]
+    assert found.fix.params == {} and "write plain numbers in 'a'" in found.fix.action
+    assert "numbers with something else beside them, such as '1 stars' (line 2)" in found.sentence
 
 
 def test_a_target_that_is_constant_in_one_fold_alone_is_undefined_too(healthy):

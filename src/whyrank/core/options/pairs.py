@@ -23,6 +23,15 @@ from whyrank.core.options.sections import (
 
 
 @dataclass(frozen=True, config=CHECKED)
+class PairColumns:
+    """Columns by name, where a file calls them otherwise than the known sets do."""
+
+    text1: str = Field(default="", description='column; "": a known one')
+    text2: str = Field(default="", description='column; "": a known one')
+    label: str = Field(default="", description='column; "": a known one')
+
+
+@dataclass(frozen=True, config=CHECKED)
 class PairSource:
     """Sentence pairs with one use. Keys that do not apply may be left out."""
 
@@ -33,6 +42,7 @@ class PairSource:
     hub: str = Field(default="", description="hub id, or a folder that is a copy of one, instead of `path`")
     config: str = Field(default="", description='of the hub set; "": its only or its default one')
     split: str = Field(default="", description='of the hub set; "": the one that `use` says, validation counts as dev')
+    columns: PairColumns = Field(default_factory=PairColumns, description="of the file, where they are not known ones")
     labels: Annotated[
         Annotated[dict[str, Annotated[StrictFloat, Field(ge=0, le=1)]], Tag(PLAIN)]
         | Annotated[Literal["raw"], Tag(WORD)],

@@ -1,14 +1,15 @@
 """`prepare` and `preflight`: which data is read, how it is split and cut, and when a run stops before any training."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
+from whyrank.core.options.files import Files
 from whyrank.core.options.pairs import Pairs
 from whyrank.core.options.ratings import Ratings
-from whyrank.core.options.sections import CHECKED, MOST_TEXT_TOKENS, Fault
+from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, MOST_NUMBER, MOST_TEXT_TOKENS, Fault
 
 Selection = Literal["head", "head_tail", "tfidf", "tfidf_sections"]
 
@@ -41,6 +42,9 @@ class Split:
     )
     dev: StrictFloat = Field(ge=0, lt=1, examples=[0.15], description="share of the queries")
     test: StrictFloat = Field(ge=0, lt=1, examples=[0.35], description="share of the queries")
+    test_alone: Literal["refuse", "split"] = Field(
+        description="of a source whose only judgements are called test or dev; split: train on some of them"
+    )
 
     def faults(self) -> Iterator[Fault]:
         if self.dev + self.test >= 1:
@@ -64,6 +68,16 @@ class Prepare(Rated):
 
     source: str = Field(min_length=1, examples=["data/raw/sample"], description="folder in BEIR layout")
     hub: str = Field(examples=[""], description='hub id of a set in BEIR layout, read instead of `source`; "": none')
+    files: Files = Field(description="how files of text are read, of pairs and ratings too")
+    types: Annotated[dict[str, Literal["question", "conversation"]], Field(max_length=MOST_ENTRIES)] = Field(
+        examples=[{}], description="what the types of the set's own metadata.type count as, by their names"
+    )
+    relevant_from: StrictFloat = Field(
+        ge=0,
+        le=MOST_NUMBER,
+        examples=[0.0],
+        description="score of the qrels from which an answer is relevant; 0: every score above 0",
+    )
     short_conversation: StrictInt = Field(
         ge=0, le=1_000_000, examples=[100], description="characters; a shorter conversation counts as a question"
     )

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from whyrank.core.options.files import Spelling
+from whyrank.data.files.numbers import NAMES, number, remedy, spelling
+
 QUESTION = "question"
 CONVERSATION = "conversation"
 TYPES = (QUESTION, CONVERSATION)
@@ -26,6 +29,7 @@ Section = dict[str, str]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN_CHARACTERS = 200
 _LISTED = 12
+SHOWN_NAME = 40
 
 
 class CellError(Exception):
@@ -45,7 +49,7 @@ def printable(value: Any) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """At most 12 names for a message, each of at most 40 characters."""
-    shown = [printable(name)[:40] for name in names]
+    shown = [printable(name)[:SHOWN_NAME] for name in names]
     return ", ".join(shown[:_LISTED] + ["…"] * (len(shown) > _LISTED))
 
 
@@ -57,7 +61,7 @@ def read_id(values: Mapping[str, Any], column: str) -> str:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         raise CellError(column, "missing id", None)
     text = _string(value, column).strip()
     if not text:
@@ -67,33 +71,31 @@ def read_id(values: Mapping[str, Any], column: str) -> str:
 
 def read_text(values: Mapping[str, Any], column: str) -> str:
     """A stripped text with at least one visible character."""
-    value = values.get(column)
-    if value is None:
-        raise CellError(column, "empty text", None)
-    text = _string(value, column).strip()
-    if not any(c.isprintable() and not c.isspace() for c in text):
-        raise CellError(column, "empty text", value)
+    text = read_title(values, column)
+    if not is_visible(text):
+        raise CellError(column, "empty text", values.get(column))
     return text
 
 
 def read_title(values: Mapping[str, Any], column: str) -> str:
+    """A stripped text, which may be empty."""
     value = values.get(column)
-    return "" if value is None else _string(value, column).strip()
+    return "" if is_missing(value) else _string(value, column).strip()
+
+
+def is_missing(value: Any) -> bool:
+    """None, or the NaN that pandas writes for it, into JSON too."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_visible(text: str) -> bool:
+    return any(c.isprintable() and not c.isspace() for c in text)
 
 
 def read_type(values: Mapping[str, Any]) -> str:
+    """The type as the set says it, in lower case; empty where it says none."""
     value = metadata(values, "type")
-    kind = value.strip().lower() if isinstance(value, str) else value
-    if kind not in TYPES:
-        raise CellError("metadata.type", "unknown type", value)
-    return str(kind)
-
-
-def has_type(values: Mapping[str, Any]) -> bool:
-    try:
-        return metadata(values, "type") not in (None, "")
-    except CellError:
-        return True
+    return "" if is_missing(value) else printable(value).strip().lower()[:SHOWN_NAME]
 
 
 def read_sections(values: Mapping[str, Any]) -> list[Section] | None:
@@ -107,24 +109,15 @@ def read_sections(values: Mapping[str, Any]) -> list[Section] | None:
     return [section for section in sections if section["title"] or section["text"]] or None
 
 
-def read_number(values: Mapping[str, Any], column: str) -> float:
-    """A finite number."""
+def read_number(values: Mapping[str, Any], column: str, spellings: Sequence[Spelling] = ()) -> float:
+    """A finite number, plain or in one of the spellings."""
     value = values.get(column)
-    try:
-        number = math.nan if isinstance(value, bool | None) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise CellError(column, "not a finite number", value)
-    return number
-
-
-def read_score(values: Mapping[str, Any], column: str) -> float:
-    """A finite number, zero or more; zero is a judgement (not relevant), a negative one has no gain."""
-    score = read_number(values, column)
-    if score < 0:
-        raise CellError(column, "negative score", values.get(column))
-    return score
+    found = math.nan if isinstance(value, bool) else number(value, spellings)
+    if math.isnan(found):
+        how = spelling(value)
+        is_written = how in NAMES
+        raise CellError(column, f"{NAMES[how]}; {remedy(how)}" if is_written else "not a finite number", value)
+    return found
 
 
 def metadata(values: Mapping[str, Any], key: str) -> Any:

@@ -5,10 +5,11 @@ A class id has a name only where the file or the parameters give it one.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.files import Spelling
 from whyrank.core.options.params import PairSource
 from whyrank.data.files.cells import CellError, listed, read_number
 from whyrank.data.files.readers import Row
@@ -128,8 +129,8 @@ def _raw(cell: int | str, ordered: list[str], place: str) -> tuple[str, float]:
 Labelled = tuple[str, float] | None
 
 
-def labeller(table: PairTable, source: PairSource) -> Callable[[Row], Labelled]:
-    """What reads the label of a row of `table`.
+def labeller(table: PairTable, source: PairSource, spellings: Sequence[Spelling] = ()) -> Callable[[Row], Labelled]:
+    """What reads the label of a row of `table`; scores also in the spellings.
 
     Raises UserError where classes and `labels` do not cover each other. What it returns raises CellError for a cell
     that is no label at all, and UserError for a class or a score that the source's parameters do not allow.
@@ -143,7 +144,7 @@ def labeller(table: PairTable, source: PairSource) -> Callable[[Row], Labelled]:
         value = row.cells.get(column)
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
-        score = read_number(row.cells, column)
+        score = read_number(row.cells, column, spellings)
         if not low <= score <= high:
             raise UserError(
                 f"{table.label_file} line {row.line}, column {column}: score {score:g} is outside the range "

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.params import PairSource
 from whyrank.data.files.cells import listed
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Names of columns; `subset` may be absent from a file."""
+    """Names of columns; `subset` may be absent from a file, or empty."""
 
     text1: str
     text2: str
@@ -19,30 +20,53 @@ class Layout:
     subset: str = ""
 
 
-SCORED = Layout("sentence1", "sentence2", "score", "scores", subset="genre")
-LAYOUTS = (
-    Layout("premise", "hypothesis", "label", "classes"),
-    Layout("sentence1", "sentence2", "gold_label", "classes"),
-    Layout("sentence_A", "sentence_B", "entailment_judgment", "classes"),
-    Layout("sentence_A", "sentence_B", "relatedness_score", "scores"),
-    SCORED,
+# Pairs of columns, and columns of labels by what they hold, the first that is there.
+TEXTS = (
+    ("premise", "hypothesis"),
+    ("sentence1", "sentence2"),
+    ("sentence_A", "sentence_B"),
+    ("question1", "question2"),
+    ("text1", "text2"),
 )
+LABELS = {
+    "classes": ("gold_label", "label", "entailment_judgment", "entailment_label", "is_duplicate"),
+    "scores": ("score", "relatedness_score", "similarity_score", "similarity"),
+}
 # The STS benchmark's own files have no header.
 STSB_FIELDS = ["genre", "file", "year", "id", "score", "sentence1", "sentence2"]
 
 
-def find_layout(columns: Iterable[str], kind: str, file: str) -> Layout:
-    """The first layout of this kind whose columns are there. Raises UserError, with the columns, where none is."""
+def find_layout(columns: Iterable[str], source: PairSource, file: str) -> Layout:
+    """The columns that the source names, and the known ones in place of others.
+
+    Raises UserError, with the columns, where one is not there, and where the label column is of the other kind.
+    """
     found = list(columns)
-    fitting = [layout for layout in LAYOUTS if {layout.text1, layout.text2, layout.label} <= set(found)]
-    if not fitting:
-        known = " | ".join(f"{layout.text1}, {layout.text2}, {layout.label}" for layout in LAYOUTS)
-        raise UserError(f"{file}: no known columns of sentence pairs (found {listed(found)}); name them {known}")
-    of_kind = [layout for layout in fitting if layout.kind == kind]
-    if not of_kind:
-        holds = fitting[0]
-        raise UserError(f"{file}: column {holds.label} holds {holds.kind}, not {kind}; set `kind: {holds.kind}`")
-    return of_kind[0]
+    stated = source.columns
+    for name in filter(None, (stated.text1, stated.text2, stated.label)):
+        if name not in found:
+            raise UserError(f"{file}: no column '{name}' (found {listed(found)}); fix `columns` of '{source.name}'")
+    by_name = {name.lower(): name for name in reversed(found)}
+    texts = next((pair for pair in TEXTS if all(name.lower() in by_name for name in pair)), ("", ""))
+    text1, text2 = (
+        mine or by_name.get(name.lower(), "") for mine, name in zip((stated.text1, stated.text2), texts, strict=True)
+    )
+    known = {kind: next((by_name[name] for name in names if name in by_name), "") for kind, names in LABELS.items()}
+    label = stated.label or known[source.kind]
+    if text1 and text2 and label:
+        return Layout(text1, text2, label, source.kind, subset="genre" if source.kind == "scores" else "")
+    other = next((kind for kind in LABELS if known[kind]), "")
+    naming = f"name the right ones with `columns: {{text1: …, text2: …, label: …}}` of source '{source.name}'"
+    if text1 and text2 and other:
+        raise UserError(
+            f"{file}: column {known[other]} holds {other}, not {source.kind}, and no known column does (found "
+            f"{listed(found)}); set `kind: {other}`, or {naming}"
+        )
+    pairs = " | ".join(", ".join(pair) for pair in TEXTS)
+    raise UserError(
+        f"{file}: no known columns of sentence pairs (found {listed(found)}); {naming}, or call them {pairs} and "
+        f"{' | '.join(LABELS[source.kind])}"
+    )
 
 
 def is_stsb(fields: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """Sentence pairs of several sources -> one table, with an account of every row that is not in it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,15 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.core.options.files import Files, Spelling
 from whyrank.core.options.params import PairSource
 from whyrank.data.files.cells import CellError, printable, read_text, read_title
-from whyrank.data.files.readers import Row
+from whyrank.data.files.readers import PLAIN, Row
 from whyrank.data.pairs.labels import labeller
 from whyrank.data.pairs.sampling import draw, strata_of
 from whyrank.data.pairs.sources import PairTable, read_pair_source
 from whyrank.data.pairs.statistics import Key, label_table, leak_table, pair_keys
-from whyrank.data.ranking.validate import REJECTED_COLUMNS, check_rejected
+from whyrank.data.ranking.rejected import REJECTED_COLUMNS, check_rejected
 
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "text1", "text2", "class_name", "label"]
 
@@ -36,13 +37,13 @@ class SoundPairs:
     rejects: list[tuple[str, int, str, str, str]]
 
 
-def judge(tables: list[PairTable], source: PairSource) -> SoundPairs:
+def judge(tables: list[PairTable], source: PairSource, spellings: Sequence[Spelling] = ()) -> SoundPairs:
     """Judge every row. Raises UserError for a source without one sound pair, and as `labeller` does."""
     pairs: list[tuple[Any, ...]] = []
     rejects: list[tuple[str, int, str, str, str]] = []
     unlabelled = 0
     for table in tables:
-        read_label = labeller(table, source)
+        read_label = labeller(table, source, spellings)
         for row in table.rows:
             try:
                 _refuse_faulty(row)
@@ -79,6 +80,7 @@ def _place_and_texts(row: Row, table: PairTable, source: PairSource) -> tuple[st
 COUNT_COLUMNS = ["source", "use", "rows_read", "unlabelled", "unscored", "rejected", "left_out", "kept", "duplicates"]
 STRATUM_COLUMNS = ["source", "stratum", "rows", "left_out"]
 UNPAIRED_COLUMNS = ["source", "file"]
+RANGE_COLUMNS = ["source", "n", "low", "high", "minimum", "maximum"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class PairSet:
                duplicates (sound pairs whose two texts stood in the source before)
     strata     source, stratum (class, or level of the label), rows (sound pairs), left_out (by max_samples)
     unpaired   source, file: STS files left out because texts or scores are missing beside them
+    ranges     of scores: source, n, low and high as declared, minimum and maximum of the sound pairs
     leaks      pair_id, source, use of a dev or test pair; train_pair_id, train_source, train_pairs with its texts
     rejected   file, line, column, reason, value
     """
@@ -99,6 +102,7 @@ class PairSet:
     counts: pd.DataFrame
     strata: pd.DataFrame
     unpaired: pd.DataFrame
+    ranges: pd.DataFrame
     leaks: pd.DataFrame
     rejected: pd.DataFrame
 
@@ -107,7 +111,7 @@ class PairSet:
         if self.counts.empty:
             return {}
         parts = {"counts": self.counts, "strata": self.strata, "unpaired": self.unpaired, "leaks": self.leaks}
-        parts["labels"] = label_table(self.pairs)
+        parts |= {"labels": label_table(self.pairs), "ranges": self.ranges}
         return {f"pair_{name}": table for name, table in parts.items()}
 
 
@@ -120,16 +124,17 @@ class _Part:
     counts: dict[str, Any]
     strata: list[tuple[str, str, int, int]]
     unpaired: list[tuple[str, str]]
+    ranges: list[tuple[Any, ...]]
     rejects: list[tuple[str, int, str, str, str]]
 
 
-def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int) -> PairSet:
+def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int, how: Files = PLAIN) -> PairSet:
     """Read, label and draw from all sources; the same for the same files, parameters and seed.
 
     max_rejected   largest share of rejected rows; a row that says it has no label is none of them
     Raises UserError for whatever the user has to fix in the parameters or the files.
     """
-    parts = [_read_source(source, options.folder, seed) for source in options.sources]
+    parts = [_read_source(source, options.folder, seed, how) for source in options.sources]
     counts = _frame((part.counts for part in parts), COUNT_COLUMNS)
     rejected = _frame((reject for part in parts for reject in part.rejects), REJECTED_COLUMNS)
     check_rejected(rejected, int(counts["rows_read"].sum()), max_rejected)
@@ -140,14 +145,15 @@ def read_pairs(options: params.Pairs, *, max_rejected: float, seed: int) -> Pair
         counts=counts,
         strata=_frame((stratum for part in parts for stratum in part.strata), STRATUM_COLUMNS),
         unpaired=_frame((file for part in parts for file in part.unpaired), UNPAIRED_COLUMNS),
+        ranges=_frame((ends for part in parts for ends in part.ranges), RANGE_COLUMNS),
         leaks=leak_table(pairs, [key for part in parts for key in part.keys]),
         rejected=rejected,
     )
 
 
-def _read_source(source: params.PairSource, folder: str, seed: int) -> _Part:
-    raw = read_pair_source(folder, source)
-    sound = judge(raw.tables, source)
+def _read_source(source: params.PairSource, folder: str, seed: int, how: Files) -> _Part:
+    raw = read_pair_source(folder, source, how)
+    sound = judge(raw.tables, source, how.numbers)
     pairs = sound.pairs
     keys = pair_keys(pairs["text1"], pairs["text2"])
     strata = strata_of(pairs["class_name"].tolist(), pairs["label"])
@@ -159,8 +165,18 @@ def _read_source(source: params.PairSource, folder: str, seed: int) -> _Part:
         counts=_counts(source, sound, drawn, keys),
         strata=[(source.name, stratum, rows[stratum], rows[stratum] - kept[stratum]) for stratum in sorted(rows)],
         unpaired=[(source.name, file) for file in raw.left_out],
+        ranges=_range(source, pairs["label"]),
         rejects=sound.rejects,
     )
+
+
+def _range(source: params.PairSource, label: pd.Series) -> list[tuple[Any, ...]]:
+    """What `RANGE_COLUMNS` name, in the units of the file; nothing of classes."""
+    if source.kind != "scores":
+        return []
+    low, high = source.range
+    ends = (low + (high - low) * end for end in (label.min(), label.max()))
+    return [(source.name, len(label), low, high, *ends)]
 
 
 def _counts(source: params.PairSource, sound: SoundPairs, drawn: np.ndarray, keys: list[Key]) -> dict[str, Any]:

@@ -9,15 +9,18 @@ from typing import Any
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.data.files.cells import TYPES, count_as
 from whyrank.data.files.text import CountTokens
 from whyrank.data.ranking import statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
+from whyrank.data.ranking.judgements import CONSEQUENCES
+from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, fit_idf
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import split_queries
-from whyrank.data.ranking.validate import Validated, check_rejected, validate
+from whyrank.data.ranking.validate import Reading, Validated, validate
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
 QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group"]
@@ -28,8 +31,9 @@ class Preparation:
     """answers    `ANSWER_COLUMNS`, sorted by id
     queries    `QUERY_COLUMNS`, sorted by id
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
-    rejected   file, line, column, reason, value
-    tables     rows, counts, per_answer, duplicates, leaks, conflicts, lengths, overlap, languages: tidy, for reports
+    rejected   file, line, column, reason, value; after those with a fault, those that are left out
+    tables     rows, left_out, unread, types, scores, counts, per_answer, duplicates, leaks, conflicts, lengths,
+               overlap, languages: tidy, for reports
     metrics    flat and finite
     """
 
@@ -41,15 +45,26 @@ class Preparation:
     metrics: dict[str, float]
 
 
-def read(source: str | Path, *, max_rejected: float) -> Validated:
-    """The rows of a source that are sound, and those that are not with their reasons.
+def read(options: params.Prepare) -> Validated:
+    """The rows of the source that are sound, and those that are not with their reasons.
 
-    source         folder in BEIR layout, or hub id
-    max_rejected   largest share of rejected rows
-    Raises UserError for whatever the user has to fix in the source.
+    Raises UserError for whatever the user has to fix in the source, and for one that leaves nothing to rank.
     """
-    valid = validate(read_source(source))
-    check_rejected(valid.rejected, sum(valid.rows_in.values()), max_rejected)
+    if options.hub and Path(options.hub).is_dir():
+        raise UserError(
+            f"params.yaml: `prepare.hub` is {options.hub!r}, a folder, which is not watched for changes; name it with "
+            f"-S prepare.source={options.hub} -S 'prepare.hub=\"\"'"
+        )
+    raw = read_source(options.hub or options.source, options.files, test_alone=options.split.test_alone)
+    valid = validate(raw, Reading(options.types, options.relevant_from, options.files.numbers))
+    consequences = int(valid.left_out["reason"].isin(CONSEQUENCES).sum())
+    check_rejected(valid.rejected, sum(valid.rows_in.values()), options.max_rejected, consequences)
+    asked = valid.qrels.loc[valid.qrels["score"] > 0, "answer_id"].unique()
+    if len(asked) < 2:
+        raise UserError(
+            f"all {len(valid.queries)} queries have one relevant answer, '{asked[0]}': there is nothing to rank; add "
+            "judgements of other answers to the qrels"
+        )
     return valid
 
 
@@ -93,7 +108,8 @@ def prepare(
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf)
     tables |= {"languages": languages}
-    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, valid.rejected, tables, metrics)
+    lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, lost, tables, metrics)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:
@@ -153,7 +169,11 @@ def _statistics(
     length_metrics, lengths = statistics.token_lengths(texts)
     lost = statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
     found = {
-        "rows": statistics.count_rows(valid.rows_in, valid.rejected),
+        "rows": statistics.count_rows(valid.rows_in, valid.rejected, valid.left_out),
+        "left_out": ({}, statistics.left_out_table(valid.left_out)),
+        "unread": ({}, pd.DataFrame({"file": valid.unread})),
+        "types": ({}, valid.types),
+        "scores": ({}, valid.scores),
         "counts": statistics.count_queries(answers, queries, relevant),
         "per_answer": (per_answer := statistics.count_per_answer(answers, queries, relevant)),
         "duplicates": (

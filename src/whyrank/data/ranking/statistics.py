@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from whyrank.data.files.cells import TYPES
 from whyrank.data.files.readers import SPLITS
 from whyrank.data.ranking.duplicates import Duplicates
+from whyrank.data.ranking.judgements import CONSEQUENCES, NO_JUDGEMENT
 from whyrank.lexical.analysis import language_shares
 from whyrank.lexical.words import content_terms, terms
 
@@ -101,15 +102,31 @@ def count_leaks(leaks: pd.DataFrame, conflicts: pd.DataFrame, queries: pd.DataFr
     return metrics
 
 
-def count_rows(rows_in: dict[str, int], rejected: pd.DataFrame) -> tuple[Metrics, pd.DataFrame]:
-    """Rows read and rejected; table file, rows, rejected, kept."""
-    lost = rejected["file"].value_counts()
+def count_rows(rows_in: dict[str, int], rejected: pd.DataFrame, left_out: pd.DataFrame) -> tuple[Metrics, pd.DataFrame]:
+    """Rows read, rejected and left out; `queries_without_judgements` are normal, and among the latter.
+
+    Returns the metrics, and the table file, rows, rejected, left_out, kept.
+    """
     table = pd.DataFrame({"file": list(rows_in), "rows": list(rows_in.values())})
-    table["rejected"] = [int(lost.get(file, 0)) for file in rows_in]
-    table["kept"] = table["rows"] - table["rejected"]
+    for name, rows in (("rejected", rejected), ("left_out", left_out)):
+        lost = rows["file"].value_counts()
+        table[name] = [int(lost.get(file, 0)) for file in rows_in]
+    table["kept"] = table["rows"] - table["rejected"] - table["left_out"]
     total = sum(rows_in.values())
-    metrics: Metrics = {"rows_read": total, "rows_rejected": len(rejected), "rejected_share": len(rejected) / total}
+    metrics: Metrics = {
+        "rows_read": total,
+        "rows_rejected": len(rejected),
+        "rows_left_out": len(left_out),
+        "queries_without_judgements": int((left_out["reason"] == NO_JUDGEMENT).sum()),
+        "rejected_share": len(rejected) / total,
+    }
     return metrics, table
+
+
+def left_out_table(left_out: pd.DataFrame) -> pd.DataFrame:
+    """file, reason, rows, line (the first); is_consequence: of a fault in another row."""
+    table = left_out.groupby(["file", "reason"], sort=False)["line"].agg(rows="size", line="first").reset_index()
+    return table.assign(is_consequence=table["reason"].isin(CONSEQUENCES))
 
 
 def languages(texts: pd.DataFrame) -> pd.DataFrame:

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.files import Files
 from whyrank.core.options.ratings import Ratings
 from whyrank.data.files.cells import listed, printable
-from whyrank.data.files.readers import READERS, Row
+from whyrank.data.files.lines import reading
+from whyrank.data.files.places import below
+from whyrank.data.files.readers import PLAIN, Row, name_and_format, read_rows
 
 USES = ("train", "test", "unlabelled")
 
@@ -35,14 +38,14 @@ class RatingFile:
         ) from None
 
 
-def read_files(options: Ratings) -> dict[str, RatingFile]:
+def read_files(options: Ratings, how: Files = PLAIN) -> dict[str, RatingFile]:
     """Use -> file, of train and, where they are named, test and unlabelled. Raises UserError for what is not there."""
     source = Path(options.source)
-    found = {"train": _read(_labelled(source))}
+    found = {"train": _read(_labelled(source), how)}
     for use in USES[1:]:
         name = getattr(options, use)
         if name:
-            found[use] = _read(_beside(source, name, f"prepare.ratings.{use}"))
+            found[use] = _read(_beside(source, name, f"prepare.ratings.{use}"), how)
     return found
 
 
@@ -50,32 +53,27 @@ def _labelled(source: Path) -> Path:
     """The file itself, or the one named `train` in a folder."""
     if not source.is_dir():
         return source
-    found = [path for path in sorted(source.iterdir()) if path.stem == "train" and path.suffix in READERS]
+    with reading(source):
+        everything = sorted(source.iterdir())
+    found = [path for path in everything if name_and_format(path)[0].lower() == "train" and name_and_format(path)[1]]
     if len(found) != 1:
-        names = listed(path.name for path in found) or "none"
+        names = listed(path.name for path in found or everything) or "none"
         raise UserError(f"{source}: a folder of ratings needs one file train.csv or train.parquet (found {names})")
     return found[0]
 
 
 def _beside(source: Path, name: str, key: str) -> Path:
     """A file in the source folder: DVC watches that folder, and would not see a file elsewhere change."""
-    path = source / name
-    if not source.is_dir() or source.resolve() not in path.resolve().parents:
+    if not source.is_dir():
         raise UserError(
             f"params.yaml: `{key}` is {name!r}, which is not in the folder `prepare.ratings.source` ({source}); make "
             "that a folder with train.csv and this file in it"
         )
-    return path
+    return below(source, source / name, key, "prepare.ratings.source")
 
 
-def _read(path: Path) -> RatingFile:
-    if path.suffix not in READERS:
-        raise UserError(f"{path}: '{path.suffix}' is no format of ratings; use one of {', '.join(READERS)}")
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; fix prepare.ratings.source, or put the file there")
-    rows = list(READERS[path.suffix](path))
-    if not rows:
-        raise UserError(f"{path} is empty; it needs at least one row")
+def _read(path: Path, how: Files) -> RatingFile:
+    rows = read_rows(path, how)
     for row in rows:
         if row.fault:
             raise UserError(f"{path} line {row.line}: {row.fault}: {printable(row.shown)[:80]!r}; fix or remove it")

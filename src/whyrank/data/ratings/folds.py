@@ -1,9 +1,11 @@
-"""Folds of rated rows: rows of one group share a fold, and a count of the questions that stand in several all the same.
+"""Folds of rated rows: rows of one group share a fold, and a count of the rows that leak all the same.
 
 Shapes: N rows
 """
 
-from collections.abc import Sequence
+import html
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,10 @@ from sklearn.model_selection import GroupKFold
 from whyrank.core.errors import UserError
 from whyrank.data.files.text import exact_key
 from whyrank.lexical.words import words
+
+_TAG = re.compile(r"<[^<>]+>")
+# A body such as "see title" is many questions'.
+MOST_WORDS = 3
 
 
 def normalised(text: str) -> str:
@@ -43,22 +49,54 @@ def folds(group_N: np.ndarray, count: int) -> np.ndarray:
     return fold_N
 
 
-def fold_table(fold_N: np.ndarray, group_N: np.ndarray, questions: Sequence[str]) -> pd.DataFrame:
-    """fold, rows, groups; shared_groups and shared_rows: questions that stand in another fold too, and their rows.
+def leak_keys(rows: Sequence[Sequence[str]], label_NT: np.ndarray) -> dict[str, list[str]]:
+    """Field -> (N,) what rows of one question share: equal ones in two folds are a leak; "" is like no other.
 
-    questions   (N,) titles (or bodies, where there are none), compared in normalised form, whatever `group` is; an
-                empty one is like no other
+    rows   (N,) title, body, answer
+    Titles and bodies are compared in normalised form, without tags. An answer may well be given to several questions:
+    it is a leak with the same ratings alone. A body or an answer of three words or fewer says too little.
     """
-    table = pd.DataFrame({"fold": fold_N, "group": group_N, "question": [normalised(text) for text in questions]})
-    table["is_shared"] = (table.groupby("question")["fold"].transform("nunique") > 1) & (table["question"] != "")
-    rows = [
-        {
-            "fold": fold,
-            "rows": len(part),
-            "groups": part["group"].nunique(),
-            "shared_groups": part.loc[part["is_shared"], "question"].nunique(),
-            "shared_rows": int(part["is_shared"].sum()),
-        }
-        for fold, part in table.groupby("fold")
-    ]
-    return pd.DataFrame(rows)
+    found: dict[str, list[str]] = {"title": [], "body": [], "answer": []}
+    for (title, body, answer), label_T in zip(rows, label_NT, strict=True):
+        found["title"].append(normalised(title) if title else "")
+        found["body"].append(_written(body) if title else normalised(body) if body else "")
+        said = _written(answer)
+        found["answer"].append(f"{said} {label_T.tolist()}" if said else "")
+    return found
+
+
+def _written(text: str) -> str:
+    bare = _TAG.sub(" ", html.unescape(text))
+    return normalised(bare) if len(words(bare)) > MOST_WORDS else ""
+
+
+def fold_table(fold_N: np.ndarray, group_N: np.ndarray, keys: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """fold, rows, groups; shared_rows: those that have something in common with a row of another fold, shared_<field>:
+    in that field.
+
+    keys      see `leak_keys`, whatever `group` is
+    kept_by   the first field that, taken for the group, keeps all of them together; "" where there is none
+    """
+    table = pd.DataFrame({"fold": fold_N, "group": group_N})
+    shared = {}
+    for field, names in keys.items():
+        key = pd.Series(names, index=table.index)
+        shared[f"shared_{field}"] = (table["fold"].groupby(key).transform("nunique") > 1) & (key != "")
+    found = pd.DataFrame(shared)
+    found["shared_rows"] = found.any(axis=1)
+    rows = table.groupby("fold").agg(rows=("fold", "size"), groups=("group", "nunique"))
+    counts = found.groupby(table["fold"]).sum()
+    return rows.join(counts).reset_index().assign(kept_by=_kept_by(keys))
+
+
+def _kept_by(keys: Mapping[str, Sequence[str]]) -> str:
+    table = pd.DataFrame(dict(keys))
+    for field in table.columns:
+        apart = [
+            table[table[other] != ""].groupby(other)[field].nunique().max() > 1
+            for other in table.columns
+            if other != field
+        ]
+        if (table[field] != "").all() and not any(apart):
+            return str(field)
+    return ""

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.files import Files
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.data.files.cells import CellError, read_id, read_title
-from whyrank.data.files.readers import Row
+from whyrank.data.files.readers import PLAIN, Row
 from whyrank.data.ratings.columns import Targets, find_targets
 from whyrank.data.ratings.files import RatingFile, read_files
-from whyrank.data.ratings.folds import fold_table, folds, group_numbers
+from whyrank.data.ratings.folds import fold_table, folds, group_numbers, leak_keys
 from whyrank.data.ratings.targets import target_table
 
 FIELDS = ("title", "body", "answer")
@@ -31,15 +32,15 @@ class RatingSet:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def read_ratings(options: Ratings) -> RatingSet:
+def read_ratings(options: Ratings, how: Files = PLAIN) -> RatingSet:
     """Read, judge and fold; no row where none are to be read. The same rows share a fold in any order.
 
     Raises UserError, with file, line, column, value and remedy, for whatever the user has to fix.
     """
     if not options.read:
         return RatingSet(pd.DataFrame(columns=RATING_COLUMNS[:-2]))
-    files = read_files(options)
-    targets = find_targets(files["train"], options)
+    files = read_files(options, how)
+    targets = find_targets(files["train"], options, how.numbers)
     read = [row for use, file in files.items() for row in _read_rows(file, use, options)]
     rows = pd.DataFrame(read, columns=["rating_id", "use", "group", *FIELDS])
     _refuse_repeated(rows, files)
@@ -49,12 +50,12 @@ def read_ratings(options: Ratings) -> RatingSet:
     fold_N = folds(train["group"].to_numpy(), options.folds)
     rows["fold"] = np.int64(-1)
     rows.loc[is_train_N, "fold"] = fold_N
-    questions = train["title"].where(train["title"] != "", train["body"])
+    keys = leak_keys(train[list(FIELDS)].to_numpy().tolist(), targets.label_NT)
     return RatingSet(
         _with_targets(rows, is_train_N, targets),
         {
             "rating_targets": target_table(targets.names, targets.label_NT, fold_N),
-            "rating_folds": fold_table(fold_N, train["group"].to_numpy(), questions.tolist()),
+            "rating_folds": fold_table(fold_N, train["group"].to_numpy(), keys),
             "rating_columns": targets.table,
         },
     )

@@ -1,4 +1,4 @@
-"""Ratings that cannot be learned or measured well: by their columns, their values, their folds, or their texts."""
+"""Ratings that cannot be learned or measured well: by their columns or their values."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,6 @@ NO_TARGETS = ("unnamed", "address", "category", "constant_text", "free_text", "e
 # Share of rows outside of 0 to 1 up to which they are slips, and not another scale.
 SLIPS = 0.01
 NAMED = 5
-# Share of all tokens that fixed budgets lose beyond what sharing loses. Below it hardly a sentence per row is at stake.
-LEAST_WASTE = 0.05
 
 
 @probe("non-target-column", on="preflight", about="ratings")
@@ -46,6 +44,35 @@ def non_target_column(data: DataRecords) -> Iterator[Finding]:
         fix=excluding(data, names),
         reference="Google QUEST has 30 targets; a post-mortem counted 37 columns",
         weight=len(names) / (targets + len(names)),
+    )
+
+
+@probe("numbers-not-read", on="preflight", about="ratings")
+def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
+    """Columns of numbers that are not plain, such as `0,5`, `85 %` and `4/5`."""
+    table = columns(data)
+    found = table[table["kind"] == "written_numbers"]
+    if found.empty:
+        return
+    described = "; ".join(
+        f"'{row.column}' {str(row.why).rpartition('; ')[0]} (line {row.line})" for row in rows_of(found.head(NAMED))
+    )
+    ways = sorted({way for names in found["spellings"] for way in str(names).split(",")})
+    yield Finding(
+        severity="error",
+        system="ratings",
+        sentence=f"{len(found)} columns were left out, whose numbers are not plain: {described}.",
+        evidence=(
+            Evidence("columns of such numbers", len(found), "columns"),
+            Evidence("remaining targets", int(table["is_target"].sum()), "columns"),
+        ),
+        cause="A spreadsheet wrote them in the way of its country, or as percentages or fractions. `0,5` may be a "
+        "half, or two numbers: they are read where params.yaml says so.",
+        fix=Fix({}, f"write plain numbers in {', '.join(map(repr, found['column']))}, such as 0.8")
+        if "other" in ways
+        else Fix({"prepare.files.numbers": ways}),
+        reference="docs/data.md, Ratings",
+        weight=CAUSE,
     )
 
 
@@ -152,74 +179,6 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding]:
         else Fix({}, "rate more rows: no target is left that varies in every fold"),
         reference="scipy gives NaN for a constant column; ST#2702",
         weight=len(found) / len(table),
-    )
-
-
-@probe("group-leak", on="preflight", about="ratings")
-def group_leak(data: DataRecords) -> Iterator[Finding]:
-    """Questions in several folds: the model was trained on what is held out."""
-    folds = data.table("rating_folds")
-    if folds.empty or folds["shared_rows"].sum() == 0:
-        return
-    rows, shared = int(folds["rows"].sum()), int(folds["shared_rows"].sum())
-    yield Finding(
-        severity="error",
-        system="ratings",
-        sentence=f"Out-of-fold scores are too good: {shared} of {rows} rows ({100 * shared / rows:.0f} %) have a "
-        "question that is in another fold, too.",
-        evidence=(
-            Evidence("rows with a question of another fold", shared, "rows"),
-            percent("of all rows", shared / rows),
-            Evidence("most such questions in a fold", int(folds["shared_groups"].max()), "questions"),
-        ),
-        cause="The group column does not keep the answers to one question together. All rows of a question have the "
-        "same ratings of the question, so that the model saw them in training.",
-        fix=_by_question(data),
-        reference="public QUEST solutions fold by question, with scikit-learn's GroupKFold",
-        weight=CAUSE + 100 * shared / rows,
-    )
-
-
-def _by_question(data: DataRecords) -> Fix:
-    """The column of the question, where each row has one and an override can name it."""
-    fields = data.tables["rating_fields"].set_index("field")["column"].astype(str)
-    for field in ("title", "body"):
-        if field in fields.index:
-            column, rows = str(fields[field]), data.ratings
-            if is_plain(column) and not (len(rows) and (rows[field] == "").any()):
-                return Fix({"prepare.ratings.group": column})
-            break
-    return Fix({}, "name a column in prepare.ratings.group that has one value for all rows of a question")
-
-
-@probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings")
-def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
-    """Tokens cut in one field while another one's budget stays empty."""
-    table = data.table("rating_fields")
-    if table.empty:
-        return
-    share_F = table["tokens_mean"] / table["tokens_mean"].sum()
-    lost, adaptive = (float((share_F * table[name]).sum()) for name in ("share_lost", "share_lost_adaptive"))
-    if not lost - adaptive >= LEAST_WASTE:
-        return
-    worst = table.iloc[int((table["share_lost"] - table["share_lost_adaptive"]).argmax())]
-    yield Finding(
-        system="ratings",
-        sentence=f"Fixed token budgets cut {100 * lost:.0f} % of the text, {100 * (lost - adaptive):.0f} % of it "
-        f"needlessly: other fields of the row left tokens unused. {worst['field'].capitalize()}s lose "
-        f"{100 * worst['share_lost']:.0f} %.",
-        evidence=(
-            percent("tokens cut", lost),
-            percent("tokens cut if the fields of a row share the same sum", adaptive),
-            *(
-                percent(f"rows whose {name} is cut", float(cut))
-                for name, cut in zip(table["field"], table["rows_cut"], strict=True)
-            ),
-        ),
-        cause="Each field has its own token budget: a short title or question wastes what a long answer needs.",
-        fix=Fix({"prepare.ratings.allocation": "adaptive"}),
-        reference="public QUEST solutions trim fields by what the others leave; HF#1666",
-        weight=100 * (lost - adaptive),
     )
 
 

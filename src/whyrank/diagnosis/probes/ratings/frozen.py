@@ -10,7 +10,7 @@ from whyrank.diagnosis.probes.ratings.lessons import highest_baseline
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
-from whyrank.preflight.probes import rating_labels
+from whyrank.preflight.probes import rating_texts
 
 METRIC = "mean column Spearman"
 READ = "ratings_layer_means"
@@ -118,5 +118,5 @@ def frozen_below(record: TrainingRecord) -> dict[str, object]:
 def fixed_allocation_truncates(case: Examination) -> Iterator[Finding]:
     """The preflight finding, weighed as if the cut tokens told as much as the others do to the best untuned ridge."""
     told = highest_baseline(case, "fold_mean")[1] if case.ratings is not None and case.ratings.is_first else 1.0
-    for finding in rating_labels.fixed_allocation_truncates(case.data):
+    for finding in rating_texts.fixed_allocation_truncates(case.data):
         yield replace(finding, weight=told * finding.weight)

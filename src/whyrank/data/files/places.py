@@ -1,0 +1,20 @@
+"""Where files may lie: in the folder that DVC watches, or a run would not see them change."""
+
+import os
+from pathlib import Path
+
+from whyrank.core.errors import UserError
+
+
+def below(folder: str | Path, path: Path, key: str, folder_key: str) -> Path:
+    """The path. Raises UserError where it leaves the folder; DVC follows the links that lie in it.
+
+    key, folder_key   names of the parameters that give the two
+    """
+    inside, whole = os.path.abspath(path), os.path.abspath(folder)  # noqa: PTH100 (links are not to be followed)
+    if os.path.commonpath([inside, whole]) != whole:
+        raise UserError(
+            f"params.yaml: `{key}` leads to {path}, which is not below `{folder_key}` ({folder}): a run would not "
+            "see it change; put it there, or a link to it"
+        )
+    return path
