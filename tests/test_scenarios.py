@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def scenario_command(folder, root, monkeypatch):
             return True
 
         for name in workspace.FILES:
-            (root / name).touch()
+            shutil.copy(ROOT / name, root)
         monkeypatch.chdir(root)
         monkeypatch.setattr(__main__, "SCENARIOS", folder)
         monkeypatch.setattr(__main__.experiment, "run", run)

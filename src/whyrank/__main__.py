@@ -2,16 +2,18 @@
 
 import argparse
 import functools
-import json
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from whyrank import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
+from whyrank.core.errors import UserError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
@@ -19,6 +21,7 @@ DIAGNOSIS, FINDINGS = Path("metrics/diagnose"), "findings.json"
 SCENARIO_RESULTS, POST_MORTEMS = Path("logs/scenario"), Path("logs/post-mortem")
 
 SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
+AGREED = "do not ask before running what a scenario file names: its launch, the code of its encoder"
 
 
 def command() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
         told = "before you publish it, add `license` and `language` to README.md"
         print(f"{arguments.folder} holds {arguments.system} with its card; {told}")
     elif arguments.command == "post-mortem":
-        compare(arguments.topic, arguments.overrides)
+        compare(arguments.topic, arguments.overrides, is_agreed=arguments.yes)
     elif arguments.command == "schema":
         # Imported only here: the other commands need no pydantic.
         from whyrank.core.options import params
@@ -45,11 +48,16 @@ def main() -> None:
         for name in scenario.names(SCENARIOS):
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
     else:
-        ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides)
+        ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides, is_agreed=arguments.yes)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `{self.prog} --help` says more")
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="whyrank",
         description="Run named experiments, compare them, export trained systems; `dvc repro` runs the pipeline.",
         epilog="Run it in the folder that holds dvc.yaml, or below. `whyrank COMMAND --help` says more of a command.",
@@ -69,12 +77,14 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
     run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    run.add_argument("--yes", action="store_true", help=AGREED)
     why = add(
         "post-mortem",
         "run TOPIC-seed, each TOPIC-seed-* and TOPIC-fixed, and compare them",
         f"Says what each change of the seed scenario brings by itself, and what all bring, in {POST_MORTEMS}/TOPIC.",
     )
     why.add_argument("topic", help="for instance ratings")
+    why.add_argument("--yes", action="store_true", help=AGREED)
     why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
     add(
         "schema",
@@ -98,8 +108,9 @@ def export(system: str, folder: Path) -> None:
     card.export(system, folder, Path())
 
 
-def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
+def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> None:
     """Run a scenario and end with 0 when all came as expected, else with 1."""
+    check([chosen], is_agreed=is_agreed)
     folder = SCENARIO_RESULTS / chosen.name
     found = codes(chosen, overrides, folder)
     print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(found) or 'none'}")
@@ -109,7 +120,7 @@ def ask(chosen: scenario.Scenario, overrides: list[str]) -> None:
     sys.exit(1 if surprises else 0)
 
 
-def compare(topic: str, overrides: list[str]) -> None:
+def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
     """Run the scenarios of a topic one after the other, and write and print what each change brought."""
     # Imported only here, as for the card.
     from whyrank import post_mortem
@@ -120,6 +131,7 @@ def compare(topic: str, overrides: list[str]) -> None:
 
     systems = Systems.of(params.load("diagnose"))
     chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS), systems), POST_MORTEMS / topic
+    check([scenario.read(name, SCENARIOS) for name in chosen.all], is_agreed=is_agreed)
     found = {}
     for number, name in enumerate(chosen.all, start=1):
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
@@ -139,12 +151,27 @@ def compare(topic: str, overrides: list[str]) -> None:
     print(f"\n{text}\nin {folder}")
 
 
+def check(chosen: Iterable[scenario.Scenario], *, is_agreed: bool) -> None:
+    """Raise UserError before any run where one would fail, or runs what the user does not agree to."""
+    # Imported only here: a list of the scenarios needs neither the options nor the checks of a diagnosis.
+    from whyrank import scenario_checks
+    from whyrank.diagnosis import registry
+
+    for one in chosen:
+        file = SCENARIOS / f"{one.name}.yaml"
+        scenario_checks.check(file, one.overrides, [*one.expected, *one.unexpected], sorted(registry.codes()))
+        scenario_checks.ask_leave(file, one.overrides, is_given=is_agreed)
+
+
 def codes(chosen: scenario.Scenario, overrides: list[str], folder: Path) -> list[str]:
     """Run a scenario and put its report into `folder`; the codes of what was found, weightiest first."""
+    # Imported only here: it needs pandas.
+    from whyrank.core import io
+
     experiment.run(chosen.name, chosen.question, [*scenario.settings(chosen), *overrides])
     shutil.rmtree(folder, ignore_errors=True)
     experiment.fetch(chosen.name, str(DIAGNOSIS), folder)
-    return list(dict.fromkeys(one["code"] for one in json.loads((folder / FINDINGS).read_text(encoding="utf-8"))))
+    return list(dict.fromkeys(one["code"] for one in io.read_json(folder / FINDINGS)))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from whyrank.core.errors import UserError
 from whyrank.core.options.overrides import written
+from whyrank.core.options.yaml_files import read_yaml
 
-KEYS = {"name", "question", "overrides", "expected", "unexpected"}
+KINDS = {"name": str, "question": str, "overrides": dict, "expected": list, "unexpected": list}
+KEYS = set(KINDS)
+TAKES = {str: "text", dict: "keys of params.yaml with their values", list: "a list of codes of findings"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ def names(folder: Path) -> list[str]:
 
 
 def read(name: str, folder: Path) -> Scenario:
-    """Raises UserError for an unknown name, and for a file with other keys than a scenario has."""
+    """Raises UserError for an unknown name, and for a file with other keys or kinds of values than a scenario."""
     file = folder / f"{name}.yaml"
     if not file.exists():
         raise UserError(f"no scenario {name!r}; there are {', '.join(names(folder))}")
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = read_yaml(str(file))
     if not isinstance(content, dict) or set(content) != KEYS or content["name"] != name:
         raise UserError(f"{file}: expected the keys {', '.join(sorted(KEYS))}, and `name: {name}`")
+    for key, kind in KINDS.items():
+        entries = content[key] if isinstance(content[key], list | dict) else []
+        if not isinstance(content[key], kind) or not all(isinstance(entry, str) for entry in entries):
+            raise UserError(f"{file}: `{key}` is {content[key]!r}; it takes {TAKES[kind]}")
     return Scenario(**content)
 
 
