@@ -74,3 +74,11 @@ def test_a_field_that_is_not_there_or_says_nothing_twice_has_no_part():
 def test_terms_that_no_training_row_holds_leave_no_part_behind():
     field = ["" if is_kept else "permit garden" for is_kept in TRAIN]
     assert (rating_words.kernel([field])(TRAIN, ALL) == 0).all()
+
+
+def test_words_that_are_written_together_are_pairs_of_characters():
+    clauses = ["请问怎么重置密码", "我忘了重置密码在哪", "重置密码失败", "天气很好", "今天天气不错", "天气预报"]
+    words, letters = rating_words.counts(clauses)
+    # 重置 置密 密码 and their pairs 重置 置密, 置密 密码; 天气.
+    assert words.shape[1] == 6 and letters.shape[1] > 0
+    assert (words @ words.T).toarray()[0].astype(bool).tolist() == [True] * 3 + [False] * 3

@@ -24,15 +24,17 @@ _WORD = regex.compile(rf"(?=[{UNSPACED}])\X|[\w--[{UNSPACED}\p{{M}}]][\w--[{UNSP
 _TERM = regex.compile(rf"[{PAIRED}][{PAIRED}\p{{M}}]*|[\w--[{PAIRED}\p{{M}}]][\w--[{PAIRED}]]*", regex.V1)
 _PAIRED = regex.compile(f"[{PAIRED}]")
 _CHARACTER = regex.compile(r"\X")
+_MARK = regex.compile(r"[\p{M}\u1100-\u11FF]")
 _WRITTEN = regex.compile(rf"(?=[{UNSPACED}])\X|[^\s{UNSPACED}]+")
 _ASCII_PIECE = re.compile(r"\s*\S{1,16}")
 _PIECE = regex.compile(rf"\s*(?:(?=[{UNSPACED}])\X|(?:(?![{UNSPACED}\s])\X){{1,16}})")
 # Written between letters and no part of them: joiners, soft hyphens, variation selectors, byte order marks.
 _IGNORED = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 # Vowel marks of Arabic and Hebrew, which most writers leave out; hamza and madda on a letter; the stretching line.
-_POINTED = regex.compile(r"[\u0590-\u08FF]")
+_POINTED = re.compile("[\u0590-\u08ff]")
 _POINTS = regex.compile(r"[[\p{M}&&[\u0590-\u08FF]]\u0640]+", regex.V1)
 # Hindi is written with or without nukta, and with either of two signs of a nasal vowel (Lucene's Hindi normalisation).
+_NAGARI = re.compile("[\u0900-\u097f]")
 _DEVANAGARI = str.maketrans({"\u093c": None, "\u0901": "\u0902"})
 _PAUSE = regex.compile(r"(?<=[\p{Thai}\p{Lao}])\s+(?=[\p{Thai}\p{Lao}])")
 
@@ -45,7 +47,7 @@ def folded(text: str) -> str:
     text = _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
     if _POINTED.search(text):
         text = unicodedata.normalize("NFC", _POINTS.sub("", unicodedata.normalize("NFD", text)))
-    return text.translate(_DEVANAGARI)
+    return text.translate(_DEVANAGARI) if _NAGARI.search(text) else text
 
 
 def words(text: str) -> list[str]:
@@ -61,9 +63,11 @@ def terms(text: str, *, least: int = 1) -> list[str]:
     if text.isascii():
         return [word for word in _ASCII_WORD.findall(text.lower()) if len(word) >= least]
     found: list[str] = []
-    for run in _TERM.findall(folded(text)):
+    text = folded(text)
+    has_marks = _MARK.search(text) is not None
+    for run in _TERM.findall(text):
         if _PAIRED.match(run):
-            characters = _CHARACTER.findall(run)
+            characters = _CHARACTER.findall(run) if has_marks else run
             found += [a + b for a, b in pairwise(characters)] or characters
         elif len(run) >= least:
             found.append(run)

@@ -26,16 +26,15 @@ def _read_by(content: Content) -> Iterator[str]:
     for system, run in content.records.runs.items():
         if run.analyser is not None:
             alike.setdefault(_reading(run.analyser), []).append(system)
-    yield from (f"{' and '.join(names)} read {reading}" for reading, names in alike.items())
+    for reading, names in alike.items():
+        yield f"As {' and '.join(names)} {'read' if len(names) > 1 else 'reads'} the texts: {reading}"
 
 
 def _reading(analyser: dict[str, Any]) -> str:
     language, stemmer = analyser["language"], analyser["stemmer"]
-    known = (
-        f"in language `{language}` ({numbers.per_cent(analyser['share'], 0)} of them)" if language else "in no language"
-    )
-    stems = f"stems (Snowball's `{stemmer}`)" if stemmer else "words as they stand"
-    return f"the texts as {known}; BM25 counts {stems}."
+    share = numbers.per_cent(analyser["share"], 0)
+    found = f"most are in language `{language}` ({share})" if language else "no language was recognised"
+    return f"{found}; BM25 counts {f'stems (Snowball: `{stemmer}`)' if stemmer else 'words as they stand'}."
 
 
 def _every(content: Content) -> Table:
