@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from whyrank.core import io
-from whyrank.model.encoder import source
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.loading import load
 from whyrank.model.encoder.source import embedded_folder
 
 REPEATS = 3
@@ -77,7 +77,7 @@ def main() -> None:
     def sizes(*full: int) -> list[int]:
         return [size // options.divide for size in full]
 
-    encoder = source.load(embedded_folder(), attention_dropout=0.0)
+    encoder = load(embedded_folder(), attention_dropout=0.0)
     curves = [
         curve("encoding, texts of 64 tokens", sizes(64, 128, 256, 512), lambda n: encode(encoder, texts(n, 64))),
         curve(

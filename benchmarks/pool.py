@@ -26,7 +26,7 @@ from speed_table import grid
 from torch.nn import functional
 
 from whyrank.core import runtime
-from whyrank.model.encoder import source
+from whyrank.model.encoder.loading import load
 from whyrank.model.encoder.source import embedded_folder
 from whyrank.training.engine.vectors import LiveVectors
 from whyrank.training.ranking.losses import cross_entropy
@@ -36,7 +36,7 @@ SCALE = 20.0
 
 
 def vectors(pairs: int, cache_tokens: int, precision: str) -> LiveVectors:
-    encoder = source.load(embedded_folder(), attention_dropout=0.0)
+    encoder = load(embedded_folder(), attention_dropout=0.0)
     random = np.random.default_rng(0)
     rows = [random.integers(1000, 30000, length) for length in random.integers(SHORTEST, LONGEST, 2 * pairs)]
     return LiveVectors(encoder, rows, batch_tokens=8192, precision=precision, cache_tokens=cache_tokens)

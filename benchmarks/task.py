@@ -18,7 +18,7 @@ from whyrank.core.options import params
 from whyrank.core.prepared import TABLES, Prepared
 from whyrank.data.ranking import prepare
 from whyrank.model import system
-from whyrank.model.encoder import source
+from whyrank.model.encoder import budgets, source
 from whyrank.scoring.ranking import score as rank
 
 ROOT = Path(__file__).parents[1]
@@ -58,9 +58,9 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
     options = dataclasses.replace(options, source=str(data), tokens=params.Tokens(tokens, tokens, tokens, tokens))
     valid = prepare.read(options)
     encoder = source.bring(params.section(values, "encoder", params.Encoder), [])
-    budget = source.budgets(encoder, options.tokens, with_pairs=False)
+    budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
-    texts = source.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
+    texts = budgets.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
     for name in TABLES:
         io.write_table(folder / "prepared" / f"{name}.parquet", getattr(texts, name))
     system.save(system.untrained(encoder), folder / "base", longest=tokens)

@@ -1,6 +1,6 @@
 """prepare: raw files to checked, split and selected tables, the base encoder, and the preflight findings.
 
-reads   the source that params.yaml names
+reads   the data and the encoder that params.yaml names; models/source shows the encoder's files to DVC
 writes  data/prepared, models/base, metrics/prepare.json, metrics/prepare/
 """
 
@@ -16,7 +16,7 @@ from whyrank.data.ratings import read as ratings
 from whyrank.data.ratings import texts as rated_texts
 from whyrank.findings.records import DataRecords
 from whyrank.model import system
-from whyrank.model.encoder import source
+from whyrank.model.encoder import budgets, source
 from whyrank.preflight import examine, figures
 from whyrank.preflight.figures import first_batches
 
@@ -29,15 +29,14 @@ def main() -> None:
     barlow = params.section(values, "pretrain_barlow", params.BarlowBatches)
     rank = params.section(values, "finetune_rank", params.FirstBatches)
     runtime.seed_everything(seed)
-
     valid = prepare.read(options)
-    encoder = source.bring(encoding, prepare.answer_texts(valid))
-    budget = source.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
+    encoder = source.bring(encoding, prepare.answer_texts(valid), shown_in="models/source")
+    budget = budgets.budgets(encoder, options.tokens, with_pairs=bool(options.pairs.sources))
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     sentences = pairs.read_pairs(options.pairs, max_rejected=options.max_rejected, seed=seed, how=options.files)
     rated = ratings.read_ratings(options.ratings, options.files)
     laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
-    texts = source.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
+    texts = budgets.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
     batches = first_batches.first_batches(texts, barlow, rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
     tables |= first_batches.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed)
@@ -52,6 +51,7 @@ def main() -> None:
         for name, table in tables.items():
             io.write_table(folder / f"{name}.csv", table)
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
+        io.write_json(folder / "encoder.json", source.facts(encoder, encoding))
     system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
     examine.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
 

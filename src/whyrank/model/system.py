@@ -17,7 +17,7 @@ from whyrank.core import checksums, io
 from whyrank.core.errors import UserError
 from whyrank.core.rerun import remedy
 from whyrank.model.encoder import encoder as encoders
-from whyrank.model.encoder import source
+from whyrank.model.encoder import loading
 from whyrank.model.heads import export, heads
 from whyrank.model.heads.export import ranking_layers
 from whyrank.model.heads.task_heads import RANK, TaskHeads, rebuild
@@ -99,9 +99,9 @@ class System(nn.Module):
 
 
 def untrained(encoder: encoders.Encoder) -> System:
-    """The pretrained encoder (zero-shot): its vectors compared by their cosine."""
+    """The pretrained encoder (zero-shot): its vectors compared as its files declare, by default by their cosine."""
     chain = nn.Sequential()
-    return System(encoder, chain, chain, "cosine")
+    return System(encoder, chain, chain, encoder.declared.score)
 
 
 def with_heads(system: System, query_head: nn.Sequential, *, dual: bool, score: str) -> System:
@@ -117,6 +117,8 @@ def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | 
         if unchanged is not None:
             encoders.copy_weights(unchanged, temporary)
         description = {"score": system.score, "longest": longest, "query": heads.describe(system.query_head)}
+        if system.encoder.projection is not None:
+            description["encoder_modules"] = len(system.encoder.projection.chain)
         if system.is_dual:
             description["answer"] = heads.describe(system.answer_head)
         if system.tasks is not None:
@@ -126,20 +128,21 @@ def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | 
         safetensors.torch.save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
         sides = {"query": system.query_head, "document": system.answer_head}
         routes = {side: ranking_layers(sides[side], system.tasks) for side in list(sides)[: 1 + system.is_dual]}
-        export.write(temporary, routes, system.score)
+        export.write(temporary, routes, system.score, system.encoder.declared)
         checksums.write(temporary)
 
 
 def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool = False) -> System:
     """A system as `save` wrote it, on the encoder's device, dropout off.
 
-    pooling   auto: the one that it was made with | mean | cls | max
+    pooling   auto: the one that it was made with; else one of `pooling.POOLINGS`
     Raises UserError, naming the file and what makes it anew, where one is not as `save` wrote it.
     """
     folder = Path(folder)
     checksums.verify(folder, required=False)
     description = io.read_json(folder / DESCRIPTION)
-    encoder = source.load(folder, pooling=pooling, trust_remote_code=trust_remote_code)
+    own_modules = description.get("encoder_modules", 0)
+    encoder = loading.load(folder, pooling=pooling, own_modules=own_modules, trust_remote_code=trust_remote_code)
     try:
         system = described(description, encoder)
         system.heads().load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
@@ -161,7 +164,7 @@ def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     """A system as `save` wrote it; of another folder the encoder alone."""
     if (Path(folder) / DESCRIPTION).exists():
         return load(folder, trust_remote_code=trust_remote_code)
-    return untrained(source.load(folder, trust_remote_code=trust_remote_code))
+    return untrained(loading.load(folder, trust_remote_code=trust_remote_code))
 
 
 def longest(folder: str | Path) -> int:

@@ -76,13 +76,18 @@ def vectors(
 ) -> torch.Tensor:
     """(N, D) float32 of every text that training reads, answers as answers and the others as queries.
 
-    Tokenised by the teacher's own tokenizer, and cut where it cuts: its vocabulary may be another. Raises UserError
-    where the student cannot be compared with it.
+    Tokenised by the teacher's own tokenizer with its prompts, and cut where it cuts: its vocabulary may be another.
+    Raises UserError where the student cannot be compared with it.
     """
     check(student, teacher, options)
     of, texts = teacher.system, prepared.texts.table["text"].tolist()[: len(prepared.training_token_ids)]
-    rows = of.encoder.tokenise(texts, teacher.longest)
-    answers = len(prepared.texts.of("answer"))
+    answers, queries = len(prepared.texts.of("answer")), len(prepared.texts.of("query"))
+    ranking = answers + queries
+    rows = [
+        *of.encoder.tokenise(texts[:answers], teacher.longest, "document"),
+        *of.encoder.tokenise(texts[answers:ranking], teacher.longest, "query"),
+        *of.encoder.tokenise(texts[ranking:], teacher.longest),
+    ]
     encoded_ND = vector_cache.encoded(of.encoder, rows, encoder)
     with torch.no_grad():
         sides = [of.answer_head(encoded_ND[:answers]), of.query_head(encoded_ND[answers:])]

@@ -21,6 +21,8 @@ systems.base.pooling: "" | median | null
 systems.base-tuned.starts_from: "" | tfidf | null | 3
 encoder: null | [] | embedded | 3
 encoder.source: "" | null | 3 | true | [embedded]
+encoder.revision: null | 3 | true | [a]
+encoder.prompts: "" | all | null | 3 | [query] | {query: 3} | {passage: "p: "} | {query: null}
 encoder.pooling: "" | median | null | 1 | [mean]
 encoder.precision: fp8 | 16 | null | BF16
 encoder.attention_dropout: -0.1 | 1 | 1.0 | 5 | .nan | "0.1" | true | null

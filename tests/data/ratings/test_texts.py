@@ -12,7 +12,7 @@ from tokenizers import models, pre_tokenizers, processors
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.core.options.ratings import Fields, FieldTokens
-from whyrank.data.ratings.texts import laid_out, longest_text, special_tokens
+from whyrank.data.ratings.texts import laid_out, longest_text
 
 CLS, SEP = 2, 3
 ROWS = pd.DataFrame(
@@ -85,7 +85,7 @@ def test_separate_is_a_text_each_and_equal_questions_stand_once(tiny_encoder, ma
 
 
 def test_the_roberta_family_has_its_own_special_tokens_and_marks_of_words(roberta, make):
-    assert special_tokens(roberta, 2) == [[0], [2, 2], [2]]
+    assert roberta.tokens_around(2) == [[0], [2, 2], [2]]
     rows = ROWS.assign(title="a", body="visa", answer="pension")[:1]
     laid = laid_out(roberta, rows, make(layout="joint"))
     assert ids_of(laid, "first")[0] == roberta.tokenizer("a visa", "pension")["input_ids"]

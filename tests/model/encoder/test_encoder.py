@@ -1,6 +1,5 @@
 """The encoder: texts in, vectors out, the same whatever company a text keeps."""
 
-import json
 import warnings
 from itertools import pairwise
 
@@ -10,8 +9,8 @@ import torch
 
 from whyrank.core import runtime
 from whyrank.core.errors import UserError
-from whyrank.model.encoder import source
-from whyrank.model.encoder.encoder import length_batches
+from whyrank.model.encoder import loading
+from whyrank.model.encoder.packed import length_batches
 
 TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school", "the car"]
 
@@ -108,7 +107,7 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
         folder = tmp_path / pooling
         folder.mkdir()
         encoder.save(folder, longest=16)
-        back = source.load(folder)
+        back = loading.load(folder)
         rows = encoder.tokenise(TEXTS, 16)
         assert back.pooling == pooling and not back.training
         assert back.tokenise(TEXTS, 16) == rows
@@ -119,30 +118,12 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
 
 
 def test_a_pooling_named_in_the_parameters_goes_before_the_declared_one(tiny_folder):
-    assert source.load(tiny_folder).pooling == "mean"
-    other = source.load(tiny_folder, pooling="cls")
-    assert (other.pooling, other.declared) == ("cls", "mean")
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({"pooling_mode": "cls"}, "cls"),
-        ({"pooling_mode": "weightedmean"}, None),
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
-        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}, "mean"),
-        ({"pooling_mode_max_tokens": True}, "max"),
-        ({"pooling_mode_lasttoken": True}, None),
-    ],
-)
-def test_the_declared_pooling_is_read_in_the_new_and_the_old_spelling(tmp_path, config, expected):
-    assert source.declared_pooling(tmp_path) is None  # nothing declared
-    (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(config))
-    assert source.declared_pooling(tmp_path) == expected
+    assert loading.load(tiny_folder).pooling == "mean"
+    other = loading.load(tiny_folder, pooling="cls")
+    assert (other.pooling, other.declared.pooling) == ("cls", "mean")
 
 
 def test_a_folder_without_an_encoder_is_a_user_error_of_one_line(tmp_path):
     with pytest.raises(UserError, match=r"`encoder\.source` .* cannot be loaded") as error:
-        source.load(tmp_path)
+        loading.load(tmp_path)
     assert "\n" not in str(error.value)

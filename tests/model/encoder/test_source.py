@@ -11,7 +11,7 @@ import torch
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.options.params import Tokens
-from whyrank.model.encoder import source
+from whyrank.model.encoder import budgets, source
 
 TEXTS = ["you pay a pension when you retire", "a visa lets you travel", "tax on income is paid back"] * 4
 
@@ -90,22 +90,22 @@ def test_a_scratch_encoder_is_the_same_for_the_same_seed_and_gives_finite_differ
 
 
 def test_budgets_leave_room_for_the_special_tokens(tiny_encoder):
-    budgets = source.budgets(tiny_encoder, Tokens(question=3, conversation=64, answer=20, pair=9), with_pairs=True)
-    assert budgets.whole == {"question": 3, "conversation": 64, "answer": 20, "pair": 9}
-    assert budgets.own == {"question": 1, "conversation": 62, "answer": 18, "pair": 7}  # without [CLS] and [SEP]
+    found = budgets.budgets(tiny_encoder, Tokens(question=3, conversation=64, answer=20, pair=9), with_pairs=True)
+    assert found.whole == {"question": 3, "conversation": 64, "answer": 20, "pair": 9}
+    assert found.own == {"question": 1, "conversation": 62, "answer": 18, "pair": 7}  # without [CLS] and [SEP]
 
 
 @pytest.mark.parametrize("budget", [2, 65])
 def test_a_budget_that_the_encoder_cannot_take_is_a_user_error_that_names_it_and_the_bounds(tiny_encoder, budget):
     with pytest.raises(UserError, match=rf"`prepare\.tokens\.answer` is {budget}, but this encoder takes 3 to 64"):
-        source.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10), with_pairs=True)
+        budgets.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10), with_pairs=True)
 
 
 def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):
     too_long = Tokens(question=10, conversation=10, answer=10, pair=128)
-    assert source.budgets(tiny_encoder, too_long, with_pairs=False).whole["pair"] == 64
+    assert budgets.budgets(tiny_encoder, too_long, with_pairs=False).whole["pair"] == 64
     with pytest.raises(UserError, match=r"`prepare\.tokens\.pair` is 128"):
-        source.budgets(tiny_encoder, too_long, with_pairs=True)
+        budgets.budgets(tiny_encoder, too_long, with_pairs=True)
 
 
 def test_a_base_encoder_is_brought_with_as_many_blocks_as_are_to_be_kept(tiny_folder):

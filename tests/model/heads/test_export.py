@@ -10,6 +10,7 @@ from torch import nn
 
 from whyrank.core.options.params import Head
 from whyrank.model import system
+from whyrank.model.encoder.declared import Declared
 from whyrank.model.heads import export, heads
 from whyrank.model.heads.export import ranking_layers
 from whyrank.model.heads.task_heads import TaskHeads
@@ -45,6 +46,7 @@ def chain(name):
 
 def arrange(encoder, name, dual, score):
     torch.manual_seed(1)
+    encoder.declared = Declared(normalises=True)
     query_head = chain(name)
     return System(encoder, query_head, chain(name) if dual else query_head, score).eval()
 
@@ -101,9 +103,14 @@ def test_every_pooling_arrives_and_texts_are_cut_at_the_same_length(make_encoder
     assert not np.allclose(cut, shorter, atol=1e-3)
 
 
-def test_the_encoder_alone_gets_no_dense_module_and_unit_vectors(tiny_folder):
-    names = [module["type"].rpartition(".")[2] for module in json.loads((tiny_folder / "modules.json").read_text())]
-    assert names == ["Transformer", "Pooling", "Normalize"]
+@pytest.mark.parametrize("normalises", [False, True])
+def test_the_encoder_alone_gets_no_dense_module_and_unit_vectors_only_where_it_declares_them(
+    tiny_encoder, tmp_path, normalises
+):
+    tiny_encoder.declared = Declared(normalises=normalises)
+    system.save(system.untrained(tiny_encoder), tmp_path / "model", longest=LONGEST)
+    modules = json.loads((tmp_path / "model" / "modules.json").read_text())
+    assert [module["type"].rpartition(".")[2] for module in modules][2:] == ["Normalize"] * normalises
 
 
 def test_a_head_in_training_is_written_as_it_is_in_evaluation_and_stays_in_training(tiny_encoder, tmp_path):

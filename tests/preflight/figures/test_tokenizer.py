@@ -9,7 +9,7 @@ import transformers
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
 from whyrank.findings.records import DataRecords
-from whyrank.model.encoder import source
+from whyrank.model.encoder import budgets, source
 from whyrank.preflight.figures import tokenizer
 from whyrank.preflight.probes.encoder import tokenizer_mismatch
 
@@ -117,8 +117,8 @@ def test_more_pieces_than_embeddings_and_far_more_embeddings_than_pieces(tiny_en
 
 
 def test_an_id_without_an_embedding_is_a_user_error_before_anything_is_encoded(tiny_encoder, topics):
-    budget = source.Budgets(dict.fromkeys(("question", "conversation", "answer", "pair"), 16), {})
-    source.tokenised(tiny_encoder, topics, budget)
+    budget = budgets.Budgets(dict.fromkeys(("question", "conversation", "answer", "pair"), 16), {})
+    budgets.tokenised(tiny_encoder, topics, budget)
     with_embeddings(tiny_encoder, 10)
     with pytest.raises(UserError, match=r"`encoder\.source`: its tokenizer gives id \d+, but the encoder has 10 emb"):
-        source.tokenised(tiny_encoder, topics, budget)
+        budgets.tokenised(tiny_encoder, topics, budget)

@@ -16,7 +16,7 @@ from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, Prepared
 from whyrank.lexical import ranking as words
 from whyrank.model import system
-from whyrank.model.encoder import source
+from whyrank.model.encoder import loading, source
 from whyrank.model.heads import heads
 from whyrank.scoring.pairs import score as similarity
 
@@ -233,7 +233,7 @@ def lines(file):
 
 @pytest.mark.slow
 def test_the_embedded_encoder_scores_what_is_published_of_it(graded_sets):
-    encoder = source.load(source.embedded_folder(), pooling="mean")
+    encoder = loading.load(source.embedded_folder(), pooling="mean")
     options = Encoder("embedded", "mean", "fp32", 0.0, batch_tokens=4096, trust_remote_code=False)
     predictions = similarity.predict(system.untrained(encoder), graded_sets, options, longest=128)
     metrics, _ = similarity.summary(graded_sets, predictions)

@@ -136,7 +136,9 @@ def node_at(schema: dict[str, Any], loc: Place) -> dict[str, Any]:
     """The part of a JSON schema that describes a place in the values."""
     for part in loc:
         if part in (WORD, PLAIN):
-            schema = next(branch for branch in schema["oneOf"] if ("const" in branch) == (part == WORD))
+            schema = next(
+                branch for branch in schema["oneOf"] if bool({"const", "enum"} & set(branch)) == (part == WORD)
+            )
         elif isinstance(part, int):
             schema = schema["items"]
         else:

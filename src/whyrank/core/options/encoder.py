@@ -1,11 +1,22 @@
 """`encoder`: which text encoder all systems start from, and how it computes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, Tag
 from pydantic.dataclasses import dataclass
 
-from whyrank.core.options.sections import CHECKED, MOST_LAYERS, MOST_TOKENS
+from whyrank.core.options.sections import CHECKED, MOST_LAYERS, MOST_TOKENS, PLAIN, WORD, word_or_plain
+
+# How token vectors become one, by the names of sentence-transformers; auto: as the encoder's own files declare.
+Pooling = Literal["auto", "mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+
+
+@dataclass(frozen=True, config=CHECKED)
+class Prompts:
+    """What stands before a text."""
+
+    query: str = Field(default="", max_length=2000, examples=["query: "], description="before every query")
+    document: str = Field(default="", max_length=2000, examples=["passage: "], description="before every answer")
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -17,7 +28,7 @@ class Encoder:
         examples=["embedded"],
         description="embedded (all-MiniLM-L6-v2 from PyPI), scratch, folder, hub id",
     )
-    pooling: Literal["auto", "mean", "cls", "max"] = Field(
+    pooling: Pooling = Field(
         description="token vectors to one text vector; auto: as the encoder's own files declare, else mean"
     )
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
@@ -30,6 +41,16 @@ class Encoder:
         ge=1, le=MOST_TOKENS, examples=[8192], description="padded tokens per batch; bounds memory, not results"
     )
     trust_remote_code: StrictBool = Field(description="run Python code that comes with the encoder")
+    revision: str = Field(
+        default="",
+        max_length=100,
+        examples=["9a2b4c1"],
+        description='of a hub id: commit, tag or branch; "": the latest one',
+    )
+    prompts: Annotated[
+        Annotated[Prompts, Tag(PLAIN)] | Annotated[Literal["auto", "none"], Tag(WORD)],
+        Discriminator(word_or_plain),
+    ] = Field(default="auto", description="text before queries and documents; auto: as the encoder's own files declare")
     keep_layers: StrictInt = Field(
         default=0, ge=0, le=MOST_LAYERS, examples=[0], description="transformer layers kept, evenly spread; 0: all"
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from whyrank.core.options.encoder import Pooling
 from whyrank.core.options.sections import CHECKED, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
@@ -45,7 +46,7 @@ class System:
     starts_from: str = Field(
         default="", examples=["base"], description="of a trained one: the system that its training started from"
     )
-    pooling: Literal["auto", "mean", "cls", "max"] = Field(
+    pooling: Pooling = Field(
         default="auto", description="of an encoder: how token vectors become one; auto: as it was made"
     )
 

@@ -73,28 +73,14 @@ def longest_text(encoder: Encoder, options: Ratings) -> int:
     parts = parts_of(options)
     own = [sum(getattr(options.tokens, name) for name in part) for part in parts]
     is_joint = options.layout == "joint"
-    special = encoder.tokenizer.num_special_tokens_to_add(pair=is_joint and len(parts) > 1)
-    # The RoBERTa family keeps the first places of its table for padding.
-    most, longest = encoder.longest - encoder.first_position, (sum(own) if is_joint else max(own)) + special
+    special = sum(map(len, encoder.tokens_around(len(parts) if is_joint else 1)))
+    most, longest = encoder.longest, (sum(own) if is_joint else max(own)) + special
     if not special < longest <= most:
         raise UserError(
             f"params.yaml: `prepare.ratings.tokens` makes texts of {longest} tokens, {special} special ones included, "
             f"but this encoder takes {special + 1} to {most}; give title, body and answer a sum that fits"
         )
     return min(sum(own) + special, most) if options.allocation == "adaptive" else longest
-
-
-def special_tokens(encoder: Encoder, parts: int) -> list[list[int]]:
-    """Ids before, between and behind so many texts (1 or 2), as the encoder's own tokenizer sets them."""
-    encoded = encoder.tokenizer(*["a"] * parts)
-    gaps: list[list[int]] = [[] for _ in range(parts + 1)]
-    at = 0
-    for token, part in zip(encoded["input_ids"], encoded.sequence_ids(0), strict=True):
-        if part is None:
-            gaps[at].append(token)
-        else:
-            at = part + 1
-    return gaps
 
 
 def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
@@ -110,8 +96,8 @@ def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
     length_NF = np.array([[len(piece.id_L) for piece in pieces[name]] for name in names]).T.reshape(len(rows), -1)
     budget_F = np.array([getattr(options.tokens, name) for name in names])
     together = [parts] if options.layout == "joint" else [[part] for part in parts]
-    gaps = special_tokens(encoder, len(together[0]))
-    room = encoder.longest - encoder.first_position - sum(map(len, gaps))
+    gaps = encoder.tokens_around(len(together[0]))
+    room = encoder.longest - sum(map(len, gaps))
     share = partial(allocate_texts, length_NF, budget_F, _sides(together), room)
     kept_NF = share(adaptive=options.allocation == "adaptive")
     fields = [
@@ -128,7 +114,7 @@ def laid_out(encoder: Encoder, rows: pd.DataFrame, options: Ratings) -> LaidOut:
         _field_table(
             names,
             options,
-            encoder.longest - encoder.first_position - encoder.tokenizer.num_special_tokens_to_add(pair=len(parts) > 1),
+            encoder.longest - sum(map(len, encoder.tokens_around(len(parts)))),
             length_NF[trained_N],
             {"share_lost": kept_NF[trained_N]}
             | {f"share_lost_{name}": share(adaptive=name == "adaptive")[trained_N] for name in ("adaptive", "fixed")},

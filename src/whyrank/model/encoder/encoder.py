@@ -1,11 +1,12 @@
-"""A BERT-family encoder with its tokenizer and pooling. The only file that talks to transformers.
+"""A text encoder with its tokenizer, pooling and what it declares above that.
 
-Shapes: N texts · B texts in a batch · T tokens of all of them, end to end · L tokens, padded · D features
+Shapes: N texts · B texts in a batch · T tokens of all of them, end to end · L tokens, padded · H features of a token ·
+P of the pooling · D of a vector
 """
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from torch import nn
 from whyrank.core import processes
 from whyrank.core.progress import progress
 from whyrank.core.runtime import product_dtype
-from whyrank.model.encoder.packed import ATTENTION, Layout
-from whyrank.model.encoder.pooling import POOLINGS
+from whyrank.model.encoder import pooling as poolings
+from whyrank.model.encoder.byte_dropout import use_bytes
+from whyrank.model.encoder.declared import POOLING, Declared, Side
+from whyrank.model.encoder.packed import ATTENTION, Layout, length_batches
+from whyrank.model.encoder.projection import Projection, write_modules
 
 TokenIds = Sequence[int] | np.ndarray
-POOLING_FILE = Path("1_Pooling/config.json")
+# Tokens that an encoder without a table of positions takes: more than any text has.
+NO_LIMIT = 1_000_000
 # Encoders that are right on packed texts once they are told where each text begins. Others, whose positions or windows
 # reach across texts, work on padded batches.
 PACKED = {"bert", "roberta", "xlm-roberta", "camembert"}
@@ -31,31 +36,8 @@ PACKED = {"bert", "roberta", "xlm-roberta", "camembert"}
 transformers.utils.logging.disable_progress_bar()
 
 
-class ByteDropout(nn.Dropout):
-    """`nn.Dropout` with a mask of random bytes, eight from each number drawn. p is rounded to multiples of 1/256.
-
-    On a processor torch draws one number for every place of its mask, on one core. In float32 those masks took 9 % of a
-    training step of MiniLM; with bfloat16 products the share is several times as much.
-    """
-
-    def forward(self, value: torch.Tensor) -> torch.Tensor:
-        dropped = round(256 * self.p)
-        if not self.training or not 0 < dropped < 256 or value.device.type != "cpu":
-            return super().forward(value)
-        drawn = torch.randint(-(2**63), 2**63 - 1, (-(-value.numel() // 8),)).view(torch.uint8)
-        kept = (drawn[: value.numel()] >= dropped).view(value.shape)
-        return value * (kept * (256 / (256 - dropped))).to(value.dtype)
-
-
-def use_bytes(module: nn.Module) -> None:
-    """Let every dropout inside `module` draw bytes; nothing else of it changes."""
-    for part in module.modules():
-        if type(part) is nn.Dropout:
-            part.__class__ = ByteDropout
-
-
 class Encoder(nn.Module):
-    """Transformer + pooling. `forward` gives one vector per row; `encode` works through any number of texts."""
+    """Transformer, pooling, projection. `forward` gives one vector per row; `encode` takes any number of texts."""
 
     # Declared, for nn.Module's own attributes are of type Tensor | Module.
     transformer: transformers.PreTrainedModel
@@ -65,27 +47,39 @@ class Encoder(nn.Module):
         transformer: transformers.PreTrainedModel,
         tokenizer: transformers.PreTrainedTokenizerBase,
         pooling: str,
-        declared: str | None = None,
+        declared: Declared | None = None,
+        projection: Projection | None = None,
     ) -> None:
-        """declared   the pooling that the encoder's own files name, where they do; `pooling` is the one used"""
+        """pooling    the one used, whatever is declared; several joined by `+`
+        declared   what the encoder's own files say
+        Raises RuntimeError where the projection does not take what the pooling gives.
+        """
         super().__init__()
         self.transformer = transformer
+        self.projection = projection
         self.tokenizer = tokenizer
-        self.pooling, self.declared = pooling, declared
+        self.pooling, self.declared = pooling, declared or Declared()
+        self.width = projection.width(self.pooled_width) if projection else self.pooled_width
         self.is_packed = transformer.config.model_type in PACKED
         if self.is_packed:
             transformer.set_attn_implementation(ATTENTION)
         use_bytes(transformer)
 
     @property
-    def width(self) -> int:
-        """D."""
+    def token_width(self) -> int:
+        """H."""
         return int(self.transformer.config.hidden_size)
 
     @property
+    def pooled_width(self) -> int:
+        """P."""
+        return self.token_width * len(self.pooling.split("+"))
+
+    @property
     def longest(self) -> int:
-        """The most tokens the position table takes."""
-        return int(self.transformer.config.max_position_embeddings)
+        """The most tokens that a text may have; `NO_LIMIT` of an encoder without a table of positions."""
+        places = getattr(self.transformer.config, "max_position_embeddings", None) or -1
+        return places - self.first_position if places > 0 else NO_LIMIT
 
     @property
     def embeddings(self) -> int:
@@ -120,7 +114,7 @@ class Encoder(nn.Module):
         return [rows[i] for i in order], layout, torch.as_tensor(np.argsort(order), device=self.device)
 
     def tokens(self, rows: Sequence[TokenIds], layout: Layout) -> torch.Tensor:
-        """The output of the last layer for every token, (T, D); `rows` longest first, as the layout has them."""
+        """The output of the last layer for every token, (T, H); `rows` longest first, as the layout has them."""
         if not self.is_packed:
             ids_BL, mask_BL = self.pad(rows)
             return self.transformer(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state[mask_BL.bool()]
@@ -132,30 +126,59 @@ class Encoder(nn.Module):
         position_T = layout.positions(self.first_position)
         return self.transformer(input_ids=ids_T[None], position_ids=position_T[None], layout=layout, **asked)
 
-    def pool(self, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def pool(self, token_TH: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(B, D) float32."""
-        return POOLINGS[self.pooling](token_TD.float(), layout)
+        return self.project(poolings.pool(self.pooling, token_TH.float(), layout))
+
+    def project(self, pooled_BP: torch.Tensor) -> torch.Tensor:
+        """(B, D) float32."""
+        if self.projection is None:
+            return pooled_BP
+        with torch.autocast(self.device.type, enabled=False):
+            return self.projection(pooled_BP.float())
 
     @property
     def first_position(self) -> int:
         """Row of the position table that the first token takes: the RoBERTa family keeps the first ones for padding."""
-        padding = getattr(self.transformer.get_submodule("embeddings"), "padding_idx", None)
+        padding = getattr(getattr(self.transformer, "embeddings", None), "padding_idx", None)
         return 0 if padding is None else padding + 1
 
-    def tokenise(self, texts: Sequence[str], limit: int) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut to `limit`."""
+    def tokenise(self, texts: Sequence[str], limit: int, side: Side | None = None) -> list[list[int]]:
+        """Token ids of each text, special tokens and the prompt of its side included, cut to `limit`.
+
+        side   None: as a text that is neither query nor document, such as one of two that are compared
+        """
         if len(texts) == 0:
             return []
-        return self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+        prompt = self.declared.prompt(side)
+        prompted = [prompt + text for text in texts] if prompt else list(texts)
+        return self.tokenizer(prompted, truncation=True, max_length=limit)["input_ids"]
 
-    def tokenise_each(self, texts: Sequence[str], limits: Sequence[int]) -> list[list[int]]:
+    def tokenise_each(self, texts: Sequence[str], limits: Sequence[int], side: Side | None = None) -> list[list[int]]:
         """As `tokenise`, with a limit for each text."""
         ids: list[list[int]] = [[] for _ in texts]
         for limit in sorted(set(limits)):
             rows = [i for i, own in enumerate(limits) if own == limit]
-            for i, row in zip(rows, self.tokenise([texts[i] for i in rows], limit), strict=True):
+            for i, row in zip(rows, self.tokenise([texts[i] for i in rows], limit, side), strict=True):
                 ids[i] = row
         return ids
+
+    def tokens_around(self, parts: int = 1, side: Side | None = None) -> list[list[int]]:
+        """Ids before, between and behind so many texts (1 or 2), as the tokenizer sets them; the prompt stands before.
+
+        [CLS] a [SEP] b [SEP] of BERT, <s> a </s></s> b </s> of RoBERTa.
+        """
+        encoded = self.tokenizer(*["a"] * parts)
+        gaps: list[list[int]] = [[] for _ in range(parts + 1)]
+        at = 0
+        for token, text in zip(encoded["input_ids"], encoded.sequence_ids(0), strict=True):
+            if text is None:
+                gaps[at].append(token)
+            else:
+                at = text + 1
+        if prompt := self.declared.prompt(side):
+            gaps[0] += self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        return gaps
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, special tokens left out."""
@@ -206,40 +229,24 @@ class Encoder(nn.Module):
         return torch.autocast(self.device.type, dtype=dtype if is_half else torch.bfloat16, enabled=is_half)
 
     def save(self, folder: Path, *, longest: int) -> None:
-        """Weights as safetensors, tokenizer and pooling, where sentence-transformers looks for them.
+        """Weights as safetensors, tokenizer and modules, where sentence-transformers looks for them.
 
         longest   tokens after which that library cuts a text
         """
         self.transformer.save_pretrained(folder, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
-        write_pooling(folder, self.pooling, self.width, longest)
-
-
-def write_pooling(folder: Path, pooling: str, width: int, longest: int) -> None:
-    """What sentence-transformers needs besides the files of transformers; `export` writes which modules follow."""
-    (folder / POOLING_FILE).parent.mkdir(exist_ok=True)
-    own = {"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}
-    library = {"max_seq_length": longest, "do_lower_case": False}
-    for file, content in ((POOLING_FILE, own), ("sentence_bert_config.json", library)):
-        (folder / file).write_text(json.dumps(content, indent=2) + "\n")
+        above = self.projection.save(folder) if self.projection else []
+        write_modules(folder, [("Transformer", ""), ("Pooling", POOLING), *above])
+        names = self.pooling.split("+")
+        pooling = {"embedding_dimension": self.token_width, "pooling_mode": names if len(names) > 1 else names[0]}
+        (folder / POOLING).mkdir(exist_ok=True)
+        for file, content in (
+            (f"{POOLING}/config.json", pooling | {"include_prompt": True}),
+            ("sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False}),
+        ):
+            (folder / file).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def copy_weights(source: Path, target: Path) -> None:
     """Replace the weights of `target` by the very bytes of `source`, for an encoder that was not trained."""
     shutil.copyfile(source / "model.safetensors", target / "model.safetensors")
-
-
-def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices grouped by length, longest first, each group at most `batch_tokens` when padded (but at least one text).
-
-    Longest first, so that a batch that does not fit in memory fails at once and not at the end.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    batch: list[int] = []
-    for i in order:
-        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch

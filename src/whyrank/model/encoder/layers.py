@@ -21,8 +21,14 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Lora
 from whyrank.core.progress import progress
 from whyrank.model.encoder import pooling, vector_cache
-from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
-from whyrank.model.encoder.packed import Layout
+from whyrank.model.encoder.encoder import Encoder, TokenIds
+from whyrank.model.encoder.packed import Layout, length_batches
+
+# What architectures call the linear layers that make queries, keys and values.
+ATTENTION = {
+    *("query", "key", "value", "query_proj", "key_proj", "value_proj", "q_proj", "k_proj", "v_proj", "qkv_proj"),
+    *("q_lin", "k_lin", "v_lin", "q", "k", "v", "Wqkv", "in_proj", "c_attn", "query_key_value"),
+}
 
 
 class PassThrough(nn.Module):
@@ -32,15 +38,24 @@ class PassThrough(nn.Module):
         return inputs_embeds
 
 
+def has_layers(encoder: Encoder) -> bool:
+    """Whether the encoder can be cut between its layers: those of the BERT family, which work on packed texts."""
+    return encoder.is_packed and isinstance(_layers(encoder), nn.ModuleList)
+
+
 def layers_of(encoder: Encoder) -> nn.ModuleList:
     """The transformer layers, bottom to top; the BERT family keeps them in `encoder.layer`."""
-    layers = getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
+    layers = _layers(encoder)
     if not encoder.is_packed or not isinstance(layers, nn.ModuleList):
         raise UserError(
             f"training the last layers needs an encoder of the BERT family, not {type(encoder.transformer).__name__}; "
             "set `train: head` or `train: all`"
         )
     return layers
+
+
+def _layers(encoder: Encoder) -> object:
+    return getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
 
 
 def keep(encoder: Encoder, count: int) -> None:
@@ -71,20 +86,25 @@ def freeze_below(encoder: Encoder, last: int) -> None:
     if not 1 <= last <= len(layers):
         raise UserError(f"params.yaml: `last_layers` is {last}, this encoder has {len(layers)} layers")
     encoder.requires_grad_(False)
-    for layer in layers[-last:]:
-        layer.requires_grad_(True)
+    for module in (*layers[-last:], encoder.projection):
+        if module is not None:
+            module.requires_grad_(True)
 
 
 def part(encoder: Encoder, chosen: slice, *, embeddings: bool) -> Encoder:
-    """The same encoder with some of its layers, sharing their weights; without embeddings, vectors go in for ids."""
+    """The same encoder with some of its layers, sharing their weights; without embeddings, vectors go in for ids.
+
+    The part without embeddings is the upper one, which has what stands above the layers, too.
+    """
     whole, inner = encoder.transformer, encoder.transformer.get_submodule("encoder")
     # What the memo holds is shared: copied are the two modules around the layers, and what they hold beside modules.
     shared = [*(child for child in whole.children() if child is not inner), *inner.children(), whole.config]
     transformer = copy.deepcopy(whole, {id(one): one for one in shared})
     transformer.get_submodule("encoder").layer = layers_of(encoder)[chosen]
-    if not embeddings:
-        transformer.embeddings = PassThrough()
-    return Encoder(transformer, encoder.tokenizer, encoder.pooling)
+    if embeddings:
+        return Encoder(transformer, encoder.tokenizer, encoder.pooling)
+    transformer.embeddings = PassThrough()
+    return Encoder(transformer, encoder.tokenizer, encoder.pooling, encoder.declared, encoder.projection)
 
 
 def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -93,7 +113,7 @@ def through(upper: Encoder, token_TD: torch.Tensor, layout: Layout) -> torch.Ten
         *below, last = layers_of(upper)
         for layer in below:
             token_TD = layer(token_TD[None], layout=layout)[0]
-        return pooling.first_token_layer(last, token_TD, layout).float()
+        return upper.project(pooling.first_token_layer(last, token_TD, layout).float())
     output = upper.transformer(inputs_embeds=token_TD[None], layout=layout)
     return upper.pool(output.last_hidden_state[0], layout)
 
@@ -124,7 +144,7 @@ class Activations:
 def outputs(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
     """What the layers of a part give for every token of all texts, (T, D) float32 in main memory."""
     lengths = [len(row) for row in rows]
-    token_TD = torch.zeros((sum(lengths), lower.width))
+    token_TD = torch.zeros((sum(lengths), lower.token_width))
     of_text = token_TD.split(lengths)
     batches = list(length_batches(lengths, batch_tokens))[processes.number() :: processes.count()]
     with torch.no_grad(), lower.autocast(precision):
@@ -161,7 +181,7 @@ def layer_means(
 def compute_means(lower: Encoder, rows: Sequence[TokenIds], *, batch_tokens: int, precision: str) -> torch.Tensor:
     """Each process computes its own texts and gets the others'."""
     embeddings = part(lower, slice(0, 0), embeddings=True)
-    mean_NKD = torch.zeros(len(rows), len(layers_of(lower)) + 1, lower.width)
+    mean_NKD = torch.zeros(len(rows), len(layers_of(lower)) + 1, lower.token_width)
     batches = list(length_batches([len(row) for row in rows], batch_tokens))[processes.number() :: processes.count()]
     with torch.no_grad(), lower.autocast(precision):
         for index_B in progress(batches, total=len(batches), what="means of frozen layers"):
@@ -185,9 +205,18 @@ def add_lora(encoder: Encoder, options: Lora) -> None:
         raise UserError("LoRA needs the package peft; run `pip install peft`, or set lora.rank=0")
     import peft
 
+    names = {
+        name.rpartition(".")[2] for name, module in encoder.transformer.named_modules() if hasattr(module, "weight")
+    }
+    if not (targets := sorted(names & ATTENTION)):
+        raise UserError(
+            f"LoRA knows no attention in {type(encoder.transformer).__name__}: none of its layers is called "
+            f"{', '.join(sorted(ATTENTION))}; set lora.rank=0"
+        )
     config = peft.LoraConfig(
-        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=["query", "key", "value"]
+        r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=targets
     )
+    encoder.requires_grad_(False)
     peft.inject_adapter_in_model(config, encoder.transformer)
 
 

@@ -61,6 +61,22 @@ def like_lengths(lengths: Sequence[int]) -> Iterator[slice]:
             first = i
 
 
+def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices grouped by length, longest first, each group at most `batch_tokens` when padded (but at least one text).
+
+    Longest first, so that a batch that does not fit in memory fails at once and not at the end.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batch: list[int] = []
+    for i in order:
+        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
 def group(lengths: Sequence[int], device: torch.device) -> Group:
     tokens, longest = sum(lengths), lengths[0]
     if lengths[-1] == longest:

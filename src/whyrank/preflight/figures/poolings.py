@@ -11,24 +11,25 @@ from torch.nn import functional
 from whyrank.core.options.params import Encoder as Options
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ranking
-from whyrank.model.encoder.encoder import Encoder, length_batches
-from whyrank.model.encoder.packed import Layout
-from whyrank.model.encoder.pooling import POOLINGS
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.packed import Layout, length_batches
+from whyrank.model.encoder.pooling import pool
 
+COMMON = ("mean", "cls", "max")
 # Training queries: enough for an interval of a few points, few enough for seconds.
 QUERIES = 200
 
 
 def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, pd.DataFrame]:
     """The table `pooling` where there is a choice to judge; none for an encoder that is read as its files declare."""
-    return {} if encoder.declared == encoder.pooling else {"pooling": compare(encoder, prepared, options)}
+    return {} if encoder.declared.pooling == encoder.pooling else {"pooling": compare(encoder, prepared, options)}
 
 
 def compare(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFrame:
     """A row for each of some training queries: its answer, and its reciprocal rank under each pooling.
 
     query_id, answer_id   the query and its first right answer
-    mean, cls, max        1 / place of that answer among the answers of the sample, by the cosine; ties averaged
+    mean, cls, max, …     1 / place of that answer among the answers of the sample, by the cosine; ties averaged
     used, declared        names of poolings; declared is empty where the encoder's files name none
     """
     pairs = prepared.relevant_in("train").drop_duplicates("query")
@@ -47,7 +48,7 @@ def compare(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFr
             "answer_id": prepared.answers["answer_id"].to_numpy()[answer_C[own_S]],
             **found,
             "used": encoder.pooling,
-            "declared": encoder.declared or "",
+            "declared": encoder.declared.pooling,
         }
     )
 
@@ -60,14 +61,28 @@ def reciprocal_ranks(vector_ND: np.ndarray, own_S: np.ndarray, answers: int) -> 
     return ranking.per_query(ranking.Places(row_S, *places, np.ones(len(own_S)), *score_SC.shape))["mrr"]
 
 
+def candidates(encoder: Encoder) -> list[str]:
+    """The poolings in common use, the one in use and the declared one, as far as what stands above takes them."""
+    names = dict.fromkeys([*COMMON, encoder.pooling, encoder.declared.pooling or encoder.pooling])
+    return [
+        name
+        for name in names
+        if encoder.projection is None or len(name.split("+")) * encoder.token_width == encoder.pooled_width
+    ]
+
+
 def pooled(encoder: Encoder, rows: list[np.ndarray], options: Options) -> dict[str, torch.Tensor]:
     """Vectors (N, D) float32 of tokenised texts under each pooling, from one pass through the encoder."""
-    vectors = {name: torch.zeros(len(rows), encoder.width) for name in POOLINGS}
+    names = candidates(encoder)
+    place_N: list[int] = []
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     with torch.inference_mode(), encoder.autocast(options.precision):
         for index_B in length_batches([len(row) for row in rows], options.batch_tokens):
             own = [rows[i] for i in index_B]
             layout = Layout([len(row) for row in own], encoder.device)
-            token_TD = encoder.tokens(own, layout).float()
-            for name, pool in POOLINGS.items():
-                vectors[name][index_B] = pool(token_TD, layout).cpu()
-    return vectors
+            token_TH = encoder.tokens(own, layout).float()
+            place_N += index_B
+            for name in names:
+                parts[name].append(encoder.project(pool(name, token_TH, layout)).cpu())
+    order_N = np.argsort(place_N)
+    return {name: torch.cat(pieces)[order_N] for name, pieces in parts.items()}

@@ -28,17 +28,8 @@ class Special(NamedTuple):
 
     @classmethod
     def of(cls, encoder: "Encoder") -> "Special":
-        """As the encoder's own tokenizer sets them: [CLS] a [SEP] b [SEP] of BERT, <s> a </s></s> b </s> of RoBERTa."""
-        encoded = encoder.tokenizer("a", "a")
-        gaps: list[list[int]] = [[], [], []]
-        gap = 0
-        for token, text in zip(encoded["input_ids"], encoded.sequence_ids(0), strict=True):
-            if text is None:
-                gaps[gap].append(token)
-            else:
-                gap = text + 1
-        before, between, after = gaps
-        return cls(before, between, after, encoder.longest - encoder.first_position)
+        before, between, after = encoder.tokens_around(2)
+        return cls(before, between, after, encoder.longest)
 
 
 def layout_of(rows: list[Row]) -> str:

@@ -64,14 +64,15 @@ def parameter_groups(
     """
     rates = rates or {}
     named = [(name, parameter) for name, parameter in trained.named_parameters() if parameter.requires_grad]
-    depth = 1 + max((layer_of(name) for name, _ in trained.named_parameters()), default=-1)
+    layer = layers_of([name for name, _ in trained.named_parameters()])
+    depth = 1 + max(layer.values(), default=-1)
     groups: dict[tuple[bool, str, float, bool], list[nn.Parameter]] = {}
     for name, parameter in named:
         is_encoder = "encoder" in name.split(".")
         task = "" if is_encoder or task_of(name) not in rates else task_of(name)
         rate = rates.get(task, optimisation.learning_rate)
         if is_encoder:
-            rate = optimisation.encoder_learning_rate * optimisation.layer_decay ** (depth - 1 - layer_of(name))
+            rate = optimisation.encoder_learning_rate * optimisation.layer_decay ** (depth - 1 - layer[name])
         groups.setdefault((is_encoder, task, -rate, parameter.ndim > 1), []).append(parameter)
     for task in rates.keys() - {key[1] for key in groups}:
         raise UserError(
@@ -103,6 +104,17 @@ def layer_of(name: str) -> int:
     return int(found.group(1)) if found else -1
 
 
+def layers_of(names: Sequence[str]) -> dict[str, int]:
+    """`layer_of` each; what an encoder has above its pooling learns as its last layer does."""
+    layer = {name: layer_of(name) for name in names}
+    top = max(layer.values(), default=-1)
+    return {name: top if is_projection(name) else own for name, own in layer.items()}
+
+
+def is_projection(name: str) -> bool:
+    return ".projection." in f".{name}"
+
+
 def factor(step: int, *, steps: int, warmup_ratio: float, lr_scheduler: str) -> float:
     """Between 0 and 1: a straight rise over the first `warmup_ratio` of the steps, then the decay to 0 at the end.
 
@@ -123,7 +135,8 @@ def unfreeze(trained: nn.Module, optimisation: Optimisation, step: int, steps: i
     """
     if optimisation.freeze_steps == 0 and optimisation.unfreeze_every == 0:
         return
-    layer = {name: max(0, layer_of(name)) for name in trainable if "encoder" in name.split(".")}
+    own = layers_of([name for name in trainable if "encoder" in name.split(".")])
+    layer = {name: max(0, number) for name, number in own.items()}
     if not layer:
         return
     layers = sorted(set(layer.values()), reverse=optimisation.unfreeze == "top_down")
@@ -133,8 +146,8 @@ def unfreeze(trained: nn.Module, optimisation: Optimisation, step: int, steps: i
     else:
         learning = set(layers if every == 0 else layers[: 1 + past // every])
     parameters = dict(trained.named_parameters())
-    for name, own in layer.items():
-        parameters[name].requires_grad_(own in learning)
+    for name, number in layer.items():
+        parameters[name].requires_grad_(number in learning)
 
 
 def freeze_steps(optimisation: Optimisation, steps: int) -> int:
@@ -177,6 +190,8 @@ def part_of(name: str) -> str:
     """The column of the history."""
     if "encoder" not in name.split("."):
         return "moved_heads"
+    if is_projection(name):
+        return "moved_projection"
     return f"moved_block_{layer_of(name)}" if layer_of(name) >= 0 else "moved_embeddings"
 
 

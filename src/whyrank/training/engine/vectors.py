@@ -17,8 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from whyrank.core import cache, processes
 from whyrank.core.options.objectives import Objective
 from whyrank.model.encoder import layers, vector_cache
-from whyrank.model.encoder.encoder import Encoder, TokenIds, length_batches
-from whyrank.model.encoder.packed import Layout, like_lengths
+from whyrank.model.encoder.encoder import Encoder, TokenIds
+from whyrank.model.encoder.packed import Layout, length_batches, like_lengths
 
 # Of one group of texts, longest first: a vector of each, or several.
 Encode = Callable[[np.ndarray], torch.Tensor]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from whyrank.model.encoder.encoder import ByteDropout, use_bytes
+from whyrank.model.encoder.byte_dropout import ByteDropout, use_bytes
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
