@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 import sys
 
 import numpy as np
@@ -13,6 +14,7 @@ from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.options.params import Tokens
 from whyrank.model.encoder import budgets, source
 
+FIRST, LATEST = "a" * 40, "b" * 40
 TEXTS = ["you pay a pension when you retire", "a visa lets you travel", "tax on income is paid back"] * 4
 
 
@@ -64,6 +66,55 @@ def test_an_embedded_encoder_comes_from_the_checked_folder(tiny_folder, monkeypa
 def test_a_name_that_is_neither_a_folder_nor_known_is_a_user_error(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="cannot be loaded"):
         source.bring(options(str(tmp_path / "gone")), [])
+
+
+@pytest.fixture
+def hub(tmp_path, tiny_folder, monkeypatch):
+    """A cache of the hub with two revisions of one encoder, the second the latest; the hub cannot be reached."""
+    from huggingface_hub import constants
+
+    of = tmp_path / "hub" / "models--their--encoder"
+    for revision in (FIRST, LATEST):
+        shutil.copytree(tiny_folder, of / "snapshots" / revision)
+    (of / "refs").mkdir()
+    (of / "refs" / "main").write_text(LATEST)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(of.parent))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return of
+
+
+def test_a_hub_id_is_loaded_with_what_it_declares_and_its_revision_is_recorded(hub, tmp_path, capfd):
+    file = hub / "snapshots" / LATEST / "1_Pooling" / "config.json"
+    file.write_text(file.read_text().replace('"mean"', '"max"'))
+    shown = tmp_path / "shown"
+    latest = options("their/encoder")
+    encoder = source.bring(latest, [], shown_in=shown)
+    assert encoder.pooling == "max"
+    assert source.facts(encoder, latest) | {"revision": LATEST, "source": "their/encoder"} == source.facts(
+        encoder, latest
+    )
+    assert (shown / "revision.txt").read_text() == LATEST + "\n"
+    pinned = dataclasses.replace(latest, revision=FIRST)
+    assert source.bring(pinned, [], shown_in=shown).pooling == "mean"
+    assert (shown / "revision.txt").read_text() == FIRST + "\n"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("of", "revision"), [("their/encoder", "c" * 40), ("no/such", "")])
+def test_a_hub_id_that_cannot_be_brought_is_a_user_error_of_one_line(hub, of, revision):
+    with pytest.raises(UserError, match="cannot be brought from the hub") as error:
+        source.bring(dataclasses.replace(options(of), revision=revision), [])
+    assert "\n" not in str(error.value) and revision in str(error.value)
+
+
+def test_dvc_is_shown_the_files_of_a_folder_and_nothing_of_a_word(tiny_folder, tmp_path):
+    (tmp_path / ".gitignore").write_text("*")
+    source.bring(options(str(tiny_folder)), [], shown_in=tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {path.name for path in tiny_folder.iterdir()} | {".gitignore"}
+    assert (tmp_path / "model.safetensors").read_bytes() == (tiny_folder / "model.safetensors").read_bytes()
+    source.bring(options("scratch"), TEXTS, shown_in=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".gitignore"]
 
 
 def test_a_scratch_encoder_knows_the_words_of_the_corpus_and_puts_special_tokens_around_a_text():

@@ -108,7 +108,9 @@ def no_tokenizer(folder):
 
 def no_words(folder):
     pieces = json.loads((folder / "tokenizer.json").read_text())
-    pieces["model"]["vocab"] = {piece: i for piece, i in pieces["model"]["vocab"].items() if piece.startswith("[")}
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    pieces["model"]["vocab"] = {piece: pieces["model"]["vocab"][piece] for piece in special}
+    pieces["added_tokens"] = [one for one in pieces["added_tokens"] if one["content"] in special]
     (folder / "tokenizer.json").write_text(json.dumps(pieces))
 
 

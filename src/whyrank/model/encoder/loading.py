@@ -21,8 +21,8 @@ from whyrank.model.encoder.projection import Projection
 # What the configurations of the BERT family, and of newer encoders, call it.
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 # Encoder-decoders whose encoder alone sentence-transformers takes.
-MOST_LETTERS = 200
 ENCODER_ONLY = ("t5", "mt5", "umt5")
+MOST_LETTERS = 200
 
 
 def load(

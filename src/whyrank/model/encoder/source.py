@@ -86,7 +86,8 @@ def snapshot(hub_id: str, revision: str, *, python: bool) -> Path:
     except (OSError, ValueError, HfHubHTTPError) as error:
         at = f" at revision {revision!r}" if revision else ""
         raise UserError(
-            f"params.yaml: `encoder.source` {hub_id!r} is no folder here and cannot be brought from the hub{at}: {one_line(error)}"
+            f"params.yaml: `encoder.source` {hub_id!r} is no folder here and cannot be brought from the hub{at}: "
+            f"{one_line(error)}"
         ) from error
 
 
