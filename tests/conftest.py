@@ -168,9 +168,12 @@ def tiny_encoder(make_encoder: Callable[..., Any]) -> Any:
 def tiny_folder(make_encoder: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny encoder saved as a system without heads, longest text 16 tokens; not to be written to."""
     from whyrank.model import system
+    from whyrank.model.encoder.declared import Declared
 
     folder = tmp_path_factory.mktemp("tiny") / "base"
-    system.save(system.untrained(make_encoder()), folder, longest=16)
+    encoder = make_encoder()
+    encoder.declared = Declared(normalises=True)
+    system.save(system.untrained(encoder), folder, longest=16)
     return folder
 
 

@@ -230,6 +230,21 @@ def test_the_code_on_the_card_runs_on_the_exported_folder_and_gives_our_vectors(
     assert np.allclose(queries, answers, atol=1e-3) != dual
 
 
+def test_the_card_tells_the_prompts_and_its_code_uses_them(workspace, make_encoder):
+    from whyrank.model import system
+    from whyrank.model.encoder.declared import Declared
+
+    folder = workspace.root / "models/base-tuned"
+    assert "encode_query" not in workspace.render()
+    shutil.rmtree(folder)
+    encoder = make_encoder()
+    encoder.declared = Declared(prompts={"query": "my: ", "other": "x"})
+    system.save(system.untrained(encoder), folder, longest=16)
+    text = workspace.render()
+    assert 'encode_query puts "my: " before every text.' in Parsed(text).text and "encode_document puts" not in text
+    assert "queries = model.encode_query(" in text and "answers = model.encode_document(" in text
+
+
 def test_the_export_holds_the_model_as_it_is_and_others_may_read_it(workspace, tmp_path):
     source, folder = workspace.root / "models/base-tuned", tmp_path / "out"
     (source / "model.safetensors").chmod(0o400)

@@ -75,6 +75,7 @@ def render(system: str, root: Path) -> str:
         system=system,
         front_matter=front_matter(system, own, description["score"], data, dataset, base),
         description=description,
+        prompts=prompts(root / MODELS / system),
         features=io.read_json(metrics / f"evaluate/{system}.json")["features"],
         verdict=(diagnosis / "verdict.txt").read_text(encoding="utf-8"),
         params=params,
@@ -90,6 +91,12 @@ def render(system: str, root: Path) -> str:
         results=markdown.table_blocks(systems_table(table, metric, roles), **CELLS),
         by_metric=markdown.table_blocks(by_metric(own), **CELLS),
     )
+
+
+def prompts(folder: Path) -> dict[str, str]:
+    """What stands before queries and documents, where something does."""
+    declared = io.read_json(folder / "config_sentence_transformers.json").get("prompts", {})
+    return {side: declared[side] for side in ("query", "document") if declared.get(side)}
 
 
 def by_metric(own: pd.DataFrame) -> Table:

@@ -12,6 +12,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import Records
 from whyrank.model import system
+from whyrank.model.encoder.declared import Declared
 from whyrank.preflight.figures import poolings
 from whyrank.preflight.probes import encoder as encoder_probes
 
@@ -130,13 +131,13 @@ def test_a_fault_that_happened_is_named_and_its_fix_undoes_it(case, experiment, 
 
 def test_a_pooling_that_the_encoder_was_not_made_for_is_named_and_the_declared_one_ranks_better(make_encoder, data):
     encoder = make_encoder(pooling="max")
-    encoder.declared = "mean"
+    encoder.declared = Declared(pooling="mean")
     recorded = trained.recorded(data["questions"])
     recorded.tables.update(poolings.tables(encoder, data["questions"], trained.ENCODER))
     (found,) = encoder_probes.pooling_mismatch(recorded)
-    assert found.fix.params == {"encoder.pooling": "mean"}
-    fixed = make_encoder(pooling=found.fix.params["encoder.pooling"])
-    fixed.declared = "mean"
+    assert found.fix.params == {"encoder.pooling": "auto"}
+    fixed = make_encoder(pooling=encoder.declared.pooling)
+    fixed.declared = Declared(pooling="mean")
     assert poolings.tables(fixed, data["questions"], trained.ENCODER) == {}
     before, after = (trained.evaluated(system.untrained(one), data["questions"]) for one in (encoder, fixed))
     assert after.queries["mrr"].mean() > before.queries["mrr"].mean() + 0.1

@@ -7,7 +7,7 @@ import pytest
 
 from whyrank.core.options import params
 from whyrank.measure.metrics import ranking
-from whyrank.model.encoder.pooling import POOLINGS
+from whyrank.model.encoder.declared import Declared
 from whyrank.preflight.figures import poolings
 
 OPTIONS = params.Encoder(
@@ -15,12 +15,15 @@ OPTIONS = params.Encoder(
 )
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", [*poolings.COMMON, "lasttoken", "cls+weightedmean"])
 def test_the_vectors_of_each_pooling_are_those_of_an_encoder_that_has_it(name, topics, make_encoder):
     rows = topics.token_ids[:20]
     expected = make_encoder(pooling=name).encode(rows, batch_tokens=100, precision="fp32")
-    found = poolings.pooled(make_encoder(pooling="mean"), rows, OPTIONS)[name]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    declaring = make_encoder(pooling="mean")
+    declaring.declared = Declared(pooling=name)
+    found = poolings.pooled(declaring, rows, OPTIONS)
+    assert list(found) == list(dict.fromkeys([*poolings.COMMON, name]))
+    np.testing.assert_allclose(found[name], expected, atol=1e-5)
 
 
 def test_each_query_has_its_reciprocal_rank_among_the_answers_of_the_sample(topics, tiny_encoder):
@@ -46,5 +49,5 @@ def test_a_large_set_is_sampled_evenly(topics, tiny_encoder, monkeypatch):
 
 
 def test_an_encoder_that_is_read_as_it_declares_costs_nothing(topics, tiny_encoder):
-    tiny_encoder.declared = tiny_encoder.pooling
+    tiny_encoder.declared = Declared(pooling=tiny_encoder.pooling)
     assert poolings.tables(tiny_encoder, replace(topics, queries=topics.queries[:0]), OPTIONS) == {}
