@@ -132,6 +132,12 @@ def remarks(encoder: Encoder) -> list[str]:
             f"its prompts {', '.join(unused)} stand before neither queries nor documents, as in sentence-transformers; "
             "to use one, set encoder.prompts to {query: …, document: …}"
         )
+    trained_as = (getattr(encoder.transformer.config, "architectures", None) or [""])[0]
+    if "Classification" in trained_as:
+        found.append(
+            f"its weights are those of a {trained_as}, trained to label texts or pairs, not to compare their vectors; "
+            "expect a cross-encoder or classifier to rank badly as an encoder"
+        )
     if not layers.has_layers(encoder):
         found.append(
             f"{type(encoder.transformer).__name__} is not of the BERT family: `train: head`, `train: all` and LoRA "
