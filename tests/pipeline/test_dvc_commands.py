@@ -5,12 +5,14 @@ import hashlib
 import html.parser
 import json
 import math
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import yaml
 
 pytestmark = pytest.mark.slow
@@ -245,24 +247,38 @@ def test_queued_experiments_run_succeed_and_are_listed(long_runs):
 @pytest.mark.parametrize(
     ("file", "stale"),
     [
-        ("src/whyrank/diagnosis/probes/ranking.py", {"diagnose"}),
-        ("src/whyrank/diagnosis/preflight.py", {"diagnose", "prepare"}),
-        ("src/whyrank/diagnosis/probes/data.py", {"diagnose", "prepare"}),
-        ("src/whyrank/training/losses.py", TRAINING),
+        ("src/whyrank/diagnosis/probes/ranking/collapse.py", {"diagnose"}),
+        ("src/whyrank/preflight/probes/encoder.py", {"diagnose", "prepare"}),
+        ("src/whyrank/training/engine/loop.py", TRAINING),
+        ("src/whyrank/training/pairs/losses.py", {"finetune_rank@base", "finetune_rank@barlow"}),
         ("stages/finetune_rank.py", {"finetune_rank@base", "finetune_rank@barlow"}),
         ("README.md", set()),
     ],
 )
 def test_an_edited_file_makes_exactly_the_stages_stale_that_use_it(ran, file, stale, tmp_path):
     clone = ran.copy(tmp_path / "clone")
+    assert (clone.folder / file).exists()
     with open(clone.folder / file, "a") as content:
         content.write("\n# One line more.\n")
     assert set(clone.parsed("dvc", "status", "--json")) == stale
 
 
+def test_new_weights_in_the_folder_of_the_encoder_run_prepare_again(ran, tiny_folder, stages_run, tmp_path):
+    clone, encoder = ran.copy(tmp_path / "clone"), tmp_path / "encoder"
+    shutil.copytree(tiny_folder, encoder)
+    clone.done("dvc", "exp", "run", "-S", f"encoder.source={encoder}", "prepare")
+    assert clone.parsed("dvc", "status", "--json", "prepare") == {}
+    weights = safetensors.torch.load_file(encoder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][5:] *= 1.5
+    safetensors.torch.save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
+    assert set(clone.parsed("dvc", "status", "--json", "prepare")) == {"prepare"}
+    assert stages_run(clone.done("dvc", "repro", "prepare")) == ["prepare"]
+    assert (clone.folder / "models/base/model.safetensors").read_bytes() == (encoder / "model.safetensors").read_bytes()
+
+
 def test_editing_a_probe_runs_no_training_again(ran, stages_run, tmp_path):
     clone = ran.copy(tmp_path / "clone")
-    with open(clone.folder / "src/whyrank/diagnosis/probes/ranking.py", "a") as content:
+    with open(clone.folder / "src/whyrank/diagnosis/probes/ranking/collapse.py", "a") as content:
         content.write("\n# One line more.\n")
     assert stages_run(clone.done("dvc", "repro")) == ["diagnose"]
     # A comment changes no result.
