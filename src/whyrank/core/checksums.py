@@ -36,27 +36,32 @@ def write(folder: str | Path, beside: Iterable[str | Path] = ()) -> None:
     (folder / SUMS).write_text(text, encoding="utf-8")
 
 
-def verify(folder: str | Path, *, required: bool = True) -> None:
+def verify(folder: str | Path, *beside: str | Path, required: bool = True) -> None:
     """Raise UserError naming the first file that is not as it was written, and the stage that makes it anew.
 
+    beside     files that have to belong to the folder
     required   whether a folder without sums is refused; a model may come from elsewhere
     """
     folder = Path(folder)
     sums = folder / SUMS
-    if not sums.exists():
+    if not sums.is_file():
         if required or not folder.is_dir():
             gone = sums if folder.is_dir() else folder
             raise UserError(f"{gone} does not exist; {remedy(folder)}, or `dvc pull` to fetch it")
         return
-    for line in sums.read_text(encoding="utf-8", errors="replace").splitlines() or [""]:
-        found = LINE.fullmatch(line)
-        if not found:
-            raise UserError(f"{sums} is torn or was edited; {remedy(folder)}")
-        expected, name = found.groups()
+    text = sums.read_text(encoding="utf-8", errors="replace")
+    found = [LINE.fullmatch(line) for line in text.splitlines()]
+    expected = {one[2]: one[1] for one in found if one}
+    if not found or not all(found) or not text.endswith("\n"):
+        raise UserError(f"{sums} is torn or was edited; {remedy(folder)}")
+    for other in beside:
+        if Path(os.path.relpath(other, folder)).as_posix() not in expected:
+            raise UserError(f"{folder} does not belong to {other}: it is of another stage or system; {remedy(folder)}")
+    for name, sum_of_it in expected.items():
         file = Path(os.path.normpath(folder / name))
         if not file.is_file():
             raise UserError(f"{file} is missing, and {folder} was written with it; {remedy(file)}")
-        if digest(file) != expected:
+        if digest(file) != sum_of_it:
             fault = (
                 f"is not the one that {folder} was made with: one of them is of another run, torn or edited"
                 if name.startswith("../")

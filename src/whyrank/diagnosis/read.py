@@ -28,8 +28,8 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems)
 
 
 def read_data(prepared: Path, recorded: Path) -> DataRecords:
-    for folder in (prepared, recorded):
-        checksums.verify(folder)
+    checksums.verify(prepared)
+    checksums.verify(recorded, recorded.with_suffix(".json"))
     tables = {file.stem: io.read_table(file) for file in sorted(recorded.glob("*.csv"))}
     answers, queries, qrels = (io.read_table(prepared / f"{name}.parquet") for name in ("answers", "queries", "qrels"))
     return DataRecords(
@@ -44,7 +44,7 @@ def read_data(prepared: Path, recorded: Path) -> DataRecords:
 
 
 def read_training(recorded: Path) -> TrainingRecord:
-    checksums.verify(recorded)
+    checksums.verify(recorded, recorded.with_suffix(".json"))
     return TrainingRecord(
         metrics=io.read_json(recorded.with_suffix(".json")),
         history=io.read_table(recorded / "history.csv"),
@@ -54,7 +54,7 @@ def read_training(recorded: Path) -> TrainingRecord:
 
 
 def read_run(run: Path, recorded: Path) -> RunRecord:
-    checksums.verify(run)
+    checksums.verify(run, recorded.parent / f"{recorded.name}.json")
     return RunRecord(
         io.read_json(recorded.parent / f"{recorded.name}.json"),
         io.read_table(run / "queries.parquet"),

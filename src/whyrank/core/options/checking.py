@@ -84,6 +84,8 @@ def wrong_values(kind: Any, values: Any, error: ValidationError, place: str = ""
             meant, said = likely(str(last), known)
             explained.add((*path, meant))
             found.append(f"{FILE}: {said.format(key=key, meant=dotted(place, (*path, meant)))}")
+        elif one["type"] == "invalid_key":
+            found.append(f"{FILE}: `{dotted(place, path) or FILE}` has the key {last}; it takes names")
         elif last == "[key]":
             found.append(f"{FILE}: `{dotted(place, path[:-1])}` has the key {path[-1]!r}; it takes names")
         elif one["type"] != "missing":

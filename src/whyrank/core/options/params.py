@@ -98,10 +98,17 @@ def load(stage: str) -> dict[str, Any]:
     return declared(values, read_yaml("dvc.yaml"), stage)
 
 
-def declared(values: dict[str, Any], pipeline: dict[str, Any], stage: str) -> dict[str, Any]:
-    entry = pipeline["stages"][stage.split("@")[0]]
+def declared(values: dict[str, Any], pipeline: Any, stage: str) -> dict[str, Any]:
+    try:
+        entry = pipeline["stages"][stage.split("@")[0]]
+        keys = [str(key) for key in entry.get("do", entry)["params"]]
+    except (LookupError, TypeError, AttributeError):
+        name = stage.split("@")[0]
+        raise UserError(
+            f"dvc.yaml: no stage {name} with `params`; bring it back with `git checkout dvc.yaml`"
+        ) from None
     chosen: dict[str, Any] = {}
-    for key in entry.get("do", entry)["params"]:
+    for key in keys:
         # A stage of a `foreach` names its own key.
         *path, last = key.replace("${key}", stage.partition("@")[2]).split(".")
         source, target = values, chosen
