@@ -1,7 +1,8 @@
 """diagnose: compare the systems, test the differences, and say why one is better or worse than another.
 
 reads   data/prepared, data/runs, metrics/
-writes  metrics/findings.json, metrics/diagnose/ (report.html, report.md, findings.json, tables, plot series)
+writes  metrics/diagnose/ (report.html, report.md, findings.json, tables, plot series), metrics/summary.json,
+        metrics/findings.json
 """
 
 import platform
@@ -17,9 +18,10 @@ from whyrank.core import checksums, command, io
 from whyrank.core.options import overrides, params
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.headline import headline
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
-from whyrank.findings.finding import SEVERITIES, of_run
+from whyrank.findings.finding import of_run
 from whyrank.findings.systems import Systems
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
@@ -42,11 +44,10 @@ def main() -> None:
         verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
-    severities = Counter(finding.severity for finding in findings)
     raised = Counter(finding.code for finding in findings)
-    # Every code, also those that found no problem: `dvc metrics diff` compares a count with a count.
-    counts = {name: severities[name] for name in SEVERITIES} | {code: raised[code] for code in sorted(registry.codes())}
-    io.write_metrics("metrics/findings.json", counts)
+    # Every code, also those that found no problem: `git diff` shows a count beside a count.
+    io.write_metrics("metrics/findings.json", {code: raised[code] for code in sorted(registry.codes())})
+    io.write_metrics("metrics/summary.json", headline(case, findings))
     print(verdict, file=sys.stderr)
 
 

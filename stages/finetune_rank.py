@@ -3,6 +3,7 @@
 reads   data/prepared, models/<init>, and the teacher that params.yaml names
 writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/; of ratings, which
         have a training for each fold, these are of the first fold, and ratings/ in the first folder is of all
+        metrics/plots/finetune_rank/<init>/: the same learning curves, in few enough rows for Git
         logs/: seconds and tokens of each step
 """
 
@@ -16,7 +17,7 @@ from whyrank.core.options import params
 from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
 from whyrank.training import distillation, finetune
-from whyrank.training.engine.trained import finetuning_summary
+from whyrank.training.engine.trained import curves, finetuning_summary
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ def main() -> None:
         io.write_table(folder / "evaluations.csv", trained.history.evaluations)
         for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
             io.write_table(folder / file, table)
+    io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))
     target = tuned_folder(init)
     unchanged = source if options.train == "head" or options.epochs <= 0 else None
     system.save(trained.system, target, longest=system.longest(source), unchanged=unchanged)

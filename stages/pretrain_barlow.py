@@ -2,6 +2,7 @@
 
 reads   data/prepared, models/base
 writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/
+        metrics/plots/pretrain_barlow/: the same learning curve, in few enough rows for Git
         logs/: seconds and tokens of each step
 """
 
@@ -15,7 +16,7 @@ from whyrank.core.options import params
 from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
 from whyrank.training.barlow import pretrain
-from whyrank.training.engine.trained import pretraining_summary
+from whyrank.training.engine.trained import curves, pretraining_summary
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))
     with checksums.summed_folder("metrics/pretrain_barlow", "metrics/pretrain_barlow.json") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
+    io.write_tables("metrics/plots/pretrain_barlow", curves(trained.history))
     unchanged = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, PRETRAINED, longest=system.longest(base), unchanged=unchanged)
     # Wall-clock figures differ from run to run, so they are no output of DVC.

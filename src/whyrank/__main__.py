@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from whyrank import experiment, scenario
 from whyrank.core import command as ending
@@ -39,6 +39,8 @@ def main() -> None:
         print(f"{arguments.folder} holds {arguments.system} with its card; {told}")
     elif arguments.command == "post-mortem":
         compare(arguments.topic, arguments.overrides, is_agreed=arguments.yes)
+    elif arguments.command == "verdict":
+        tell(arguments.fail_on)
     elif arguments.command == "schema":
         # Imported only here: the other commands need no pydantic.
         from whyrank.core.options import params
@@ -91,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
         "print the JSON schema of params.yaml, which editors read",
         "It has the meaning, bounds and choices of every key; params.schema.json is a copy.",
     )
+    said = add(
+        "verdict",
+        "print the verdict and the findings of the last diagnosis, in Markdown",
+        "Ends with exit code 0, or with 1 where --fail-on names a severity that a finding has.",
+    )
+    said.add_argument("--fail-on", choices=("error", "warning"), help="warning: a finding that is an error fails, too")
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -106,6 +114,16 @@ def export(system: str, folder: Path) -> None:
     from whyrank import card
 
     card.export(system, folder, Path())
+
+
+def tell(fail_on: Literal["error", "warning"] | None) -> None:
+    """Print what the last diagnosis said, and end with 1 where that is a failure."""
+    # Imported only here, as for the card.
+    from whyrank import verdict
+
+    text, findings = verdict.read(DIAGNOSIS)
+    print(verdict.rendered(text, findings), end="")
+    sys.exit(1 if fail_on and verdict.failing(findings, fail_on) else 0)
 
 
 def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> None:

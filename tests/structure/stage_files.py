@@ -26,7 +26,7 @@ def script(stage: str) -> Path:
 
 def outs(stage: str) -> set[str]:
     """The folders and files that a stage writes, one for each value of a matrix."""
-    entries = [*STAGES[stage]["outs"], *STAGES[stage]["metrics"]]
+    entries = [*STAGES[stage]["outs"], *STAGES[stage].get("metrics", [])]
     paths = {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
     for name, values in NAMES.items():
         paths = {path.replace(name, value) for path in paths for value in values}

@@ -9,8 +9,9 @@ from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
+from whyrank.training.engine.trained import curves
 
-from .stage_files import DVC, STAGES, outs, script
+from .stage_files import DVC, PARAMS, STAGES, outs, script
 
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 
@@ -26,7 +27,7 @@ def shown() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def recorded(request: pytest.FixtureRequest) -> dict[tuple[str, str], set[str]]:
-    """Columns by stage and file, from two steps of each training."""
+    """Columns by stage and file of its curves, from two steps of each training."""
     topics, start = request.getfixturevalue("topics"), request.getfixturevalue("make_encoder")
     shipped: dict[str, Any] = request.getfixturevalue("shipped_params")
     barlow = shipped["pretrain_barlow"] | {"steps": 2, "batch_size": 6}
@@ -45,10 +46,9 @@ def recorded(request: pytest.FixtureRequest) -> dict[tuple[str, str], set[str]]:
         ENCODER,
         7,
     ).history
+    histories = {"pretrain_barlow": pretrained, "finetune_rank": tuned}
     return {
-        ("pretrain_barlow", "history.csv"): set(pretrained.steps),
-        ("finetune_rank", "history.csv"): set(tuned.steps),
-        ("finetune_rank", "evaluations.csv"): set(tuned.evaluations),
+        (stage, file): set(table) for stage, history in histories.items() for file, table in curves(history).items()
     }
 
 
@@ -56,5 +56,11 @@ def recorded(request: pytest.FixtureRequest) -> dict[tuple[str, str], set[str]]:
 def test_what_is_plotted_is_written_by_a_stage_and_has_that_column(file, column, recorded):
     folder, name = file.rsplit("/", 1)
     stage = next(stage for stage in STAGES if folder in outs(stage))
-    assert f'"{name}"' in script(stage).read_text(encoding="utf-8")
+    assert "curves(" in script(stage).read_text(encoding="utf-8")
     assert column in recorded[stage, name]
+
+
+def test_git_keeps_what_is_plotted_so_that_a_fresh_clone_draws_it():
+    kept = {path for stage in STAGES.values() for out in stage["outs"] if isinstance(out, dict) for path in out}
+    folders = {path.replace("${item.init}", init) for path in kept for init in PARAMS["inits"]}
+    assert {file.rsplit("/", 1)[0] for file, _ in shown()} <= folders

@@ -118,10 +118,10 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_metrics(path: str | Path, metrics: Mapping[str, float | int]) -> None:
-    """A flat JSON of finite numbers, as `dvc metrics diff` needs it.
+    """A flat JSON of finite numbers, as `dvc metrics diff` and `git diff` need it.
 
     An undefined value has to be left out by the caller and counted beside the others, so a non-finite one is our fault.
-    Floats are rounded to 6 decimals: finer differences are noise and would fill `dvc metrics diff`.
+    Floats are rounded to 6 decimals: finer differences are noise and would fill both.
     """
     for name, value in metrics.items():
         assert isinstance(value, int | float | np.number) and math.isfinite(value), f"metric {name} = {value!r}"
@@ -147,6 +147,13 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             quoting = spreadsheets.quoting(table)
             safe = spreadsheets.safe(table)
             safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
+
+
+def write_tables(path: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Replace a folder by tables, by the names of their files."""
+    with replacing_folder(path) as folder:
+        for name, table in tables.items():
+            write_table(folder / name, table)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

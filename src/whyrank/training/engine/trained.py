@@ -26,6 +26,8 @@ from whyrank.training.engine.vectors import Vectors
 SOURCES = Path(__file__).parents[2]
 # The last tenth of the steps: one batch is noise, and the whole run would hide where it ended.
 TAIL = 0.1
+# Rows of a learning curve: a plot has hardly more pixels.
+CURVE = 300
 
 
 class OutOfFold(Protocol):
@@ -94,8 +96,19 @@ def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Mod
     return parts
 
 
+def curves(history: History) -> dict[str, pd.DataFrame]:
+    """The learning curves by file, in at most CURVE rows each: Git keeps them, so that any clone can draw them."""
+    tables = {"history.csv": history.steps, "evaluations.csv": history.evaluations}
+    return {name: thinned(table) for name, table in tables.items() if len(table.columns)}
+
+
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """At most CURVE rows, evenly spread, the first and the last among them."""
+    return table.iloc[np.unique(np.linspace(0, len(table) - 1, CURVE).round().astype(int))] if len(table) else table
+
+
 def pretraining_summary(history: History) -> dict[str, float]:
-    """Flat numbers for `dvc metrics`, as means over the last steps; only `steps` when pretraining was off."""
+    """Flat numbers, as means over the last steps; only `steps` when pretraining was off."""
     steps = history.steps
     if steps.empty:
         return {"steps": 0}
@@ -111,7 +124,7 @@ def pretraining_summary(history: History) -> dict[str, float]:
 
 
 def finetuning_summary(history: History) -> dict[str, float]:
-    """Flat numbers for `dvc metrics`: steps, and the defined dev metrics of the best weights."""
+    """Flat numbers: steps, and the defined dev metrics of the best weights."""
     evaluations: pd.DataFrame = history.evaluations
     kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
     names = [str(name) for name in evaluations.columns if name != "step" and not math.isnan(kept[name])]

@@ -1,0 +1,104 @@
+"""The command `verdict`: what it prints of the last diagnosis, and when it fails."""
+
+import json
+import sys
+
+import pytest
+from markdown_it import MarkdownIt
+
+from whyrank import __main__, verdict
+from whyrank.core import checksums, workspace
+from whyrank.core.errors import UserError
+from whyrank.findings.finding import Finding, Fix
+
+HEALTHY = "Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5])."
+FIX = Fix({"finetune_rank.epochs": 3})
+FINDINGS = {
+    "error": Finding(
+        "labels-reversed", "error", "data", "Labels contradict <b>texts</b> | `x`.", fix=Fix({}, "relabel")
+    ),
+    "warning": Finding("underfitted", "warning", "base-tuned", "Training ended early.", fix=FIX),
+    "symptom": Finding("worse-than-lexical", "warning", "base-tuned", "TF-IDF is better.", fix=FIX),
+    "info": Finding("type-imbalance", "info", "data", "Few conversations.", fix=Fix({"prepare.short_conversation": 9})),
+}
+
+
+@pytest.fixture
+def diagnosed(tmp_path, monkeypatch):
+    """Write what `diagnose` found, and stand in the repository."""
+    for name in workspace.FILES:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+    def write(*names):
+        with checksums.summed_folder("metrics/diagnose") as folder:
+            (folder / "verdict.txt").write_text(HEALTHY + "\n")
+            (folder / "findings.json").write_text(json.dumps([FINDINGS[name].as_json() for name in names]))
+
+    return write
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["whyrank", "verdict", *arguments])
+    with pytest.raises(SystemExit) as exit:
+        __main__.main()
+    return exit.value.code
+
+
+@pytest.mark.parametrize(
+    ("names", "fail_on", "code"),
+    [
+        ([], "error", 0),
+        ([], "warning", 0),
+        (["info"], "warning", 0),
+        (["warning", "info"], "error", 0),
+        (["warning", "info"], "warning", 1),
+        (["error"], "error", 1),
+        (["error"], "warning", 1),
+        (["error", "warning"], None, 0),
+    ],
+)
+def test_it_fails_on_a_finding_of_the_severity_or_a_worse_one(names, fail_on, code, diagnosed, monkeypatch):
+    diagnosed(*names)
+    assert run(monkeypatch, *(["--fail-on", fail_on] if fail_on else [])) == code
+
+
+def test_another_severity_is_a_misuse(diagnosed, monkeypatch, capsys):
+    diagnosed()
+    assert run(monkeypatch, "--fail-on", "info") == 2
+    assert "invalid choice: 'info'" in capsys.readouterr().err
+
+
+def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diagnosed, monkeypatch, capsys):
+    diagnosed(*FINDINGS)
+    run(monkeypatch)
+    tokens = MarkdownIt().parse(capsys.readouterr().out)
+    assert [token.content for token in tokens if token.type == "fence"] == [
+        "dvc exp run -S finetune_rank.epochs=3\n",
+        "dvc exp run -S prepare.short_conversation=9\n",
+    ]
+    shown = ["".join(child.content for child in token.children) for token in tokens if token.type == "inline"]
+    assert shown == [
+        HEALTHY,
+        "Findings: error 1, warning 2, info 1.",
+        *(f"{one.severity} {one.code} ({one.system}): {one.sentence}" for one in FINDINGS.values()),
+    ]
+
+
+def test_without_findings_it_says_so(diagnosed, monkeypatch, capsys):
+    diagnosed()
+    run(monkeypatch)
+    assert capsys.readouterr().out.splitlines()[-1] == "Findings: none."
+
+
+def test_before_any_diagnosis_a_line_says_what_to_run(diagnosed, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["whyrank", "verdict"])
+    with pytest.raises(UserError, match=r"metrics/diagnose does not exist; .*`dvc pull` to fetch it"):
+        __main__.main()
+
+
+def test_what_was_edited_since_is_not_told(diagnosed, tmp_path):
+    diagnosed("error")
+    (tmp_path / "metrics/diagnose/findings.json").write_text("[]")
+    with pytest.raises(UserError, match=r"findings\.json is not as it was written"):
+        verdict.read(tmp_path / "metrics/diagnose")
