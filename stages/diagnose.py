@@ -21,7 +21,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.headline import headline
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
-from whyrank.findings.finding import of_run
+from whyrank.findings.finding import SEVERITIES, of_run
 from whyrank.findings.systems import Systems
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
@@ -44,9 +44,9 @@ def main() -> None:
         verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
-    raised = Counter(finding.code for finding in findings)
+    raised = Counter(word for finding in findings for word in (finding.severity, finding.code))
     # Every code, also those that found no problem: `git diff` shows a count beside a count.
-    io.write_metrics("metrics/findings.json", {code: raised[code] for code in sorted(registry.codes())})
+    io.write_metrics("metrics/findings.json", {word: raised[word] for word in (*SEVERITIES, *sorted(registry.codes()))})
     io.write_metrics("metrics/summary.json", headline(case, findings))
     print(verdict, file=sys.stderr)
 

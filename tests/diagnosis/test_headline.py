@@ -51,7 +51,7 @@ def test_the_other_tasks_have_a_number_for_each_system_that_was_tested(whole):
     found = headline(case, [])
     for task, systems in (("similarity", case.similarity.systems), ("ratings", case.ratings.systems)):
         values = systems.set_index("system")["value"]
-        assert len(values) > 3
+        assert len(values) > 2
         assert {name: value for name, value in found.items() if task in name} == {
             f"{system}.{task}_spearman": pytest.approx(value) for system, value in values.items()
         }

@@ -32,7 +32,10 @@ STAGES = [
 ]
 TRAINING = {"pretrain_barlow", "finetune_rank@base", "finetune_rank@barlow"}
 RESULTS = ("data/prepared", "data/runs", "models", "metrics")
-TUNED = "metrics/evaluate/barlow-tuned.json"
+TUNED = "evaluate/barlow-tuned"
+SUMMARY = "metrics/summary.json"
+# `dvc metrics diff` fits a screen, `dvc exp show` a table that one can read.
+MOST_ROWS, MOST_COLUMNS = 40, 60
 # An equals sign would end the value of a setting.
 LAUNCHERS = {
     "torchrun": "torchrun --standalone --nproc-per-node 2",
@@ -77,6 +80,8 @@ def again_by_force(clone):
 
 def without_pretraining(clone):
     (clone.folder / "scenarios/no-pretraining.yaml").write_text(yaml.safe_dump(SCENARIO))
+    file = clone.folder / "params.yaml"
+    file.write_text(file.read_text().replace("level: 0.95", "level: 0.5") + "\n# of an earlier experiment\n")
     return clone, clone.run(sys.executable, "-m", "whyrank", "scenario", "no-pretraining")
 
 
@@ -124,7 +129,8 @@ def leaves(value):
         yield value
 
 
-def declared_metrics(folder: Path) -> set[str]:
+def recorded_numbers(folder: Path) -> set[str]:
+    """The JSON files of numbers that stages write for Git."""
     locked = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
     outs = {out["path"] for stage in locked.values() for out in stage["outs"]}
     return {path for path in outs if path.startswith("metrics/") and path.endswith(".json")}
@@ -141,6 +147,12 @@ class PlotIds(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         if tag == "div":
             self.ids += [value for name, value in attributes if name == "id"]
+
+
+def plotted(folder: Path) -> list[list[str]]:
+    """The files of each plot."""
+    plots = yaml.safe_load((folder / "dvc.yaml").read_text())["plots"]
+    return [list(settings["y"]) for plot in plots for settings in plot.values()]
 
 
 def plots_declared(folder: Path) -> list[str]:
@@ -168,7 +180,8 @@ def test_results_that_git_keeps_are_committed_and_the_others_ignored(ran):
     # A copy of `ran` was committed after its run: what git neither tracks nor ignores would show up here.
     assert ran.done("git", "status", "--porcelain") == ""
     tracked = set(ran.done("git", "ls-files").splitlines())
-    assert declared_metrics(ran.folder) <= tracked
+    assert recorded_numbers(ran.folder) <= tracked
+    assert {path for plot in plotted(ran.folder) for path in plot} <= tracked
     assert not [name for name in tracked if name.startswith(("models/", "data/prepared/", "data/runs/"))]
 
 
@@ -189,9 +202,10 @@ def test_an_experiment_is_listed_with_its_message_its_parameter_and_its_metric(s
     baseline = next(row for row in steeper.parsed("dvc", "exp", "show", "--json") if row["rev"] != "workspace")
     (experiment,) = [run for group in baseline["experiments"] for run in group["revs"] if run["name"] == "steeper"]
     assert experiment["data"]["params"]["params.yaml"]["data"]["finetune_rank"]["learning_rate"] == 0.05
-    shown = experiment["data"]["metrics"][TUNED]["data"]
-    assert shown == steeper.metrics("evaluate/barlow-tuned")
-    assert shown != baseline["data"]["metrics"][TUNED]["data"]
+    shown = experiment["data"]["metrics"][SUMMARY]["data"]
+    assert shown == steeper.metrics("summary")
+    assert shown["barlow-tuned.accuracy@1_all"] == steeper.metrics(TUNED)["accuracy@1_all"]
+    assert shown != baseline["data"]["metrics"][SUMMARY]["data"]
     message = steeper.done("git", "log", "-1", "--format=%s", experiment["rev"])
     assert message.strip() == "Does a steeper rate help?"
 
@@ -199,27 +213,40 @@ def test_an_experiment_is_listed_with_its_message_its_parameter_and_its_metric(s
 def test_the_csv_of_experiments_has_a_row_of_finite_metrics_for_each(steeper):
     rows = list(csv.DictReader(steeper.done("dvc", "exp", "show", "--csv").splitlines()))
     (row,) = [row for row in rows if row["Experiment"] == "steeper"]
-    column = f"{TUNED}:accuracy@1_all"
-    assert float(row[column]) == steeper.metrics("evaluate/barlow-tuned")["accuracy@1_all"]
+    assert float(row["barlow-tuned.accuracy@1_all"]) == steeper.metrics(TUNED)["accuracy@1_all"]
     assert float(row["finetune_rank.learning_rate"]) == 0.05
 
 
-def test_dvc_metrics_show_gives_every_metrics_file_in_finite_numbers(steeper):
+def test_dvc_metrics_show_gives_the_few_numbers_to_compare_in_finite_numbers(steeper):
     shown = steeper.parsed("dvc", "metrics", "show", "--json")[""]["data"]
-    assert set(shown) == declared_metrics(steeper.folder)
-    for path, content in shown.items():
-        assert content["data"], path
-        assert all(math.isfinite(value) for value in leaves(content["data"])), path
+    assert set(shown) == {SUMMARY}
+    assert all(math.isfinite(value) for value in leaves(shown))
+    assert len(shown[SUMMARY]["data"]) < MOST_ROWS
+
+
+def test_what_is_no_metric_of_dvc_stays_in_a_file_that_git_keeps(steeper):
+    files = recorded_numbers(steeper.folder)
+    assert {f"metrics/{name}.json" for name in ("prepare", "findings", TUNED, "finetune_rank/base")} <= files
+    for file in files:
+        numbers = json.loads((steeper.folder / file).read_text())
+        assert numbers and all(math.isfinite(value) for value in leaves(numbers)), file
+    assert steeper.metrics(TUNED)["map@10_question"] > 0
 
 
 def test_dvc_metrics_diff_shows_what_the_parameter_changed(steeper):
     diff = steeper.parsed("dvc", "metrics", "diff", "--json")
-    assert diff[TUNED]
-    for name, change in diff[TUNED].items():
+    assert set(diff) == {SUMMARY}
+    for name, change in diff[SUMMARY].items():
         assert change["diff"] == pytest.approx(change["new"] - change["old"]), name
     assert all(math.isfinite(value) for value in leaves(diff) if value is not None)
-    untouched = {"metrics/prepare.json", "metrics/pretrain_barlow.json", "metrics/evaluate/tfidf.json"}
-    assert not untouched & set(diff)
+    changed = {name.partition(".")[0] for name in diff[SUMMARY]}
+    assert changed & {"base-tuned", "barlow-tuned"} and not changed & {"tfidf", "bm25", "base", "barlow"}
+
+
+def test_a_diff_and_a_table_of_experiments_are_short_enough_to_read(steeper):
+    assert 1 < len(steeper.done("dvc", "metrics", "diff").splitlines()) <= MOST_ROWS
+    header, *_ = csv.reader(steeper.done("dvc", "exp", "show", "--only-changed", "--csv").splitlines())
+    assert "finetune_rank.learning_rate" in header and len(header) <= MOST_COLUMNS
 
 
 @pytest.mark.parametrize(("command", "revisions"), [("show", {"workspace"}), ("diff", {"HEAD", "workspace"})])
@@ -230,6 +257,15 @@ def test_dvc_plots_draws_every_plot_that_dvc_yaml_declares(steeper, command, rev
     assert names
     assert set(PlotIds(page).ids) == {as_id(name) for name in names}
     assert all(f'"rev": "{revision}"' in page for revision in revisions)
+
+
+def test_in_a_fresh_clone_every_plot_and_every_metric_is_there_without_a_cache(ran, tmp_path):
+    ran.done("git", "clone", "--quiet", str(ran.folder), str(tmp_path / "clone"))
+    clone = type(ran)(tmp_path / "clone")
+    assert "failed to load" not in clone.done("dvc", "plots", "diff", "-o", str(tmp_path / "plots"))
+    page = (tmp_path / "plots/index.html").read_text()
+    assert set(PlotIds(page).ids) == {as_id(name) for name in plots_declared(clone.folder)}
+    assert clone.parsed("dvc", "metrics", "show", "--json")[""]["data"][SUMMARY]["data"] == ran.metrics("summary")
 
 
 def test_queued_experiments_run_succeed_and_are_listed(long_runs):
@@ -297,8 +333,13 @@ def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, long
 def test_scenarios_are_listed_and_one_that_surprises_says_so_and_ends_with_1(long_runs):
     clone, result = long_runs["scenario"].result()
     assert result.returncode == 1, result.stderr
-    *_, verdict = result.stdout.strip().splitlines()
+    *_, report, verdict = result.stdout.strip().splitlines()
     assert verdict == "expected barlow-single-answer-batches, which no probe raised"
+    assert report.startswith("report: logs/scenario/no-pretraining/report.html")
+    assert (clone.folder / "logs/scenario/no-pretraining/report.html").exists()
+    # It ran on the committed parameters, in a copy: what an earlier experiment left is untouched.
+    assert (clone.folder / "params.yaml").read_text().endswith("\n# of an earlier experiment\n")
+    assert clone.done("git", "status", "--porcelain", "dvc.lock", "metrics") == ""
     assert SCENARIO["question"] in result.stdout.splitlines()
     assert "no-pretraining" in clone.done("dvc", "exp", "list")
     listed = clone.done(sys.executable, "-m", "whyrank", "scenario")
@@ -307,6 +348,7 @@ def test_scenarios_are_listed_and_one_that_surprises_says_so_and_ends_with_1(lon
 
 def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
     clone, _ = long_runs["scenario"].result()
+    clone.done("dvc", "exp", "apply", "no-pretraining")
     base, barlow = (clone.folder / "models" / name for name in ("base", "barlow"))
     for file in ("model.safetensors", "tokenizer.json", "heads.safetensors"):
         assert (barlow / file).read_bytes() == (base / file).read_bytes(), file
@@ -321,6 +363,7 @@ def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
 def test_sentence_pairs_are_trained_on_beside_ranking_and_every_system_is_scored_on_them(ran, long_runs):
     clone, result = long_runs["pairs"].result()
     assert result.returncode == 0, result.stderr
+    clone.done("dvc", "exp", "apply", "pairs-sample")
     with open(clone.folder / "metrics/finetune_rank/base/history.csv") as file:
         steps = list(csv.DictReader(file))
     for row in steps:
