@@ -18,9 +18,9 @@ from whyrank.core import checksums, command, io
 from whyrank.core.options import overrides, params
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.headline import headline
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
+from whyrank.diagnosis.report.headline import headline
 from whyrank.findings.finding import SEVERITIES, of_run
 from whyrank.findings.systems import Systems
 

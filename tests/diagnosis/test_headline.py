@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from whyrank.diagnosis.headline import headline
+from whyrank.diagnosis.report.headline import headline
 
 from .compare.test_pairs import with_pairs
 from .rated import with_ratings
