@@ -13,7 +13,6 @@ from typing import Literal, NoReturn
 from whyrank import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
-from whyrank.core.errors import UserError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
@@ -55,7 +54,8 @@ def main() -> None:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `{self.prog} --help` says more")
+        # A code of its own: 1 says what a command found.
+        self.exit(2, f"error: {message}; `{self.prog} --help` says more\n")
 
 
 def parser() -> argparse.ArgumentParser:
