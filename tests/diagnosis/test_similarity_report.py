@@ -126,7 +126,9 @@ def test_without_test_pairs_neither_shows_a_section(recorded, findings):
 @pytest.mark.usefixtures("undrawn")
 def test_files_hold_an_empty_cell_and_the_reason_where_it_is_undefined(tested, findings, tmp_path):
     known = compare_similarity(tested, **DRAWS)
-    write(examined(tested), findings, tmp_path, PROVENANCE)
+    case = examined(tested)
+    pd.testing.assert_frame_equal(case.similarity.systems, known.systems)
+    write(case, findings, tmp_path, PROVENANCE)
     systems = io.read_table(tmp_path / "similarity.csv").set_index(["list", "system"])
     assert systems.loc[("stsb", "barlow"), "reason"] == "constant predictions"
     raw = (tmp_path / "similarity.csv").read_text().splitlines()
