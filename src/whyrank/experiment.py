@@ -61,10 +61,10 @@ def unknown_to_git(settings: Sequence[str]) -> list[str]:
         paths = list(looked_up(values, settings, named[1])) if named else [dependency]
         for path in filter(is_inside, paths):
             others = git("ls-files", "--others", "--exclude-standard", "--", path)
-            if named and not any(one == path or one.startswith(f"{path}/") for one in tracked):
+            if named and not any(PurePosixPath(one).is_relative_to(path) for one in tracked):
                 others = [] if is_tracked_by_dvc(path, tracked) else [path]
-            found |= dict.fromkeys(topmost(other, tracked) for other in others)
-    return list(found)
+            found |= dict.fromkeys(with_its_folder(other, tracked) for other in others)
+    return [path for path in found if found.keys().isdisjoint(map(str, PurePosixPath(path).parents))]
 
 
 def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
@@ -106,11 +106,11 @@ def is_tracked_by_dvc(path: str, tracked: set[str]) -> bool:
     return DVCFileSystem().isdvc(path) and all(pointer in tracked for pointer in pointers)
 
 
-def topmost(path: str, tracked: set[str]) -> str:
-    """`path`, or the highest folder around it in which Git tracks nothing: DVC makes no folder for a copy."""
-    above = [str(one) for one in PurePosixPath(path).parents if str(one) != "."]
-    empty = [one for one in above if not any(name.startswith(f"{one}/") for name in tracked)]
-    return empty[-1] if empty else path
+def with_its_folder(path: str, tracked: set[str]) -> str:
+    """`path`; of a file in a folder of which Git tracks nothing that folder, since DVC makes none for a file."""
+    above = PurePosixPath(path).parent
+    is_there = any(PurePosixPath(name).is_relative_to(above) for name in tracked)
+    return path if is_there or Path(path).is_dir() else str(above)
 
 
 def git(command: str, *arguments: str) -> list[str]:

@@ -1,0 +1,129 @@
+"""Experiments in a temporary copy: what of the user's files Git would not bring there, and the command that is run."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from whyrank import experiment
+from whyrank.core.errors import UserError
+
+PIPELINE = {
+    "stages": {
+        "prepare": {"deps": ["${prepare.source}", "${prepare.pairs.folder}", "src"], "outs": ["data/prepared"]},
+        "train": {"matrix": {"init": "${inits}"}, "deps": ["data/prepared", "models/${item.init}"]},
+        "evaluate": {"foreach": "${systems}", "do": {"deps": ["data/prepared", "${item.made_of}"]}},
+    }
+}
+PARAMS = {
+    "seed": 7,
+    "inits": ["base"],
+    "systems": {"tfidf": {"made_of": "src"}, "other": {"made_of": "models/other"}},
+    "prepare": {"source": "data/raw/sample", "pairs": {"folder": "data/raw/pairs"}},
+}
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with data and code that Git tracks, and a rule that ignores `ignored` and byte code."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "test@example.org")
+    # Whether DVC tracks a folder is asked of a whole repository of DVC: see tests/pipeline/test_own_data.py.
+    monkeypatch.setattr(experiment, "is_tracked_by_dvc", lambda path, tracked: path.startswith("models/"))
+    write("dvc.yaml", yaml.safe_dump(PIPELINE))
+    write("params.yaml", yaml.safe_dump(PARAMS))
+    write(".gitignore", "*.pyc\n/ignored/\n/models/\n")
+    for file in ("src/code.py", "data/raw/sample/corpus.jsonl", "data/raw/pairs/nli.csv"):
+        write(file)
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "All"]):
+        subprocess.run(["git", *command], check=True)
+    write("models/other/weights")
+    return tmp_path
+
+
+def write(file, text="text"):
+    path = experiment.Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_what_git_tracks_and_what_dvc_makes_is_there_already(repository):
+    assert experiment.unknown_to_git([]) == []
+
+
+def test_a_folder_of_the_users_own_is_copied_and_nothing_beside_it(repository):
+    write("mine/deep/set/corpus.jsonl")
+    write("mine/deep/large.bin")
+    write("data/raw/mine/corpus.jsonl")
+    assert experiment.unknown_to_git(["prepare.source=mine/deep/set"]) == ["mine/deep/set"]
+    assert experiment.unknown_to_git(['prepare.source="data/raw/mine"']) == ["data/raw/mine"]
+
+
+def test_an_ignored_folder_is_copied_if_it_is_the_one_that_is_read(repository):
+    write("ignored/pairs/nli.csv")
+    write("src/__pycache__/code.pyc")
+    assert experiment.unknown_to_git([]) == []
+    assert experiment.unknown_to_git(["prepare.pairs.folder=ignored/pairs"]) == ["ignored/pairs"]
+
+
+def test_a_file_is_copied_with_its_folder_where_a_copy_lacks_that(repository):
+    write("ratings.csv")
+    write("new/ratings.csv")
+    assert experiment.unknown_to_git(["prepare.source=ratings.csv"]) == ["ratings.csv"]
+    assert experiment.unknown_to_git(["prepare.source=new/ratings.csv"]) == ["new"]
+
+
+def test_a_new_file_in_a_folder_that_git_tracks_is_copied_alone(repository):
+    write("src/new.py")
+    write("src/room/new.py")
+    write("src/room/below/new.py")
+    assert sorted(experiment.unknown_to_git([])) == ["src/new.py", "src/room"]
+
+
+def test_the_model_of_a_system_that_a_setting_names_is_copied(repository):
+    write("elsewhere/model/weights")
+    assert experiment.unknown_to_git(["systems.other.made_of=elsewhere/model"]) == ["elsewhere/model"]
+
+
+def test_what_lies_outside_or_is_not_there_is_not_copied(repository):
+    assert experiment.unknown_to_git([f"prepare.source={repository.parent}", "prepare.pairs.folder=gone"]) == []
+    assert experiment.unknown_to_git(["prepare.source=../elsewhere"]) == []
+
+
+@pytest.fixture
+def commands(repository, monkeypatch):
+    """The commands that are run; those of Git for real, those of DVC not at all."""
+    run, made = subprocess.run, []
+
+    def pretend(command, **options):
+        if command[0] == "git":
+            return run(command, **options)
+        made.append(command)
+        return subprocess.CompletedProcess(command, int("seed=-1" in command))
+
+    monkeypatch.setattr(experiment.subprocess, "run", pretend)
+    return made
+
+
+def test_it_starts_from_the_committed_parameters_and_says_what_it_leaves_out(commands, repository, capsys):
+    write("params.yaml", yaml.safe_dump(PARAMS | {"seed": 9}))
+    write("data/raw/mine/corpus.jsonl")
+    experiment.run("small", "Does it cost $5?", ["prepare.source=data/raw/mine"])
+    dvc = [sys.executable, "-m", "dvc", "exp"]
+    assert commands == [
+        [*dvc, "remove", "small"],
+        [
+            *[*dvc, "run", "--temp", "-n", "small", "-m", "Does it cost $5?"],
+            *["-S", "seed=7", "-S", "prepare.source=data/raw/mine", "-C", "data/raw/mine"],
+        ],
+    ]
+    assert capsys.readouterr().err == "params.yaml is taken as committed, without the changes of seed\n"
+    assert "seed: 9" in (repository / "params.yaml").read_text()
+
+
+def test_a_run_that_fails_is_an_error_of_one_line(commands):
+    with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
+        experiment.run("small", "?", ["seed=-1"])
