@@ -12,7 +12,7 @@ from whyrank.lexical.words import content_terms, pauses, pieces, terms, words, w
         ("請問 BTC", ["請", "問", "btc"]),
         ("高さ\uff08ﾊﾟｿｺﾝ\uff09コーヒー", list("高さパソコンコーヒー")),
         # A vowel sign is no end of a word, and no character by itself.
-        ("हिन्दी में लिखें।", ["हिन्दी", "में", "लिखें"]),
+        ("हिंदी में लिखें।", ["हिंदी", "में", "लिखें"]),
         ("ที่อยู่", ["ที่", "อ", "ยู่"]),
         ("비밀번호를 잊다", ["비밀번호를", "잊다"]),
         ("snake_case 2FA", ["snake_case", "2fa"]),
@@ -31,6 +31,7 @@ def test_words_of_any_script(text, found):
         ("שָׁלוֹם", "שלום"),
         ("फ़ोटो पहुँच", "फोटो पहुंच"),  # nukta; two signs of a nasal vowel
         ("क्\u200dष", "क्ष"),  # a joiner
+        ("हिन्दी अन्त", "हिंदी अंत"),  # a nasal as half a letter
         ("pass\u00adword", "password"),  # a soft hyphen
         ("\uff21\uff22\uff23\uff11\uff12\uff13", "abc123"),
         ("葛\U000e0100飾", "葛飾"),  # a variant of a character

@@ -33,21 +33,22 @@ _IGNORED = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 # Vowel marks of Arabic and Hebrew, which most writers leave out; hamza and madda on a letter; the stretching line.
 _POINTED = re.compile("[\u0590-\u08ff]")
 _POINTS = regex.compile(r"[[\p{M}&&[\u0590-\u08FF]]\u0640]+", regex.V1)
-# Hindi is written with or without nukta, and with either of two signs of a nasal vowel (Lucene's Hindi normalisation).
+# Hindi is written with or without nukta, a nasal by one of two signs or half a letter (Lucene's Hindi normalisation).
 _NAGARI = re.compile("[\u0900-\u097f]")
-_DEVANAGARI = str.maketrans({"\u093c": None, "\u0901": "\u0902"})
+_HALF_NA, _ANUSVARA = "\u0928\u094d", "\u0902"
+_DEVANAGARI = str.maketrans({"\u093c": None, "\u0901": _ANUSVARA})
 _PAUSE = regex.compile(r"(?<=[\p{Thai}\p{Lao}])\s+(?=[\p{Thai}\p{Lao}])")
 
 
 def folded(text: str) -> str:
     """One spelling of what readers take for the same: NFKC, case folded, without ignorable characters.
 
-    Of Arabic and Hebrew without points and stretching, of Devanagari without nukta.
+    Of Arabic and Hebrew without points and stretching, of Devanagari without nukta and with one sign for nasals.
     """
     text = _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
     if _POINTED.search(text):
         text = unicodedata.normalize("NFC", _POINTS.sub("", unicodedata.normalize("NFD", text)))
-    return text.translate(_DEVANAGARI) if _NAGARI.search(text) else text
+    return text.translate(_DEVANAGARI).replace(_HALF_NA, _ANUSVARA) if _NAGARI.search(text) else text
 
 
 def words(text: str) -> list[str]:
