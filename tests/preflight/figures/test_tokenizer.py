@@ -58,6 +58,12 @@ def test_figures_by_hand(tiny_encoder):
     assert list(table.index) == ["question", "answer"]
 
 
+def test_a_character_is_a_word_where_words_are_written_together(tiny_encoder):
+    # BERT's tokenizer takes each for a word too, whether it knows it or not.
+    table = tokenizer.figures(tiny_encoder, prepared(["重置密码 age", "ages"]))
+    assert table.loc[0, ["pieces", "pieces_per_word"]].tolist() == [7, 7 / 6]
+
+
 def test_of_many_texts_some_are_looked_at_from_the_first_to_the_last(tiny_encoder, monkeypatch):
     monkeypatch.setattr(tokenizer, "TEXTS", 3)
     table = tokenizer.figures(tiny_encoder, prepared(["zebra", "age", "age", "age", "age age"]))
