@@ -18,7 +18,7 @@ def test_tfidf_is_the_cosine_by_hand():
     # cat in 2: ln(3/3) + 1 = 1; dog and "cat dog" in 1: g = ln(3/2) + 1.
     # Query "dog": only dog. With answer 0: 0. With answer 1: g / sqrt(1 + g^2 + g^2).
     g = math.log(3 / 2) + 1
-    scores = lexical.tfidf(["dog", "cat"], ["cat", "cat dog"])
+    scores = lexical.tfidf(["cat", "cat dog"])(["dog", "cat"])
     norm = math.sqrt(1 + 2 * g * g)
     np.testing.assert_allclose(scores, [[0.0, g / norm], [1.0, 1 / norm]], rtol=1e-6)
     assert scores.dtype == np.float32
@@ -28,7 +28,7 @@ def test_tfidf_counts_repeats_sublinearly_by_hand():
     # "cat cat dog": cat counts 1 + ln 2, dog 1, "cat cat" and "cat dog" 1; one answer, so every idf is ln(2/2) + 1 = 1.
     # Query "cat": (1 + ln 2) / sqrt((1 + ln 2)^2 + 3).
     cat = 1 + math.log(2)
-    assert lexical.tfidf(["cat"], ["cat cat dog"]).item() == pytest.approx(cat / math.sqrt(cat**2 + 3), rel=1e-6)
+    assert lexical.tfidf(["cat cat dog"])(["cat"]).item() == pytest.approx(cat / math.sqrt(cat**2 + 3), rel=1e-6)
 
 
 def test_tfidf_equals_the_pairwise_cosine_of_scikit_learn():
@@ -38,7 +38,7 @@ def test_tfidf_equals_the_pairwise_cosine_of_scikit_learn():
     queries = ["apple tart", "the blue apple apple", "nothing known"]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english").fit(ANSWERS)
     theirs = cosine_similarity(vectorizer.transform(queries), vectorizer.transform(ANSWERS))
-    np.testing.assert_allclose(lexical.tfidf(queries, ANSWERS), theirs, atol=1e-6)
+    np.testing.assert_allclose(lexical.tfidf(ANSWERS)(queries), theirs, atol=1e-6)
 
 
 def lucene_bm25(query, answers, k1=1.5, b=0.75):
@@ -61,13 +61,13 @@ def lucene_bm25(query, answers, k1=1.5, b=0.75):
 def test_bm25_by_hand():
     # Lengths 4, 3, 2: mean 3. "pie": df 1, idf ln(1 + 2.5/1.5) = ln(8/3); tf 1, length 4:
     # 1 / (1 + 1.5 (1/4 + 3/4 * 4/3)) = 1 / 2.875.
-    scores = lexical.bm25(["pie"], ANSWERS)
+    scores = lexical.bm25(ANSWERS)(["pie"])
     np.testing.assert_allclose(scores, [[math.log(8 / 3) / 2.875, 0.0, 0.0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("query", ["apple", "apple pie", "blue apple", "sky sky tart", "green zebra"])
 def test_bm25_equals_the_formula_of_lucene(query):
-    scores = lexical.bm25([query], ANSWERS)
+    scores = lexical.bm25(ANSWERS)([query])
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores[0], lucene_bm25(query, ANSWERS), rtol=1e-5, atol=1e-7)
 
@@ -75,16 +75,16 @@ def test_bm25_equals_the_formula_of_lucene(query):
 @pytest.mark.parametrize("baseline", [lexical.tfidf, lexical.bm25])
 @pytest.mark.parametrize("query", ["", "   ", "the of and", "zebra", "!?"])
 def test_a_query_without_a_known_word_leaves_all_answers_tied(baseline, query):
-    assert baseline([query, "apple"], ANSWERS)[0].tolist() == [0.0, 0.0, 0.0]
+    assert baseline(ANSWERS)([query, "apple"])[0].tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("baseline", [lexical.tfidf, lexical.bm25])
 def test_a_query_scores_the_same_alone_and_among_others(baseline):
     queries = ["apple pie", "", "blue sky", "green apple tart"]
-    together = baseline(queries, ANSWERS)
+    together = baseline(ANSWERS)(queries)
     assert together.shape == (4, 3)
     for query, row in zip(queries, together, strict=True):
-        assert np.array_equal(baseline([query], ANSWERS)[0], row)
+        assert np.array_equal(baseline(ANSWERS)([query])[0], row)
     assert together[[0, 2, 3]].argmax(1).tolist() == [0, 2, 1]
 
 
@@ -109,7 +109,7 @@ def test_the_scorer_reads_the_whole_texts_not_those_cut_to_the_budget(baseline, 
 def test_a_stemmer_lets_bm25_see_one_word_in_its_forms_on_both_sides():
     answers = ["paying a refund", "payments and refunds", "blue sky"]
     plain, stemmed = (
-        lexical.bm25(["payment refunded"], answers, Analyser(stemmer=language))[0] for language in ("", "english")
+        lexical.bm25(answers, Analyser(stemmer=language))(["payment refunded"])[0] for language in ("", "english")
     )
     assert plain.tolist() == [0.0, 0.0, 0.0]
     # Snowball's English stems: pay, refund | payment, refund. "refund" is in two answers, "payment" in one.

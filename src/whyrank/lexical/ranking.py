@@ -14,44 +14,55 @@ from whyrank.lexical.words import terms
 
 # Row numbers of some queries -> their scores against every answer, (Q, A), higher is better.
 Score = Callable[[np.ndarray], np.ndarray]
+# Texts of queries -> the same.
+Ranker = Callable[[Sequence[str]], np.ndarray]
 ENGLISH = Analyser()
 
 
-def tfidf(query_texts: Sequence[str], answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> np.ndarray:
+def tfidf(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     """Cosine of TF-IDF vectors of the analyser's terms, fitted on the answers. (Q, A) float32."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
 
     terms_A = list(map(analyser.tfidf_terms, answer_texts))
     if not any(terms_A):
-        return np.zeros((len(query_texts), len(answer_texts)), dtype=np.float32)
+        return partial(_all_tied, len(answer_texts))
     # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, dtype=np.float32)
     answer_AV = vectorizer.fit_transform(terms_A)
-    return (vectorizer.transform(map(analyser.tfidf_terms, query_texts)) @ answer_AV.T).toarray()
+    return lambda query_texts: (vectorizer.transform(map(analyser.tfidf_terms, query_texts)) @ answer_AV.T).toarray()
 
 
-def bm25(query_texts: Sequence[str], answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> np.ndarray:
+def bm25(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     """BM25 of the analyser's terms as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32."""
     import bm25s
 
     terms_A = list(map(analyser.bm25_terms, answer_texts))
     if not any(terms_A):
-        return np.zeros((len(query_texts), len(answer_texts)), dtype=np.float32)
+        return partial(_all_tied, len(answer_texts))
     retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     retriever.index(terms_A, show_progress=False)
     # An empty list of terms has no score of its own; none of its candidates is better than another.
-    terms_Q = map(analyser.bm25_terms, query_texts)
-    score_QA = [retriever.get_scores(found) if found else np.zeros(len(answer_texts)) for found in terms_Q]
-    return np.asarray(score_QA, dtype=np.float32).reshape(len(query_texts), len(answer_texts))
+    nothing_A = np.zeros(len(answer_texts), dtype=np.float32)
+
+    def rank(query_texts: Sequence[str]) -> np.ndarray:
+        terms_Q = map(analyser.bm25_terms, query_texts)
+        score_QA = [retriever.get_scores(found) if found else nothing_A for found in terms_Q]
+        return np.asarray(score_QA, dtype=np.float32).reshape(len(query_texts), len(answer_texts))
+
+    return rank
 
 
-Words = Callable[[Sequence[str], Sequence[str], Analyser], np.ndarray]
+def _all_tied(answers: int, query_texts: Sequence[str]) -> np.ndarray:
+    return np.zeros((len(query_texts), answers), dtype=np.float32)
 
 
-def scorer(words: Words, prepared: Prepared, analyser: Analyser = ENGLISH) -> Score:
+def scorer(
+    baseline: Callable[[Sequence[str], Analyser], Ranker], prepared: Prepared, analyser: Analyser = ENGLISH
+) -> Score:
     """Row numbers of queries -> their scores by `tfidf` or `bm25`, which read the whole texts."""
-    query_texts, answer_texts = prepared.queries["raw_text"], prepared.answers["raw_text"].tolist()
-    return lambda query_Q: words(query_texts.iloc[query_Q].tolist(), answer_texts, analyser)
+    query_texts = prepared.queries["raw_text"]
+    rank = baseline(prepared.answers["raw_text"].tolist(), analyser)
+    return lambda query_Q: rank(query_texts.iloc[query_Q].tolist())
 
 
 def tfidf_pairs(first_texts: Sequence[str], second_texts: Sequence[str]) -> np.ndarray:
