@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from whyrank import __main__, verdict
 from whyrank.core import checksums, workspace
 from whyrank.core.errors import UserError
-from whyrank.findings.finding import Finding, Fix
+from whyrank.findings.finding import START, Finding, Fix
 
 HEALTHY = "Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5])."
 FIX = Fix({"finetune_rank.epochs": 3})
@@ -80,7 +80,7 @@ def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diag
     shown = ["".join(child.content for child in token.children) for token in tokens if token.type == "inline"]
     assert shown == [
         HEALTHY,
-        "Findings: error 1, warning 2, info 1.",
+        f"Findings: error 1, warning 2, info 1. {START}",
         *(f"{one.severity} {one.code} ({one.system}): {one.sentence}" for one in FINDINGS.values()),
     ]
 

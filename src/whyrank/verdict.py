@@ -10,7 +10,7 @@ from typing import Any
 
 from whyrank.core import checksums, io
 from whyrank.diagnosis.report.markdown import fenced, plain
-from whyrank.findings.finding import SEVERITIES, Severity
+from whyrank.findings.finding import SEVERITIES, START, Severity
 
 Finding = dict[str, Any]
 
@@ -33,7 +33,8 @@ def rendered(verdict: str, findings: Sequence[Finding]) -> str:
     """
     counts = Counter(one["severity"] for one in findings)
     tally = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    parts, told = [f"**{plain(verdict)}**", f"Findings: {tally or 'none'}."], set()
+    start = f" {START}" if any(one["fix"]["command"] for one in findings) else ""
+    parts, told = [f"**{plain(verdict)}**", f"Findings: {tally or 'none'}.{start}"], set()
     for one in findings:
         parts.append(f"- {one['severity']} `{one['code']}` ({plain(one['system'])}): {plain(one['sentence'])}")
         command = one["fix"]["command"]

@@ -10,6 +10,9 @@ from whyrank.core.options.overrides import key_of, written
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
+# Said once where commands of fixes are shown.
+START = "A command starts from the committed params.yaml and holds what this run changed in it."
+
 # Added to the weight of an error that makes a run invalid, or names its cause: nothing else costs more than 100 points.
 CAUSE = 100.0
 

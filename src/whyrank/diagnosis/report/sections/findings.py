@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Card, Command, Facts, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
-from whyrank.findings.finding import SEVERITIES, Finding
+from whyrank.findings.finding import SEVERITIES, START, Finding
 
 
 def section(content: Content) -> Section:
@@ -15,7 +15,9 @@ def section(content: Content) -> Section:
     counts = Counter(finding.severity for finding in content.findings)
     tally = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
     cards = [_card(finding, is_nested, content.level) for finding, is_nested in _as_tree(content.findings)]
-    return Section(20, "Findings", [Paragraph(f"By severity: {tally}."), *cards])
+    has_command = any(finding.fix.command for finding in content.findings)
+    start = f" {START}" if has_command else ""
+    return Section(20, "Findings", [Paragraph(f"By severity: {tally}.{start}"), *cards])
 
 
 def _as_tree(findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
