@@ -5,6 +5,7 @@ import hashlib
 import html.parser
 import json
 import math
+import shlex
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,8 @@ RESULTS = ("data/prepared", "data/runs", "models", "metrics")
 TUNED = "evaluate/barlow-tuned"
 SUMMARY = "metrics/summary.json"
 # `dvc metrics diff` fits a screen, `dvc exp show` a table that one can read.
-MOST_ROWS, MOST_COLUMNS = 40, 60
+MOST_ROWS, MOST_COLUMNS, MOST_WIDTH = 40, 60, 200
+ROOT = Path(__file__).parents[2]
 # An equals sign would end the value of a setting.
 LAUNCHERS = {
     "torchrun": "torchrun --standalone --nproc-per-node 2",
@@ -247,6 +249,11 @@ def test_a_diff_and_a_table_of_experiments_are_short_enough_to_read(steeper):
     assert 1 < len(steeper.done("dvc", "metrics", "diff").splitlines()) <= MOST_ROWS
     header, *_ = csv.reader(steeper.done("dvc", "exp", "show", "--only-changed", "--csv").splitlines())
     assert "finetune_rank.learning_rate" in header and len(header) <= MOST_COLUMNS
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = next(line for line in lines if line.startswith("dvc exp show"))
+    table = steeper.done(*shlex.split(shown, comments=True))
+    assert "finetune_rank.learning_rate" in table and "accuracy@1_all" in table
+    assert max(map(len, table.splitlines())) <= MOST_WIDTH
 
 
 @pytest.mark.parametrize(("command", "revisions"), [("show", {"workspace"}), ("diff", {"HEAD", "workspace"})])
