@@ -20,7 +20,7 @@ from whyrank.core.errors import UserError
 from whyrank.data.ranking import statistics
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.report import files
+from whyrank.diagnosis.report import files, html
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.scoring.ranking import score as rank
 
@@ -149,7 +149,9 @@ def finished(tiny_folder, shipped_params, tmp_path_factory):
     folder = root / "metrics/diagnose"
     case = Examination(records, "accuracy@1", level=0.9, resamples=50, seed=0)
     provenance = {"params": shipped_params, "versions": VERSIONS}
-    io.write_text(folder / "verdict.txt", files.write(case, FINDINGS, folder, provenance))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "drawn", lambda plot: "")  # the card has no figures
+        io.write_text(folder / "verdict.txt", files.write(case, FINDINGS, folder, provenance))
     return root, records, counts
 
 
