@@ -74,7 +74,7 @@ def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.Finetu
         candidates="batch",
         batch_size=job["batch"],
         similarity=dataclasses.replace(options.similarity, kind="cosine", scale=20.0, learn_scale=False),
-        epochs=1e6,  # as many as `max_steps` takes
+        epochs=10_000.0,  # as many as `max_steps` takes
         max_steps=job["steps"],
         early_stopping=dataclasses.replace(
             options.early_stopping, metric="turn", evaluations=1, eval_steps=0, patience=1

@@ -81,7 +81,8 @@ class Clone:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=400,
+            # Machines differ fourfold in speed, and are shared.
+            timeout=1200,
         )
 
     def done(self, *command: str, **environment: str) -> str:

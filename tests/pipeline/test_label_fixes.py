@@ -109,5 +109,5 @@ def test_preflight_stops_in_prepare_with_the_command_as_its_remedy(clone):
     stopped = clone.run("python", "stages/prepare.py")
     assert stopped.returncode != 0
     (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("error: ")]
-    assert line.startswith("error: preflight: labels-reversed: The labels of 'ids' run against the similarity")
+    assert line.startswith("error: preflight: labels-reversed: The labels of 'ids' are reversed")
     assert "-S '++prepare.pairs.sources.0.labels={class_0:1.0,class_1:0.5,class_2:0.0}'" in line

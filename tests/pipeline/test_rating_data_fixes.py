@@ -95,7 +95,7 @@ def test_a_target_on_another_scale_stops_the_run_with_the_command_as_its_remedy(
     with pytest.raises(SystemExit) as stopped:
         run_prepare(clone, stopping)
     line = str(stopped.value)
-    assert line.startswith("error: preflight: target-out-of-range: Target 'stars' runs from 1 to 5, outside of 0 to 1")
+    assert line.startswith("error: preflight: target-out-of-range: Target 'stars' was left out: it runs from 1 to 5, ")
     assert "-S '++prepare.ratings.rescale={stars:[1.0,5.0]}'" in line
 
 

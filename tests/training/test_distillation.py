@@ -69,7 +69,7 @@ def test_a_system_and_an_encoder_by_itself_are_teachers_and_off_is_none(
     assert distillation.load(replace(options, weight=0.0)) is None
     make_encoder().save(tmp_path / "encoder", longest=16)
     bare = distillation.load(replace(options, teacher=str(tmp_path / "encoder")))
-    assert bare.longest == 64 and len(bare.system.query_head) == 0
+    assert bare.longest == 16 and len(bare.system.query_head) == 0
 
 
 def test_a_teacher_that_is_not_there_is_a_user_error(finetuning, tmp_path):

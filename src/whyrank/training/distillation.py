@@ -44,7 +44,8 @@ def load(options: Options, *, trust_remote_code: bool = False) -> Teacher | None
         )
     found = system.load_any(folder, trust_remote_code=trust_remote_code)
     is_ours = (folder / system.DESCRIPTION).exists()
-    return Teacher(found, system.longest(folder) if is_ours else found.encoder.longest)
+    own = found.encoder
+    return Teacher(found, system.longest(folder) if is_ours else min(own.declared.longest or own.longest, own.longest))
 
 
 def terms(teacher_ND: torch.Tensor | None, options: params.FinetuneRank) -> dict[str, Term]:

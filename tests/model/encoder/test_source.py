@@ -13,6 +13,10 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.options.params import Tokens
 from whyrank.model.encoder import budgets, source
+from whyrank.model.encoder.declared import Declared
+from whyrank.model.encoder.encoder import Encoder
+
+from . import foreign
 
 FIRST, LATEST = "a" * 40, "b" * 40
 TEXTS = ["you pay a pension when you retire", "a visa lets you travel", "tax on income is paid back"] * 4
@@ -150,6 +154,25 @@ def test_budgets_leave_room_for_the_special_tokens(tiny_encoder):
 def test_a_budget_that_the_encoder_cannot_take_is_a_user_error_that_names_it_and_the_bounds(tiny_encoder, budget):
     with pytest.raises(UserError, match=rf"`prepare\.tokens\.answer` is {budget}, but this encoder takes 3 to 64"):
         budgets.budgets(tiny_encoder, Tokens(question=10, conversation=10, answer=budget, pair=10), with_pairs=True)
+
+
+def test_a_budget_is_held_against_the_places_for_tokens_alone_prompt_and_special_ones_included(tmp_path):
+    model, pieces = foreign.architecture("roberta")
+    encoder = Encoder(model, pieces, "mean", Declared(prompts={"query": "ask me: "}))
+    with pytest.raises(UserError, match=r"`prepare\.tokens\.answer` is 514, but this encoder takes 3 to 512"):
+        budgets.budgets(encoder, Tokens(question=64, conversation=512, answer=514, pair=10), with_pairs=True)
+    found = budgets.budgets(encoder, Tokens(question=64, conversation=512, answer=512, pair=10), with_pairs=True)
+    prompt = len(pieces("ask me: ", add_special_tokens=False)["input_ids"])
+    assert prompt > 1
+    assert found.own == {"question": 62 - prompt, "conversation": 510 - prompt, "answer": 510, "pair": 8}
+
+
+def test_a_budget_above_the_declared_length_is_said_and_used(tiny_encoder, capsys):
+    tiny_encoder.declared = Declared(longest=20)
+    tokens = Tokens(question=10, conversation=30, answer=20, pair=10)
+    assert budgets.budgets(tiny_encoder, tokens, with_pairs=True).whole["conversation"] == 30
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "declare at most 20 tokens" in line and "conversation;" in line
 
 
 def test_the_budget_of_pairs_counts_only_where_there_are_pairs(tiny_encoder):

@@ -12,6 +12,7 @@ import transformers
 from torch import nn
 
 from whyrank.core.errors import UserError
+from whyrank.core.rerun import maker, remedy
 from whyrank.model.encoder import declared as declarations
 from whyrank.model.encoder import weights
 from whyrank.model.encoder.declared import Declared, EncoderError
@@ -36,13 +37,16 @@ def load(
 ) -> Encoder:
     """An encoder from a folder, in float32, dropout off.
 
-    name                how the user calls it, for messages; None: as the folder
+    name                the user's `encoder.source`; None: a folder that a stage or another parameter names
     attention_dropout   what training will use, written into the encoder's configuration; None leaves what it declares
     own_modules         as `declared.read` takes it
 
     Raises UserError for a folder whose weights are not whole, or which declares what cannot be represented.
     """
     folder = Path(folder)
+    place = f"{folder}" if name is None else f"params.yaml: `encoder.source` {name!r}"
+    # A folder of the pipeline is made anew by its stage.
+    again = f"; {remedy(folder)}" if name is None and maker(folder) else ""
     try:
         if not folder.is_dir():
             raise EncoderError("is no folder; name one, or a hub id")
@@ -50,14 +54,12 @@ def load(
         weights.check_files(folder / found.transformer)
         return _load(folder, found, pooling, attention_dropout, trust_remote_code)
     except EncoderError as error:
-        raise UserError(f"params.yaml: `encoder.source` {name or str(folder)!r} cannot be loaded: it {error}") from None
+        raise UserError(f"{place} cannot be loaded: it {error}{again}") from None
     except UserError:
         raise
     # What libraries raise for torn files has no common base: SafetensorError, KeyError and RuntimeError were seen.
     except Exception as error:
-        raise UserError(
-            f"params.yaml: `encoder.source` {name or str(folder)!r} cannot be loaded: {one_line(error)}"
-        ) from error
+        raise UserError(f"{place} cannot be loaded: {one_line(error)}{again}") from error
 
 
 def _load(
