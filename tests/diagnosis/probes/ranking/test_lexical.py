@@ -47,13 +47,20 @@ def one_clause_one_word(lab: Any, healthy: Records) -> Records:
 
 def test_where_pairs_of_characters_find_the_answers_the_words_are_at_fault(lab, healthy, findings):
     found = findings(one_clause_one_word(lab, healthy))["lexical-at-chance", "tfidf"]
-    assert found.severity == "warning"
+    assert found.severity == "error"
     assert found.sentence.startswith("tfidf ranks no better than chance, 0.025: 0.0 points of accuracy@1 [0.0, 0.0].")
     assert "splits these texts into words that do not meet" in found.cause
     evidence = {one.name: one.value for one in found.evidence}
     assert evidence["accuracy@1 at chance"] == evidence["accuracy@1 of tfidf"] == pytest.approx(1 / 40)
     assert evidence["accuracy@1 by pairs of characters, 500 queries at most"] > 0.95
     assert found.weight > 90
+
+
+def test_a_baseline_that_is_not_the_best_one_costs_no_verdict(lab, healthy, findings):
+    spoilt = one_clause_one_word(lab, healthy)
+    runs = spoilt.runs | {"bm25": replace(healthy.runs["bm25"], analyser=READ_BY)}
+    found = findings(replace(spoilt, runs=runs))
+    assert found["lexical-at-chance", "tfidf"].severity == "warning" and ("lexical-at-chance", "bm25") not in found
 
 
 def test_our_own_baselines_are_above_chance_on_the_same_texts(lab, healthy, findings):

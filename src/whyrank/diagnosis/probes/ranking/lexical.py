@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from whyrank.diagnosis.compare.ranking import per_query
+from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.examination import Examination, is_higher, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.probe import probe
@@ -86,8 +86,10 @@ def _why(case: Examination, system: str, characters: Above) -> Why:
     read_by = case.records.runs[system].analyser or {}
     languages = read_by.get("queries", ""), read_by.get("answers", "")
     if characters.is_found:
+        best = above_chance(case, best_system(case.records, case.metric, case.systems.baselines) or "")
         return Why(
-            "warning",
+            # Encoders are compared with the best baseline: where that says nothing, the verdict does not either.
+            "error" if best is not None and best.is_chance else "warning",
             "Pairs of characters find the answers, so queries and answers share strings: the baseline splits these "
             "texts into words that do not meet.",
             "compare with a baseline that reads pairs of characters; with one of ours, check evaluate.stemmer and "
