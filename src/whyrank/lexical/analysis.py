@@ -52,6 +52,10 @@ class Analyser:
         kept = [term for term in found if term not in self._lucene_stop_words] if self.language == "en" else found
         return self._stems(kept) + self._groups(kept)
 
+    def content(self, text: str) -> list[str]:
+        """What two texts may share: words without stop words in English; else stems, and groups of letters."""
+        return content_terms(text) if self.language == "en" else self.bm25_terms(text)
+
     def _groups(self, words: Sequence[str]) -> list[str]:
         if not self.is_grouped:
             return []

@@ -119,7 +119,7 @@ def test_tfidf_mass_lost_weighs_words_by_rarity() -> None:
 
 
 def test_lexical_overlap_is_the_share_of_content_words_in_the_best_answer() -> None:
-    metrics, table = lexical_overlap(ANSWERS, QUERIES, RELEVANT)
+    metrics, table = lexical_overlap(ANSWERS, QUERIES, RELEVANT, IN_ENGLISH)
     # q0: reset, pin: 2 of 2. q1: 2 of 2. q2: bank of bank, refuses, transfer. q3: stop words only. q4: 2 of 2.
     assert table["query_id"].tolist() == ["q0", "q1", "q2", "q4"]
     assert table["overlap"].tolist() == pytest.approx([1, 1, 1 / 3, 1])
@@ -129,11 +129,26 @@ def test_lexical_overlap_is_the_share_of_content_words_in_the_best_answer() -> N
     assert metrics["lexical_overlap_conversation"] == pytest.approx(2 / 3)
 
 
+IN_ENGLISH = pd.DataFrame({"language": ["en"], "share": [1.0]})
+QA = pd.DataFrame({"query_id": ["q"], "answer_id": ["a"]})
+
+
+def test_overlap_sees_forms_and_parts_of_words_in_the_language_of_the_texts() -> None:
+    answers = pd.DataFrame({"answer_id": ["a"], "raw_text": ["Eine Kontolöschung ist endgültig"]})
+    queries = pd.DataFrame({"query_id": ["q"], "type": "question", "split": "test", "raw_text": ["mein Konto"]})
+    in_german = pd.DataFrame({"language": ["de", "en", "de"], "share": [0.6, 0.7, 0.3]})
+    # Of mein konto, and of konto its groups kont onto: the groups.
+    assert lexical_overlap(answers, queries, QA, in_german)[0]["lexical_overlap"] == 0.5
+    assert lexical_overlap(answers, queries, QA, IN_ENGLISH)[0]["lexical_overlap"] == 0.0
+    # Of no known language: words as they stand.
+    assert lexical_overlap(answers, queries, QA, in_german.iloc[:0])[0]["lexical_overlap"] == 0.0
+
+
 def test_overlap_counts_pairs_of_characters_where_words_are_written_together() -> None:
     answers = pd.DataFrame({"answer_id": ["a"], "raw_text": ["忘记密码请点这里"]})
     queries = pd.DataFrame({"query_id": ["q"], "type": "question", "split": "test", "raw_text": ["我忘记密码"]})
     # Of 我忘 忘记 记密 密码 three are in the answer.
-    metrics, _ = lexical_overlap(answers, queries, pd.DataFrame({"query_id": ["q"], "answer_id": ["a"]}))
+    metrics, _ = lexical_overlap(answers, queries, QA, languages(queries.assign(type="question")))
     assert metrics["lexical_overlap"] == 0.75
 
 

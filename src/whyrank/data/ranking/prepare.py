@@ -106,8 +106,7 @@ def prepare(
     answers["text"] = select("answer", _documents(answers))
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
-    metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf)
-    tables |= {"languages": languages}
+    metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
     lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
     return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, lost, tables, metrics)
 
@@ -161,6 +160,7 @@ def _statistics(
     relevant: pd.DataFrame,
     duplicates: Duplicates,
     idf: TfidfVectorizer,
+    languages: pd.DataFrame,
 ) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
     ids, pairs = queries["query_id"].to_numpy(), duplicates.pairs
     texts = pd.concat([queries, answers.assign(type="answer")])
@@ -183,7 +183,8 @@ def _statistics(
         "leaks": (statistics.count_leaks(leaks, conflicts, queries), leaks),
         "conflicts": ({}, conflicts),
         "lengths": (length_metrics | lost, lengths),
-        "overlap": statistics.lexical_overlap(answers, queries, relevant),
+        "overlap": statistics.lexical_overlap(answers, queries, relevant, languages),
+        "languages": ({}, languages),
     }
     metrics = {name: value for part, _ in found.values() for name, value in part.items()}
     return metrics, {name: table for name, (_, table) in found.items()}

@@ -13,8 +13,8 @@ from whyrank.data.files.cells import TYPES
 from whyrank.data.files.readers import SPLITS
 from whyrank.data.ranking.duplicates import Duplicates
 from whyrank.data.ranking.judgements import CONSEQUENCES, NO_JUDGEMENT
-from whyrank.lexical.analysis import language_shares
-from whyrank.lexical.words import content_terms, terms
+from whyrank.lexical.analysis import Analyser, language_shares, snowball_of
+from whyrank.lexical.words import terms
 
 Metrics = dict[str, float]
 
@@ -144,18 +144,22 @@ def languages(texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def lexical_overlap(
-    answers: pd.DataFrame, queries: pd.DataFrame, relevant: pd.DataFrame
+    answers: pd.DataFrame, queries: pd.DataFrame, relevant: pd.DataFrame, languages: pd.DataFrame
 ) -> tuple[Metrics, pd.DataFrame]:
     """Share of each query's distinct content words that its answer holds, in [0, 1]; the best of several answers.
 
     answers: answer_id, raw_text; queries: query_id, type, split, raw_text; relevant: query_id, answer_id
+    languages: language, share; the most frequent one says what counts for a word (`Analyser.content`)
     Returns `lexical_overlap`, `lexical_overlap_<type>` (means), `queries_without_content_words` (left out of both),
     and the table query_id, type, split, overlap.
     """
-    counter = CountVectorizer(analyzer=content_terms, binary=True, dtype=np.int32)
+    most = languages.groupby("language")["share"].sum()
+    language = str(most.idxmax()) if len(most) else "en"
+    content = Analyser(language, stemmer=snowball_of(language)).content
+    counter = CountVectorizer(analyzer=content, binary=True, dtype=np.int32)
     answer_words = counter.fit_transform(answers["raw_text"])
     # A query word that no answer holds still counts in the denominator.
-    n_words = np.array([len(set(content_terms(text))) for text in queries["raw_text"]])
+    n_words = np.array([len(set(content(text))) for text in queries["raw_text"]])
     query_words = counter.transform(queries["raw_text"])
     query = pd.Series(np.arange(len(queries)), index=queries["query_id"]).loc[relevant["query_id"]].to_numpy()
     answer = pd.Series(np.arange(len(answers)), index=answers["answer_id"]).loc[relevant["answer_id"]].to_numpy()
