@@ -47,9 +47,10 @@ ESCAPED = Style(re.compile(r'[^"\\]*+(?:\\(?:.|$)[^"\\]*+)*+'), r"\"")
 class UnclosedError(Exception):
     """A quotation mark opens a cell in `line`, and none closes it (`end` is -1), or what is found in `end` does not."""
 
-    def __init__(self, line: int, end: int, found: str) -> None:
+    def __init__(self, line: int, end: int, found: str, *, is_likely: bool = False) -> None:
         super().__init__(line, end, found)
         self.line, self.end, self.found = line, end, found
+        self.is_likely = is_likely  # the marks do make a cell, though hardly one that was meant
 
 
 @dataclass
@@ -104,16 +105,11 @@ def _tab_separated(path: Path, lines: Sequence[Line]) -> list[Record]:
     """
     is_all = all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in lines[0][1].split("\t"))
     marks = Marks()
-    try:
-        found = _split_either(lines, "\t", marks)
-    except UnclosedError as fault:
-        if is_all or marks.needed:
-            raise _refusal(path, fault) from None
-        return _plain(lines, "\t")
-    is_quoted = is_all or marks.needed or (marks.for_commas and not marks.loose)
-    if not is_quoted or any(_swallows(record, len(found[0].cells), "\t", lines) for record in found):
-        return _plain(lines, "\t")
-    return found
+    with suppress(UnclosedError):
+        _split_either(lines, "\t", marks)
+    if is_all or marks.needed or (marks.for_commas and not marks.loose):
+        return _quoted(path, lines, "\t", is_checked=True)
+    return _plain(lines, "\t")
 
 
 def _quoted(path: Path, lines: Sequence[Line], separator: str, *, is_checked: bool) -> list[Record]:
@@ -123,9 +119,10 @@ def _quoted(path: Path, lines: Sequence[Line], separator: str, *, is_checked: bo
         width = len(found[0].cells)
         for record in found if is_checked else ():
             if record.end > record.line and len(record.cells) != width:
-                raise UnclosedError(record.line, record.end, f"it would make {len(record.cells)} cells of {width}")
+                said = f"it would make {len(record.cells)} cells of {width}"
+                raise UnclosedError(record.line, record.end, said, is_likely=True)
             if _swallows(record, width, separator, lines):
-                raise UnclosedError(record.line, record.end, "the lines between are rows")
+                raise UnclosedError(record.line, record.end, "the lines between are rows", is_likely=True)
     except UnclosedError as fault:
         raise _refusal(path, fault) from None
     return found
@@ -146,7 +143,7 @@ def _refusal(path: Path, fault: UnclosedError) -> UserError:
     if fault.end != fault.line:
         before = f" before line {fault.end} ({fault.found})" if fault.end > 0 else ""
         what = f"a quotation mark opened in line {fault.line} is never closed{before}"
-    trusted = "; or trust them with -S prepare.files.quoting=quoted" if fault.end > fault.line else ""
+    trusted = "; or trust them with -S prepare.files.quoting=quoted" if fault.is_likely else ""
     return UserError(
         f"{path}: {what}; double the marks within a cell and put it in marks; or, if marks are characters of the "
         f"texts, read them as such with -S prepare.files.quoting=none{trusted}"
@@ -173,17 +170,20 @@ def split(lines: Sequence[Line], separator: str, style: Style, marks: Marks) -> 
     rows = iter(lines)
     # Some write a space behind each separator.
     spaces = re.compile(" *" if separator != "\t" and f"{separator} " in lines[0][1] else "")
+    width = 0
     for number, text in rows:
         if '"' not in text:
+            width = width or text.count(separator) + 1
             marks.loose += "," in text
             yield Record(number, number, text.split(separator))
             continue
-        cells, at, here = [], 0, Here(number, number, text)
+        cells, at, here, needed = [], 0, Here(number, number, text), 0
         while at <= len(here.text):
-            at = _end(spaces, here.text, at)
-            if here.text.startswith('"', at):
-                cell, here, at = _cell_in_marks(here, at + 1, rows, style)
-                marks.needed += any(part in cell for part in (style.mark, separator, "\n"))
+            opens = _end(spaces, here.text, at)
+            if here.text.startswith('"', opens):
+                cell, here, at = _cell_in_marks(here, opens + 1, rows, style)
+                # A cell over several lines that holds separators, too, may be rows between two texts with one mark.
+                needed += style.mark in cell or (separator in cell) != ("\n" in cell)
                 marks.for_commas += "," in cell
                 cells.append(cell.replace(style.mark, '"'))
                 if at < len(here.text) and here.text[at] != separator:
@@ -195,6 +195,9 @@ def split(lines: Sequence[Line], separator: str, style: Style, marks: Marks) -> 
                 cells.append(cell)
                 at += len(cell)
             at += 1
+        width = width or len(cells)
+        # Marks at the ends of two texts of one row make a cell, too, and the row too short.
+        marks.needed += needed if len(cells) == width else 0
         yield Record(number, here.line, cells)
 
 

@@ -170,7 +170,7 @@ def _guess(raw: bytes, is_sure: bool) -> str:
     western = raw.decode("cp1252", "replace")
     strange = [char for char in western if not char.isascii()]
     together = sum(not a.isascii() and not b.isascii() for a, b in itertools.pairwise(western))
-    if all(map(_WESTERN.fullmatch, strange)) and together <= len(strange) / 5:
+    if all(map(_WESTERN.fullmatch, strange)) and together <= len(strange) / 2:
         return "cp1252"
     if not is_sure:
         return ""

@@ -9,12 +9,12 @@ from whyrank.core.errors import UserError
 def below(folder: str | Path, path: Path, key: str, folder_key: str) -> Path:
     """The path. Raises UserError where it leaves the folder; DVC follows the links that lie in it.
 
-    key, folder_key   names of the parameters that give the two
+    key          what gives the path, as it is said;  folder_key   name of the parameter that gives the folder
     """
     inside, whole = os.path.abspath(path), os.path.abspath(folder)  # noqa: PTH100 (links are not to be followed)
     if os.path.commonpath([inside, whole]) != whole:
         raise UserError(
-            f"params.yaml: `{key}` leads to {path}, which is not below `{folder_key}` ({folder}): a run would not "
+            f"params.yaml: {key} leads to {path}, which is not below `{folder_key}` ({folder}): a run would not "
             "see it change; put it there, or a link to it"
         )
     return path

@@ -79,16 +79,15 @@ def read_pair_source(folder: str | Path, source: PairSource, how: Files) -> RawP
 
     Raises UserError when there is nothing to read, nothing that is recognised, or when it lies outside of `folder`.
     """
-    key = f"path` of source '{source.name}"
     if source.hub and Path(source.hub).is_dir():
-        below(folder, Path(source.hub), f"hub` of source '{source.name}", "prepare.pairs.folder")
+        below(folder, Path(source.hub), f"`hub` of source '{source.name}'", "prepare.pairs.folder")
     if source.hub:
         # `datasets` takes seconds to import, and a file does not need it.
         from whyrank.data.files.hub import read_hub_split
 
         file, rows, names = read_hub_split(source.hub, source.config, source.split or source.use)
         return RawPairs([_table(file, rows, source, names)], [])
-    path = below(folder, Path(folder) / source.path, key, "prepare.pairs.folder")
+    path = below(folder, Path(folder) / source.path, f"`path` of source '{source.name}'", "prepare.pairs.folder")
     kind = name_and_format(path)[1]
     if path.is_dir() and kind != ".parquet":
         return _read_folder(path, source, how)

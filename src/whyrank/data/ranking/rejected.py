@@ -1,13 +1,13 @@
 """Rows that do not stay, with their reasons, and how many of them may be rejected."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.cells import CellError, printable
+from whyrank.data.files.cells import CellError, listed, printable
 from whyrank.data.files.readers import INVALID, RawTable, Row
 
 REJECTED_COLUMNS = ["file", "line", "column", "reason", "value"]
@@ -42,7 +42,7 @@ class Account:
 
 
 def valid_rows(
-    table: RawTable, columns: Iterable[str], read: Callable[[Record], Record], account: Account
+    table: RawTable, columns: Sequence[str], read: Callable[[Record], Record], account: Account
 ) -> list[Placed]:
     """The rows that `read` accepts, each with its line."""
     _require_columns(table, columns)
@@ -71,11 +71,12 @@ def _read(row: Row, read: Callable[[Record], Record]) -> Record:
     return read(row.cells)
 
 
-def _require_columns(table: RawTable, columns: Iterable[str]) -> None:
+def _require_columns(table: RawTable, columns: Sequence[str]) -> None:
     found = {column: None for row in table.rows if not row.fault for column in row.cells}
-    for column in columns:
-        if found and column not in found:
-            raise UserError(f"{table.file}: no column '{column}' (found {', '.join(found)}); add or rename it")
+    missing = [column for column in columns if column not in found]
+    if found and missing:
+        header = ", if the first line is a header at all" if len(missing) == len(columns) else ""
+        raise UserError(f"{table.file}: no column '{missing[0]}' (found {listed(found)}); add or rename it{header}")
 
 
 def once(table: RawTable, rows: list[Placed], key: tuple[str, ...], column: str, account: Account) -> list[Placed]:

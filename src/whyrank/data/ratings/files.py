@@ -69,7 +69,7 @@ def _beside(source: Path, name: str, key: str) -> Path:
             f"params.yaml: `{key}` is {name!r}, which is not in the folder `prepare.ratings.source` ({source}); make "
             "that a folder with train.csv and this file in it"
         )
-    return below(source, source / name, key, "prepare.ratings.source")
+    return below(source, source / name, f"`{key}`", "prepare.ratings.source")
 
 
 def _read(path: Path, how: Files) -> RatingFile:
