@@ -100,8 +100,10 @@ def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
     scores = apply_threshold(judged, how.relevant_from)
     owner = owners(judged)
     if not owner:
-        wanted = f"of {how.relevant_from:g} or more (prepare.relevant_from)" if how.relevant_from else "above 0"
-        raise UserError(f"{raw.queries.file}: no query has a relevant answer; qrels need a score {wanted}")
+        remedy = "give relevant answers a score above 0 in the qrels"
+        if how.relevant_from:
+            remedy = f"no score is {how.relevant_from:g} or more; lower -S prepare.relevant_from"
+        raise UserError(f"{raw.queries.file}: no query has a relevant answer; {remedy}")
     qrels = of_owner(raw.qrels, judged, owner, account)
     queries = with_relevant(raw.queries, queries, owner, fate, account)
     rejected, left_out = account.frames(files)
