@@ -1,7 +1,13 @@
 """Experiments in a temporary copy: what of the user's files Git would not bring there, and the command that is run."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -105,6 +111,7 @@ def commands(repository, monkeypatch):
         return subprocess.CompletedProcess(command, int("seed=-1" in command))
 
     monkeypatch.setattr(experiment.subprocess, "run", pretend)
+    monkeypatch.setattr(experiment, "followed", lambda command: pretend(command).returncode)
     return made
 
 
@@ -122,6 +129,44 @@ def test_it_starts_from_the_committed_parameters_and_says_what_it_leaves_out(com
     ]
     assert capsys.readouterr().err == "params.yaml is taken as committed, without the changes of seed\n"
     assert "seed: 9" in (repository / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize("settings", [["seed=1"], ["seed=-1"]])
+def test_copies_that_interrupted_runs_of_the_name_left_are_removed_and_no_others(settings, commands, repository):
+    for number, (name, where) in enumerate([("small", "tempdir"), ("other", "tempdir"), ("small", "workspace")]):
+        write(f".dvc/tmp/exps/standalone/copy-{number}/file")
+        root = str(repository / f".dvc/tmp/exps/standalone/copy-{number}")
+        for folder in (".dvc/tmp/exps/run", ".dvc/tmp/exps/standalone/run"):
+            write(f"{folder}/{number}/{number}.run", json.dumps({"name": name, "location": where, "root_dir": root}))
+    with suppress(UserError):
+        experiment.run("small", "?", settings)
+    left = {path.relative_to(repository / ".dvc/tmp/exps").as_posix() for path in repository.rglob("copy-*")}
+    assert left == {"standalone/copy-1", "standalone/copy-2"}
+    assert {path.stem for path in repository.rglob("*.run")} == {"1", "2"}
+
+
+CHILD = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+try:
+    (folder / "ready").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    (folder / "told").touch()
+"""
+
+
+def test_what_interrupts_us_ends_what_was_started_first(tmp_path):
+    def interrupt():
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    # A shell that waits for its child, as DVC for a stage.
+    with pytest.raises(KeyboardInterrupt):
+        experiment.followed(["bash", "-c", '"$0" -c "$1" "$2"; exit 3', sys.executable, CHILD, str(tmp_path)])
+    assert (tmp_path / "told").exists()
 
 
 def test_a_run_that_fails_is_an_error_of_one_line(commands):

@@ -3,7 +3,11 @@
 It starts from the committed params.yaml, whatever an earlier experiment left in that of the workspace.
 """
 
+import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,8 +37,33 @@ def run(name: str, question: str, settings: Sequence[str]) -> None:
     # Forcing the name instead would also force every stage to run again.
     subprocess.run([*DVC, "exp", "remove", name], check=False, capture_output=True)
     command = [*DVC, "exp", "run", "--temp", "-n", name, "-m", question, *given, *beside]
-    if subprocess.run(command, check=False).returncode:
+    clear(name)
+    try:
+        code = followed(command)
+    finally:
+        clear(name)
+    if code:
         raise UserError(f"scenario {name}: `dvc exp run` failed; its message stands above")
+
+
+def followed(command: Sequence[str]) -> int:
+    """The exit code of a command; what interrupts us interrupts it and all that it started, and is waited for."""
+    # DVC itself ignores Ctrl-C while a stage runs: the signal has to reach the stage.
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGINT)
+            raise
+
+
+def clear(name: str) -> None:
+    """Remove the temporary copies that interrupted experiments of this name left; DVC leaves them for good."""
+    for file in Path(".dvc/tmp/exps").glob("**/run/*/*.run"):
+        copy = json.loads(file.read_text(encoding="utf-8"))
+        if copy["name"] == name and copy["location"] == "tempdir":
+            shutil.rmtree(copy["root_dir"], ignore_errors=True)
+            shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def fetch(name: str, path: str, target: Path) -> bool:
