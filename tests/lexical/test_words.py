@@ -35,7 +35,9 @@ def test_words_of_any_script(text, found):
         ("pass\u00adword", "password"),  # a soft hyphen
         ("\uff21\uff22\uff23\uff11\uff12\uff13", "abc123"),
         ("葛\U000e0100飾", "葛飾"),  # a variant of a character
-        ("ガ", "ガ"),  # composed and decomposed
+        ("İADE", "iade"),
+        ("ещё Зачёт", "еще зачет"),
+        ("ガ", "\u30ab\u3099"),  # composed and decomposed
     ],
 )
 def test_spellings_of_one_word_are_one(one, other):

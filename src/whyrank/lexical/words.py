@@ -46,6 +46,8 @@ def folded(text: str) -> str:
     Of Arabic and Hebrew without points and stretching, of Devanagari without nukta and with one sign for nasals.
     """
     text = _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
+    # The Turkish capital of i, whose dot folding leaves behind; a Russian letter that few write with its dots.
+    text = text.replace("i\u0307", "i").replace("\u0451", "\u0435")
     if _POINTED.search(text):
         text = unicodedata.normalize("NFC", _POINTS.sub("", unicodedata.normalize("NFD", text)))
     return text.translate(_DEVANAGARI).replace(_HALF_NA, _ANUSVARA) if _NAGARI.search(text) else text
