@@ -13,6 +13,7 @@ from typing import Literal, NoReturn
 from whyrank import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
+from whyrank.core.errors import UsageError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
@@ -54,8 +55,7 @@ def main() -> None:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        # A code of its own: 1 says what a command found.
-        self.exit(2, f"error: {message}; `{self.prog} --help` says more\n")
+        raise UsageError(f"{message}; `{self.prog} --help` says more")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -34,6 +34,7 @@ def ended(command, folder):
     ("body", "imports", "code", "line"),
     [
         ("raise UserError('bad\\n  value')", "from whyrank.core.errors import UserError", 1, "error: bad value\n"),
+        ("raise UsageError('no command')", "from whyrank.core.errors import UsageError", 2, "error: no command\n"),
         ("open('nowhere')", "", 1, "error: nowhere: No such file or directory; "),
         ("raise MemoryError", "", 1, "error: out of memory (MemoryError); "),
         ("print('done')", "", 0, ""),

@@ -11,15 +11,15 @@ from types import FrameType
 from typing import Any
 
 from whyrank.core import workspace
-from whyrank.core.errors import Interrupted, UserError, lines_of
+from whyrank.core.errors import Interrupted, UsageError, UserError, lines_of
 from whyrank.core.signals import SIGNALS
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a script's main function. No traceback for what the user, the machine or a signal brings about.
 
-    A fault of the user's, a full disk, a missing right and a lack of memory end with code 1, Ctrl-C with 130, SIGTERM
-    with 143; blocks on the way out run, so that no temporary file stays. Any other error keeps its traceback.
+    A fault of the user's, a full disk, a missing right and a lack of memory end with code 1, a command line that is none
+    with 2, Ctrl-C with 130, SIGTERM with 143; blocks on the way out run, so that no temporary file stays. Any other error keeps its traceback.
     """
     for number in SIGNALS:
         signal.signal(number, interrupt)
@@ -38,7 +38,9 @@ def run(main: Callable[[], None]) -> None:
         if not lines:
             raise
         print("\n".join(f"error: {line}" for line in lines), file=sys.stderr, flush=True)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else error.code if isinstance(error, Interrupted) else 1)
+        if isinstance(error, Interrupted | UsageError):
+            sys.exit(error.code)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
     finally:
         end_at_once()
 

@@ -14,6 +14,12 @@ class UserError(ValueError):
         return "\n".join(map(str, self.args))
 
 
+class UsageError(UserError):
+    """A command line that says nothing to do. The exit code is that of argparse: 1 says what a command found."""
+
+    code = 2
+
+
 class Interrupted(SystemExit):
     """Ctrl-C or SIGTERM. The exit code is 128 + the signal, as a shell has it; `more` goes into the one line."""
 
