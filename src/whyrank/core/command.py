@@ -18,8 +18,9 @@ from whyrank.core.signals import SIGNALS
 def run(main: Callable[[], None]) -> None:
     """Run a script's main function. No traceback for what the user, the machine or a signal brings about.
 
-    A fault of the user's, a full disk, a missing right and a lack of memory end with code 1, a command line that is none
-    with 2, Ctrl-C with 130, SIGTERM with 143; blocks on the way out run, so that no temporary file stays. Any other error keeps its traceback.
+    A fault of the user's, a full disk, a missing right and a lack of memory end with code 1, a wrong command with 2,
+    Ctrl-C with 130, SIGTERM with 143; blocks on the way out run, so that no temporary file stays. Any other error keeps
+    its traceback.
     """
     for number in SIGNALS:
         signal.signal(number, interrupt)
