@@ -36,7 +36,6 @@ class SafetensorError(Exception):
         (OutOfMemoryError("CUDA out of memory.\nTried"), "out of memory (CUDA out of memory.); lower"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory (DefaultCPUAllocator"),
         (Interrupted(signal.SIGTERM), "interrupted by SIGTERM; nothing is half-written"),
-        (KeyboardInterrupt(), "interrupted by SIGINT; nothing is half-written"),
     ],
 )  # fmt: skip
 def test_what_is_not_our_fault_is_one_line(error, line):

@@ -1,5 +1,6 @@
 """Files: whole or not at all, the same bytes for the same content."""
 
+import errno
 import json
 import math
 import os
@@ -98,11 +99,11 @@ def test_a_folder_is_never_away_for_longer_than_two_renames_and_comes_back_where
     def failing(self, target):
         calls.append(target)
         if len(calls) == 2:
-            raise OSError("no space")
+            raise OSError(errno.ENOSPC, "no space", str(self))
         return rename(self, target)
 
     monkeypatch.setattr(io.Path, "rename", failing)
-    with pytest.raises(OSError, match="no space"), io.replacing_folder(folder) as temporary:
+    with pytest.raises(OSError, match=r"No space left on device: .*/model'"), io.replacing_folder(folder) as temporary:
         (temporary / "new").write_text("new")
     assert names(tmp_path) == ["model"]
     assert names(folder) == ["old"]
@@ -211,3 +212,29 @@ def test_a_missing_file_is_a_user_error_that_says_what_to_run(tmp_path, read):
 def test_a_metrics_file_is_json_for_any_reader(tmp_path):
     io.write_metrics(tmp_path / "m.json", {"a": 0.1})
     assert json.loads((tmp_path / "m.json").read_text()) == {"a": 0.1}
+
+
+class SafetensorError(Exception):
+    """As the library, which is written in Rust, tells of a full disk."""
+
+
+@pytest.mark.parametrize("replacing", [io.replacing, io.replacing_folder])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "full"), OSError("12 requested and 3 written"), SafetensorError("I/O error (os error 28)")],
+)
+def test_a_full_disk_names_the_file_that_it_kept_from_being_written(tmp_path, replacing, error):
+    with pytest.raises(OSError, match="No space left on device") as raised, replacing(tmp_path / "out.x"):
+        raise error
+    assert raised.value.filename == str(tmp_path / "out.x") and names(tmp_path) == []
+
+
+@pytest.mark.parametrize("replacing", [io.replacing, io.replacing_folder])
+def test_a_place_that_cannot_be_written_is_named_and_a_file_that_was_read_keeps_its_name(tmp_path, replacing):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match=r"exists|Not a dir") as raised, replacing(tmp_path / "file/out.x"):
+        pass
+    assert raised.value.filename == str(tmp_path / "file/out.x")
+    with pytest.raises(OSError, match="No such file") as raised, replacing(tmp_path / "out.x"):
+        (tmp_path / "nowhere").read_text()
+    assert raised.value.filename == str(tmp_path / "nowhere")

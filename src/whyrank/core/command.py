@@ -14,6 +14,9 @@ from whyrank.core import workspace
 from whyrank.core.errors import Interrupted, UsageError, UserError, lines_of
 from whyrank.core.signals import SIGNALS
 
+# The exit code of a script whose main function has ended, in order or with a line.
+ended: list[int] = []
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a script's main function. No traceback for what the user, the machine or a signal brings about.
@@ -29,19 +32,21 @@ def run(main: Callable[[], None]) -> None:
         main()
         # Here, not at the interpreter's exit, where a reader that has gone would be a traceback.
         sys.stdout.flush()
+        ended.append(0)
     except BrokenPipeError:
         # `whyrank schema | head`: the reader has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except BaseException as error:
         ignore_signals()
+        if isinstance(error, KeyboardInterrupt):  # of a library that handles the signal itself
+            error = Interrupted(signal.SIGINT)
         lines = lines_of(error)
         if not lines:
             raise
         print("\n".join(f"error: {line}" for line in lines), file=sys.stderr, flush=True)
-        if isinstance(error, Interrupted | UsageError):
-            sys.exit(error.code)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+        ended.append(error.code if isinstance(error, Interrupted | UsageError) else 1)
+        sys.exit(ended[-1])
     finally:
         end_at_once()
 
@@ -74,6 +79,18 @@ def raise_again(unraisable: Any) -> None:
         threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.number)).start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def leave() -> None:
+    """End the process that has ended, without taking the interpreter down piece by piece.
+
+    With torch that takes a second, in which Python has given up its handlers of signals.
+    """
+    if ended:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(ended[-1])
 
 
 def ignore_signals() -> None:

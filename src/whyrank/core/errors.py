@@ -56,8 +56,6 @@ def lines_of(error: BaseException) -> list[str]:
         return one_line_each(error.args)
     if isinstance(error, Interrupted):
         return one_line_each([error])
-    if isinstance(error, KeyboardInterrupt):
-        return [str(Interrupted(signal.SIGINT))]
     if is_out_of_memory(error):
         said = str(error).strip().splitlines() or [type(error).__name__]
         return one_line_each(

@@ -17,60 +17,76 @@ import pandas as pd
 from pyarrow.lib import ArrowException
 
 from whyrank.core import spreadsheets
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, os_error
 from whyrank.core.rerun import remedy
 from whyrank.core.signals import interruption
+
+UNFINISHED = ".unfinished-"
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` with the same suffix; it takes the name `path` when the block succeeds."""
     path = Path(path)
-    clear(path.parent, path.stem, path.suffix)
-    handle, name = tempfile.mkstemp(prefix=temporary_prefix(path.stem), suffix=path.suffix, dir=path.parent)
-    temporary = Path(name)
-    try:
-        claim(handle)
-        yield temporary
-        # mkstemp makes files private to the user; a result file is as readable as the umask allows.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        with interruption():
-            os.close(handle)
-            temporary.unlink(missing_ok=True)
+    with naming(path):
+        clear(path.parent, path.stem, path.suffix)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path.stem), suffix=path.suffix, dir=path.parent)
+        temporary = Path(name)
+        try:
+            claim(handle)
+            yield temporary
+            # mkstemp makes files private to the user; a result file is as readable as the umask allows.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(path)
+        finally:
+            with interruption():
+                os.close(handle)
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yield an empty temporary sibling folder; it replaces `path` as a whole when the block succeeds."""
     path = Path(path)
-    clear(path.parent, path.name)
-    temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path.name), dir=path.parent))
-    # POSIX replaces no folder that has files: two renames, with the old folder kept until the new one is in place.
-    old = temporary.with_name(f"{temporary.name}.old")
-    handle = os.open(temporary, os.O_RDONLY)
+    with naming(path):
+        clear(path.parent, path.name)
+        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path.name), dir=path.parent))
+        # POSIX replaces no folder that has files: two renames, with the old one kept until the new one is in place.
+        old = temporary.with_name(f"{temporary.name}.old")
+        handle = os.open(temporary, os.O_RDONLY)
+        try:
+            claim(handle)
+            yield temporary
+            with interruption():
+                temporary.chmod(0o755)
+                if path.exists():
+                    path.rename(old)
+                temporary.rename(path)
+        finally:
+            with interruption():
+                os.close(handle)
+                if old.exists() and not path.exists():
+                    old.rename(path)
+                for left in (old, temporary):
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the system refuses while `path` is written is an OSError of `path`, not of a temporary name or of none."""
     try:
-        claim(handle)
-        yield temporary
-        with interruption():
-            temporary.chmod(0o755)
-            if path.exists():
-                path.rename(old)
-            temporary.rename(path)
-    finally:
-        with interruption():
-            os.close(handle)
-            if old.exists() and not path.exists():
-                old.rename(path)
-            for left in (old, temporary):
-                shutil.rmtree(left, ignore_errors=True)
+        yield
+    except Exception as error:
+        number, name = os_error(error), str(getattr(error, "filename", None) or "")
+        if number is None or (name and UNFINISHED not in name and Path(name) not in path.parents):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def temporary_prefix(name: str) -> str:
-    return f".{name}.unfinished-"
+    return f".{name}{UNFINISHED}"
 
 
 def claim(handle: int) -> None:
