@@ -91,6 +91,12 @@ def test_a_signal_during_imports_or_at_the_very_end_is_one_line_too(moment, tmp_
     assert code == 130 and said == "error: interrupted by SIGINT; nothing is half-written; run it again\n"
 
 
+@pytest.mark.parametrize(("error", "is_ours"), [("MemoryError", False), ("KeyError('mrr')", True)])
+def test_an_import_that_fails_for_want_of_memory_is_one_line(error, is_ours, tmp_path):
+    code, _, said = ended(script("pass", f"from whyrank.core import ctrl_c\nraise {error}"), tmp_path)
+    assert code == 1 and ("Traceback" in said) == is_ours and said.startswith("error: out of memory") != is_ours
+
+
 def test_a_signal_while_an_object_is_destroyed_is_not_lost(tmp_path):
     body = "Dying(); import time; time.sleep(30)"
     imports = "import signal\nclass Dying:\n    def __del__(self):\n        signal.raise_signal(2)"

@@ -33,6 +33,7 @@ class SafetensorError(Exception):
         (OSError("the hub does not\nanswer"), "the hub does not answer"),
         (SafetensorError("I/O error: no space (os error 28)"), "No space left on device; free some space"),
         (MemoryError(), "out of memory (MemoryError); lower encoder.batch_tokens"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out of memory (libtorch"),
         (OutOfMemoryError("CUDA out of memory.\nTried"), "out of memory (CUDA out of memory.); lower"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory (DefaultCPUAllocator"),
         (Interrupted(signal.SIGTERM), "interrupted by SIGTERM; nothing is half-written"),

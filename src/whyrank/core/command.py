@@ -41,10 +41,8 @@ def run(main: Callable[[], None]) -> None:
         ignore_signals()
         if isinstance(error, KeyboardInterrupt):  # of a library that handles the signal itself
             error = Interrupted(signal.SIGINT)
-        lines = lines_of(error)
-        if not lines:
+        if not say(error):
             raise
-        print("\n".join(f"error: {line}" for line in lines), file=sys.stderr, flush=True)
         ended.append(error.code if isinstance(error, Interrupted | UsageError) else 1)
         sys.exit(ended[-1])
     finally:
@@ -79,6 +77,20 @@ def raise_again(unraisable: Any) -> None:
         threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.number)).start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def say(error: BaseException) -> bool:
+    """Print what is not our own fault, a line for each; False for our own."""
+    lines = lines_of(error)
+    if lines:
+        print("\n".join(f"error: {line}" for line in lines), file=sys.stderr, flush=True)
+    return bool(lines)
+
+
+def say_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """What an import of the script raised, before `run`."""
+    if not say(error):
+        sys.__excepthook__(kind, error, trace)
 
 
 def leave() -> None:

@@ -45,9 +45,10 @@ SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of Python, NumPy, Arrow and torch, on a processor or a GPU."""
+    """Of Python, NumPy, Arrow and torch, on a processor or a GPU; or too little to load a library."""
     is_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_torch)
+    is_loading = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    return isinstance(error, MemoryError) or is_loading or (isinstance(error, RuntimeError) and is_torch)
 
 
 def lines_of(error: BaseException) -> list[str]:

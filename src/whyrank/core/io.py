@@ -110,6 +110,14 @@ def clear(folder: Path, name: str, suffix: str = "") -> None:
                 os.close(handle)
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder, in order; nothing where the system does not let us see it."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def newest_first(folder: Path, pattern: str = "*") -> dict[Path, os.stat_result]:
     """What lies in a folder, with its size and time of use, last used first.
 
@@ -117,7 +125,7 @@ def newest_first(folder: Path, pattern: str = "*") -> dict[Path, os.stat_result]
     does not let us see.
     """
     found = {}
-    for path in folder.glob(pattern):
+    for path in listed(folder, pattern):
         with suppress(OSError):
             found[path] = path.stat()
     return dict(sorted(found.items(), key=lambda item: -item[1].st_mtime))

@@ -66,6 +66,21 @@ def test_a_full_disk_costs_a_warning_and_leaves_the_older_checkpoint(tmp_path, m
     assert kept.latest().step == 1
 
 
+def test_a_folder_that_cannot_be_seen_or_written_costs_a_warning(tmp_path, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    kept = Checkpoints(tmp_path / "run")
+    kept.written = -100.0
+    monkeypatch.setattr(io, "replacing", refused)
+    monkeypatch.setattr(checkpoint.Path, "glob", refused)
+    kept.save(1, {"step": 1})
+    kept.write_history([{"step": 1}])
+    assert kept.latest() is None
+    kept.remove()
+    assert capsys.readouterr().err == "checkpoint of step 1 not written (Permission denied); training continues\n"
+
+
 def test_it_is_due_by_the_clock_and_gone_once_the_run_has_ended(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])

@@ -88,4 +88,4 @@ class Checkpoints:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.checkpoint"))
+        return io.listed(self.folder, "step-*.checkpoint")
