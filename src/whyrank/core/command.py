@@ -43,7 +43,8 @@ def run(main: Callable[[], None]) -> None:
             error = Interrupted(signal.SIGINT)
         if not say(error):
             raise
-        ended.append(error.code if isinstance(error, Interrupted | UsageError) else 1)
+        is_usage = isinstance(error, UsageError)
+        ended.append(128 + error.number if isinstance(error, Interrupted) else UsageError.code if is_usage else 1)
         sys.exit(ended[-1])
     finally:
         end_at_once()
