@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 PIPELINE = "dvc.yaml"
+KINDS = ("outs", "metrics", "plots")
 
 
 def remedy(path: str | Path) -> str:
@@ -24,8 +25,9 @@ def maker(file: str | Path) -> str | None:
     place = os.path.relpath(file)
     for name, stage in stages.items():
         entry = stage.get("do", stage)
-        for out in [*entry.get("metrics", []), *entry.get("outs", [])]:
-            path = out if isinstance(out, str) else next(iter(out))
+        outs = [out if isinstance(out, str) else next(iter(out)) for kind in KINDS for out in entry.get(kind, [])]
+        # The longest first: `metrics/${item.init}.json` is no folder `metrics/${item.init}`.
+        for path in sorted(outs, key=len, reverse=True):
             pattern = "([^/]+)".join(map(re.escape, re.split(r"\$\{.*?\}", path)))
             if found := re.fullmatch(f"{pattern}(?:/.*)?", place):
                 return "@".join([name, *found.groups()])
