@@ -353,8 +353,9 @@ def test_scenarios_are_listed_and_one_that_surprises_says_so_and_ends_with_1(lon
     assert f"{'no-pretraining':24} {SCENARIO['question']}" in listed.splitlines()
 
 
-def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs):
-    clone, _ = long_runs["scenario"].result()
+def test_without_pretraining_steps_the_encoder_is_copied_bit_for_bit(long_runs, tmp_path):
+    clone = long_runs["scenario"].result()[0].copy(tmp_path / "clone")
+    clone.done("git", "checkout", "params.yaml")
     clone.done("dvc", "exp", "apply", "no-pretraining")
     base, barlow = (clone.folder / "models" / name for name in ("base", "barlow"))
     for file in ("model.safetensors", "tokenizer.json", "heads.safetensors"):
