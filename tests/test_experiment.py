@@ -26,6 +26,7 @@ PARAMS = {
     "seed": 7,
     "inits": ["base"],
     "systems": {"tfidf": {"made_of": "src"}, "other": {"made_of": "models/other"}},
+    "encoder": {"source": "embedded"},
     "prepare": {"source": "data/raw/sample", "pairs": {"folder": "data/raw/pairs"}},
 }
 
@@ -92,6 +93,11 @@ def test_a_new_file_in_a_folder_that_git_tracks_is_copied_alone(repository):
 def test_the_model_of_a_system_that_a_setting_names_is_copied(repository):
     write("elsewhere/model/weights")
     assert experiment.unknown_to_git(["systems.other.made_of=elsewhere/model"]) == ["elsewhere/model"]
+
+
+def test_the_folder_of_an_encoder_is_copied(repository):
+    write("encoders/mine/model.safetensors")
+    assert experiment.unknown_to_git(["encoder.source=encoders/mine"]) == ["encoders/mine"]
 
 
 def test_what_lies_outside_or_is_not_there_is_not_copied(repository):

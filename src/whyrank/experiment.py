@@ -97,7 +97,9 @@ def unknown_to_git(settings: Sequence[str]) -> list[str]:
 
 
 def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
-    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write."""
+    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write; and the encoder."""
+    # It may be a folder, whose files `prepare` shows to DVC in another one.
+    yield "${encoder.source}"
     stages = (stage.get("do", stage) for stage in pipeline["stages"].values())
     for path in dict.fromkeys(path for stage in stages for path in stage["deps"]):
         if "${" not in path or NAMED.fullmatch(path):
