@@ -54,6 +54,8 @@ def followed(command: Sequence[str]) -> int:
             return process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGINT)
+            # After Ctrl-C the block itself waits for a quarter of a second.
+            process.wait()
             raise
 
 
