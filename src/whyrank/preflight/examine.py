@@ -1,5 +1,7 @@
 """Probes that need only data and the first batches. `prepare` imports this: it stays free of all else."""
 
+import sys
+
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
 from whyrank.findings.finding import Finding, in_order, of_run
@@ -16,8 +18,14 @@ def preflight(data: DataRecords) -> list[Finding]:
 
 
 def stop(findings: list[Finding], on: str) -> None:
-    """Raises UserError with the first finding of the severity `on` and its fix; `never` raises nothing."""
+    """Print a line for each finding, but the one that stops: what reading left out or took otherwise is not silent.
+
+    Raises UserError with the first finding of the severity `on` and its fix; `never` raises nothing.
+    """
     errors = [finding for finding in findings if finding.severity == on]
+    for finding in findings:
+        if finding not in errors[:1]:
+            print(f"preflight: {finding.severity}: {finding.code}: {finding.sentence}", file=sys.stderr)
     if errors:
         # In what `prepare` records a fix says nothing of parameters that the stage does not depend on.
         fix = of_run(errors, overrides.of_run())[0].fix

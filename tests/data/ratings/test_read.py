@@ -158,6 +158,14 @@ def test_a_file_outside_of_the_source_folder_is_refused_for_dvc_would_not_see_it
         read_ratings(rating_options(folder, test="../test.csv"))
 
 
+def test_files_of_the_folder_that_are_not_read_are_named(write_rows, rated_rows, rating_options):
+    folder = write_rows(rated_rows, "set/train.csv").parent
+    write_rows(without_targets(rated_rows[:3], "t"), "set/test.csv")
+    (folder / "README.md").touch()
+    assert read_ratings(rating_options(folder)).tables["rating_unread"]["file"].tolist() == [str(folder / "test.csv")]
+    assert read_ratings(rating_options(folder, test="test.csv")).tables["rating_unread"].empty
+
+
 def test_the_bundled_sample_has_a_grid_a_rare_target_and_no_fault(options):
     read = read_ratings(options("prepare", params.Prepare, {"ratings.read": True}).ratings)
     targets = read.tables["rating_targets"].set_index("target")

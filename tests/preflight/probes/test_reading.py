@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from whyrank.core.errors import UserError
 from whyrank.data.ratings.columns import TABLE_COLUMNS
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import Records
-from whyrank.preflight.examine import preflight
+from whyrank.preflight.examine import preflight, stop
 
 from ...diagnosis.probes.faults import of, planted, with_data
 
@@ -126,3 +127,14 @@ def test_a_range_is_questioned_where_its_upper_or_lower_quarter_is_empty(
 def test_the_fix_of_a_range_is_that_of_its_source(healthy):
     (found,) = of_code(divided_by_five(None, healthy), "range-never-reached")
     assert found.fix.params == {"prepare.pairs.sources.1.range": [0.0, 1.0]}
+
+
+def test_what_does_not_stop_the_run_is_printed_a_line_each(healthy, capsys):
+    findings = preflight(a_spreadsheet_beside(None, healthy).data)
+    stop(findings, "error")
+    assert capsys.readouterr().err == (
+        "preflight: info: files-not-read: 2 files in a source folder are not read: corpus.xlsx, qrels/notes.txt.\n"
+    )
+    with pytest.raises(UserError, match=r"preflight: files-not-read: .* Remedy: rename"):
+        stop(findings, "info")
+    assert capsys.readouterr().err == ""

@@ -1,9 +1,19 @@
-"""Where files may lie: in the folder that DVC watches, or a run would not see them change."""
+"""Which files of a folder are data, and whether they lie where DVC watches: else a run would not see them change."""
 
 import os
+import re
 from pathlib import Path
 
 from whyrank.core.errors import UserError
+
+# What is written for people, and what systems leave in folders.
+_NOT_DATA = re.compile(
+    r"\..*|(README|LICEN[CS]E|NOTICE|CHANGELOG|CITATION).*|.*\.md|Thumbs\.db|desktop\.ini", re.IGNORECASE
+)
+
+
+def is_data(path: Path) -> bool:
+    return not _NOT_DATA.fullmatch(path.name)
 
 
 def below(folder: str | Path, path: Path, key: str, folder_key: str) -> Path:

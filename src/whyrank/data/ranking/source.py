@@ -6,6 +6,7 @@ from pathlib import Path
 from whyrank.core.errors import UserError
 from whyrank.core.options.files import Files
 from whyrank.data.files.lines import reading
+from whyrank.data.files.places import is_data
 from whyrank.data.files.readers import (
     FORMATS,
     PLAIN,
@@ -19,10 +20,6 @@ from whyrank.data.files.readers import (
 
 COLUMNS = "query-id, corpus-id, score"
 STEMS = ("corpus", "queries")
-# What is written for people, and what systems leave in folders.
-_NOT_DATA = re.compile(
-    r"\..*|(README|LICEN[CS]E|NOTICE|CHANGELOG|CITATION).*|.*\.md|Thumbs\.db|desktop\.ini", re.IGNORECASE
-)
 
 
 def read_source(source: str | Path, how: Files = PLAIN, *, test_alone: str = "refuse") -> RawSource:
@@ -104,7 +101,7 @@ def _qrels_files(place: Path) -> dict[str, Path]:
     for path in everything:
         # What is called like a split would change what is trained on and tested.
         called = {SPLIT_NAMES[word] for word in re.split(r"\W|_", path.name.lower()) if word in SPLIT_NAMES}
-        if path not in files and (called - {SPLIT_NAMES.get(name) for name in found} or (_is_data(path) and not files)):
+        if path not in files and (called - {SPLIT_NAMES.get(name) for name in found} or (is_data(path) and not files)):
             raise UserError(
                 f"{path} is not read: its format is none of {FORMATS}; write it as {min(called, default='train')}.tsv "
                 f"with the columns {COLUMNS} in its first line, or take it out of the folder"
@@ -122,11 +119,7 @@ def _unread(folder: Path, read: set[Path]) -> list[str]:
     """Names, relative to the folder, of what lies there and is not read, but for what is no data."""
     found = [*sorted(folder.iterdir()), *sorted((folder / "qrels").iterdir())]
     rest = [path for path in found if path not in read and path != folder / "qrels"]
-    return [str(path.relative_to(folder)) for path in rest if _is_data(path)]
-
-
-def _is_data(path: Path) -> bool:
-    return not _NOT_DATA.fullmatch(path.name)
+    return [str(path.relative_to(folder)) for path in rest if is_data(path)]
 
 
 def _read_file(path: Path, folder: Path, how: Files) -> RawTable:

@@ -9,7 +9,7 @@ from whyrank.core.options.files import Files
 from whyrank.core.options.ratings import Ratings
 from whyrank.data.files.cells import listed, printable
 from whyrank.data.files.lines import reading
-from whyrank.data.files.places import below
+from whyrank.data.files.places import below, is_data
 from whyrank.data.files.readers import PLAIN, Row, name_and_format, read_rows
 
 USES = ("train", "test", "unlabelled")
@@ -47,6 +47,14 @@ def read_files(options: Ratings, how: Files = PLAIN) -> dict[str, RatingFile]:
         if name:
             found[use] = _read(_beside(source, name, f"prepare.ratings.{use}"), how)
     return found
+
+
+def unread(options: Ratings, files: dict[str, RatingFile]) -> list[str]:
+    """Names of what lies in a source folder and is none of the files that were read, but for what is no data."""
+    source, read = Path(options.source), {Path(file.name) for file in files.values()}
+    if not source.is_dir():
+        return []
+    return [str(path) for path in sorted(source.iterdir()) if path not in read and is_data(path)]
 
 
 def _labelled(source: Path) -> Path:

@@ -14,7 +14,7 @@ from whyrank.core.prepared import RATING_COLUMNS
 from whyrank.data.files.cells import CellError, read_id, read_title
 from whyrank.data.files.readers import PLAIN, Row
 from whyrank.data.ratings.columns import Targets, find_targets
-from whyrank.data.ratings.files import RatingFile, read_files
+from whyrank.data.ratings.files import RatingFile, read_files, unread
 from whyrank.data.ratings.folds import fold_table, folds, group_numbers, leak_keys
 from whyrank.data.ratings.targets import target_table
 
@@ -25,7 +25,8 @@ FIELDS = ("title", "body", "answer")
 class RatingSet:
     """rows     `RATING_COLUMNS` without the two numbers of texts, then the targets: those to train on, of the test,
              unlabelled ones, each in the order of the file
-    tables   for reports: rating_targets, rating_folds, rating_columns; none where no ratings were asked for
+    tables   for reports: rating_targets, rating_folds, rating_columns, rating_unread; none where no ratings were asked
+             for
     """
 
     rows: pd.DataFrame
@@ -57,6 +58,7 @@ def read_ratings(options: Ratings, how: Files = PLAIN) -> RatingSet:
             "rating_targets": target_table(targets.names, targets.label_NT, fold_N),
             "rating_folds": fold_table(fold_N, train["group"].to_numpy(), keys),
             "rating_columns": targets.table,
+            "rating_unread": pd.DataFrame({"file": unread(options, files)}, dtype=str),
         },
     )
 

@@ -50,19 +50,20 @@ def rows_not_used(data: DataRecords) -> Iterator[Finding]:
 
 @probe("files-not-read", on="preflight")
 def files_not_read(data: DataRecords) -> Iterator[Finding]:
-    """Files in the source folder that are none of corpus, queries and qrels, or in a format that is not read."""
-    table = data.table("unread")
-    if table.empty:
+    """Files in a source folder that are none of those that are looked for there, or in a format that is not read."""
+    tables = [data.table(name) for name in ("unread", "rating_unread")]
+    names = [str(name) for table in tables if len(table) for name in table["file"]]
+    if not names:
         return
-    names = table["file"].astype(str).tolist()
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     yield Finding(
         severity="info",
         system="data",
-        sentence=f"{len(names)} files of the source folder are not read: {', '.join(names[:NAMED])}{more}.",
+        sentence=f"{len(names)} files in a source folder are not read: {', '.join(names[:NAMED])}{more}.",
         evidence=(Evidence("files that are not read", len(names), "files"),),
-        cause="prepare reads corpus, queries and qrels/<split> as JSONL, TSV, CSV or Parquet, and nothing else.",
-        fix=Fix({}, "rename or convert what should be read, and take the rest out of the folder"),
+        cause="prepare reads corpus, queries and qrels/<split> as JSONL, TSV, CSV or Parquet, and of ratings train and "
+        "the files that params.yaml names.",
+        fix=Fix({}, "rename, convert or name what should be read (prepare.ratings.test, unlabelled)"),
         reference="docs/data.md",
     )
 
