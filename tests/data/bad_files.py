@@ -96,6 +96,14 @@ TABLES: dict[str, tuple[Callable[[str, str], Make], str]] = {
         ),
         "stands twice, as columns 2 and",
     ),
+    "a column three times": (
+        lambda stem, kind: (
+            lambda path: path.write_bytes(
+                content(stem, kind, [[*row, "x", "y"] for row in ROWS[stem]], [*COLUMNS[stem], *COLUMNS[stem][1:2] * 2])
+            )
+        ),
+        "stands twice, as columns 2 and",
+    ),
     "no header": (
         lambda stem, kind: lambda path: path.write_bytes(content(stem, kind).split(b"\n", 1)[1]),
         "no column .*if the first line is a header at all",

@@ -288,6 +288,7 @@ def test_a_question_asked_again_under_other_titles_is_a_leak_by_its_body(
         (lambda value: f"{100 * value:g}%", "percent"),
         (lambda value: f"{100 * value:g} %", "percent"),
         (lambda value: f"{round(4 * value)}/4", "fraction"),
+        (lambda value: "yes" if value > 0.5 else "no", "boolean"),
     ],
 )
 def test_ratings_in_another_spelling_are_named_and_read_by_the_option_that_is_named(
@@ -300,7 +301,8 @@ def test_ratings_in_another_spelling_are_named_and_read_by_the_option_that_is_na
     with pytest.raises(UserError, match=rf"'helpful': .* is no plain number: .*; read them .*numbers=\[{way}\]'"):
         rated(options, source, ratings__targets=["helpful", "has_link"])
     table = rated(options, source, files__numbers=[way])["rating_targets"].set_index("target")
-    assert table.loc["helpful", "mean"] == pytest.approx(sum(row["helpful"] for row in rated_rows) / 24)
+    mean = sum(row["helpful"] > 0.5 if way == "boolean" else row["helpful"] for row in rated_rows) / 24
+    assert table.loc["helpful", "mean"] == pytest.approx(mean)
 
 
 def test_a_single_rating_in_another_spelling_names_the_option_too(

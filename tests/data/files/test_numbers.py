@@ -11,6 +11,7 @@ WRITTEN = {
     "percent": {"85%": 0.85, "85 %": 0.85, "12.5 %": 0.125, "12,5%": 0.125, "85 percent": 0.85, "85 Prozent": 0.85,
                 "100\uff05": 1.0},
     "fraction": {"4/5": 0.8, "4 / 5": 0.8, "3 of 4": 0.75, "3 out of 4": 0.75, "4,5/5": 0.9, "1\u20442": 0.5},
+    "boolean": {"true": 1.0, "FALSE": 0.0, "Yes": 1.0, "no": 0.0},
 }  # fmt: skip
 
 
@@ -26,19 +27,19 @@ def test_a_spelling_is_told_and_read_where_it_is_allowed(way: str, text: str) ->
     [("0.5", 0.5), (" .5 ", 0.5), ("5e-1", 0.5), ("+1", 1.0), ("\u22120.5", -0.5), ("٠٫٥", 0.5), (1, 1.0), (True, 1.0)],
 )
 def test_plain_numbers_are_read_whatever_is_allowed(text: object, value: float) -> None:
-    assert number(text) == number(text, ["comma", "percent", "fraction"]) == value
+    assert number(text) == number(text, [*WRITTEN]) == value
 
 
 @pytest.mark.parametrize("text", ["4 stars", "½", "~0.8", "★★★", "3.5 pts", "1'000", "<5", "5+"])
 def test_numbers_with_something_beside_them_are_told_from_names(text: str) -> None:
-    assert spelling(text) == "other" and math.isnan(number(text, ["comma", "percent", "fraction"]))
+    assert spelling(text) == "other" and math.isnan(number(text, [*WRITTEN]))
 
 
 @pytest.mark.parametrize(
     "text", ["good", "", "q17", "2020-01-31", "31.01.2020", "12:30", "v1.2", "nan", "inf", None, [1]]
 )
 def test_what_is_no_number_has_no_spelling(text: object) -> None:
-    assert spelling(text) == "" and math.isnan(number(text, ["comma", "percent", "fraction"]))
+    assert spelling(text) == "" and math.isnan(number(text, [*WRITTEN]))
 
 
 def test_nothing_is_divided_by_zero() -> None:

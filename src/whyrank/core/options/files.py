@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.sections import CHECKED, Fault, repeated
 
-Spelling = Literal["comma", "percent", "fraction"]
+Spelling = Literal["comma", "percent", "fraction", "boolean"]
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -23,8 +23,8 @@ class Files:
     quoting: Literal["auto", "quoted", "none"] = Field(
         description="of CSV and TSV; quoted: a cell may stand in quotation marks; none: a mark is a character"
     )
-    numbers: Annotated[list[Spelling], Field(max_length=3)] = Field(
-        examples=[[]], description="read beside 0.5: comma (0,5), percent (85 %), fraction (4/5)"
+    numbers: Annotated[list[Spelling], Field(max_length=4)] = Field(
+        examples=[[]], description="read beside 0.5: comma (0,5), percent (85 %), fraction (4/5), boolean (yes, true)"
     )
 
     def faults(self) -> Iterator[Fault]:

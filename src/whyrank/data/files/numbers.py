@@ -14,6 +14,7 @@ _PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _EITHER = rf"({_PLAIN}|[+-]?\d*,\d+)"
 _PERCENT = re.compile(rf"{_EITHER}\s*(?:%|\uff05|\u066a|percent|pct\.?|prozent|per cent|pour cent)", re.IGNORECASE)
 _FRACTION = re.compile(rf"{_EITHER}\s*(?:[/\u2044\u2215÷]|of|out of|von|sur)\s*{_EITHER}", re.IGNORECASE)
+_BOOLEAN = re.compile("(true|yes)|false|no", re.IGNORECASE)
 # Begins like a number, or is one character that is: `4 stars`, `½`, `~0.8`, `★★★`; no date or time.
 _NEAR = re.compile(r"[~<>≈±]?\s*[+-]?[.,]?\d[\d.,' ]*\D{0,12}|[★☆⭐*✓✗]{1,10}")
 _DATE = re.compile(r"\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}.*|\d{1,2}:\d{2}.*")
@@ -21,6 +22,7 @@ NAMES: dict[str, str] = {
     "comma": "numbers with a decimal comma",
     "percent": "percentages",
     "fraction": "fractions",
+    "boolean": "truth values",
     "other": "numbers with something else beside them",
 }
 
@@ -41,7 +43,7 @@ def spelling(value: Any) -> str:
     text = _tidy(value) if isinstance(value, str) else ""
     if re.fullmatch(_PLAIN, text):
         return "plain"
-    for name, pattern in {"comma": _COMMA, "percent": _PERCENT, "fraction": _FRACTION}.items():
+    for name, pattern in _PATTERNS.items():
         if pattern.fullmatch(text):
             return name
     is_near = _NEAR.fullmatch(text) and not _DATE.fullmatch(text)
@@ -83,9 +85,17 @@ def _fraction(text: str) -> float:
     return _part(found[1]) / whole if whole else math.nan
 
 
+def _boolean(text: str) -> float:
+    found = _BOOLEAN.fullmatch(text)
+    assert found, text
+    return float(found[1] is not None)
+
+
+_PATTERNS = {"comma": _COMMA, "percent": _PERCENT, "fraction": _FRACTION, "boolean": _BOOLEAN}
 _READERS: dict[str, Callable[[str], float]] = {
     "plain": float,
     "comma": _comma,
     "percent": _percent,
     "fraction": _fraction,
+    "boolean": _boolean,
 }

@@ -134,7 +134,7 @@ def read_delimited(path: Path, how: Files = PLAIN) -> Iterator[Row]:
     header = [cell.strip().lstrip("\ufeff") for cell in records[0].cells] if records else []
     repeated = [name for place, name in enumerate(header) if name and name in header[:place]]
     if repeated:
-        first, second = (place for place, name in enumerate(header, start=1) if name == repeated[0])
+        first, second = [place for place, name in enumerate(header, start=1) if name == repeated[0]][:2]
         raise UserError(
             f"{path} line {records[0].line}: column '{repeated[0]}' stands twice, as columns {first} and {second}; "
             "rename or remove one"
