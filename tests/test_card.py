@@ -531,3 +531,23 @@ def test_a_mistake_is_one_line_on_standard_error(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == "error: no system 'base' with a model; none was made; run `dvc repro`\n"
+
+
+RECORDS = ["dvc.lock", "metrics/evaluate/base-tuned.json", "metrics/prepare.json", "metrics/diagnose/systems.csv",
+           "metrics/diagnose/findings.json", "models/base-tuned/heads.json"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"7", b"<html>407</html>", b"<<<<<<< HEAD\n", b"\xff\xfe\x00", b'{"stages": [1', b"a,b\n1\n"],
+)
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_torn_record_is_one_line_and_leaves_no_folder(workspace, tmp_path, name, content):
+    (workspace.root / name).write_bytes(content)
+    if content in (b"[]", b"{}") and name == "metrics/diagnose/findings.json":
+        return  # a run in which no problem was found
+    with pytest.raises(UserError) as raised:
+        card.export("base-tuned", tmp_path / "out", workspace.root)
+    (line,) = raised.value.args
+    assert "dvc repro" in line or "copy it here again" in line
+    assert not (tmp_path / "out").exists()

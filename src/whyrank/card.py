@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
 
-from whyrank.core import io
+from whyrank.core import checksums, io
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import markdown, numbers
@@ -50,7 +50,18 @@ def export(system: str, folder: Path, root: Path) -> None:
         raise UserError(f"{folder} is inside {MODELS}/, which the pipeline writes; name a folder elsewhere")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not empty; name a new folder")
-    text = render(system, root)
+    for written in (source, root / METRICS / "diagnose", root / "data/runs" / system):
+        if written.is_dir():
+            checksums.verify(written, required=False)
+    try:
+        text = render(system, root)
+    except UserError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, UndefinedError, yaml.YAMLError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"the records of {system} are torn, edited or of another version ({said}); run `dvc repro`"
+        ) from error
     with io.replacing_folder(folder) as temporary:
         # The contents alone: weights are written readable to their owner only, and DVC may link them read-only.
         shutil.copytree(source, temporary, copy_function=shutil.copyfile, dirs_exist_ok=True)

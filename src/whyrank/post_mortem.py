@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
@@ -93,8 +94,8 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     over    value less that of TF-IDF
     Intervals resample groups. Raises UserError where two runs rated other rows.
     """
-    rated = {name: wide(pd.read_parquet(folder / chosen.seed / f"{name}.parquet")) for name in chosen.baselines}
-    rated |= {name: wide(pd.read_parquet(folder / name / f"{chosen.tuned}.parquet")) for name in chosen.all}
+    rated = {name: wide(io.read_table(folder / chosen.seed / f"{name}.parquet")) for name in chosen.baselines}
+    rated |= {name: wide(io.read_table(folder / name / f"{chosen.tuned}.parquet")) for name in chosen.all}
     check(rated, chosen)
     first = rated[chosen.seed]
     pairs = [(name, other) for name in rated for other in (chosen.seed, chosen.words) if name != other]
