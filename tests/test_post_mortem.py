@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -190,6 +191,21 @@ def test_the_command_runs_all_of_them_and_compares_what_they_rate(workspace, cap
     assert "- x-seed: underfitted\n- x-seed-joint: nothing found\n" in text
     table = pd.read_csv(__main__.POST_MORTEMS / "x" / "table.csv")
     assert table["run"].tolist() == ["tfidf", "base", *RUNS]
+
+
+def test_what_an_earlier_experiment_left_in_the_parameters_is_no_reason_to_refuse(
+    workspace, monkeypatch, shipped_params
+):
+    # Without its lexical baseline there would be nothing to compare with.
+    systems = {name: system for name, system in shipped_params["systems"].items() if name not in ("tfidf", "bm25")}
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "test@example.org")
+    for command in (["init", "--quiet"], ["add", "params.yaml"], ["commit", "--quiet", "--message", "All"]):
+        subprocess.run(["git", *command], check=True)
+    Path("params.yaml").write_text(yaml.safe_dump(shipped_params | {"systems": systems}))
+    __main__.main()
+    assert [name for name, _ in workspace] == RUNS
 
 
 def test_its_own_table_is_of_the_level_that_was_asked_for(workspace, monkeypatch):

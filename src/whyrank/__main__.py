@@ -144,10 +144,12 @@ def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
     from whyrank import post_mortem
     from whyrank.core import io
     from whyrank.core.options import params
-    from whyrank.core.options.yaml_files import read_yaml
+    from whyrank.core.options.yaml_files import read_yaml, starting_params
     from whyrank.findings.systems import Systems
 
-    systems = Systems.of(params.load("diagnose"))
+    values = starting_params()
+    params.check(values)
+    systems = Systems.of(values)
     chosen, folder = post_mortem.of_topic(topic, scenario.names(SCENARIOS), systems), POST_MORTEMS / topic
     check([scenario.read(name, SCENARIOS) for name in chosen.all], is_agreed=is_agreed)
     found = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
-from whyrank.core.options.yaml_files import PARAMS, committed_params, parsed, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml, starting_params
 
 # A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
 NAMED = re.compile(r"\$\{([\w.]+)\}")
@@ -83,8 +83,7 @@ def fetch(name: str, path: str, target: Path) -> bool:
 
 def unknown_to_git(settings: Sequence[str]) -> list[str]:
     """What the stages of a run with these overrides depend on, and a copy would lack: neither Git nor DVC tracks it."""
-    committed, pipeline = committed_params(), read_yaml("dvc.yaml")
-    values = read_yaml(PARAMS) if committed is None else committed
+    values, pipeline = starting_params(), read_yaml("dvc.yaml")
     tracked = set(git("ls-files"))
     found: dict[str, None] = {}
     for dependency in dependencies(pipeline):

@@ -1,6 +1,5 @@
 """A scenario file before anything runs: its values as params.yaml takes them, and leave to run what it would run."""
 
-import copy
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import checking, overrides, params
-from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, starting_params
 
 # Overrides by which a file that came from elsewhere runs a command or code of its author's choice.
 RUN_CODE = ("launch", "encoder.trust_remote_code")
@@ -22,8 +21,7 @@ def check(file: Path, changes: Mapping[str, Any], findings: Iterable[str], known
     """
     lines = [f"{file}: {checking.likely(code, known)[1].format(key=code, meant=checking.likely(code, known)[0])}"
              for code in findings if code not in known]  # fmt: skip
-    committed = committed_params()
-    values = copy.deepcopy(read_yaml(PARAMS) if committed is None else committed)
+    values = starting_params()
     for key, value in changes.items():
         lines += [f"{file}: {fault}" for fault in _put(values, key, value)]
     if not lines:

@@ -38,3 +38,9 @@ def committed_params() -> Any:
         except (OSError, subprocess.CalledProcessError):
             continue
     return None
+
+
+def starting_params() -> Any:
+    """What our own commands start from: params.yaml as committed, or as it stands where Git has none."""
+    committed = committed_params()
+    return read_yaml(PARAMS) if committed is None else committed
