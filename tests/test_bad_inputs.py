@@ -103,11 +103,32 @@ def record(folder, metrics, tables, texts=None):
             io.write_json(temporary / name, value)
 
 
+@pytest.fixture(scope="module")
+def one_copy(whole, tmp_path_factory):
+    root = tmp_path_factory.mktemp("one") / "copy"
+    shutil.copytree(whole, root)
+    return root
+
+
 @pytest.fixture
-def copy(whole, tmp_path, monkeypatch):
-    """A copy to spoil, entered."""
-    shutil.copytree(whole, tmp_path / "copy")
-    monkeypatch.chdir(tmp_path / "copy")
+def copy(whole, one_copy, monkeypatch):
+    """A copy to spoil, entered. What a test changed of it is put back: a copy for each would take most of the time."""
+    monkeypatch.chdir(one_copy)
+    yield
+    for path in [path for path in one_copy.rglob("*") if path.exists()]:
+        source = whole / path.relative_to(one_copy)
+        if path.exists() and (not source.exists() or path.is_dir() != source.is_dir()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for source in filter(Path.is_file, whole.rglob("*")):
+        target = one_copy / source.relative_to(whole)
+        if not target.exists() or stamp(target) != stamp(source):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def stamp(file):
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def read(folder):
@@ -308,6 +329,8 @@ def heads(**changes):
         (system.DESCRIPTION, lambda file: file.write_text("[]")),
         (system.DESCRIPTION, lambda file: file.write_text("3")),
         (system.DESCRIPTION, lambda file: file.write_bytes(b"\xff\xfe{}")),
+        (system.DESCRIPTION, heads(longest=None)),
+        (system.DESCRIPTION, heads(longest="16")),
         (system.DESCRIPTION, heads(query=None)),
         (system.DESCRIPTION, heads(score=None)),
         (system.DESCRIPTION, heads(query=[{"kind": "magic"}])),

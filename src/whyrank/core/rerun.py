@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 
 PIPELINE = "dvc.yaml"
+# The same in C, ten times as fast, where PyYAML was built with it.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS = ("outs", "metrics", "plots")
 
 
@@ -19,7 +21,7 @@ def remedy(path: str | Path) -> str:
 def maker(file: str | Path) -> str | None:
     """The stage of dvc.yaml that writes `file`, for instance `evaluate@base`; None where there is none."""
     try:
-        stages = yaml.safe_load(Path(PIPELINE).read_text(encoding="utf-8"))["stages"]
+        stages = yaml.load(Path(PIPELINE).read_text(encoding="utf-8"), LOADER)["stages"]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return None
     place = os.path.relpath(file)

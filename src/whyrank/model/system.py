@@ -140,7 +140,7 @@ def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool =
     """
     folder = Path(folder)
     checksums.verify(folder, required=False)
-    description = io.read_json(folder / DESCRIPTION)
+    description = read_description(folder)
     own_modules = description.get("encoder_modules", 0)
     encoder = loading.load(folder, pooling=pooling, own_modules=own_modules, trust_remote_code=trust_remote_code)
     try:
@@ -169,4 +169,11 @@ def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
 
 def longest(folder: str | Path) -> int:
     """Tokens after which the system cuts a text, as recorded when it was made."""
-    return int(io.read_json(Path(folder) / DESCRIPTION)["longest"])
+    return int(read_description(Path(folder))["longest"])
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    found = io.read_json(folder / DESCRIPTION)
+    if not isinstance(found, dict) or not isinstance(found.get("longest"), int):
+        raise UserError(f"{folder / DESCRIPTION} does not describe a system; {remedy(folder)}")
+    return found
