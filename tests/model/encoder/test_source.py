@@ -131,6 +131,14 @@ def test_a_scratch_encoder_knows_the_words_of_the_corpus_and_puts_special_tokens
     assert len(encoder.tokenise(["pension " * 20], 8)[0]) == 8
 
 
+@pytest.mark.parametrize("text", ["मेरी पेंशन कब मिलेगी", "ฉันต้องการวีซ่า", "où est le reçu"])
+def test_a_scratch_encoder_reads_the_marks_of_any_script(text):
+    encoder = source.bring(options("scratch"), [text] * 3)
+    (row,) = encoder.tokenise([text], 64)
+    pieces = encoder.tokenizer.convert_ids_to_tokens(row)[1:-1]
+    assert "".join(piece.removeprefix("##") for piece in pieces) == text.replace(" ", "")
+
+
 def test_a_scratch_encoder_is_the_same_for_the_same_seed_and_gives_finite_different_vectors():
     def make(seed):
         torch.manual_seed(seed)

@@ -189,7 +189,7 @@ def scratch(texts: Iterable[str], *, pooling: str, attention_dropout: float, voc
 
     For languages and domains that no published encoder knows; expect it below the lexical baselines on small data.
     """
-    wordpiece = tokenizers.BertWordPieceTokenizer(learnt_vocabulary(list(texts), vocabulary))
+    wordpiece = tokenizers.BertWordPieceTokenizer(learnt_vocabulary(list(texts), vocabulary), strip_accents=False)
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizers.Tokenizer.from_str(wordpiece.to_str()),
         model_max_length=512,
@@ -208,7 +208,8 @@ def scratch(texts: Iterable[str], *, pooling: str, attention_dropout: float, voc
 
 def learnt_vocabulary(texts: Sequence[str], size: int) -> dict[str, int]:
     """A WordPiece vocabulary of `size` pieces at most; the same texts give the same pieces and ids."""
-    wordpiece = tokenizers.BertWordPieceTokenizer()
+    # Accents of Latin letters are marks as the vowels of Hindi and Thai are: without these, words fall together.
+    wordpiece = tokenizers.BertWordPieceTokenizer(strip_accents=False)
     chunks = {chunk for text in texts for chunk in wordpiece.normalizer.normalize_str(text).split()}
     words = [word for chunk in chunks for word, _ in wordpiece.pre_tokenizer.pre_tokenize_str(chunk)]
     # The trainer numbers inner letters as it meets them in a hash table, another order in every process, and breaks
