@@ -59,4 +59,6 @@ def test_it_stands_in_both_reports_and_in_the_card_of_a_trained_system(seven, tm
     assert f'<span class="name">{NAME}</span>' in (folder / "report.html").read_text()
     clone.done("python", "-m", "whyrank", "export", "base-tuned", str(tmp_path / "out"))
     card = (tmp_path / "out/README.md").read_text()
-    assert f"| {NAME} | pretrained encoder (zero-shot) |" in card
+    (row,) = [line for line in card.splitlines() if line.startswith(f"| {NAME}")]
+    accuracy = json.loads((clone.folder / f"metrics/evaluate/{NAME}.json").read_text())["accuracy@1_all"]
+    assert f"{accuracy:.3f}" in row

@@ -90,11 +90,12 @@ def test_the_command_of_the_finding_silences_it(code, clone, healthy):
     assert set(findings(clone, [*fault, *settings_in(found[code]["fix"]["command"])])) - healthy == set()
 
 
-def test_a_target_on_another_scale_stops_the_run_with_the_command_as_its_remedy(clone):
+def test_a_target_on_another_scale_stops_the_run_with_the_command_as_its_remedy(clone, capsys):
     stopping = settings(ON | CASES["target-out-of-range"] | {"preflight.stop_on": "error"})
     with pytest.raises(SystemExit) as stopped:
         run_prepare(clone, stopping)
-    line = str(stopped.value)
+    assert stopped.value.code == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: preflight: target-out-of-range: Target 'stars' was left out: it runs from 1 to 5, ")
     assert "-S '++prepare.ratings.rescale={stars:[1.0,5.0]}'" in line
 
