@@ -164,7 +164,7 @@ SETS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a test set of TREC": (lambda f: (f / "qrels/test.qrels").write_text("q0 0 a0 1\n"), "test.qrels is not read"),
     "a source that is a file": (
         lambda f: f.rename(f.with_name("x")) and f.write_text("x"),
-        "does not exist; name a folder",
+        "is no folder; name a folder",
     ),
     "a source that is not there": (lambda f: f.rename(f.with_name("x")), "does not exist; name a folder"),
     "no judgement is positive": (

@@ -73,7 +73,9 @@ def test_an_empty_document_is_the_cause_and_what_points_to_it_the_consequence(
     assert (len(valid.answers), len(valid.queries), len(valid.rejected), len(valid.left_out)) == (9, 81, 3, 54)
 
 
-@pytest.mark.parametrize("name", ["test.tsv", "dev.tsv", "validation.tsv", "TEST.TSV", "test.tsv.gz"])
+@pytest.mark.parametrize(
+    "name", ["test.tsv", "dev.tsv", "validation.tsv", "TEST.TSV", "test.tsv.gz", "qrels.test.tsv", "test_set.tsv"]
+)
 def test_a_test_set_alone_is_not_trained_on_unasked(
     source: Path, read_source: Callable[..., Validated], name: str
 ) -> None:

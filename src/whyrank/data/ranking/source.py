@@ -32,7 +32,8 @@ def read_source(source: str | Path, how: Files = PLAIN, *, test_alone: str = "re
     folder = Path(source)
     if not folder.is_dir() or ((folder / "README.md").exists() and not _named(folder, "corpus")):
         if not _may_be_hub_id(folder):
-            raise UserError(f"source {folder} does not exist; name a folder in BEIR layout or a hub id")
+            what = "is no folder" if folder.exists() else "does not exist"
+            raise UserError(f"source {folder} {what}; name a folder in BEIR layout or a hub id")
         # `datasets` takes seconds to import, and a folder does not need it.
         from whyrank.data.files.hub import read_hub
 
@@ -59,11 +60,11 @@ def _read_folder(folder: Path, how: Files) -> RawSource:
 
 def _refuse_test(file: str) -> None:
     """Judgements of a test set are not trained on because they are alone."""
-    split = SPLIT_NAMES.get(name_and_format(Path(file))[0].lower())
-    if split in ("test", "dev"):
+    called = _splits_in(name_and_format(Path(file))[0])
+    if called and "train" not in called:
         raise UserError(
-            f"{file} holds the only judgements, and is called {split}: part of it would be trained on; to allow that, "
-            "and have it split into train, dev and test, set -S prepare.split.test_alone=split; or add train.tsv"
+            f"{file} holds the only judgements, and is called {min(called)}: part of it would be trained on; to allow "
+            "that, and have it split into train, dev and test, set -S prepare.split.test_alone=split; or add train.tsv"
         )
 
 
@@ -100,7 +101,7 @@ def _qrels_files(place: Path) -> dict[str, Path]:
     found = {name_and_format(path)[0].lower(): path for path in files}
     for path in everything:
         # What is called like a split would change what is trained on and tested.
-        called = {SPLIT_NAMES[word] for word in re.split(r"\W|_", path.name.lower()) if word in SPLIT_NAMES}
+        called = _splits_in(path.name)
         if path not in files and (called - {SPLIT_NAMES.get(name) for name in found} or (is_data(path) and not files)):
             raise UserError(
                 f"{path} is not read: its format is none of {FORMATS}; write it as {min(called, default='train')}.tsv "
@@ -113,6 +114,11 @@ def _qrels_files(place: Path) -> dict[str, Path]:
     if len(found) < len(files):
         raise UserError(f"{place}: one split stands in two files ({', '.join(p.name for p in files)}); keep one")
     return name_splits(found, str(place))
+
+
+def _splits_in(name: str) -> set[str]:
+    """The splits that are words of a name: test of `qrels.test`, `test_qrels` and `TEST`."""
+    return {SPLIT_NAMES[word] for word in re.split(r"\W|_", name.lower()) if word in SPLIT_NAMES}
 
 
 def _unread(folder: Path, read: set[Path]) -> list[str]:
