@@ -35,6 +35,7 @@ def main() -> None:
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
     data = prepared.read("data/prepared")
+    system.check_tokens(start, data, source)
     trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher)
     if not processes.is_first():
         return

@@ -30,7 +30,9 @@ def main() -> None:
 
     base = Path("models/base")
     start = system.load(base, trust_remote_code=encoder.trust_remote_code)
-    trained = pretrain.pretrain_barlow(start, prepared.read("data/prepared"), options, encoder, seed)
+    data = prepared.read("data/prepared")
+    system.check_tokens(start, data, base)
+    trained = pretrain.pretrain_barlow(start, data, options, encoder, seed)
     if not processes.is_first():
         return
     io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))

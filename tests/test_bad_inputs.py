@@ -5,6 +5,7 @@ Raw data have their own tests under tests/data, the values of params.yaml under 
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +311,19 @@ def test_runs_of_other_data_are_one_line(copy, topics):
         prepared.write(folder, topics)
     line = only_line(read, "data/runs/tfidf")
     assert line.startswith("data/prepared/SHA256SUMS is not the one that data/runs/tfidf was made with: ")
+
+
+@pytest.mark.parametrize("name", ["answers", "queries"])
+def test_texts_of_another_encoder_are_one_line(copy, paired, name):
+    other = getattr(paired, name).copy()
+    other["input_ids"] = [[2, *ids[1:-1][::-1], 3] for ids in other["input_ids"]]
+    model = system.load("models/base")
+    system.check_tokens(model, paired, "models/base")
+    line = only_line(system.check_tokens, model, replace(paired, **{name: other}), "models/base")
+    assert line.startswith(
+        "models/base: its tokenizer or its prompts are not those that the texts in data/prepared were "
+    )
+    assert "`dvc repro -f -s prepare`" in line
 
 
 def heads(**changes):

@@ -9,19 +9,23 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import safetensors.torch
 import torch
 from torch import nn
 
 from whyrank.core import checksums, io
 from whyrank.core.errors import UserError
+from whyrank.core.prepared import Prepared
 from whyrank.core.rerun import remedy
 from whyrank.model.encoder import encoder as encoders
 from whyrank.model.encoder import loading
+from whyrank.model.encoder.declared import Side
 from whyrank.model.heads import export, heads
 from whyrank.model.heads.export import ranking_layers
 from whyrank.model.heads.task_heads import RANK, TaskHeads, rebuild
 
+TEXTS_CHECKED = 8
 WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 
 
@@ -165,6 +169,21 @@ def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:
     if (Path(folder) / DESCRIPTION).exists():
         return load(folder, trust_remote_code=trust_remote_code)
     return untrained(loading.load(folder, trust_remote_code=trust_remote_code))
+
+
+def check_tokens(system: System, texts: Prepared, folder: str | Path) -> None:
+    """Raise UserError where the texts were tokenised for another encoder than that of the system from `folder`.
+
+    Its token ids would be those of other words: a silent loss, or an index that is not there.
+    """
+    sides: list[tuple[pd.DataFrame, Side]] = [(texts.answers, "document"), (texts.queries, "query")]
+    for table, side in sides:
+        for text, ids in table.head(TEXTS_CHECKED)[["text", "input_ids"]].itertuples(index=False):
+            if system.encoder.tokenise([text], len(ids), side) != [list(ids)]:
+                raise UserError(
+                    f"{folder}: its tokenizer or its prompts are not those that the texts in data/prepared were "
+                    f"tokenised with; {remedy(folder)}, or prepare with it: -S encoder.source={folder}"
+                )
 
 
 def longest(folder: str | Path) -> int:

@@ -96,6 +96,7 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     runtime.seed_everything(tasks.seed)
     source, options = Path(system.made_of), tasks.encoder
     model = models.load(source, pooling=system.pooling, trust_remote_code=options.trust_remote_code)
+    models.check_tokens(model, tasks.texts, source)
     vectors = embed.embed(model, tasks.texts, options)
     run = tasks.rank(embed.Product(vectors, model.score))
     longest = tasks.options.pair_tokens
