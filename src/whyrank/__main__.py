@@ -10,6 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NoReturn
 
+if __name__ == "__main__" or sys.argv[0].endswith("/whyrank"):  # a command, and no module that a test imports
+    from whyrank.core import ctrl_c  # noqa: F401 - first
+
+# isort: split
 from whyrank import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
