@@ -124,6 +124,13 @@ def test_a_range_is_questioned_where_its_upper_or_lower_quarter_is_empty(
     assert [finding.system for finding in found] == ["target stars"] * asked
 
 
+def test_files_beside_ratings_and_sts_files_without_a_counterpart_are_named_too(healthy):
+    tables = {"rating_unread": pd.DataFrame({"file": ["quest/test.csv"]})}
+    tables["pair_unpaired"] = pd.DataFrame({"source": ["sts12"], "file": ["STS12/STS.gs.ALL.txt"]})
+    (found,) = of_code(with_tables(healthy, **tables), "files-not-read")
+    assert found.sentence == "2 files in a source folder are not read: quest/test.csv, STS12/STS.gs.ALL.txt."
+
+
 def test_the_fix_of_a_range_is_that_of_its_source(healthy):
     (found,) = of_code(divided_by_five(None, healthy), "range-never-reached")
     assert found.fix.params == {"prepare.pairs.sources.1.range": [0.0, 1.0]}

@@ -51,7 +51,7 @@ def rows_not_used(data: DataRecords) -> Iterator[Finding]:
 @probe("files-not-read", on="preflight")
 def files_not_read(data: DataRecords) -> Iterator[Finding]:
     """Files in a source folder that are none of those that are looked for there, or in a format that is not read."""
-    tables = [data.table(name) for name in ("unread", "rating_unread")]
+    tables = [data.table(name) for name in ("unread", "rating_unread", "pair_unpaired")]
     names = [str(name) for table in tables if len(table) for name in table["file"]]
     if not names:
         return
