@@ -61,7 +61,8 @@ def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
     yield Finding(
         severity="error",
         system="ratings",
-        sentence=f"{len(found)} columns were left out, whose numbers are not plain: {described}.",
+        sentence=f"{'1 column was' if len(found) == 1 else f'{len(found)} columns were'} left out, whose numbers are "
+        f"not plain: {described}.",
         evidence=(
             Evidence("columns of such numbers", len(found), "columns"),
             Evidence("remaining targets", int(table["is_target"].sum()), "columns"),

@@ -59,7 +59,8 @@ def files_not_read(data: DataRecords) -> Iterator[Finding]:
     yield Finding(
         severity="info",
         system="data",
-        sentence=f"{len(names)} files in a source folder are not read: {', '.join(names[:NAMED])}{more}.",
+        sentence=f"{'1 file' if len(names) == 1 else f'{len(names)} files'} in a source folder "
+        f"{'is' if len(names) == 1 else 'are'} not read: {', '.join(names[:NAMED])}{more}.",
         evidence=(Evidence("files that are not read", len(names), "files"),),
         cause="prepare reads corpus, queries and qrels/<split> as JSONL, TSV, CSV or Parquet, and of ratings train and "
         "the files that params.yaml names.",
