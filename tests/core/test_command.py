@@ -112,10 +112,13 @@ KILLED = """with io.replacing_folder('models/base') as folder, io.replacing('mod
 def test_what_a_killed_run_left_is_gone_after_the_next_one(tmp_path):
     assert ended(script(KILLED, "import os\nfrom whyrank.core import io"), tmp_path)[0] == -9
     assert len(list((tmp_path / "models").iterdir())) == 2
-    body = "io.write_text('models/x.json', '{}'); io.replacing_folder('models/base').__enter__()"
-    process = ended(script(body, "from whyrank.core import io"), tmp_path)
-    assert process[0] == 0
-    assert [path.name for path in (tmp_path / "models").iterdir() if path.is_file()] == ["x.json"]
+    (tmp_path / "models/.base.unfinished-abcdefgh.old").mkdir()  # killed between two renames
+    others = {".base.unfinished-mine", ".base-tuned.unfinished-abcdefgh", ".x.unfinished-abcdefgh"}
+    for name in others:
+        (tmp_path / "models" / name).mkdir()
+    body = "io.write_text('models/x.json', '{}')\n    with io.replacing_folder('models/base'): pass"
+    assert ended(script(body, "from whyrank.core import io"), tmp_path)[0] == 0
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"base", "x.json"} | others
 
 
 def test_what_a_living_process_is_writing_is_left_alone(tmp_path):

@@ -43,7 +43,7 @@ class Stage(NamedTuple):
 
 
 PRETRAINING = Stage(
-    ["stages/pretrain_barlow.py"], ["models/barlow", "metrics/pretrain_barlow", "metrics/pretrain_barlow.json"], 12
+    ["stages/pretrain_barlow.py"], ["models/barlow", "metrics/pretrain_barlow", "metrics/pretrain_barlow.json"], 8
 )
 
 
@@ -124,5 +124,5 @@ def test_forty_kills_of_the_shipped_trainings_on_the_sample_leave_no_trace(fresh
     threads = {"OMP_NUM_THREADS": str(os.cpu_count())}
     clone.done("python", "stages/prepare.py", **threads)
     chance = random.Random(0)
-    for stage in (PRETRAINING, tuning("base", 14), tuning("barlow", 14)):
+    for stage in (PRETRAINING, tuning("base", 16), tuning("barlow", 16)):
         survives(clone, stage, chance, **threads)

@@ -98,9 +98,8 @@ def claim(handle: int) -> None:
 def clear(folder: Path, name: str, suffix: str = "") -> None:
     """Make `folder`, and remove what a killed process left there in place of a file or folder of that name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{glob.escape(temporary_prefix(name))}????????{glob.escape(suffix)}*"):
-        if left.suffix not in (suffix, ".old"):
-            continue
+    start = f"{glob.escape(temporary_prefix(name))}????????"
+    for left in [*folder.glob(start + glob.escape(suffix)), *folder.glob(f"{start}.old")]:
         with suppress(OSError):
             handle = os.open(left, os.O_RDONLY)
             try:
