@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.files.delimited import read_records
+from whyrank.data.files.delimited import read_records, separator_of
 
 PATH = Path("queries.csv")
 TEXTS = [
@@ -103,6 +103,22 @@ def test_spaces_behind_separators_and_excels_own_first_line_spoil_no_cell() -> N
     spaced = '_id, text, type\nq1, "Hello, you", question\nq2, plain, question\n'
     assert read(spaced)[1:] == [["q1", "Hello, you", " question"], ["q2", " plain", " question"]]
     assert read("sep=;\n_id;text\nq1;a, b\n") == [["_id", "text"], ["q1", "a, b"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "usual", "separator"),
+    [
+        ("_id,text", ",", ","),
+        ("_id;text, all of it;kind", ",", ";"),
+        ("_id\ttext, all of it\tkind, too, really", ",", "\t"),
+        ('"_id, or name";"text"', ",", ";"),
+        ("_id,text", "\t", ","),
+        ("text", "\t", "\t"),
+        ("a;b,c", ";", ";"),
+    ],
+)
+def test_the_first_line_tells_the_separator(header: str, usual: str, separator: str) -> None:
+    assert separator_of(header, usual) == separator
 
 
 def test_lines_without_a_cell_are_none_of_the_rows() -> None:

@@ -63,6 +63,12 @@ def test_another_encoding_is_named_with_its_line_and_read_once_it_is_stated(
     assert read(path, named) == whole.split("\n")[:-1]
 
 
+def test_marks_of_files_that_were_joined_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("\ufeff_id,text\nq1,é\n\ufeffq2,ü\n".encode())
+    assert read(path) == ["_id,text", "q1,é", "q2,ü"]
+
+
 def test_a_stated_encoding_is_that_of_files_that_are_not_unicode(tmp_path: Path) -> None:
     for encoding in ("utf-8", "utf-16"):
         path = tmp_path / encoding

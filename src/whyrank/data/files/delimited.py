@@ -66,8 +66,10 @@ class Marks:
 
 
 def separator_of(header: str, usual: str) -> str:
-    """The separator that stands most often in the first line; the usual one of the format where several do."""
+    """Tabs, which no name of a column holds, or what stands most often in the first line; else the usual one."""
     bare = _IN_MARKS.sub("", header)
+    if "\t" in bare:
+        return "\t"
     return max(SEPARATORS, key=lambda one: (bare.count(one), one == usual))
 
 

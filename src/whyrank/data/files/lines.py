@@ -78,7 +78,8 @@ def lines(path: Path, encoding: str = "auto") -> Iterator[tuple[int, str]]:
         how = _decoding(path, encoding)
         with _opened(path) as file, io.TextIOWrapper(file, how.encoding, how.errors, newline=how.newline) as text:
             for number, line in enumerate(text, start=1):
-                yield number, line.rstrip("\r\n")
+                # Files that were joined have a mark in the middle.
+                yield number, line.rstrip("\r\n").removeprefix("\ufeff")
 
 
 def undecodable(line: str) -> str | None:

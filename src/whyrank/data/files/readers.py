@@ -89,7 +89,7 @@ def read_jsonl(path: Path, how: Files = PLAIN) -> Iterator[Row]:
     """One JSON object a line. Raises UserError for a file that is one JSON document over several lines."""
     is_first = True
     for number, text in lines(path, how.encoding):
-        line = text.strip().lstrip("\ufeff")
+        line = text.strip()
         if not line:
             continue
         if is_first and (line in ("[", "{", "[{") or (line.startswith("[{") and line.endswith("}]"))):
@@ -131,7 +131,7 @@ def read_delimited(path: Path, how: Files = PLAIN) -> Iterator[Row]:
     """
     usual = "\t" if ".tsv" in path.suffixes[-2:] else ","
     separator, records = read_records(path, list(lines(path, how.encoding)), usual, how.quoting)
-    header = [cell.strip().lstrip("\ufeff") for cell in records[0].cells] if records else []
+    header = [cell.strip() for cell in records[0].cells] if records else []
     repeated = [name for place, name in enumerate(header) if name and name in header[:place]]
     if repeated:
         first, second = [place for place, name in enumerate(header, start=1) if name == repeated[0]][:2]
