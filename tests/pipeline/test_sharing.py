@@ -83,6 +83,8 @@ def test_each_step_of_the_workflow_works_and_the_comment_has_the_verdict_and_the
     origin = mine.folder.parent / "git"
     mine.done("git", "clone", "--quiet", str(origin), str(tmp_path / "runner"))
     runner = type(mine)(tmp_path / "runner")
+    for key, value in (("user.name", "Test"), ("user.email", "test@example.org")):
+        runner.done("git", "config", key, value)
     # As if the pull request changed the report alone.
     file = runner.folder / "params.yaml"
     file.write_text(file.read_text().replace("level: 0.95", "level: 0.8"))
