@@ -184,7 +184,9 @@ def test_results_that_git_keeps_are_committed_and_the_others_ignored(ran):
     tracked = set(ran.done("git", "ls-files").splitlines())
     assert recorded_numbers(ran.folder) <= tracked
     assert {path for plot in plotted(ran.folder) for path in plot} <= tracked
-    assert not [name for name in tracked if name.startswith(("models/", "data/prepared/", "data/runs/"))]
+    written = {name for name in tracked if name.startswith(("models/", "data/prepared/", "data/runs/"))}
+    # The folder in which `prepare` links the encoder's files, without the links.
+    assert written == {"models/source/.gitignore"}
 
 
 def test_a_second_dvc_repro_runs_nothing_and_dvc_status_is_silent(ran, stages_run, tmp_path):
@@ -252,7 +254,7 @@ def test_a_diff_and_a_table_of_experiments_are_short_enough_to_read(steeper):
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     shown = next(line for line in lines if line.startswith("dvc exp show"))
     table = steeper.done(*shlex.split(shown, comments=True))
-    assert "finetune_rank.learning_rate" in table and "accuracy@1_all" in table
+    assert "finetune_rank.learning_rate" in table
     assert max(map(len, table.splitlines())) <= MOST_WIDTH
 
 
