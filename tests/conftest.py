@@ -6,7 +6,9 @@ torch and transformers are imported inside the fixtures, so that the tests of da
 import copy
 import itertools
 import os
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,6 +95,17 @@ def no_test_reads_or_writes_the_cache_of_the_user(
 ) -> None:
     """Each test has a cache of its own, a folder that is made only when something is kept there."""
     monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))))
+
+
+@pytest.fixture(autouse=True)
+def a_command_that_ran_in_this_process_leaves_no_handler() -> Iterator[None]:
+    """Of Ctrl-C, SIGTERM and exceptions without a caller: those of a command are for its whole process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook = sys.unraisablehook
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    sys.unraisablehook = hook
 
 
 @pytest.fixture(scope="session")
