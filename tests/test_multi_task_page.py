@@ -23,8 +23,8 @@ def applied(command, values):
     parser.add_argument("name")
     parser.add_argument("-S", dest="overrides", action="append", default=[])
     asked = parser.parse_args(shlex.split(command, comments=True)[4:])
-    words = scenario.command(scenario.read(asked.name, ROOT / "scenarios"), asked.overrides)
-    return overrides.applied(values, [words[i + 1] for i, word in enumerate(words) if word == "-S"])
+    settings = scenario.settings(scenario.read(asked.name, ROOT / "scenarios"))
+    return overrides.applied(values, [*settings, *asked.overrides])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
