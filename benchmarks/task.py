@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from whyrank.core import io
+from whyrank.core import io, prepared
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
-from whyrank.core.prepared import TABLES, Prepared
+from whyrank.core.prepared import Prepared
 from whyrank.data.ranking import prepare
 from whyrank.model import system
 from whyrank.model.encoder import budgets, source
@@ -61,8 +61,7 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
     budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     texts = budgets.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
-    for name in TABLES:
-        io.write_table(folder / "prepared" / f"{name}.parquet", getattr(texts, name))
+    prepared.write(folder / "prepared", texts)
     system.save(system.untrained(encoder), folder / "base", longest=tokens)
     io.write_json(folder / "params.json", values)
     whole = [*texts.answers["raw_text"], *texts.queries["raw_text"]]
