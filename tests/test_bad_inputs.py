@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank import __main__, scenario
+from whyrank import __main__
+from whyrank.commands import scenario
 from whyrank.core import checksums, io, prepared, workspace
 from whyrank.core.errors import UserError
 from whyrank.core.options import params

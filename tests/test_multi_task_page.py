@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whyrank import scenario
+from whyrank.commands import scenario
 from whyrank.core.options import params
 
 from . import overrides

@@ -14,7 +14,7 @@ if __name__ == "__main__" or sys.argv[0].endswith("/whyrank"):  # a command, and
     from whyrank.core import ctrl_c  # noqa: F401 - first
 
 # isort: split
-from whyrank import experiment, scenario
+from whyrank.commands import experiment, scenario
 from whyrank.core import command as ending
 from whyrank.core import workspace
 from whyrank.core.errors import UsageError
@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 
 def export(system: str, folder: Path) -> None:
     # Imported only here: the card needs pandas, and scenarios need not wait for it.
-    from whyrank import card
+    from whyrank.commands import card
 
     card.export(system, folder, Path())
 
@@ -123,7 +123,7 @@ def export(system: str, folder: Path) -> None:
 def tell(fail_on: Literal["error", "warning"] | None) -> None:
     """Print what the last diagnosis said, and end with 1 where that is a failure."""
     # Imported only here, as for the card.
-    from whyrank import verdict
+    from whyrank.commands import verdict
 
     text, findings = verdict.read(DIAGNOSIS)
     print(verdict.rendered(text, findings), end="")
@@ -145,7 +145,7 @@ def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> 
 def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
     """Run the scenarios of a topic one after the other, and write and print what each change brought."""
     # Imported only here, as for the card.
-    from whyrank import post_mortem
+    from whyrank.commands import post_mortem
     from whyrank.core import io
     from whyrank.core.options import params
     from whyrank.core.options.yaml_files import read_yaml, starting_params
@@ -178,7 +178,7 @@ def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
 def check(chosen: Iterable[scenario.Scenario], *, is_agreed: bool) -> None:
     """Raise UserError before any run where one would fail, or runs what the user does not agree to."""
     # Imported only here: a list of the scenarios needs neither the options nor the checks of a diagnosis.
-    from whyrank import scenario_checks
+    from whyrank.commands import scenario_checks
     from whyrank.diagnosis import registry
 
     for one in chosen:

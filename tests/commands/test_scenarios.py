@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from whyrank import __main__, scenario
+from whyrank import __main__
+from whyrank.commands import scenario
 from whyrank.core import workspace
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
 
-from . import overrides
+from .. import overrides
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "scenarios"
 SMALL = {
     "name": "small",

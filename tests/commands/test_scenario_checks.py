@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from whyrank import scenario_checks
+from whyrank.commands import scenario_checks
 from whyrank.core.errors import UserError
 from whyrank.core.options.yaml_files import read_yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILE = Path("scenarios/mine.yaml")
 KNOWN = ["hub-answers", "underfitted"]
 

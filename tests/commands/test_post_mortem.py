@@ -12,12 +12,13 @@ import pytest
 import yaml
 from scipy import stats
 
-from whyrank import __main__, post_mortem
+from whyrank import __main__
+from whyrank.commands import post_mortem
 from whyrank.core.errors import UserError
 
-from .shipped import SHIPPED
+from ..shipped import SHIPPED
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROWS, TARGETS = 60, ["score", "views"]
 RUNS = ["x-seed", "x-seed-joint", "x-seed-rate", "x-fixed"]
 CHOSEN = post_mortem.Parts(RUNS[0], RUNS[1:3], RUNS[3], "base-tuned", "tfidf", "base")

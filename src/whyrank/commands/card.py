@@ -123,7 +123,7 @@ def by_metric(own: pd.DataFrame) -> Table:
 def template() -> Template:
     """No autoescape, which is for HTML: every text goes through `plain` or `fenced`."""
     environment = Environment(
-        loader=PackageLoader("whyrank", "."),
+        loader=PackageLoader("whyrank", "commands"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 import yaml
 
-from whyrank import experiment
+from whyrank.commands import experiment
 from whyrank.core.errors import UserError
 
 PIPELINE = {

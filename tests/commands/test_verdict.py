@@ -6,7 +6,8 @@ import sys
 import pytest
 from markdown_it import MarkdownIt
 
-from whyrank import __main__, verdict
+from whyrank import __main__
+from whyrank.commands import verdict
 from whyrank.core import checksums, workspace
 from whyrank.core.errors import UsageError, UserError
 from whyrank.findings.finding import START, Finding, Fix

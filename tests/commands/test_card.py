@@ -14,7 +14,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from whyrank import __main__, card
+from whyrank import __main__
+from whyrank.commands import card
 from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.data.ranking import statistics
@@ -24,9 +25,9 @@ from whyrank.diagnosis.report import files, html
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.scoring.ranking import score as rank
 
-from .diagnosis.conftest import make_records
+from ..diagnosis.conftest import make_records
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXTS = ["pension", "visa travel border passport when i travel", "my tax refund", "school"]
 SYSTEMS = ["base", "barlow", "base-tuned", "barlow-tuned"]
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0+cpu"}
