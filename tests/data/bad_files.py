@@ -70,7 +70,7 @@ WHOLE: dict[str, tuple[Callable[[str, str], Make], str]] = {
     "a pointer of Git LFS": (bytes_of(lambda _: b"version https://git-lfs.github.com/spec/v1\n"), "run `git lfs pull`"),
     "Parquet": (bytes_of(lambda _: b"PAR1\x15\x04\x15"), "is Parquet; give its name the ending"),
     "a PDF": (bytes_of(lambda _: b"%PDF-1.7\n%\xe2\xe3\n"), "is a PDF"),
-    "torn gzip": (bytes_of(lambda text: gzip.compress(text)[:-9]), "is torn or damaged"),
+    "torn gzip": (bytes_of(lambda text: gzip.compress(text, mtime=0)[:-9]), "is torn or damaged"),
     "torn bzip2": (bytes_of(lambda text: bz2.compress(text)[:-9]), "is torn or damaged"),
     "torn xz": (bytes_of(lambda text: lzma.compress(text)[:-9]), "is torn or damaged"),
     "torn UTF-16": (bytes_of(lambda text: text.decode().encode("utf-16")[:-1]), "is torn or damaged"),
