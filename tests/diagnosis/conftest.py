@@ -8,7 +8,7 @@ from markupsafe import Markup
 from whyrank.diagnosis.report import html
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 
 from ..shipped import SHIPPED
 
@@ -65,7 +65,7 @@ def make_run(system, data, rng):
     test = np.flatnonzero(data.queries["split"] == "test")
     unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query_vectors[test], answer_vectors)]
     scores = unit[0] @ unit[1].T
-    above, tied = ranking.locate(scores, np.arange(len(test)), answer[test])
+    above, tied = locating.locate(scores, np.arange(len(test)), answer[test])
     places = ranking.Places(np.arange(len(test)), above, tied, np.ones(len(test)), *scores.shape)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     queries = pd.DataFrame(

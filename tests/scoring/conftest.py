@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating
 from whyrank.scoring.search import tiles
 
 
@@ -17,7 +17,7 @@ def by_definition() -> Callable[..., tiles.Found]:
         rounded_QA = np.round(score_QA / step_Q1) * step_Q1
         order_QK = np.argsort(-rounded_QA, axis=1, kind="stable")[:, :keep]
         return tiles.Found(
-            *ranking.locate(rounded_QA, *pairs),
+            *locating.locate(rounded_QA, *pairs),
             rounded_QA[pairs.query_P, pairs.answer_P],
             order_QK,
             np.take_along_axis(rounded_QA, order_QK, axis=1),

@@ -6,6 +6,7 @@ these are what `load` reads.
 """
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | 
     with io.replacing_folder(folder) as temporary:
         system.encoder.save(temporary, longest=longest)
         if unchanged is not None:
-            encoders.copy_weights(unchanged, temporary)
+            # The very bytes, of an encoder that was not trained.
+            shutil.copyfile(unchanged / "model.safetensors", temporary / "model.safetensors")
         description = {"score": system.score, "longest": longest, "query": heads.describe(system.query_head)}
         if system.encoder.projection is not None:
             description["encoder_modules"] = len(system.encoder.projection.chain)

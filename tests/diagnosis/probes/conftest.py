@@ -22,7 +22,7 @@ from whyrank.diagnosis.probes.ranking import representation
 from whyrank.diagnosis.registry import examine
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
-from whyrank.measure.metrics import geometry, ranking, separation
+from whyrank.measure.metrics import geometry, locating, ranking, separation
 from whyrank.preflight.figures import label_agreement
 
 from ...shipped import SHIPPED
@@ -172,7 +172,7 @@ class Lab:
         """A run from the scores of all queries; only test queries are ranked."""
         test = np.flatnonzero(self.data.queries["split"] == "test")
         score_QA, own_Q = score_NA[test].round(9), self.own_N[test]
-        above_Q, tied_Q = ranking.locate(score_QA, np.arange(len(test)), own_Q)
+        above_Q, tied_Q = locating.locate(score_QA, np.arange(len(test)), own_Q)
         places = ranking.Places(np.arange(len(test)), above_Q, tied_Q, np.ones(len(test)), *score_QA.shape)
         ids, answer_ids = self.data.queries["query_id"].to_numpy()[test], self.data.answers["answer_id"].to_numpy()
         queries = pd.DataFrame({"query_id": ids, "type": self.data.queries["type"].to_numpy()[test]})

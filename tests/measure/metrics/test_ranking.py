@@ -20,12 +20,11 @@ from math import log2
 import numpy as np
 import pytest
 
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.metrics.ranking import (
     Places,
     accuracy,
     average_precision,
-    locate,
     ndcg,
     per_query,
     reciprocal_rank,
@@ -34,7 +33,9 @@ from whyrank.measure.metrics.ranking import (
 
 def places_of(scores_QA, gains_QA):
     query_P, answer_P = np.nonzero(gains_QA)
-    return Places(query_P, *locate(scores_QA, query_P, answer_P), gains_QA[query_P, answer_P], *scores_QA.shape)
+    return Places(
+        query_P, *locating.locate(scores_QA, query_P, answer_P), gains_QA[query_P, answer_P], *scores_QA.shape
+    )
 
 
 def random_case(n_queries, n_candidates, *, ties, seed=0):
@@ -149,8 +150,8 @@ def test_locate_counts_like_a_plain_loop_whatever_the_block(monkeypatch):
     scores_QA, gains_QA = random_case(20, 9, ties=True)
     scores_QA[0, :2] = [np.inf, -np.inf]
     query_P, answer_P = np.nonzero(gains_QA)
-    monkeypatch.setattr(ranking, "BLOCK_BYTES", 400)  # two pairs at a time
-    above_P, tied_P = locate(scores_QA, query_P, answer_P)
+    monkeypatch.setattr(locating, "BLOCK_BYTES", 400)  # two pairs at a time
+    above_P, tied_P = locating.locate(scores_QA, query_P, answer_P)
     for q, a, above, tied in zip(query_P, answer_P, above_P, tied_P, strict=True):
         assert above == sum(s > scores_QA[q, a] for s in scores_QA[q])
         assert tied == sum(s == scores_QA[q, a] for s in scores_QA[q])
@@ -163,18 +164,18 @@ def test_counts_are_those_of_a_plain_loop_whatever_the_rows_and_their_width(rows
     scores_QA, query_P = random.integers(0, 4, (4, n_candidates)).astype(np.float32), np.array(rows, dtype=np.int64)
     value_P = random.integers(0, 4, len(rows)).astype(np.float32)
     for block_bytes in (2**26, 2 * 9 * n_candidates):
-        monkeypatch.setattr(ranking, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(locating, "BLOCK_BYTES", block_bytes)
         for compare in (np.greater, np.greater_equal, np.equal):
-            found = ranking.count(compare, scores_QA, query_P, value_P)
+            found = locating.count(compare, scores_QA, query_P, value_P)
             expected = [sum(compare(scores_QA[q], value)) for q, value in zip(query_P, value_P, strict=True)]
             assert found.tolist() == expected and found.dtype == np.int64
 
 
 def test_locate_stays_within_its_block_of_memory(monkeypatch):
-    monkeypatch.setattr(ranking, "BLOCK_BYTES", 2**20)
+    monkeypatch.setattr(locating, "BLOCK_BYTES", 2**20)
     scores_QA = np.random.default_rng(0).random((300, 2000), dtype=np.float32)  # 300 pairs would take 2.9 MiB at once
     tracemalloc.start()
-    locate(scores_QA, np.arange(300), np.arange(300))
+    locating.locate(scores_QA, np.arange(300), np.arange(300))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.2 * 2**20
@@ -182,15 +183,15 @@ def test_locate_stays_within_its_block_of_memory(monkeypatch):
 
 def test_locate_compares_scores_in_their_own_precision():
     scores_QA = np.array([[1.0, 1.0 + 1e-9]])
-    assert locate(scores_QA, [0], [0]) == (1, 1)
-    assert locate(scores_QA.astype(np.float32), [0], [0]) == (0, 2)
+    assert locating.locate(scores_QA, [0], [0]) == (1, 1)
+    assert locating.locate(scores_QA.astype(np.float32), [0], [0]) == (0, 2)
 
 
 def test_a_nan_score_is_refused_with_its_query_row():
     scores_QA = np.zeros((4, 3))
     scores_QA[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"query row 2 .*candidate 1"):
-        locate(scores_QA, [0], [0])
+        locating.locate(scores_QA, [0], [0])
 
 
 def test_blocks_of_queries_concatenate_to_the_whole():
@@ -206,7 +207,7 @@ def test_the_order_of_the_pairs_does_not_matter():
     query_P, answer_P = np.nonzero(gains_QA)
     mixed = np.random.default_rng(1).permutation(len(query_P))
     query_P, answer_P = query_P[mixed], answer_P[mixed]
-    shuffled = Places(query_P, *locate(scores_QA, query_P, answer_P), gains_QA[query_P, answer_P], 12, 6)
+    shuffled = Places(query_P, *locating.locate(scores_QA, query_P, answer_P), gains_QA[query_P, answer_P], 12, 6)
     for name, value_Q in per_query(places_of(scores_QA, gains_QA)).items():
         np.testing.assert_allclose(per_query(shuffled)[name], value_Q, rtol=1e-14)
 

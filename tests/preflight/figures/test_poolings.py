@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from whyrank.core.options import params
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating
 from whyrank.model.encoder.declared import Declared
 from whyrank.preflight.figures import poolings
 
@@ -35,7 +35,7 @@ def test_each_query_has_its_reciprocal_rank_among_the_answers_of_the_sample(topi
     score_SA = unit_ND[len(topics.answers) + train.index] @ unit_ND[: len(topics.answers)].T
     own_S = topics.answers["answer_id"].searchsorted(table["answer_id"], sorter=np.argsort(topics.answers["answer_id"]))
     own_S = np.argsort(topics.answers["answer_id"].to_numpy())[own_S]
-    above_S, _ = ranking.locate(score_SA, np.arange(len(table)), own_S)
+    above_S, _ = locating.locate(score_SA, np.arange(len(table)), own_S)
     np.testing.assert_allclose(table["mean"], 1 / (1 + above_S))
     assert set(table["used"]) == {"mean"} and set(table["declared"]) == {""}
 

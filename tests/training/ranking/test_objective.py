@@ -11,7 +11,8 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.finetune import BatchesOfObjectives, FirstBatches
 from whyrank.core.options.pairs import PairBatches
 from whyrank.core.options.params import BarlowBatches, FinetuneRank
-from whyrank.measure.metrics.ranking import Places, locate, per_query
+from whyrank.measure.metrics.locating import locate
+from whyrank.measure.metrics.ranking import Places, per_query
 from whyrank.model.system import System
 from whyrank.preflight.figures.first_batches import DRAWN, first_batches
 from whyrank.training.engine.vectors import FrozenVectors

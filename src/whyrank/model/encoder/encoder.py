@@ -5,7 +5,6 @@ P of the pooling · D of a vector
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -245,8 +244,3 @@ class Encoder(nn.Module):
             ("sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False}),
         ):
             (folder / file).write_text(json.dumps(content, indent=2) + "\n")
-
-
-def copy_weights(source: Path, target: Path) -> None:
-    """Replace the weights of `target` by the very bytes of `source`, for an encoder that was not trained."""
-    shutil.copyfile(source / "model.safetensors", target / "model.safetensors")

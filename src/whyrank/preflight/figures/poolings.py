@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from whyrank.core.options.params import Encoder as Options
 from whyrank.core.prepared import Prepared
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.encoder.packed import Layout, length_batches
 from whyrank.model.encoder.pooling import pool
@@ -57,7 +57,7 @@ def reciprocal_ranks(vector_ND: np.ndarray, own_S: np.ndarray, answers: int) -> 
     """(S,) of unit vectors, answers first, then queries."""
     score_SC = vector_ND[answers:] @ vector_ND[:answers].T
     row_S = np.arange(len(own_S))
-    places = ranking.locate(score_SC, row_S, own_S)
+    places = locating.locate(score_SC, row_S, own_S)
     return ranking.per_query(ranking.Places(row_S, *places, np.ones(len(own_S)), *score_SC.shape))["mrr"]
 
 

@@ -12,7 +12,7 @@ Shapes: Q queries · R queries of a tile · B answers of a tile · P relevant pa
 
 import numpy as np
 
-from whyrank.measure.metrics.ranking import Floats, Ints, count
+from whyrank.measure.metrics.locating import Floats, Ints, count
 from whyrank.scoring.search.running_topk import Best, answers, keys, values
 from whyrank.scoring.search.tiles import PART, Count, Found, Pairs, Tiled, cuts, levels, listed, refuse, steps, sweep
 

@@ -6,7 +6,7 @@ Shapes: Q queries · R queries of a block · B answers of a block · W answers h
 
 import numpy as np
 
-from whyrank.measure.metrics.ranking import Ints
+from whyrank.measure.metrics.locating import Ints
 
 ANSWERS = 2**32  # more than a corpus may have
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
-from whyrank.measure.metrics.ranking import Floats, Ints, count
+from whyrank.measure.metrics.locating import Floats, Ints, count
 from whyrank.scoring.search.running_topk import Best, answers, values
 
 # float32 sums of the same vectors differ by as much when a matrix product is blocked another way, and a collapsed

@@ -5,7 +5,7 @@ import numpy as np
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import FinetuneRank
 from whyrank.core.prepared import Prepared
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 from whyrank.model.system import System
 from whyrank.training.ranking.layered_losses import check_dims
 from whyrank.training.ranking.objective import RankObjective
@@ -55,7 +55,7 @@ class RankingWatch:
         pairs = self.prepared.relevant
         pairs = pairs[np.isin(pairs["query"], query_Q)]
         row_P = np.searchsorted(query_Q, pairs["query"])
-        above_P, tied_P = ranking.locate(score_QA, row_P, pairs["answer"])
+        above_P, tied_P = locating.locate(score_QA, row_P, pairs["answer"])
         return ranking.per_query(ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape))
 
 

@@ -15,7 +15,7 @@ from whyrank.diagnosis.examination import Examination, is_higher, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.significance.resampling import Interval
 
 # Share of the way from chance to a perfect ranking: a baseline is at chance where its interval ends before it,
@@ -160,7 +160,7 @@ def by_characters(case: Examination) -> Above:
     answer_CV = vectorizer.fit_transform(case.data.answers["raw_text"].iloc[answer_C])
     score_SC = (vectorizer.transform(case.data.queries["raw_text"].iloc[row_S]) @ answer_CV.T).toarray()
     place_P = np.searchsorted(row_S, pairs["query"])
-    located = ranking.locate(score_SC, place_P, column_P)
+    located = locating.locate(score_SC, place_P, column_P)
     places = ranking.Places(place_P, *located, pairs["gain"].to_numpy(), *score_SC.shape)
     value_S = ranking.of_name(places, case.metric)
     chance_S = chance(case.data, case.metric, row_S, len(answer_C))

@@ -15,7 +15,7 @@ from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.diagnosis.probes.training.steps import scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.probe import probe
-from whyrank.measure.metrics import ranking
+from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.metrics.geometry import unit_rows
 from whyrank.measure.significance.resampling import Interval
 
@@ -141,6 +141,6 @@ def untuned_on_dev(case: Examination, system: str) -> float | None:
         score_QA = unit_rows(run.query_vectors[row_Q]) @ answer_AD.T
         part = pairs[pairs["query"].isin(row_Q)]
         query_P, answer_P, gain_P = np.searchsorted(row_Q, part["query"]), part["answer"].to_numpy(), part["gain"]
-        places = ranking.locate(score_QA, query_P, answer_P)
+        places = locating.locate(score_QA, query_P, answer_P)
         blocks.append(ranking.Places(query_P, *places, gain_P.to_numpy(), *score_QA.shape))
     return float(ranking.of_name(ranking.Places.concatenate(blocks), case.metric).mean())
