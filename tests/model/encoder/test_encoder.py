@@ -117,6 +117,16 @@ def test_a_saved_encoder_loads_with_the_same_vectors_and_its_pooling(make_encode
         )
 
 
+def test_what_was_tokenised_before_leaves_no_trace_in_what_is_saved(make_encoder, tmp_path):
+    for name, limit in (("first", 4), ("second", 9)):
+        encoder = make_encoder()
+        encoder.tokenise(TEXTS, limit)
+        (tmp_path / name).mkdir()
+        encoder.save(tmp_path / name, longest=16)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
 def test_a_pooling_named_in_the_parameters_goes_before_the_declared_one(tiny_folder):
     assert loading.load(tiny_folder).pooling == "mean"
     other = loading.load(tiny_folder, pooling="cls")

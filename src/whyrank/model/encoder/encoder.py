@@ -233,6 +233,9 @@ class Encoder(nn.Module):
         longest   tokens after which that library cuts a text
         """
         self.transformer.save_pretrained(folder, safe_serialization=True)
+        # It would save the limit of its last call, too: whoever reads it says a limit again.
+        self.tokenizer.backend_tokenizer.no_truncation()
+        self.tokenizer.backend_tokenizer.no_padding()
         self.tokenizer.save_pretrained(folder)
         above = self.projection.save(folder) if self.projection else []
         write_modules(folder, [("Transformer", ""), ("Pooling", POOLING), *above])
