@@ -41,12 +41,12 @@ def test_each_kind_of_work_has_its_row_with_what_was_measured(table):
     measured = {(what, beside): rest for what, beside, *rest in table}
     assert len(measured) == len(table)
     started = {}
-    for kind in ("fine-tuning the whole", "frozen encoder", "last two blocks", "encoding", "accuracy@1 on dev"):
+    for kind in ("fine-tuning the whole", "frozen encoder", "last two layers", "encoding", "accuracy@1 on dev"):
         started[kind] = [rest for (what, _), rest in measured.items() if what.startswith(kind)]
     assert {kind: len(rows) for kind, rows in started.items()} == {
         "fine-tuning the whole": 5,
         "frozen encoder": 1,
-        "last two blocks": 1,
+        "last two layers": 1,
         "encoding": 2,
         "accuracy@1 on dev": 5,
     }
