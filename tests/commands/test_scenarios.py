@@ -97,7 +97,7 @@ def test_the_seed_scenarios_differ_in_nothing_but_what_they_ask_about(name, aske
         ("warmup", {"finetune_rank.warmup_ratio"}),
         ("unfreezing", {"finetune_rank.freeze_steps"}),
         ("rate", {"finetune_rank.learning_rate", "finetune_rank.encoder_learning_rate"}),
-        ("blocks", {"finetune_rank.objectives.ratings.layer_means"}),
+        ("layers", {"finetune_rank.objectives.ratings.layer_means"}),
         (
             "class-aware",
             {f"finetune_rank.objectives.ratings.{loss}.weight" for loss in ("mse", "weighted_bce")},

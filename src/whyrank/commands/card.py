@@ -17,7 +17,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
 
 from whyrank.core import checksums, io
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, said_by
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import markdown, numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
@@ -58,9 +58,8 @@ def export(system: str, folder: Path, root: Path) -> None:
     except UserError:
         raise
     except (OSError, LookupError, TypeError, ValueError, AttributeError, UndefinedError, yaml.YAMLError) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(
-            f"the records of {system} are torn, edited or of another version ({said}); run `dvc repro`"
+            f"the records of {system} are torn, edited or of another version ({said_by(error)}); run `dvc repro`"
         ) from error
     with io.replacing_folder(folder) as temporary:
         # The contents alone: weights are written readable to their owner only, and DVC may link them read-only.

@@ -68,6 +68,12 @@ def lines_of(error: BaseException) -> list[str]:
     return one_line_each([error]) if isinstance(error, OSError) else []
 
 
+def said_by(error: BaseException, most: int = 200) -> str:
+    """What a library says, which may take a page, on one line of at most so many letters; its kind where it is mute."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= most else f"{said[:most]}…"
+
+
 def one_line_each(messages: Iterable[object]) -> list[str]:
     return [" ".join(str(message).split()) for message in messages]
 

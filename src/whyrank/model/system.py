@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from whyrank.core import checksums, io
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, said_by
 from whyrank.core.prepared import Prepared
 from whyrank.core.rerun import remedy
 from whyrank.model.encoder import encoder as encoders
@@ -153,8 +153,9 @@ def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool =
         system = described(description, encoder)
         system.heads().load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     except (OSError, RuntimeError, TypeError, ValueError, LookupError, safetensors.SafetensorError) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UserError(f"{folder}: {WEIGHTS} and {DESCRIPTION} do not fit ({said}); {remedy(folder)}") from error
+        raise UserError(
+            f"{folder}: {WEIGHTS} and {DESCRIPTION} do not fit ({said_by(error)}); {remedy(folder)}"
+        ) from error
     return system.to(next(encoder.parameters()).device).eval()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from whyrank.data.files.text import cut
-from whyrank.data.ranking.selection import SELECTIONS, Document, Selection, fit_idf, sentences
+from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, Selection, fit_idf, sentences
 
 Count = Callable[[list[str]], list[int]]
 
@@ -25,7 +25,7 @@ def pairs_of_words(texts: list[str]) -> list[int]:
 
 def select(name: str, documents: list[Document], budget: int, count: Count, **options: float) -> list[str]:
     idf = fit_idf([document.whole for document in documents])
-    return SELECTIONS[name](documents, budget, count_tokens=count, idf=idf, **({"head_share": 0.25} | options))
+    return SELECTIONS[name](documents, budget, Rules(count, idf, **({"head_share": 0.25} | options)))
 
 
 def random_documents(seed: int) -> list[Document]:
@@ -188,5 +188,5 @@ def test_tokens_are_counted_in_a_few_batches_not_once_per_sentence(select_with: 
         return [len(text.split()) for text in texts]
 
     documents = random_documents(2)
-    select_with(documents, 50, count_tokens=count, idf=fit_idf([d.whole for d in documents]), head_share=0.25)
+    select_with(documents, 50, Rules(count, fit_idf([d.whole for d in documents]), head_share=0.25))
     assert len(calls) <= 6

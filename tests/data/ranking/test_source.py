@@ -176,7 +176,7 @@ def test_a_hub_id_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         raise ConnectionError(f"cannot reach {name}\nsecond line")
 
     monkeypatch.setattr(datasets, "get_dataset_config_names", unreachable)
-    with pytest.raises(UserError, match=r"no hub set that can be read: cannot reach nobody/nothing$"):
+    with pytest.raises(UserError, match=r"no hub set that can be read: cannot reach nobody/nothing second line$"):
         read_source("nobody/nothing")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 from datasets.exceptions import DatasetsError
 
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, said_by
 from whyrank.data.files.readers import SPLIT_NAMES, RawSource, RawTable, Row, name_splits
 
 
@@ -66,7 +66,7 @@ def _reading(failure: str) -> Iterator[None]:
     try:
         yield
     except (DatasetsError, FileNotFoundError, ConnectionError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0][:200]
+        reason = said_by(error.__cause__ or error)
         raise UserError(f"{failure}: {reason}") from error
 
 

