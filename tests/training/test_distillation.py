@@ -11,6 +11,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.model.encoder import layers
+from whyrank.model.encoder.declared import Declared
 from whyrank.model.heads import heads
 from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.training import distillation, finetune
@@ -209,3 +210,19 @@ def test_the_teacher_is_not_trained_and_gives_each_text_of_a_ranking_batch_its_o
     assert steps["rank_distillation"].iloc[0] == pytest.approx(0, abs=1e-6)
     assert steps["rank_distillation"].iloc[-1] > 1e-6
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.system.state_dict().items())
+
+
+def test_the_teacher_reads_each_text_with_its_own_prompt_of_that_side(paired, teacher, finetuning):
+    encoder = teacher.system.encoder
+    encoder.declared = Declared(prompts={"query": "my ", "document": "the "})
+    read, tokenise = [], encoder.tokenise
+
+    def noted(texts, limit, side=None):
+        read.append((side, len(texts)))
+        return tokenise(texts, limit, side)
+
+    encoder.tokenise = noted
+    distillation.vectors(teacher, teacher.system, paired, finetuning().distillation, ENCODER)
+    answers, queries = len(paired.answers), len(paired.queries)
+    pairs = len(paired.training_token_ids) - answers - queries
+    assert pairs > 0 and read == [("document", answers), ("query", queries), (None, pairs)]

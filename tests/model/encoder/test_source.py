@@ -196,3 +196,14 @@ def test_a_base_encoder_is_brought_with_as_many_blocks_as_are_to_be_kept(tiny_fo
     whole = source.bring(options(str(tiny_folder)), []).transformer.encoder.layer
     assert len(whole) == 2
     assert torch.equal(block.output.dense.weight, whole[1].output.dense.weight)
+
+
+def test_queries_answers_and_pairs_are_tokenised_each_with_the_prompt_of_its_side(tiny_encoder, paired):
+    tiny_encoder.declared = Declared(
+        prompts={"query": "my ", "document": "the ", "other": "car "}, default_prompt="other"
+    )
+    budget = budgets.Budgets(dict.fromkeys(("question", "conversation", "answer", "pair"), 32), {})
+    found = budgets.tokenised(tiny_encoder, paired, budget)
+    for table, word in ((found.queries, "my"), (found.answers, "the"), (found.pair_texts, "car")):
+        second = {tiny_encoder.tokenizer.convert_ids_to_tokens(row[:2])[1] for row in table["input_ids"]}
+        assert second == {word}

@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from whyrank.core import runtime
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.projection import Projection
 
 ROWS = [[2, 7, 8, 3], [2, 9, 3]]
 
@@ -158,3 +162,19 @@ def test_processes_of_which_one_finds_the_vectors_and_another_does_not_go_on_tog
     command = [*launcher, str(tmp_path / "job.py"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=os.environ | surroundings)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_what_an_encoder_has_above_its_pooling_is_a_part_of_its_fingerprint(make_encoder):
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    def fingerprint(*above):
+        torch.manual_seed(0)
+        projection = Projection(nn.Sequential(*(make() for make in above))) if above else None
+        encoder = Encoder(*tiny, "mean", None, projection)
+        return vector_cache.fingerprint(encoder, ROWS, 100, "fp32")
+
+    made = make_encoder()
+    tiny = made.transformer, made.tokenizer
+    tanh, relu = partial(Dense, 32, 32), partial(Dense, 32, 32, activation_function=nn.ReLU())
+    found = [fingerprint(*above) for above in ((), (Normalize,), (tanh,), (relu,), (tanh, Normalize))]
+    assert len(set(found)) == 5 and fingerprint(tanh) == found[2]

@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from whyrank.core.options import params
 from whyrank.measure.metrics import locating
 from whyrank.model.encoder.declared import Declared
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.projection import Projection
 from whyrank.preflight.figures import poolings
 
 OPTIONS = params.Encoder(
@@ -51,3 +55,21 @@ def test_a_large_set_is_sampled_evenly(topics, tiny_encoder, monkeypatch):
 def test_an_encoder_that_is_read_as_it_declares_costs_nothing(topics, tiny_encoder):
     tiny_encoder.declared = Declared(pooling=tiny_encoder.pooling)
     assert poolings.tables(tiny_encoder, replace(topics, queries=topics.queries[:0]), OPTIONS) == {}
+
+
+def test_poolings_are_compared_below_what_the_encoder_has_above(topics, make_encoder):
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    torch.manual_seed(0)
+    projection, rows = Projection(nn.Sequential(Dense(32, 8))), topics.token_ids[:20]
+
+    def projected(pooling):
+        made = make_encoder()
+        return Encoder(made.transformer, made.tokenizer, pooling, Declared(pooling="cls+mean"), projection).eval()
+
+    found = poolings.pooled(projected("mean"), rows, OPTIONS)
+    # `cls+mean` has twice the features that the Dense takes.
+    assert list(found) == list(poolings.COMMON)
+    for name, vector_ND in found.items():
+        expected = projected(name).encode(rows, batch_tokens=100, precision="fp32")
+        np.testing.assert_allclose(vector_ND, expected, atol=1e-5)

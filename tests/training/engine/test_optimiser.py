@@ -6,10 +6,11 @@ from torch import nn
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.model.encoder.projection import Projection
 from whyrank.model.heads import heads
 from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.model.system import System
-from whyrank.training.engine.optimiser import Optimiser, parameter_groups, task_of
+from whyrank.training.engine.optimiser import Optimiser, parameter_groups, part_of, task_of, unfreeze
 
 TASKS = ["rank", "similarity", "classification"]
 
@@ -88,3 +89,27 @@ def test_a_rate_for_a_task_without_weights_of_its_own_is_a_user_error_with_two_w
         UserError, match=r"similarity has no weight of its own; .*head\.kind=residual, or learning_rate=0"
     ):
         parameter_groups(trained, chosen, {"similarity": 0.5})
+
+
+def test_what_stands_above_the_pooling_learns_as_the_last_layer_does(tiny_encoder, options):
+    tiny_encoder.projection = Projection(nn.Sequential(nn.Linear(32, 8)))
+    trained = nn.ModuleDict({"encoder": tiny_encoder})
+    changes = {
+        "train": "all",
+        "layer_decay": 0.5,
+        "encoder_learning_rate": 1e-3,
+        "freeze_steps": 2,
+        "unfreeze_every": 2,
+    }
+    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    rate = {id(one): group["lr"] for group in parameter_groups(trained, chosen) for one in group["params"]}
+    named = dict(trained.named_parameters())
+    above = [name for name in named if ".projection." in name]
+    assert len(above) == 2 and {rate[id(named[name])] for name in above} == {1e-3}
+    assert rate[id(named["encoder.transformer.encoder.layer.1.output.dense.weight"])] == 1e-3
+    assert rate[id(named["encoder.transformer.encoder.layer.0.output.dense.weight"])] == 5e-4
+    for step, learns in ((1, False), (3, True)):
+        unfreeze(trained, chosen, step, 20, list(named))
+        assert {named[name].requires_grad for name in above} == {learns}
+        assert not named["encoder.transformer.encoder.layer.0.output.dense.weight"].requires_grad
+    assert {part_of(name) for name in above} == {"moved_projection"}
