@@ -189,6 +189,19 @@ def test_an_encoder_that_cannot_be_cut_says_what_training_cannot_do_with_it(tmp_
     assert said.count("\n") == 1
 
 
+def test_a_prompt_that_no_side_uses_and_weights_of_a_classifier_are_said_in_a_line(tmp_path, capsys):
+    folder = foreign.library_folder(tmp_path / "model", prompts={"query": "query: ", "passage": "passage: "})
+    config = json.loads((folder / "config.json").read_text())
+    options = Options(str(folder), "auto", "fp32", 0.0, batch_tokens=100, trust_remote_code=False)
+    source.bring(options, [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "its prompts passage stand before neither" in line and "encoder.prompts" in line
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["BertForSequenceClassification"]}))
+    source.bring(dataclasses.replace(options, prompts="none"), [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "those of a BertForSequenceClassification" in line
+
+
 def test_an_ordinary_encoder_is_loaded_without_a_word(tmp_path, capfd):
     folder = foreign.library_folder(tmp_path / "model", prompts=PROMPTS)
     source.bring(Options(str(folder), "auto", "fp32", 0.0, batch_tokens=100, trust_remote_code=False), [])
