@@ -17,11 +17,12 @@ def codes() -> list[str]:
 
 def examine(case: Examination) -> list[Finding]:
     """What every probe finds, each symptom with the fix of its cause, in the order of a plan."""
-    found = [
-        (probe, _for_what_was_trained(case, probe, finding))
+    told = [
+        (probe, one)
         for probe in registered("preflight", "trained")
-        for finding in probe.find(case.data if probe.on == "preflight" else case)
+        for one in probe.find(case.data if probe.on == "preflight" else case)
     ]
+    found = [(probe, _for_what_was_trained(case, probe, one)) for probe, one in told if isinstance(one, Finding)]
     return in_order(explained(found, lambda cause, symptom: distance(case, cause, symptom)))
 
 

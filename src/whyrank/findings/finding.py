@@ -9,6 +9,9 @@ from whyrank.core.options.overrides import key_of, written
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+# Where a cause lies. What lies before explains what comes after it, and a symptom names no cause at all.
+Layer = Literal["data", "labels", "evaluation", "encoder", "batches", "training", "symptom"]
+LAYERS: tuple[Layer, ...] = ("data", "labels", "evaluation", "encoder", "batches", "training", "symptom")
 
 # Said once where commands of fixes are shown.
 START = "A command starts from the committed params.yaml and holds what this run changed in it."
@@ -35,11 +38,13 @@ def percent(name: str, share: float) -> Evidence:
 class Fix:
     """params   overrides of params.yaml that fix the fault when applied together
     action   what else to do where none can
+    rows     file that lists the rows to mend, with the columns of `prepare.corrections`; empty where there is none
     run      settings of the run with the fault: those that turn the committed params.yaml into its own
     """
 
     params: dict[str, Any]
     action: str = ""
+    rows: str = ""
     run: tuple[str, ...] = ()
 
     @property
@@ -66,6 +71,7 @@ class Finding:
     weight    points of the metric it costs where that is known, else a rough rank (plus `CAUSE`, see there); orders
               findings of one severity
     explains  codes of the findings of the same run that are its symptoms
+    layer     where its cause lies, that of its probe, which fills it in
     """
 
     code: str = ""
@@ -79,17 +85,24 @@ class Finding:
     interval: tuple[float, float] | None = None
     weight: float = 0.0
     explains: tuple[str, ...] = ()
+    layer: Layer = "training"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
             "severity": self.severity,
+            "layer": self.layer,
             "system": self.system,
             "sentence": self.sentence,
             "evidence": [{"name": e.name, "value": e.value, "unit": e.unit} for e in self.evidence],
             "interval": list(self.interval) if self.interval else None,
             "cause": self.cause,
-            "fix": {"params": self.fix.params, "action": self.fix.action, "command": self.fix.command},
+            "fix": {
+                "params": self.fix.params,
+                "action": self.fix.action,
+                "command": self.fix.command,
+                "rows": self.fix.rows,
+            },
             "reference": self.reference,
             "weight": self.weight,
             "explains": list(self.explains),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
-from whyrank.findings.finding import SEVERITIES, Finding, Fix
+from whyrank.findings.finding import SEVERITIES, Finding, Fix, Layer
+from whyrank.findings.outcome import Outcome
 
 On = Literal["preflight", "trained"]
 About = Literal["", "ranking", "pairs", "ratings"]
@@ -19,7 +20,8 @@ class Probe:
     explains  codes of the findings that are symptoms of this one
     about     the only task that its findings are about; empty where they concern any
     adds_up   as a symptom: its causes add up, so the fixes of all of them are taken, not that of the surest alone
-    find      yields findings, whose code is filled in
+    layer     where the cause that it names lies; `symptom` where it names none
+    find      yields findings, and what there is to say where it found nothing; code and layer are filled in
     """
 
     code: str
@@ -27,27 +29,38 @@ class Probe:
     explains: tuple[str, ...]
     about: About
     adds_up: bool
-    find: Callable[[Any], Iterator[Finding]]
+    layer: Layer
+    find: Callable[[Any], Iterator[Finding | Outcome]]
 
 
 _REGISTERED: list[Probe] = []
 
 
 def probe(
-    code: str, *, on: On, explains: tuple[str, ...] = (), about: About = "", adds_up: bool = False
-) -> Callable[[Callable[[Any], Iterator[Finding]]], Callable[[Any], Iterator[Finding]]]:
-    """Register a function that yields findings, see `Probe`. It stays callable as it is, and gives its code to each.
+    code: str,
+    *,
+    on: On,
+    explains: tuple[str, ...] = (),
+    about: About = "",
+    adds_up: bool = False,
+    layer: Layer = "training",
+) -> Callable[[Callable[[Any], Iterator[Finding | Outcome]]], Callable[[Any], Iterator[Finding]]]:
+    """Register a function that yields findings, see `Probe`. Called by itself, it yields its findings alone.
 
     A code may have a probe of either kind: once systems were trained, the trained one speaks for both, since it knows
     more. A code may also have one trained probe for each task.
     """
 
-    def register(find: Callable[[Any], Iterator[Finding]]) -> Callable[[Any], Iterator[Finding]]:
-        def coded(records: Any) -> Iterator[Finding]:
-            return (replace(finding, code=code) for finding in find(records))
+    def register(find: Callable[[Any], Iterator[Finding | Outcome]]) -> Callable[[Any], Iterator[Finding]]:
+        def coded(records: Any) -> Iterator[Finding | Outcome]:
+            for told in find(records):
+                yield replace(told, code=code, layer=layer) if isinstance(told, Finding) else replace(told, code=code)
 
-        _REGISTERED.append(Probe(code, on, explains, about, adds_up, coded))
-        return coded
+        def findings(records: Any) -> Iterator[Finding]:
+            return (told for told in coded(records) if isinstance(told, Finding))
+
+        _REGISTERED.append(Probe(code, on, explains, about, adds_up, layer, coded))
+        return findings
 
     return register
 

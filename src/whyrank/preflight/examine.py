@@ -13,7 +13,8 @@ import_modules("whyrank.preflight.probes")
 
 def preflight(data: DataRecords) -> list[Finding]:
     """What can be said before any training, in order."""
-    found = [(probe, finding) for probe in registered("preflight") for finding in probe.find(data)]
+    told = [(probe, one) for probe in registered("preflight") for one in probe.find(data)]
+    found = [(probe, one) for probe, one in told if isinstance(one, Finding)]
     return in_order(explained(found, lambda cause, symptom: 0 if cause == symptom else None))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome
 from whyrank.findings.records import TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
@@ -32,11 +33,11 @@ def trained(case: Examination) -> dict[str, TrainingRecord]:
 
 
 def each_training(
-    find: Callable[[Examination, str, TrainingRecord], Iterator[Finding]],
-) -> Callable[[Examination], Iterator[Finding]]:
+    find: Callable[[Examination, str, TrainingRecord], Iterator[Finding | Outcome]],
+) -> Callable[[Examination], Iterator[Finding | Outcome]]:
     """A check of every fine-tuning by itself, given the encoder that it started from; it is about what was trained."""
 
-    def find_in_all(case: Examination) -> Iterator[Finding]:
+    def find_in_all(case: Examination) -> Iterator[Finding | Outcome]:
         for init, record in trained(case).items():
             system = case.systems.trained_from(init)
             yield from (replace(finding, system=system) for finding in find(case, init, record))
