@@ -1,0 +1,1 @@
+"""Kinds of faults that thresholds are set on."""
