@@ -38,7 +38,8 @@ def main() -> None:
         systems=Systems.of(values),
     )
     case = Examination(records, options.metric, options.level, options.resamples, seed)
-    findings = of_run(registry.examine(case), overrides.of_run())
+    told = registry.examine(case)
+    findings = of_run(told.findings, overrides.of_run())
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
         verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})

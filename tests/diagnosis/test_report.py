@@ -24,8 +24,9 @@ from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.findings.finding import START, Evidence, Finding, Fix, in_order
+from whyrank.findings.finding import START, Evidence, Finding, Fix
 from whyrank.findings.records import TrainingRecord
+from whyrank.findings.tree import in_order
 
 from ..shipped import SHIPPED
 
@@ -356,17 +357,18 @@ def test_a_symptom_stands_below_its_cause(content, findings):
         (section,) = [section for section in made.sections if section.key == "findings"]
         return made, [block for block in section.blocks if isinstance(block, Card)]
 
-    symptom = replace(findings[0], code="pretraining-hurts", severity="error", weight=1.0)
-    cause = replace(findings[1], explains=("pretraining-hurts",))
+    symptom = replace(
+        findings[0], code="pretraining-hurts", severity="error", explained_by=("barlow-single-answer-batches",)
+    )
+    cause = replace(findings[1], explains=("pretraining-hurts",), also=(replace(findings[1], system="elsewhere"),))
     made, cards = pages_of(cause, symptom, findings[0], findings[2])
     assert [(card.title, card.is_nested) for card in cards] == [
         ("barlow-single-answer-batches", False), ("pretraining-hurts", True), ("truncation-loses-evidence", False),
         ("hub-answers", False),
     ]  # fmt: skip
-    other = replace(symptom, cause="Explained by `another-cause`. It did harm.")
-    alone, cards = pages_of(cause, other)
+    assert cards[0].about == "about pretrain_barlow, elsewhere"
+    _, cards = pages_of(cause, replace(symptom, explained_by=("another-cause",)))
     assert [card.is_nested for card in cards] == [False, False]
-    assert "<code>another-cause</code>" in render_html(alone)
     assert "Explains: pretraining-hurts" in render_markdown(made)
 
 

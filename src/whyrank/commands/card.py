@@ -94,7 +94,7 @@ def render(system: str, root: Path) -> str:
         counts=io.read_json(metrics / "prepare.json"),
         diagnose=recorded["diagnose"],
         role=roles.get(system, ""),
-        findings=[one for one in io.read_json(diagnosis / "findings.json") if one["system"] in about],
+        findings=[one for one in io.read_json(diagnosis / "findings.json") if not about.isdisjoint(one["systems"])],
         makers=makers,
         recipe=yaml.safe_dump(without_places(params), sort_keys=False, allow_unicode=True, width=math.inf),
         versions=recorded_versions((diagnosis / "report.md").read_text(encoding="utf-8")),

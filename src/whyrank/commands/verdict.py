@@ -36,7 +36,9 @@ def rendered(verdict: str, findings: Sequence[Finding]) -> str:
     start = f" {START}" if any(one["fix"]["command"] for one in findings) else ""
     parts, told = [f"**{plain(verdict)}**", f"Findings: {tally or 'none'}.{start}"], set()
     for one in findings:
-        parts.append(f"- {one['severity']} `{one['code']}` ({plain(one['system'])}): {plain(one['sentence'])}")
+        parts.append(
+            f"- {one['severity']} `{one['code']}` ({plain(', '.join(one['systems']))}): {plain(one['sentence'])}"
+        )
         command = one["fix"]["command"]
         if command and command not in told:
             told.add(command)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.findings.finding import Finding, in_order
-from whyrank.findings.probe import Probe, explained, import_modules, registered
+from whyrank.findings.diagnosis import Diagnosis, diagnosis
+from whyrank.findings.finding import Finding
+from whyrank.findings.probe import Probe, import_modules, registered
 
 import_modules("whyrank.preflight.probes")
 import_modules("whyrank.diagnosis.probes")
@@ -15,24 +16,25 @@ def codes() -> list[str]:
     return list(dict.fromkeys(probe.code for probe in registered("preflight", "trained")))
 
 
-def examine(case: Examination) -> list[Finding]:
-    """What every probe finds, each symptom with the fix of its cause, in the order of a plan."""
+def examine(case: Examination) -> Diagnosis:
+    """What every probe finds, causes first, each symptom with the fix of its cause; and what was looked at besides."""
     told = [
-        (probe, one)
+        (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)
         for probe in registered("preflight", "trained")
         for one in probe.find(case.data if probe.on == "preflight" else case)
     ]
-    found = [(probe, _for_what_was_trained(case, probe, one)) for probe, one in told if isinstance(one, Finding)]
-    return in_order(explained(found, lambda cause, symptom: distance(case, cause, symptom)))
+    return diagnosis(told, lambda cause, symptom: distance(case, cause, symptom))
 
 
 def distance(case: Examination, cause: str, symptom: str) -> int | None:
     """How near the system of a cause is to that of a symptom; None where it has no part in it.
 
     0 for data and the encoder that was given, 1 for the system itself, 2 and more for those that it descends from.
-    Data make what is tuned on them, and explain no other data.
+    Data make what is tuned on them, and explain no other data; a baseline makes nothing.
     """
     systems, cause = case.systems, _made_by(case, cause)
+    if cause in systems.baselines:
+        return 0 if cause == symptom else None
     if cause not in systems.encoders:
         has_part = symptom in systems.tuned or (cause == "prepare" and symptom in systems.encoders)
         return 0 if has_part or cause == symptom else None

@@ -72,6 +72,9 @@ class Finding:
               findings of one severity
     explains  codes of the findings of the same run that are its symptoms
     layer     where its cause lies, that of its probe, which fills it in
+    explained_by   codes of its root causes among the findings of the same run, the surest first; empty for a root
+    also      the same finding about further systems, which one entry tells together
+    step      its place in the fix plan, from 1; 0 for none
     """
 
     code: str = ""
@@ -86,16 +89,32 @@ class Finding:
     weight: float = 0.0
     explains: tuple[str, ...] = ()
     layer: Layer = "training"
+    explained_by: tuple[str, ...] = ()
+    also: tuple["Finding", ...] = ()
+    step: int = 0
+
+    @property
+    def is_root(self) -> bool:
+        """Whether no other finding of the run explains it."""
+        return not self.explained_by
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What the entry is about: its own system, then those of `also`."""
+        return tuple(dict.fromkeys((self.system, *(one.system for one in self.also))))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
             "severity": self.severity,
             "layer": self.layer,
+            "is_root": self.is_root,
+            "explained_by": list(self.explained_by),
+            "step": self.step or None,
             "system": self.system,
-            "sentence": self.sentence,
-            "evidence": [{"name": e.name, "value": e.value, "unit": e.unit} for e in self.evidence],
-            "interval": list(self.interval) if self.interval else None,
+            "systems": list(self.systems),
+            **self._told(),
+            "also": [{"system": one.system, "severity": one.severity, **one._told()} for one in self.also],
             "cause": self.cause,
             "fix": {
                 "params": self.fix.params,
@@ -108,22 +127,12 @@ class Finding:
             "explains": list(self.explains),
         }
 
-
-def in_order(findings: list[Finding]) -> list[Finding]:
-    """Errors first, then warnings, then the rest; the weightiest of each first, a cause with its weightiest symptom.
-
-    findings   causes before their symptoms: codes that weigh the same keep that order
-    """
-    heaviest: dict[str, float] = {}
-    for finding in findings:
-        heaviest[finding.code] = max(finding.weight, heaviest.get(finding.code, 0.0))
-    place = {code: number for number, code in enumerate(heaviest)}
-
-    def key(finding: Finding) -> tuple[int, float, int, str]:
-        weight = max([finding.weight, *(heaviest.get(code, 0.0) for code in finding.explains)])
-        return SEVERITIES.index(finding.severity), -weight, place[finding.code], finding.system
-
-    return sorted(findings, key=key)
+    def _told(self) -> dict[str, Any]:
+        return {
+            "sentence": self.sentence,
+            "evidence": [{"name": one.name, "value": one.value, "unit": one.unit} for one in self.evidence],
+            "interval": list(self.interval) if self.interval else None,
+        }
 
 
 def of_run(findings: Iterable[Finding], settings: Iterable[str]) -> list[Finding]:

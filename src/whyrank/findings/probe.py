@@ -1,13 +1,13 @@
-"""Probes register themselves; what explains what decides their order, and a symptom takes the fix of its cause."""
+"""Probes register themselves; what explains what decides their order."""
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
-from whyrank.findings.finding import SEVERITIES, Finding, Fix, Layer
+from whyrank.findings.finding import Finding, Layer
 from whyrank.findings.outcome import Outcome
 
 On = Literal["preflight", "trained"]
@@ -21,6 +21,8 @@ class Probe:
     about     the only task that its findings are about; empty where they concern any
     adds_up   as a symptom: its causes add up, so the fixes of all of them are taken, not that of the surest alone
     layer     where the cause that it names lies; `symptom` where it names none
+    by_outcome   its evidence is how a run came out, which a fault before it in the chain changes as well; of a
+              symptom always
     find      yields findings, and what there is to say where it found nothing; code and layer are filled in
     """
 
@@ -30,6 +32,7 @@ class Probe:
     about: About
     adds_up: bool
     layer: Layer
+    by_outcome: bool
     find: Callable[[Any], Iterator[Finding | Outcome]]
 
 
@@ -44,6 +47,7 @@ def probe(
     about: About = "",
     adds_up: bool = False,
     layer: Layer = "training",
+    by_outcome: bool = False,
 ) -> Callable[[Callable[[Any], Iterator[Finding | Outcome]]], Callable[[Any], Iterator[Finding]]]:
     """Register a function that yields findings, see `Probe`. Called by itself, it yields its findings alone.
 
@@ -59,10 +63,21 @@ def probe(
         def findings(records: Any) -> Iterator[Finding]:
             return (told for told in coded(records) if isinstance(told, Finding))
 
-        _REGISTERED.append(Probe(code, on, explains, about, adds_up, layer, coded))
+        outcome = by_outcome or layer == "symptom"
+        _REGISTERED.append(Probe(code, on, explains, about, adds_up, layer, outcome, coded))
         return findings
 
     return register
+
+
+def place(probe: Probe) -> int:
+    """In the order in which probes registered."""
+    return _REGISTERED.index(probe)
+
+
+def tasks(probe: Probe) -> set[About]:
+    """Those for which its code has a probe of its kind."""
+    return {other.about for other in _REGISTERED if other.code == probe.code and other.on == probe.on}
 
 
 def import_modules(package: str) -> None:
@@ -92,52 +107,3 @@ def causes_first(probes: list[Probe]) -> list[Probe]:
     except CycleError as error:
         raise ValueError(f"findings that explain themselves: {' < '.join(error.args[1])}") from None
     return sorted(probes, key=lambda probe: order[probe.code])
-
-
-def explained(found: Iterable[tuple[Probe, Finding]], distance: Callable[[str, str], int | None]) -> list[Finding]:
-    """Findings with the codes of their symptoms; a symptom names its root cause and takes its fix, if it has one.
-
-    found      by probes that stand causes first
-    distance   from the system of a cause to that of a symptom, the nearer the surer; None where they have nothing to do
-               with each other
-    """
-    told: list[tuple[Probe, Finding]] = []
-    roots_of: list[set[int]] = []
-    symptoms: list[dict[str, None]] = []
-    for probe, finding in found:
-        causes = {
-            place: far
-            for place, (cause, one) in enumerate(told)
-            if _may_explain(cause, probe) and (far := distance(one.system, finding.system)) is not None
-        }
-        for place in causes:
-            symptoms[place][probe.code] = None
-        roots = {root for place in causes for root in roots_of[place] or {place}}
-        surest = sorted(roots, key=lambda root: _surest(*told[root], causes.get(root, len(told))))
-        told.append((probe, _with_causes(finding, [told[root][1] for root in surest], adds_up=probe.adds_up)))
-        roots_of.append(roots)
-        symptoms.append({})
-    return [replace(finding, explains=tuple(codes)) for (_, finding), codes in zip(told, symptoms, strict=True)]
-
-
-def _may_explain(cause: Probe, symptom: Probe) -> bool:
-    """A code that has a probe for each task is explained by what is about the same task, or about any."""
-    tasks = {probe.about for probe in _REGISTERED if probe.code == symptom.code and probe.on == symptom.on}
-    is_of_the_task = len(tasks) == 1 or cause.about in ("", symptom.about)
-    return symptom.code in cause.explains and is_of_the_task
-
-
-def _surest(probe: Probe, finding: Finding, distance: int) -> tuple[int, int, int]:
-    return SEVERITIES.index(finding.severity), distance, _REGISTERED.index(probe)
-
-
-def _with_causes(finding: Finding, causes: list[Finding], *, adds_up: bool) -> Finding:
-    """The finding as it is without any; the first cause, or where they add up all of them, the costliest first."""
-    if not causes:
-        return finding
-    causes = sorted(causes, key=lambda cause: (-cause.weight, cause.code)) if adds_up else causes[:1]
-    named = ", ".join(dict.fromkeys(f"`{cause.code}`" for cause in causes))
-    params = {key: value for cause in reversed(causes) for key, value in cause.fix.params.items()}
-    action = causes[0].fix.action if len(causes) == 1 else ""
-    fix = Fix(params, action) if params else finding.fix
-    return replace(finding, cause=f"Explained by {named}. {causes[0].cause}", fix=fix)

@@ -4,18 +4,23 @@ import sys
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
-from whyrank.findings.finding import Finding, in_order, of_run
-from whyrank.findings.probe import explained, import_modules, registered
+from whyrank.findings.diagnosis import Diagnosis, diagnosis
+from whyrank.findings.finding import Finding, of_run
+from whyrank.findings.probe import import_modules, registered
 from whyrank.findings.records import DataRecords
 
 import_modules("whyrank.preflight.probes")
 
 
-def preflight(data: DataRecords) -> list[Finding]:
-    """What can be said before any training, in order."""
+def examine(data: DataRecords) -> Diagnosis:
+    """What can be said before any training."""
     told = [(probe, one) for probe in registered("preflight") for one in probe.find(data)]
-    found = [(probe, one) for probe, one in told if isinstance(one, Finding)]
-    return in_order(explained(found, lambda cause, symptom: 0 if cause == symptom else None))
+    return diagnosis(told, lambda cause, symptom: 0 if cause == symptom else None)
+
+
+def preflight(data: DataRecords) -> list[Finding]:
+    """The findings alone, in order."""
+    return examine(data).findings
 
 
 def stop(findings: list[Finding], on: str) -> None:
@@ -24,7 +29,7 @@ def stop(findings: list[Finding], on: str) -> None:
     Raises UserError with the first finding of the severity `on` and its fix; `never` raises nothing.
     """
     errors = [finding for finding in findings if finding.severity == on]
-    for finding in findings:
+    for finding in (one for entry in findings for one in (entry, *entry.also)):
         if finding not in errors[:1]:
             print(f"preflight: {finding.severity}: {finding.code}: {finding.sentence}", file=sys.stderr)
     if errors:

@@ -282,7 +282,8 @@ def findings() -> Callable[..., dict[tuple[str, str], Finding]]:
 
     def all_of(records: Records, **options: Any) -> dict[tuple[str, str], Finding]:
         choices = {"metric": "accuracy@1", "resamples": 300, "level": 0.95, "seed": 0} | options
-        found = examine(Examination(records, **choices))
+        entries = examine(Examination(records, **choices)).findings
+        found = [finding for entry in entries for finding in (entry, *entry.also)]
         by_name = {(finding.code, finding.system): finding for finding in found}
         assert len(by_name) == len(found), "a probe spoke twice"
         return by_name

@@ -14,9 +14,10 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import series
 from whyrank.diagnosis.report.series import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.findings.finding import Finding, in_order
+from whyrank.findings.finding import Finding
 from whyrank.findings.records import Records, objectives_trained
 from whyrank.findings.systems import Systems
+from whyrank.findings.tree import in_order
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report.numbers import ci, interval, p_value, points, signed
 from whyrank.diagnosis.report.tables import each, is_sure
-from whyrank.findings.finding import Finding, in_order
+from whyrank.findings.finding import Finding
 from whyrank.findings.systems import BEST_BASELINE, Systems
+from whyrank.findings.tree import in_order
 
 
 def verdict(

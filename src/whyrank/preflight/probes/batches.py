@@ -33,6 +33,7 @@ USUAL_BATCH = 32
     "barlow-single-answer-batches",
     on="preflight",
     explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
+    layer="batches",
 )
 def barlow_single_answer_batches(data: DataRecords) -> Iterator[Finding]:
     """The pretraining batches that were drawn hold one answer each."""
@@ -60,7 +61,7 @@ def single_answer_finding(distinct: float, rows: float) -> Finding:
     )
 
 
-@probe("false-negatives-in-batch", on="preflight")
+@probe("false-negatives-in-batch", on="preflight", layer="batches")
 def false_negatives_in_batch(data: DataRecords) -> Iterator[Finding]:
     """The fine-tuning batches that were drawn tell rows that their correct answer is wrong."""
     drawn = data.batches[data.batches["stage"] == "finetune_rank"]
@@ -109,7 +110,13 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
     )
 
 
-@probe("constant-label-batches", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
+@probe(
+    "constant-label-batches",
+    on="preflight",
+    explains=("similarity-worse-than-zero-shot",),
+    about="pairs",
+    layer="batches",
+)
 def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
     """Batches whose labels have no order, where the labels of all training pairs have one."""
     drawn = data.table("pair_batches")

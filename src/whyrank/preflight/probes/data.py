@@ -45,7 +45,7 @@ ROUND_TO = 32
 WHOLE = 0.95
 
 
-@probe("duplicate-across-splits", on="preflight")
+@probe("duplicate-across-splits", on="preflight", layer="data")
 def duplicate_across_splits(data: DataRecords) -> Iterator[Finding]:
     """Test queries that training has seen, word for word or nearly."""
     leaks, leaked = data.tables["leaks"], leaked_queries(data)
@@ -85,7 +85,7 @@ def leaked_queries(data: DataRecords) -> np.ndarray:
     return leaks.loc[is_leak, "query_right"].unique()
 
 
-@probe("conflicting-duplicates", on="preflight")
+@probe("conflicting-duplicates", on="preflight", layer="labels")
 def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
     """Identical query texts with conflicting relevance labels."""
     conflicts = data.tables["conflicts"]
@@ -114,7 +114,7 @@ def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("answers-without-queries", on="preflight")
+@probe("answers-without-queries", on="preflight", layer="data")
 def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
     """Answers that are relevant to no query."""
     table = data.tables["per_answer"]
@@ -140,7 +140,7 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("type-imbalance", on="preflight")
+@probe("type-imbalance", on="preflight", layer="data")
 def type_imbalance(data: DataRecords) -> Iterator[Finding]:
     """One type of query several times as frequent as the other."""
     lengths, kinds = data.queries["raw_text"].str.len(), data.queries["type"]
@@ -178,7 +178,7 @@ def _balance(n_questions: int, conversation_lengths: list[int]) -> Fix:
     return Fix({"prepare.short_conversation": limit})
 
 
-@probe("truncation-loses-evidence", on="preflight")
+@probe("truncation-loses-evidence", on="preflight", layer="data")
 def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding]:
     """Kinds of text that lost much of their TF-IDF mass."""
     yield from losses(data).values()

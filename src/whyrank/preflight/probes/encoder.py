@@ -27,7 +27,12 @@ LEVEL, RESAMPLES = 0.95, 2000
 MATCHING = "put the tokenizer files that came with the weights (tokenizer.json, tokenizer_config.json) beside them"
 
 
-@probe("tokenizer-mismatch", on="preflight", explains=("similarity-worse-than-zero-shot", "worse-than-lexical"))
+@probe(
+    "tokenizer-mismatch",
+    on="preflight",
+    explains=("similarity-worse-than-zero-shot", "worse-than-lexical"),
+    layer="encoder",
+)
 def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
     """At most one finding: what is unknown most, else how vocabulary and embeddings go together."""
     table = data.table("tokenizer")
@@ -92,7 +97,13 @@ def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
     return ((str(kind), float(value)) for kind, value in zip(table["kind"], table[column], strict=True))
 
 
-@probe("pooling-mismatch", on="preflight", explains=("collapsed-embeddings", "worse-than-lexical"), about="ranking")
+@probe(
+    "pooling-mismatch",
+    on="preflight",
+    explains=("collapsed-embeddings", "worse-than-lexical"),
+    about="ranking",
+    layer="encoder",
+)
 def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
     """The pooling in use ranks training queries worse than the one that is declared or, where none is, than another."""
     table = data.table("pooling")

@@ -30,7 +30,7 @@ LATER = ("labels-out-of-range", "unlabelled-rows-trained-on", "gradient-conflict
 NLI = "sentence-transformers and GLUE order the NLI classes differently"
 
 
-@probe("labels-reversed", on="preflight", explains=LATER, about="pairs")
+@probe("labels-reversed", on="preflight", explains=LATER, about="pairs", layer="labels")
 def labels_reversed(data: DataRecords) -> Iterator[Finding]:
     """The more similar two texts are, the lower is their label."""
     for found in filter(is_reversed, agreements(data)):
@@ -47,7 +47,7 @@ def labels_reversed(data: DataRecords) -> Iterator[Finding]:
         )
 
 
-@probe("labels-unordered", on="preflight", explains=LATER, about="pairs")
+@probe("labels-unordered", on="preflight", explains=LATER, about="pairs", layer="labels")
 def labels_unordered(data: DataRecords) -> Iterator[Finding]:
     """The labels do not follow the similarity of the texts, or the most similar class has a label in the middle."""
     for found in agreements(data):
@@ -92,7 +92,9 @@ def _finding(
     )
 
 
-@probe("labels-out-of-range", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
+@probe(
+    "labels-out-of-range", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs", layer="labels"
+)
 def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
     """Training labels below 0 or above 1."""
     for row in label_rows(data, "outside"):
@@ -113,7 +115,13 @@ def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
         )
 
 
-@probe("unlabelled-rows-trained-on", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs")
+@probe(
+    "unlabelled-rows-trained-on",
+    on="preflight",
+    explains=("similarity-worse-than-zero-shot",),
+    about="pairs",
+    layer="labels",
+)
 def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
     """Pairs without a class, whose mark -1 is read as a label."""
     for row in label_rows(data, "unlabelled"):

@@ -18,7 +18,7 @@ SLIPS = 0.01
 NAMED = 5
 
 
-@probe("non-target-column", on="preflight", about="ratings")
+@probe("non-target-column", on="preflight", about="ratings", layer="labels")
 def non_target_column(data: DataRecords) -> Iterator[Finding]:
     """Columns that nobody named, and that hold texts, ids or counts instead of ratings."""
     table = columns(data)
@@ -47,7 +47,7 @@ def non_target_column(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("numbers-not-read", on="preflight", about="ratings")
+@probe("numbers-not-read", on="preflight", about="ratings", layer="labels")
 def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
     """Columns of numbers that are not plain, such as `0,5`, `85 %` and `4/5`."""
     table = columns(data)
@@ -77,7 +77,7 @@ def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("target-out-of-range", on="preflight", about="ratings")
+@probe("target-out-of-range", on="preflight", about="ratings", layer="labels")
 def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
     """Columns of numbers outside of 0 to 1 without a declared range."""
     table = columns(data)
@@ -153,7 +153,7 @@ def columns(data: DataRecords) -> pd.DataFrame:
     return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
 
 
-@probe("undefined-targets", on="preflight", about="ratings")
+@probe("undefined-targets", on="preflight", about="ratings", layer="labels")
 def undefined_targets(data: DataRecords) -> Iterator[Finding]:
     """Targets with one value, in all rows or within a fold, where their correlation is undefined."""
     table = targets_of(data)

@@ -17,7 +17,7 @@ SHARED = {
 }
 
 
-@probe("group-leak", on="preflight", about="ratings")
+@probe("group-leak", on="preflight", about="ratings", layer="data")
 def group_leak(data: DataRecords) -> Iterator[Finding]:
     """Questions in several folds, by title or body, or rated answers: the model was trained on what is held out."""
     folds = data.table("rating_folds")
@@ -52,7 +52,7 @@ def _by_question(data: DataRecords, field: str) -> Fix:
     return Fix({}, "name a column in prepare.ratings.group that has one value for all rows of a question")
 
 
-@probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings")
+@probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings", layer="data")
 def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
     """Tokens cut in one field while another one's budget stays empty."""
     table = data.table("rating_fields")

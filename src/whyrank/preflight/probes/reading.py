@@ -14,7 +14,7 @@ LOST = 0.01
 NAMED = 5
 
 
-@probe("rows-not-used", on="preflight")
+@probe("rows-not-used", on="preflight", layer="data")
 def rows_not_used(data: DataRecords) -> Iterator[Finding]:
     """Rows with a fault, rows that point to them, and queries without a judgement or a relevant answer."""
     rows, left_out = data.table("rows"), data.table("left_out")
@@ -48,7 +48,7 @@ def rows_not_used(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("files-not-read", on="preflight")
+@probe("files-not-read", on="preflight", layer="data")
 def files_not_read(data: DataRecords) -> Iterator[Finding]:
     """Files in a source folder that are none of those that are looked for there, or in a format that is not read."""
     tables = [data.table(name) for name in ("unread", "rating_unread", "pair_unpaired")]
@@ -69,7 +69,7 @@ def files_not_read(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("query-types-ignored", on="preflight")
+@probe("query-types-ignored", on="preflight", layer="data")
 def query_types_ignored(data: DataRecords) -> Iterator[Finding]:
     """Types of another vocabulary than question and conversation."""
     table = data.table("types")
@@ -93,7 +93,7 @@ def query_types_ignored(data: DataRecords) -> Iterator[Finding]:
     )
 
 
-@probe("graded-relevance", on="preflight", about="ranking")
+@probe("graded-relevance", on="preflight", about="ranking", layer="labels")
 def graded_relevance(data: DataRecords) -> Iterator[Finding]:
     """Several scores that all count as relevant, where no threshold is stated."""
     table = data.table("scores")
@@ -125,7 +125,7 @@ def graded_relevance(data: DataRecords) -> Iterator[Finding]:
 ENOUGH, UNREACHED = 20, 0.25
 
 
-@probe("range-never-reached", on="preflight")
+@probe("range-never-reached", on="preflight", layer="labels")
 def range_never_reached(data: DataRecords) -> Iterator[Finding]:
     """Declared ranges of scores or ratings, whose upper or lower quarter is empty."""
     pairs, columns = data.table("pair_ranges"), data.table("rating_columns")

@@ -23,7 +23,7 @@ FORGOTTEN: dict[str, Any] = {
 }
 
 
-@probe("similarity-worse-than-zero-shot", on="trained", about="pairs")
+@probe("similarity-worse-than-zero-shot", on="trained", about="pairs", layer="symptom")
 def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
     """Training on pairs of sentences left a system below its own encoder on the test pairs."""
     for system, untuned in case.systems.untuned.items():
@@ -118,7 +118,7 @@ def _pairs_fix(record: TrainingRecord) -> Fix:
     )
 
 
-@probe("forgetting", on="trained")
+@probe("forgetting", on="trained", layer="symptom")
 def forgetting(case: Examination) -> Iterator[Finding]:
     """Training for something else lost similarity, or ranking, that the encoder had before."""
     yield from _forgotten_similarity(case)

@@ -45,7 +45,13 @@ def _candidates(_: Examination, record: TrainingRecord) -> tuple[str, float] | N
 effects.register(Task("similarity", _effect, candidates=_candidates))
 
 
-@probe("fractional-labels-truncated", on="trained", explains=("similarity-worse-than-zero-shot",), about="pairs")
+@probe(
+    "fractional-labels-truncated",
+    on="trained",
+    explains=("similarity-worse-than-zero-shot",),
+    about="pairs",
+    layer="batches",
+)
 def fractional_labels_truncated(case: Examination) -> Iterator[Finding]:
     """A loss that takes positives alone was trained, and most batches have none."""
     drawn = case.data.table("pair_batches")
@@ -87,7 +93,7 @@ def _reachable(upper_quartile: float) -> Fix:
     return Fix({f"{SIMILARITY}.{name}.weight": weight for name, weight in weights.items()})
 
 
-@probe("antipodal-angle", on="trained", explains=("similarity-worse-than-zero-shot",))
+@probe("antipodal-angle", on="trained", explains=("similarity-worse-than-zero-shot",), layer="training")
 @each_training
 def antipodal_angle(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Under AnglE's absolute angle difference, the vectors of positive pairs came to point in opposite directions."""

@@ -39,6 +39,7 @@ LEAST_PAIRS = 20
     "barlow-single-answer-batches",
     on="trained",
     explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
+    layer="batches",
 )
 def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
     """Batches of one answer, and a cross-correlation whose diagonal stayed at chance."""
@@ -74,7 +75,11 @@ def _cost(case: Examination) -> float:
 
 
 @probe(
-    "pretraining-overfits", on="trained", explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse")
+    "pretraining-overfits",
+    on="trained",
+    explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
+    layer="training",
+    by_outcome=True,
 )
 def pretraining_overfits(case: Examination) -> Iterator[Finding]:
     """Two texts of an answer agree more than before on training texts, and less on test texts."""
@@ -144,7 +149,7 @@ def _first_pairs(case: Examination, split: str, view: str) -> tuple[np.ndarray, 
     return both["query_x"].to_numpy(), both["query_y"].to_numpy()
 
 
-@probe("pretraining-hurts", on="trained", explains=("worse-than-lexical",))
+@probe("pretraining-hurts", on="trained", explains=("worse-than-lexical",), layer="symptom")
 def pretraining_hurts(case: Examination) -> Iterator[Finding]:
     """The pretrained system is below the other one: a warning once tuned, for information before."""
     for a, b in case.systems.pretraining:
@@ -161,7 +166,7 @@ def pretraining_hurts(case: Examination) -> Iterator[Finding]:
             )
 
 
-@probe("pretraining-helps", on="trained")
+@probe("pretraining-helps", on="trained", layer="symptom")
 def pretraining_helps(case: Examination) -> Iterator[Finding]:
     """The pretrained system is above the other one."""
     for a, b in case.systems.pretraining:
@@ -182,7 +187,12 @@ def _comparison(case: Examination, a: str, b: str, difference: Interval, what: s
     )
 
 
-@probe("scale-mismatch-after-pretraining", on="trained", explains=("pretraining-hurts", "worse-than-zero-shot"))
+@probe(
+    "scale-mismatch-after-pretraining",
+    on="trained",
+    explains=("pretraining-hurts", "worse-than-zero-shot"),
+    layer="training",
+)
 def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
     """With a dot product, pretraining changed the size of the logits that fine-tuning starts from."""
     system, other = next((pair for pair in case.systems.pretraining if pair[0] in case.systems.tuned), ("", ""))

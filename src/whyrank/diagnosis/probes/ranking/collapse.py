@@ -43,6 +43,7 @@ def _encoders(case: Examination) -> dict[str, RunRecord]:
     on="trained",
     explains=("ties-decide-the-metric", *WORSE, "similarity-worse-than-zero-shot"),
     about="ranking",
+    layer="encoder",
 )
 def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
     """All texts have nearly the same vector; reported for the first system of a chain, whose successors inherit it."""
@@ -90,7 +91,7 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
     return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
 
-@probe("dimensional-collapse", on="trained", explains=WORSE, about="ranking")
+@probe("dimensional-collapse", on="trained", explains=WORSE, about="ranking", layer="training", by_outcome=True)
 def dimensional_collapse(case: Examination) -> Iterator[Finding]:
     """The differences between texts use few of the directions they have; reported for the first system of a chain."""
     runs = _encoders(case)

@@ -51,7 +51,7 @@ class Why(NamedTuple):
     weight: float
 
 
-@probe("lexical-at-chance", on="trained", about="ranking")
+@probe("lexical-at-chance", on="trained", about="ranking", layer="evaluation")
 def lexical_at_chance(case: Examination) -> Iterator[Finding]:
     """A baseline that counts words is no floor where it ranks like chance; which of four causes, the texts show."""
     for system in case.systems.baselines:

@@ -25,7 +25,7 @@ HUB_SHARE = 0.20
 HUB_OVER_CHANCE = 5.0
 
 
-@probe("ties-decide-the-metric", on="trained", about="ranking")
+@probe("ties-decide-the-metric", on="trained", about="ranking", layer="symptom")
 def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
     """The order within ties moves accuracy by more than the choice of test queries does."""
     cutoff = int(case.metric.removeprefix("accuracy@")) if case.metric.startswith("accuracy@") else 1
@@ -68,7 +68,7 @@ def _tie_fix(case: Examination, run: RunRecord, is_lexical: bool) -> Fix:
     return Fix({"encoder.precision": "fp32"})
 
 
-@probe("hub-answers", on="trained", about="ranking")
+@probe("hub-answers", on="trained", about="ranking", layer="symptom")
 def hub_answers(case: Examination) -> Iterator[Finding]:
     """One answer is in the lists of many queries that it is not relevant to."""
     n_answers = len(case.data.answers)

@@ -28,7 +28,7 @@ BLOCK = 256
 TRAIN_ALL = Fix({"finetune_rank.train": "all"}, "if the whole encoder was trained already, use the lexical baseline")
 
 
-@probe("worse-than-lexical", on="trained", about="ranking")
+@probe("worse-than-lexical", on="trained", about="ranking", layer="symptom")
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
     """An encoder is below the best lexical baseline: a warning once it learned to rank, else for information."""
     for system in case.systems.encoders:
@@ -70,7 +70,11 @@ def _lexical_fix(case: Examination, system: str, baseline: str) -> Fix:
 
 
 @probe(
-    "worse-than-zero-shot", on="trained", explains=("worse-than-lexical", "question-conversation-gap"), about="ranking"
+    "worse-than-zero-shot",
+    on="trained",
+    explains=("worse-than-lexical", "question-conversation-gap"),
+    about="ranking",
+    layer="symptom",
 )
 def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
     """Tuning for ranking left a system below its own encoder."""

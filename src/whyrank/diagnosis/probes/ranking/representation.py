@@ -33,7 +33,7 @@ MIXED_ANSWERS = 200
 MIXED_SAMPLE = 32
 
 
-@probe("question-conversation-gap", on="trained", about="ranking")
+@probe("question-conversation-gap", on="trained", about="ranking", layer="symptom")
 def question_conversation_gap(case: Examination) -> Iterator[Finding]:
     """A tuned system ranks one type worse and keeps the two types in separate regions."""
     for system in case.systems.tuned:
@@ -99,7 +99,7 @@ def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed:
     return float((same_S.mean() - chance_S.mean()) / max(1 - chance_S.mean(), 1e-12))
 
 
-@probe("answer-mixes-questions", on="trained")
+@probe("answer-mixes-questions", on="trained", layer="data")
 def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
     """Answers whose queries form two clusters in the pretrained encoder."""
     run = next((case.records.runs[name] for name in case.systems.zero_shot if name in case.records.runs), None)

@@ -16,7 +16,7 @@ from whyrank.preflight.probes import data
 LEAST_GROUP = 10
 
 
-@probe("duplicate-across-splits", on="trained")
+@probe("duplicate-across-splits", on="trained", layer="data")
 def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
     """Leaked test queries, and what the metric is without them."""
     for finding in data.duplicate_across_splits(case.data):
@@ -44,7 +44,7 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
         )
 
 
-@probe("truncation-loses-evidence", on="trained")
+@probe("truncation-loses-evidence", on="trained", layer="data")
 def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
     """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
     system = case.best_tuned()

@@ -116,7 +116,7 @@ def _loss_rose(loss: np.ndarray) -> bool:
     return len(first) > 0 and bool(second.mean() - first.mean() > NOISE * error)
 
 
-@probe("false-negatives-in-batch", on="trained")
+@probe("false-negatives-in-batch", on="trained", layer="batches")
 def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
     """The batches that fine-tuning saw, whichever encoder it started from."""
     seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
@@ -124,7 +124,7 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
-@probe("overfitted", on="trained")
+@probe("overfitted", on="trained", layer="training", by_outcome=True)
 @each_training
 def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The dev metric falls after an early best while the training metric goes on rising."""

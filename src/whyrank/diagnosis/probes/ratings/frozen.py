@@ -17,7 +17,7 @@ READ = "ratings_layer_means"
 OBJECTIVE = "finetune_rank.objectives.ratings"
 
 
-@probe("worse-than-lexical", on="trained", about="ratings", adds_up=True)
+@probe("worse-than-lexical", on="trained", about="ratings", adds_up=True, layer="symptom")
 def worse_than_lexical(case: Examination) -> Iterator[Finding]:
     """Out of fold, a system rates below a ridge on the words of the same texts; where its ranking is not said to."""
     baseline = case.systems.rating_baseline
@@ -39,7 +39,13 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding]:
         )
 
 
-@probe("separate-encoders-lose-interaction", on="trained", explains=("worse-than-lexical",), about="ratings")
+@probe(
+    "separate-encoders-lose-interaction",
+    on="trained",
+    explains=("worse-than-lexical",),
+    about="ratings",
+    layer="training",
+)
 def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
     """Question and answer were encoded separately, and the same encoder rates better when it reads them as one."""
     rows = case.data.ratings
@@ -81,7 +87,7 @@ def layouts(case: Examination, init: str) -> tuple[Rated, Rated] | None:
     return (parts["joint"], parts["separate"]) if set(parts) == {"joint", "separate"} else None
 
 
-@probe("last-layer-drops-surface", on="trained", explains=("worse-than-lexical",), about="ratings")
+@probe("last-layer-drops-surface", on="trained", explains=("worse-than-lexical",), about="ratings", layer="training")
 def last_layer_drops_surface(case: Examination) -> Iterator[Finding]:
     """A ridge on all layers of the frozen encoder rates better than the tuned system, and than one on its vector."""
     for system, init in case.systems.untuned.items():
@@ -114,7 +120,7 @@ def frozen_below(record: TrainingRecord) -> dict[str, object]:
     return {"finetune_rank.train": "last"} if "moved_block_0" in record.history else {}
 
 
-@probe("fixed-allocation-truncates", on="trained", explains=("worse-than-lexical",), about="ratings")
+@probe("fixed-allocation-truncates", on="trained", explains=("worse-than-lexical",), about="ratings", layer="data")
 def fixed_allocation_truncates(case: Examination) -> Iterator[Finding]:
     """The preflight finding, weighed as if the cut tokens told as much as the others do to the best untuned ridge."""
     told = highest_baseline(case, "fold_mean")[1] if case.ratings is not None and case.ratings.is_first else 1.0

@@ -23,7 +23,13 @@ CLASS_AWARE = {
 }
 
 
-@probe("target-imbalance", on="trained", explains=("constant-predictions", "worse-than-lexical"), about="ratings")
+@probe(
+    "target-imbalance",
+    on="trained",
+    explains=("constant-predictions", "worse-than-lexical"),
+    about="ratings",
+    layer="labels",
+)
 def target_imbalance(case: Examination) -> Iterator[Finding]:
     """Targets with a rare side, and only losses in which a side pulls as often as it occurs.
 

@@ -33,7 +33,7 @@ ON_FOLDS = (
 )
 
 
-@probe("constant-predictions", on="trained", explains=("worse-than-lexical",), about="ratings")
+@probe("constant-predictions", on="trained", explains=("worse-than-lexical",), about="ratings", layer="symptom")
 def constant_predictions(case: Examination) -> Iterator[Finding]:
     """A system gives all rows of a fold the same rating in a target whose labels differ."""
     for system, run in case.records.runs.items():
@@ -125,7 +125,7 @@ class Fold(NamedTuple):
     middle: float
 
 
-@probe("fold-failed", on="trained", explains=("worse-than-lexical",), about="ratings")
+@probe("fold-failed", on="trained", explains=("worse-than-lexical",), about="ratings", layer="symptom")
 def fold_failed(case: Examination) -> Iterator[Finding]:
     """The training of one fold ended far below the others, on rows that a lexical baseline rates like the rest."""
     baseline = _baseline(case)

@@ -24,7 +24,7 @@ CONFLICT = -0.05
 LEAST_STEPS = 16
 
 
-@probe("task-dominates", on="trained")
+@probe("task-dominates", on="trained", layer="training", by_outcome=True)
 @each_training
 def task_dominates(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """An objective with little of the gradient lost what it had."""
@@ -33,7 +33,7 @@ def task_dominates(case: Examination, init: str, record: TrainingRecord) -> Iter
             yield _outdone(case, init, record, name, found, f"what helps it harms `{name}`")
 
 
-@probe("task-starved", on="trained")
+@probe("task-starved", on="trained", layer="training", by_outcome=True)
 @each_training
 def task_starved(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """An objective with little of the gradient, or of the batches, learned nothing."""
@@ -80,7 +80,7 @@ def is_drawn(record: TrainingRecord) -> bool:
     return any(f"{name}_batches" in record.history for name in objectives(record))
 
 
-@probe("gradient-conflict", on="trained")
+@probe("gradient-conflict", on="trained", layer="training", by_outcome=True)
 @each_training
 def gradient_conflict(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The gradients of two objectives point away from each other, step after step."""

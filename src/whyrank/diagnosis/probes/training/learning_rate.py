@@ -42,7 +42,12 @@ SPOILT = ("worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than
 FAR = 0.02
 
 
-@probe("warmup-longer-than-training", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
+@probe(
+    "warmup-longer-than-training",
+    on="trained",
+    explains=("worse-than-lexical", "question-conversation-gap"),
+    layer="training",
+)
 @each_training
 def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
@@ -85,7 +90,7 @@ def is_short_of_peak(record: TrainingRecord) -> bool:
     return is_in_warmup(record) and bool(record.history["rate_factor"].max() < SHORT_OF_PEAK)
 
 
-@probe("no-warmup-spike", on="trained", explains=SPOILT)
+@probe("no-warmup-spike", on="trained", explains=SPOILT, layer="training", by_outcome=True)
 @each_training
 def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
@@ -127,7 +132,13 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     return is_high and bool(gradient_S[:first].max() >= SPIKE * np.median(gradient_S))
 
 
-@probe("learning-rate-too-high", on="trained", explains=("collapsed-embeddings", *SPOILT))
+@probe(
+    "learning-rate-too-high",
+    on="trained",
+    explains=("collapsed-embeddings", *SPOILT),
+    layer="training",
+    by_outcome=True,
+)
 @each_training
 def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Training moved its own queries away from their answers, and no loss came down."""

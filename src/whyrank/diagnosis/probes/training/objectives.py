@@ -23,7 +23,7 @@ SHARE = "_gradient_share"
 FEW = 16
 
 
-@probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"))
+@probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"), layer="training")
 @each_training
 def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """All weights are as they were before training, though steps were made."""
@@ -57,7 +57,7 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
     )
 
 
-@probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",))
+@probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",), layer="training")
 @each_training
 def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """A loss that was computed in every step and changed none."""
@@ -84,7 +84,7 @@ def revived(name: str) -> Fix:
     return Fix({"finetune_rank.tasks.weighting": "equal_gradient"})
 
 
-@probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",))
+@probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",), layer="batches")
 @each_training
 def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Batches so small that in-batch negatives are few and easy."""

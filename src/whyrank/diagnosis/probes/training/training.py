@@ -12,7 +12,7 @@ from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 
-@probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"))
+@probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"), layer="symptom")
 @each_training
 def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
     """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
