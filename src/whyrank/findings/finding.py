@@ -113,8 +113,8 @@ class Finding:
             "step": self.step or None,
             "system": self.system,
             "systems": list(self.systems),
-            **self._told(),
-            "also": [{"system": one.system, "severity": one.severity, **one._told()} for one in self.also],
+            **self.told(),
+            "also": [{"system": one.system, "severity": one.severity, **one.told()} for one in self.also],
             "cause": self.cause,
             "fix": {
                 "params": self.fix.params,
@@ -127,7 +127,8 @@ class Finding:
             "explains": list(self.explains),
         }
 
-    def _told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
+        """What is seen of its own system."""
         return {
             "sentence": self.sentence,
             "evidence": [{"name": one.name, "value": one.value, "unit": one.unit} for one in self.evidence],
