@@ -18,7 +18,7 @@ from whyrank.findings.records import DataRecords
 from whyrank.model import system
 from whyrank.model.encoder import budgets, source
 from whyrank.preflight import examine, figures
-from whyrank.preflight.figures import first_batches
+from whyrank.preflight.figures import first_batches as first
 
 
 def main() -> None:
@@ -37,9 +37,9 @@ def main() -> None:
     rated = ratings.read_ratings(options.ratings, options.files)
     laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
     texts = budgets.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
-    batches = first_batches.first_batches(texts, barlow, rank, seed)
+    batches = first.first_batches(texts, barlow, rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
-    tables |= first_batches.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed)
+    tables |= first.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed, valid)
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     findings = examine.preflight(recorded)
 

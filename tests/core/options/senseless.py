@@ -35,6 +35,7 @@ prepare.files: null | [] | auto
 prepare.files.encoding: "" | utf-9 | rot13 | zip | null | 3
 prepare.files.quoting: "" | always | null | true
 prepare.files.numbers: null | comma | [point] | [comma, comma] | {comma: true}
+prepare.corrections: "" | null | 3 | []
 prepare.types: null | [] | chat | {chat: talk} | {chat: 1} | {chat: null}
 prepare.relevant_from: -1 | .nan | .inf | "2" | true | null
 prepare.short_conversation: -1 | 1.5 | 10000000 | "100" | true | null

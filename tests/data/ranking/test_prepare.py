@@ -40,6 +40,7 @@ OPTIONS = params.Prepare(
     source="data",
     hub="",
     files=PLAIN,
+    corrections="data/corrections/none.csv",
     types={},
     relevant_from=0.0,
     short_conversation=100,

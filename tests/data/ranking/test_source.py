@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
+from whyrank.data.ranking.prepare import QREL_COLUMNS
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.validate import Validated, validate
 
@@ -63,7 +64,7 @@ def assert_is_the_set(valid: Validated) -> None:
     assert valid.answers["body"].tolist() == ["press the button", "call the desk"]
     assert valid.answers["sections"].tolist() == [SECTIONS, None]
     assert valid.queries["declared_type"].tolist() == ["question", "conversation"]
-    assert valid.qrels.to_numpy().tolist() == [["q1", "a1", 1.0], ["q2", "a2", 2.0]]
+    assert valid.qrels[QREL_COLUMNS].to_numpy().tolist() == [["q1", "a1", 1.0], ["q2", "a2", 2.0]]
     assert valid.rejected.empty
 
 

@@ -203,7 +203,7 @@ def test_ids_may_be_whole_numbers_and_answers_without_queries_stay_candidates() 
         answers, [{"_id": 7, "text": "t", "type": "Question "}], all=[GOOD_QRELS[0] | {"query-id": "7", "corpus-id": 1}]
     )
     assert valid.answers["answer_id"].tolist() == ["1", "2"]
-    assert valid.queries.to_numpy().tolist() == [["7", "question", "t"]]
+    assert valid.queries[["query_id", "declared_type", "raw_text"]].to_numpy().tolist() == [["7", "question", "t"]]
 
 
 @pytest.mark.parametrize(("corpus", "judged"), [("7", "7.0"), ("7.0", "7"), (7, "7.0"), (7.0, "7"), ("7", 7.0)])

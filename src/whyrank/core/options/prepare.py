@@ -69,6 +69,11 @@ class Prepare(Rated):
     source: str = Field(min_length=1, examples=["data/raw/sample"], description="folder in BEIR layout")
     hub: str = Field(examples=[""], description='hub id of a set in BEIR layout, read instead of `source`; "": none')
     files: Files = Field(description="how files of text are read, of pairs and ratings too")
+    corrections: str = Field(
+        min_length=1,
+        examples=["data/corrections/none.csv"],
+        description="CSV of judgements, queries and answers to leave out or to change",
+    )
     types: Annotated[dict[str, Literal["question", "conversation"]], Field(max_length=MOST_ENTRIES)] = Field(
         examples=[{}], description="what the types of the set's own metadata.type count as, by their names"
     )

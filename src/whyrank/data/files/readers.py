@@ -219,14 +219,14 @@ def _instead(path: Path) -> str:
     return "is a folder" if path.is_dir() else "is no file"
 
 
-def read_rows(path: Path, how: Files = PLAIN) -> list[Row]:
-    """All rows of a file. Raises UserError for what is no file, cannot be read or has no row."""
+def read_rows(path: Path, how: Files = PLAIN, *, least: int = 1) -> list[Row]:
+    """All rows of a file. Raises UserError for what is no file, cannot be read or has fewer rows than `least`."""
     kind = name_and_format(path)[1]
     if not kind:
         raise UserError(f"{path}: '{path.suffix}' is no format that is read; use one of {FORMATS}")
     if not path.is_file() and not (kind == ".parquet" and path.is_dir()):
         raise UserError(f"{path} {_instead(path)}; fix the path, or put the file there")
     rows = list(READERS[kind](path, how))
-    if not rows:
+    if len(rows) < least:
         raise UserError(f"{path} is empty; it needs at least one row")
     return rows

@@ -100,7 +100,7 @@ def of_owner(
         for line, row in rows:
             query, file = row["query_id"], tables[split].file
             if owner.get(query) == split:
-                kept.append((line, row))
+                kept.append((line, row | {"file": file}))
             elif query in owner:
                 reason = f"query is in {owner[query]} too"
                 account.rejected.append((file, line, "query-id", reason, printable(query)))

@@ -13,7 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.data.files.cells import TYPES, count_as
 from whyrank.data.files.text import CountTokens
-from whyrank.data.ranking import statistics
+from whyrank.data.ranking import corrections, statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.judgements import CONSEQUENCES
 from whyrank.data.ranking.rejected import check_rejected
@@ -24,6 +24,7 @@ from whyrank.data.ranking.validate import Reading, Validated, validate
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
 QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group"]
+QREL_COLUMNS = ["query_id", "answer_id", "score"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Preparation:
     queries    `QUERY_COLUMNS`, sorted by id
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
     rejected   file, line, column, reason, value; after those with a fault, those that are left out
-    tables     rows, left_out, unread, types, scores, counts, per_answer, duplicates, leaks, conflicts, lengths,
-               overlap, languages: tidy, for reports
+    tables     rows, left_out, unread, types, scores, corrections, counts, per_answer, duplicates, leaks, conflicts,
+               lengths, overlap, languages: tidy, for reports
     metrics    flat and finite
     """
 
@@ -46,7 +47,7 @@ class Preparation:
 
 
 def read(options: params.Prepare) -> Validated:
-    """The rows of the source that are sound, and those that are not with their reasons.
+    """The rows of the source that are sound, with their corrections, and those that are not with their reasons.
 
     Raises UserError for whatever the user has to fix in the source, and for one that leaves nothing to rank.
     """
@@ -59,6 +60,7 @@ def read(options: params.Prepare) -> Validated:
     valid = validate(raw, Reading(options.types, options.relevant_from, options.files.numbers))
     consequences = int(valid.left_out["reason"].isin(CONSEQUENCES).sum())
     check_rejected(valid.rejected, sum(valid.rows_in.values()), options.max_rejected, consequences)
+    valid = corrections.apply(valid, options.corrections, options.files)
     asked = valid.qrels.loc[valid.qrels["score"] > 0, "answer_id"].unique()
     if len(asked) < 2:
         raise UserError(
@@ -108,7 +110,8 @@ def prepare(
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
     lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
-    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], valid.qrels, lost, tables, metrics)
+    qrels = valid.qrels[QREL_COLUMNS]
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, lost, tables, metrics)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:
@@ -168,12 +171,13 @@ def _statistics(
     named_pairs = {"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}
     length_metrics, lengths = statistics.token_lengths(texts)
     lost = statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
-    found = {
+    found: dict[str, tuple[dict[str, float], pd.DataFrame]] = {
         "rows": statistics.count_rows(valid.rows_in, valid.rejected, valid.left_out),
         "left_out": ({}, statistics.left_out_table(valid.left_out)),
         "unread": ({}, pd.DataFrame({"file": valid.unread})),
         "types": ({}, valid.types),
         "scores": ({}, valid.scores),
+        "corrections": ({"rows_corrected": len(valid.corrected)}, valid.corrected),
         "counts": statistics.count_queries(answers, queries, relevant),
         "per_answer": (per_answer := statistics.count_per_answer(answers, queries, relevant)),
         "duplicates": (

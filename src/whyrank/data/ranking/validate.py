@@ -33,20 +33,25 @@ from whyrank.data.ranking.judgements import (
 )
 from whyrank.data.ranking.rejected import Account, Placed, Record, once, valid_rows
 
+CORRECTION_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
+
 
 @dataclass(frozen=True)
 class Validated:
     """Valid rows sorted by id, so that nothing later depends on the order in the files.
 
-    answers    answer_id, title, body, sections (list of {title, text}, or None); title or body is not empty
-    queries    query_id, declared_type ("" where the set declares none that is known), raw_text
-    qrels      query_id, answer_id, score (0 below what counts as relevant); every query has a row with score > 0
+    answers    answer_id, title, body, sections (list of {title, text}, or None), line; title or body is not empty
+    queries    query_id, declared_type ("" where the set declares none that is known), raw_text, line
+    qrels      query_id, answer_id, score (0 below what counts as relevant), file, line; every query has a row with
+               score > 0
     given      query_id -> split, or None when there is one qrels file, which is ours to split
     rejected, left_out   file, line, column, reason, value; in the order of the files and lines
     rows_in    file -> rows read, blank lines left out
     types      type (as the set says it), queries, read_as ("" where it is not known)
     scores     score (as the qrels say it), judgements, is_relevant
     unread     names of files of the source that are not read
+    corrected  corrections in effect, see `corrections.apply`: query_id, answer_id, becomes, why
+    origins    of judgements that a correction moved: (query_id, answer_id) -> answers that the qrels name instead
     """
 
     answers: pd.DataFrame
@@ -59,6 +64,8 @@ class Validated:
     types: pd.DataFrame
     scores: pd.DataFrame
     unread: list[str]
+    corrected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CORRECTION_COLUMNS))
+    origins: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,4 +160,4 @@ def _type_table(queries: list[Placed], known: Mapping[str, str]) -> pd.DataFrame
 
 
 def _frame(rows: list[Placed], key: list[str]) -> pd.DataFrame:
-    return pd.DataFrame([row for _, row in rows]).sort_values(key, ignore_index=True)
+    return pd.DataFrame([row | {"line": line} for line, row in rows]).sort_values(key, ignore_index=True)

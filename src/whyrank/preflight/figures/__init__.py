@@ -5,16 +5,24 @@ import pandas as pd
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.prepared import Prepared
 from whyrank.data.pairs import sampling
+from whyrank.data.ranking import corrections
+from whyrank.data.ranking.validate import Validated
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, tokenizer
 
 
-def tables(encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int) -> dict[str, pd.DataFrame]:
-    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, and those of poolings."""
+def tables(
+    encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
+) -> dict[str, pd.DataFrame]:
+    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, and those of poolings.
+
+    valid   the ranking set as it was read, with the lines of its files and the corrections in effect
+    """
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
-    return {
+    found = {
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),
         **poolings.tables(encoder, texts, options),
     }
+    return found | corrections.with_earlier(found, valid)
