@@ -16,12 +16,14 @@ from whyrank.core import ctrl_c  # noqa: F401 - first
 # isort: split
 from whyrank.core import checksums, command, io
 from whyrank.core.options import overrides, params
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
 from whyrank.diagnosis.report.headline import headline
 from whyrank.findings.finding import SEVERITIES, of_run
+from whyrank.findings.plan import planned
 from whyrank.findings.systems import Systems
 
 PACKAGES = ("whyrank", "torch", "transformers", "numpy", "scikit-learn", "bm25s", "dvc")
@@ -39,12 +41,14 @@ def main() -> None:
     )
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     told = registry.examine(case)
-    findings = of_run(told.findings, overrides.of_run())
+    findings, plan = planned(of_run(told.findings, overrides.of_run()), read_yaml(PARAMS))
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
-        verdict = files.write(case, findings, folder, provenance={"params": values, "versions": versions})
+        provenance = {"params": values, "versions": versions}
+        verdict = files.write(case, findings, folder, provenance, told.outcomes, plan)
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
+        io.write_json(folder / "plan.json", plan.as_json())
     raised = Counter(word for finding in findings for word in (finding.severity, finding.code))
     # Every code, also those that found no problem: `git diff` shows a count beside a count.
     io.write_metrics("metrics/findings.json", {word: raised[word] for word in (*SEVERITIES, *sorted(registry.codes()))})

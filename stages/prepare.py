@@ -14,6 +14,7 @@ from whyrank.data.pairs import read as pairs
 from whyrank.data.ranking import prepare
 from whyrank.data.ratings import read as ratings
 from whyrank.data.ratings import texts as rated_texts
+from whyrank.findings.diagnosis import checks
 from whyrank.findings.records import DataRecords
 from whyrank.model import system
 from whyrank.model.encoder import budgets, source
@@ -41,7 +42,8 @@ def main() -> None:
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
     tables |= first.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed, valid)
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
-    findings = examine.preflight(recorded)
+    findings, outcomes = examine.examine(recorded)
+    tables["checks"] = checks(findings, outcomes)
 
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)

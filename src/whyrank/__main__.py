@@ -125,9 +125,9 @@ def tell(fail_on: Literal["error", "warning"] | None) -> None:
     # Imported only here, as for the card.
     from whyrank.commands import verdict
 
-    text, findings = verdict.read(DIAGNOSIS)
-    print(verdict.rendered(text, findings), end="")
-    sys.exit(1 if fail_on and verdict.failing(findings, fail_on) else 0)
+    told = verdict.read(DIAGNOSIS)
+    print(verdict.rendered(told), end="")
+    sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
 
 
 def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
@@ -10,7 +11,9 @@ from whyrank import __main__
 from whyrank.commands import verdict
 from whyrank.core import checksums, workspace
 from whyrank.core.errors import UsageError, UserError
-from whyrank.findings.finding import START, Finding, Fix
+from whyrank.findings.diagnosis import checks
+from whyrank.findings.finding import START, Evidence, Finding, Fix
+from whyrank.findings.outcome import passed
 
 HEALTHY = "Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5])."
 FIX = Fix({"finetune_rank.epochs": 3})
@@ -34,7 +37,10 @@ def diagnosed(tmp_path, monkeypatch):
     def write(*names):
         with checksums.summed_folder("metrics/diagnose") as folder:
             (folder / "verdict.txt").write_text(HEALTHY + "\n")
-            (folder / "findings.json").write_text(json.dumps([FINDINGS[name].as_json() for name in names]))
+            found = [FINDINGS[name] for name in names]
+            (folder / "findings.json").write_text(json.dumps([one.as_json() for one in found]))
+            fine = replace(passed("data", Evidence("leaks", 0.0), 0.01), code="duplicate-across-splits")
+            checks(found, [fine]).to_csv(folder / "checks.csv", index=False)
 
     return write
 
@@ -82,7 +88,7 @@ def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diag
     shown = ["".join(child.content for child in token.children) for token in tokens if token.type == "inline"]
     assert shown == [
         HEALTHY,
-        f"Findings: error 1, warning 2, info 1. {START}",
+        f"Findings: error 1, warning 2, info 1. Checks: 4 failed, 1 passed. {START}",
         *(f"{one.severity} {one.code} ({one.system}): {one.sentence}" for one in FINDINGS.values()),
     ]
 
@@ -90,7 +96,7 @@ def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diag
 def test_without_findings_it_says_so(diagnosed, monkeypatch, capsys):
     diagnosed()
     run(monkeypatch)
-    assert capsys.readouterr().out.splitlines()[-1] == "Findings: none."
+    assert capsys.readouterr().out.splitlines()[-1] == "Findings: none. Checks: 1 passed."
 
 
 def test_before_any_diagnosis_a_line_says_what_to_run(diagnosed, monkeypatch):

@@ -6,19 +6,32 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from whyrank.core import checksums, io
 from whyrank.diagnosis.report.markdown import fenced, plain
+from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Severity
 
 Finding = dict[str, Any]
 
 
-def read(folder: Path) -> tuple[str, list[Finding]]:
-    """The verdict and the findings that `diagnose` wrote. Raises UserError where it has not, or they were changed."""
+class Told(NamedTuple):
+    """What `diagnose` wrote. checks   how many failed, passed, …"""
+
+    verdict: str
+    findings: list[Finding]
+    checks: str
+
+
+def read(folder: Path) -> Told:
+    """Raises UserError where `diagnose` has not run, or its files were changed."""
     checksums.verify(folder)
-    return (folder / "verdict.txt").read_text(encoding="utf-8").strip(), io.read_json(folder / "findings.json")
+    return Told(
+        (folder / "verdict.txt").read_text(encoding="utf-8").strip(),
+        io.read_json(folder / "findings.json"),
+        tally(io.read_table(folder / "checks.csv")),
+    )
 
 
 def failing(findings: Sequence[Finding], fail_on: Severity) -> list[Finding]:
@@ -26,21 +39,22 @@ def failing(findings: Sequence[Finding], fail_on: Severity) -> list[Finding]:
     return [one for one in findings if SEVERITIES.index(one["severity"]) <= SEVERITIES.index(fail_on)]
 
 
-def rendered(verdict: str, findings: Sequence[Finding]) -> str:
-    """Markdown: the verdict, how many findings there are, and each with the command that fixes it.
+def rendered(told: Told) -> str:
+    """Markdown: the verdict, how many findings and checks there are, and each finding with the command that fixes it.
 
     A symptom has the command of its cause, which stands once, below the first of them.
     """
-    counts = Counter(one["severity"] for one in findings)
-    tally = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    start = f" {START}" if any(one["fix"]["command"] for one in findings) else ""
-    parts, told = [f"**{plain(verdict)}**", f"Findings: {tally or 'none'}.{start}"], set()
-    for one in findings:
-        parts.append(
-            f"- {one['severity']} `{one['code']}` ({plain(', '.join(one['systems']))}): {plain(one['sentence'])}"
-        )
+    counts = Counter(one["severity"] for one in told.findings)
+    severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
+    start = f" {START}" if any(one["fix"]["command"] for one in told.findings) else ""
+    checked = f" Checks: {told.checks}." if told.checks else ""
+    parts, shown = [f"**{plain(told.verdict)}**", f"Findings: {severities or 'none'}.{checked}{start}"], {""}
+    for one in told.findings:
+        step = f"; step {one['step']} of the fix plan" if one["step"] else ""
+        about = f"{plain(', '.join(one['systems']))}{step}"
+        parts.append(f"- {one['severity']} `{one['code']}` ({about}): {plain(one['sentence'])}")
         command = one["fix"]["command"]
-        if command and command not in told:
-            told.add(command)
+        if command not in shown:
+            shown.add(command)
             parts.append(fenced(command, "bash"))
     return "\n\n".join(parts) + "\n"

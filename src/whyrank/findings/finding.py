@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from whyrank.core.options.overrides import key_of, written
@@ -15,6 +16,9 @@ LAYERS: tuple[Layer, ...] = ("data", "labels", "evaluation", "encoder", "batches
 
 # Said once where commands of fixes are shown.
 START = "A command starts from the committed params.yaml and holds what this run changed in it."
+
+# The parameter that applies the rows of a fix.
+CORRECTIONS = "prepare.corrections"
 
 # Added to the weight of an error that makes a run invalid, or names its cause: nothing else costs more than 100 points.
 CAUSE = 100.0
@@ -51,15 +55,22 @@ class Fix:
     def command(self) -> str:
         """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides.
 
-        It names every parameter that is not as committed, and so gives the same in any workspace of that commit.
+        It names every parameter that is not as committed, and so gives the same in any workspace of that commit. Rows
+        are copied first: the run itself writes their file anew.
         """
         if not self.params:
             return ""
-        own = [f"{_key(key, value)}={written(value)}" for key, value in self.params.items()]
         # A map is merged into that of the run.
         replaced = {key for key, value in self.params.items() if not isinstance(value, dict)}
-        settings = [*(setting for setting in self.run if key_of(setting) not in replaced), *own]
-        return " ".join(["dvc exp run", *(f"-S {shlex.quote(setting)}" for setting in settings)])
+        settings = [*(setting for setting in self.run if key_of(setting) not in replaced), *self.settings]
+        run = " ".join(["dvc exp run", *(f"-S {shlex.quote(setting)}" for setting in settings)])
+        target = self.params.get(CORRECTIONS, "") if self.rows else ""
+        return f"mkdir -p {PurePosixPath(target).parent} && cp {self.rows} {target} && {run}" if target else run
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What `-S` takes of the overrides alone."""
+        return tuple(f"{_key(key, value)}={written(value)}" for key, value in self.params.items())
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ import sys
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
 from whyrank.findings.finding import Finding, of_run
+from whyrank.findings.plan import planned
 from whyrank.findings.probe import import_modules, registered
 from whyrank.findings.records import DataRecords
 
@@ -28,14 +30,16 @@ def stop(findings: list[Finding], on: str) -> None:
 
     Raises UserError with the first finding of the severity `on` and its fix; `never` raises nothing.
     """
+    # In what `prepare` records a fix says nothing of parameters that the stage does not depend on.
+    findings, plan = planned(of_run(findings, overrides.of_run()), read_yaml(PARAMS))
     errors = [finding for finding in findings if finding.severity == on]
     for finding in (one for entry in findings for one in (entry, *entry.also)):
         if finding not in errors[:1]:
             print(f"preflight: {finding.severity}: {finding.code}: {finding.sentence}", file=sys.stderr)
     if errors:
-        # In what `prepare` records a fix says nothing of parameters that the stage does not depend on.
-        fix = of_run(errors, overrides.of_run())[0].fix
+        fix = errors[0].fix
+        command = plan.steps[errors[0].step - 1].command if errors[0].step else fix.command
         raise UserError(
-            f"preflight: {errors[0].code}: {errors[0].sentence} Remedy: {fix.command or fix.action}; "
+            f"preflight: {errors[0].code}: {errors[0].sentence} Remedy: {command or fix.action}; "
             "to go on: preflight.stop_on=never"
         )

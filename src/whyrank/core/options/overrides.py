@@ -3,6 +3,7 @@
 The params.yaml that they are given to may be changed already, in part or as a whole: the result is the same.
 """
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,28 @@ def between(have: Mapping[str, Any], want: Mapping[str, Any], under: str = "") -
 def _are_maps(*values: Any) -> bool:
     """Whether all are maps whose keys can stand in a dotted key."""
     return all(isinstance(value, dict) and all(is_plain(str(name)) for name in value) for value in values)
+
+
+def put(values: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the values of a params.yaml with dotted keys set as Hydra sets them: a map is merged.
+
+    An entry of a list, and a map, may lack a key that is set. Raises KeyError, with the key, for any other that is not
+    there.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(values))
+    for key, value in params.items():
+        at: Any = changed
+        *path, last = key.split(".")
+        is_open = isinstance(value, dict) or any(part.isdigit() for part in path)
+        try:
+            for part in path:
+                at = at[int(part)] if isinstance(at, list) else at[part]
+            if not is_open and last not in at:
+                raise KeyError(last)
+            at[last] = {**at[last], **value} if isinstance(value, dict) and isinstance(at.get(last), dict) else value
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise KeyError(key) from None
+    return changed
 
 
 def of_run() -> list[str]:

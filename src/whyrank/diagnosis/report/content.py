@@ -1,6 +1,6 @@
 """What the report says, gathered once, for the page and the terminal alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import series
 from whyrank.diagnosis.report.series import RatingSection, rating_section
 from whyrank.diagnosis.report.verdict import verdict
+from whyrank.findings.diagnosis import checks
 from whyrank.findings.finding import Finding
+from whyrank.findings.outcome import Outcome
+from whyrank.findings.plan import NO_PLAN, Plan
 from whyrank.findings.records import Records, objectives_trained
 from whyrank.findings.systems import Systems
 from whyrank.findings.tree import in_order
@@ -29,6 +32,8 @@ class Content:
     records: Records
     verdict: str
     findings: list[Finding]
+    plan: Plan
+    checks: pd.DataFrame
     systems: pd.DataFrame
     comparisons: pd.DataFrame
     similarity: Similarity
@@ -52,7 +57,13 @@ class Content:
         return len(self.similarity.systems) > 0
 
 
-def gather(case: Examination, findings: list[Finding], provenance: Mapping[str, Any]) -> Content:
+def gather(
+    case: Examination,
+    findings: list[Finding],
+    provenance: Mapping[str, Any],
+    outcomes: Sequence[Outcome] = (),
+    plan: Plan = NO_PLAN,
+) -> Content:
     """Compute every table. Raises UserError for a metric that was not recorded."""
     records, metric = case.records, case.metric
     differences = compare.comparisons(records, metric, **case.draws)
@@ -66,6 +77,8 @@ def gather(case: Examination, findings: list[Finding], provenance: Mapping[str, 
             similarity=case.similarity, ratings=case.ratings, trained=objectives_trained(records),
         ),
         findings=in_order(findings),
+        plan=plan,
+        checks=checks(findings, outcomes),
         systems=systems,
         comparisons=differences,
         similarity=case.similarity,

@@ -1,6 +1,6 @@
 """The files of the report: one page for a browser, one for a terminal, and the tables behind both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,34 @@ from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.sections import page
 from whyrank.diagnosis.report.series import RatingSection
 from whyrank.findings.finding import Finding
+from whyrank.findings.outcome import Outcome
+from whyrank.findings.plan import NO_PLAN, Plan
 
 
-def write(case: Examination, findings: list[Finding], folder: str | Path, provenance: Mapping[str, Any]) -> str:
+def write(
+    case: Examination,
+    findings: list[Finding],
+    folder: str | Path,
+    provenance: Mapping[str, Any],
+    outcomes: Sequence[Outcome] = (),
+    plan: Plan = NO_PLAN,
+) -> str:
     """Write the report into `folder` and return its verdict.
 
     provenance   what is shown under that heading: values, or mappings (`{"params": {...}, "versions": {...}}`), which
                  become tables with dotted keys
     Files: report.html, report.md; systems.csv, comparisons.csv, similarity.csv, similarity_comparisons.csv,
-    convergence.csv, slices.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table holds only its
-    header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv, rating_columns.csv,
-    rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
+    convergence.csv, slices.csv, checks.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table
+    holds only its header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv,
+    rating_columns.csv, rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
     The same records give the same bytes. Raises UserError for a metric that was not recorded.
     """
-    content = gather(case, findings, provenance)
+    content = gather(case, findings, provenance, outcomes, plan)
     folder = Path(folder)
     shown = page(content)
     io.write_text(folder / "report.html", render_html(shown))
     io.write_text(folder / "report.md", render_markdown(shown))
-    for name in ("systems", "comparisons", "convergence", "slices"):
+    for name in ("systems", "comparisons", "convergence", "slices", "checks"):
         io.write_table(folder / f"{name}.csv", getattr(content, name))
     io.write_table(folder / "similarity.csv", content.similarity.systems)
     io.write_table(folder / "similarity_comparisons.csv", content.similarity.comparisons)

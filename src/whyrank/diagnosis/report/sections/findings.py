@@ -33,7 +33,10 @@ def _card(finding: Finding, is_nested: bool, level: float) -> Card:
     blocks += [Paragraph(one.sentence, one.system, "text") for one in finding.also]
     blocks.append(Paragraph(finding.cause, "Cause", "text"))
     blocks += [Paragraph(finding.fix.action, "What to do", "text")] if finding.fix.action else []
-    blocks += [Command(finding.fix.command, "Command that fixes it")] if finding.fix.command else []
+    if finding.step:
+        blocks.append(Paragraph(f"step {finding.step} of the fix plan", "Fix", "text"))
+    elif finding.fix.command:
+        blocks.append(Command(finding.fix.command, "Command that fixes it"))
     blocks += [Paragraph(", ".join(finding.explains), "Explains")] if finding.explains else []
     blocks.append(Paragraph(finding.reference, "Reference"))
     return Card(finding.code, f"about {', '.join(finding.systems)}", blocks, finding.severity, is_nested)
