@@ -25,6 +25,8 @@ from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import START, Evidence, Finding, Fix
+from whyrank.findings.outcome import not_applicable, passed, too_little
+from whyrank.findings.plan import planned
 from whyrank.findings.records import TrainingRecord
 from whyrank.findings.tree import in_order
 
@@ -183,7 +185,8 @@ def test_page_needs_no_network_and_no_script(page, outline):
 def test_page_sections_come_in_the_order_of_a_reader(outline):
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections == [
-        "systems", "findings", "comparisons", "slices", "geometry", "worst", "convergence", "data", "provenance",
+        "systems", "findings", "comparisons", "slices", "geometry", "worst", "convergence", "checks", "data",
+        "provenance",
     ]  # fmt: skip
     assert outline.named("nav", "h1")[0][0] == "h1"
 
@@ -234,7 +237,7 @@ def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(pa
         in text
     )
     assert "mean diagonal at the end0.004 of 1" in " ".join(text.split())
-    assert f"By severity: error 1, warning 1, info 1. {START}" in text
+    assert f"By severity: error 1, warning 1, info 1. Checks: 3 failed. {START}" in text
 
 
 def test_provenance_shows_params_with_dotted_names(content, page):
@@ -373,6 +376,29 @@ def test_a_symptom_stands_below_its_cause(content, findings):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_plan_stands_before_the_findings_and_every_check_is_shown_with_its_number(
+    recorded, findings, shipped_params
+):
+    told, plan = planned(in_order(findings), shipped_params)
+    outcomes = [
+        replace(passed("base", Evidence("share of ties", 1.5, "%"), 5.0), code="ties-decide-the-metric"),
+        replace(too_little("base", "4 queries; 20 would tell"), code="underfitted"),
+        replace(not_applicable("data", "pairs"), code="labels-reversed"),
+    ]
+    made = page_of(gather(examined(recorded), told, PROVENANCE, outcomes, plan))
+    assert [section.key for section in made.sections][:3] == ["systems", "plan", "findings"]
+    text = " ".join(render_markdown(made).split())
+    assert plan.steps[0].command in text and "Fix: step 1 of the fix plan" in text
+    counts = "Checks: 3 failed, 1 passed, 1 not enough data, 1 not applicable."
+    assert text.count(counts) == 2 and "| ties-decide-the-metric | base | share of ties | 1.5 % | 5 |" in re.sub(
+        r"[ ]+", " ", text
+    )
+    assert "4 queries; 20 would tell" in text and "needs pairs" in text
+    shown = render_html(made)
+    assert 'href="#plan"' in shown and shown.count("<h3>") > 3
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_report_without_pretraining_leaves_its_figures_out(recorded, findings, tmp_path):
     off = TrainingRecord({"steps": 0}, pd.DataFrame())
     records = replace(recorded, barlow=off)
@@ -386,13 +412,13 @@ def test_written_files_are_complete_and_as_they_were_made_before(recorded, findi
     assert write(examined(recorded), findings, tmp_path, PROVENANCE) == content.verdict
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert names == [
-        "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
+        "checks.csv", "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
         "plots/learning.csv", "report.html", "report.md", "similarity.csv", "similarity_comparisons.csv", "slices.csv",
         "systems.csv",
     ]  # fmt: skip
     for name, expected in (("report.html", page), ("report.md", render_markdown(made))):
         assert (tmp_path / name).read_text(encoding="utf-8") == expected, name
-    for name in ("systems", "comparisons", "convergence", "slices"):
+    for name in ("systems", "comparisons", "convergence", "slices", "checks"):
         io.write_table(tmp_path / "again.csv", getattr(content, name))
         assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "again.csv").read_bytes(), name
     learning = io.read_table(tmp_path / "plots/learning.csv")

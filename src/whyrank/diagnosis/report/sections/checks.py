@@ -21,7 +21,7 @@ def section(content: Content) -> Section | None:
         "`not enough data` is no proof that all is well."
     )
     table = Table("What each check looked at", head("Check", "About", "Measured", "Value", "Threshold"), groups)
-    return Section(25, "Checks", [Paragraph(note), Details("Every check", [table])])
+    return Section(95, "Checks", [Paragraph(note), Details("Every check", [table])])
 
 
 def _row(row: Any) -> list[Cell]:

@@ -5,15 +5,17 @@ from collections import Counter
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Card, Command, Facts, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Finding
 from whyrank.findings.tree import nested
 
 
 def section(content: Content) -> Section:
+    checked = f" Checks: {tally(content.checks)}." if len(content.checks) else ""
     if not content.findings:
-        return Section(20, "Findings", [Paragraph("No problem found.")])
+        return Section(20, "Findings", [Paragraph(f"No problem found.{checked}")])
     counts = Counter(finding.severity for finding in content.findings)
-    tally = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
+    severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
     cards = [
         _card(finding, finding is not cause, content.level)
         for cause, symptoms in nested(content.findings)
@@ -21,7 +23,7 @@ def section(content: Content) -> Section:
     ]
     has_command = any(finding.fix.command for finding in content.findings)
     start = f" {START}" if has_command else ""
-    return Section(20, "Findings", [Paragraph(f"By severity: {tally}.{start}"), *cards])
+    return Section(20, "Findings", [Paragraph(f"By severity: {severities}.{checked}{start}"), *cards])
 
 
 def _card(finding: Finding, is_nested: bool, level: float) -> Card:
