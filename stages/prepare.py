@@ -14,7 +14,6 @@ from whyrank.data.pairs import read as pairs
 from whyrank.data.ranking import prepare
 from whyrank.data.ratings import read as ratings
 from whyrank.data.ratings import texts as rated_texts
-from whyrank.findings.diagnosis import checks
 from whyrank.findings.records import DataRecords
 from whyrank.model import system
 from whyrank.model.encoder import budgets, source
@@ -42,20 +41,19 @@ def main() -> None:
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
     tables |= first.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed, valid)
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
-    findings, outcomes = examine.examine(recorded)
-    tables["checks"] = checks(findings, outcomes)
+    told = examine.examine(recorded)
 
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))
     io.write_metrics("metrics/prepare.json", result.metrics)
     with checksums.summed_folder("metrics/prepare", "metrics/prepare.json") as folder:
-        for name, table in tables.items():
+        for name, table in {**tables, "checks": told.checks}.items():
             io.write_table(folder / f"{name}.csv", table)
-        io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
+        io.write_json(folder / "findings.json", [finding.as_json() for finding in told.findings])
         io.write_json(folder / "encoder.json", source.facts(encoder, encoding))
     system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
-    examine.stop(findings, params.section(values, "preflight", params.Preflight).stop_on)
+    examine.stop(told.findings, params.section(values, "preflight", params.Preflight).stop_on)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ class Diagnosis(NamedTuple):
     findings: list[Finding]
     outcomes: list[Outcome]
 
+    @property
+    def checks(self) -> pd.DataFrame:
+        return checks(self.findings, self.outcomes)
+
 
 def diagnosis(told: Iterable[tuple[Probe, Finding | Outcome]], distance: Distance) -> Diagnosis:
     """told   by probes that stand causes first;  distance   see `tree`"""

@@ -67,7 +67,10 @@ class Plan(NamedTuple):
     left_out: Sequence[LeftOut] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {"steps": [step.as_json() for step in self.steps], "left_out": [one._asdict() for one in self.left_out]}
+        return {
+            "steps": [step.as_json() for step in self.steps],
+            "left_out": [{"code": one.code, "why": one.why} for one in self.left_out],
+        }
 
 
 NO_PLAN = Plan()
