@@ -45,6 +45,8 @@ def main() -> None:
         compare(arguments.topic, arguments.overrides, is_agreed=arguments.yes)
     elif arguments.command == "verdict":
         tell(arguments.fail_on)
+    elif arguments.command == "fix":
+        try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
         # Imported only here: the other commands need no pydantic.
         from whyrank.core.options import params
@@ -103,6 +105,16 @@ def parser() -> argparse.ArgumentParser:
         "Ends with exit code 0, or with 1 where --fail-on names a severity that a finding has.",
     )
     said.add_argument("--fail-on", choices=("error", "warning"), help="warning: a finding that is an error fails, too")
+    tried = add(
+        "fix",
+        "try the next step of the fix plan in a temporary copy, and say whether it helped",
+        "Compares the metric on the same test queries, with an interval. The workspace stays as it is; results are in "
+        "logs/fix.",
+    )
+    which = tried.add_mutually_exclusive_group()
+    which.add_argument("--step", type=int, metavar="N", help="this step of the plan, also one that was tried already")
+    which.add_argument("--all", action="store_true", help="go on until nothing is left, or nothing helps")
+    tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -128,6 +140,21 @@ def tell(fail_on: Literal["error", "warning"] | None) -> None:
     told = verdict.read(DIAGNOSIS)
     print(verdict.rendered(told), end="")
     sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
+
+
+def try_fixes(number: int | None, *, everything: bool, is_agreed: bool) -> None:
+    """Try steps of the fix plan; end with 0 where one stayed or nothing is left to try, else with 1."""
+    # Imported only here, as for the card.
+    from whyrank.commands import fix
+
+    def agreed(_: fix.Step) -> bool:
+        if is_agreed or not sys.stdin.isatty():
+            return True
+        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+
+    made = fix.fix(experiment, number, everything=everything, ask=agreed)
+    print(fix.ending(made, fix.read_tried(), fix.start().steps))
+    sys.exit(0 if not made or any(trial["kept"] for trial in made) else 1)
 
 
 def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> None:

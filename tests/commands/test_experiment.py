@@ -176,5 +176,5 @@ def test_what_interrupts_us_ends_what_was_started_first(tmp_path):
 
 
 def test_a_run_that_fails_is_an_error_of_one_line(commands):
-    with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
+    with pytest.raises(UserError, match="experiment small: `dvc exp run` failed"):
         experiment.run("small", "?", ["seed=-1"])

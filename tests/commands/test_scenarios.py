@@ -208,7 +208,7 @@ def scenario_command(folder, root, monkeypatch):
         def run(name, question, settings):
             runs.append((name, question, settings))
             if fails:
-                raise UserError(f"scenario {name}: `dvc exp run` failed")
+                raise UserError(f"experiment {name}: `dvc exp run` failed")
 
         def fetch(name, path, target):
             assert (name, path) == ("small", "metrics/diagnose")
@@ -262,7 +262,7 @@ def test_further_overrides_come_last_and_win(scenario_command):
 def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scenario_command):
     with pytest.raises(SystemExit):
         scenario_command("small", codes=["hub-answers"])
-    with pytest.raises(UserError, match="scenario small: `dvc exp run` failed"):
+    with pytest.raises(UserError, match="experiment small: `dvc exp run` failed"):
         scenario_command("small", fails=True)
 
 

@@ -28,7 +28,7 @@ def test_the_steps_are_the_fixes_of_errors_and_warnings_in_their_order(shipped_p
     ]  # fmt: skip
     assert [one.step for one in told] == [1, 2, 1, 3, 0] and told[4].fix.params
     assert plan.steps[0].command == "dvc exp run -S finetune_rank.learning_rate=5e-05"
-    assert plan.steps[2].command == "" and plan.steps[2].changes_data and not plan.left_out
+    assert plan.steps[2].command == "" and not plan.steps[2].changes_data and not plan.left_out
 
 
 def test_two_fixes_of_one_parameter_never_stand_in_one_plan(shipped_params):

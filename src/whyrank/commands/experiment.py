@@ -29,8 +29,9 @@ def run(name: str, question: str, settings: Sequence[str]) -> None:
     An earlier experiment of the name gives way. Raises UserError where DVC fails.
     """
     start = overrides.to_committed()
-    if start:
-        keys = dict.fromkeys(overrides.key_of(setting) for setting in start)
+    given_keys = {overrides.key_of(setting) for setting in settings}
+    keys = dict.fromkeys(key for setting in start if (key := overrides.key_of(setting)) not in given_keys)
+    if keys:
         print(f"{PARAMS} is taken as committed, without the changes of {', '.join(keys)}", file=sys.stderr)
     given = [part for setting in (*start, *settings) for part in ("-S", setting)]
     beside = [part for path in unknown_to_git(settings) for part in ("-C", path)]
@@ -43,7 +44,7 @@ def run(name: str, question: str, settings: Sequence[str]) -> None:
     finally:
         clear(name)
     if code:
-        raise UserError(f"scenario {name}: `dvc exp run` failed; its message stands above")
+        raise UserError(f"experiment {name}: `dvc exp run` failed; its message stands above")
 
 
 def followed(command: Sequence[str]) -> int:

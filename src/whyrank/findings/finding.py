@@ -1,12 +1,11 @@
 """A finding: what is wrong, its evidence, its cause, and the change that fixes it."""
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from whyrank.core.options.overrides import key_of, written
+from whyrank.core.options.overrides import command, key_of, written
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -60,12 +59,16 @@ class Fix:
         """
         if not self.params:
             return ""
-        # A map is merged into that of the run.
-        replaced = {key for key, value in self.params.items() if not isinstance(value, dict)}
-        settings = [*(setting for setting in self.run if key_of(setting) not in replaced), *self.settings]
-        run = " ".join(["dvc exp run", *(f"-S {shlex.quote(setting)}" for setting in settings)])
+        run = command(self.all_settings)
         target = self.params.get(CORRECTIONS, "") if self.rows else ""
         return f"mkdir -p {PurePosixPath(target).parent} && cp {self.rows} {target} && {run}" if target else run
+
+    @property
+    def all_settings(self) -> tuple[str, ...]:
+        """What `-S` takes to turn the committed params.yaml into that of the run with the overrides."""
+        # A map is merged into that of the run.
+        replaced = {key for key, value in self.params.items() if not isinstance(value, dict)}
+        return (*(setting for setting in self.run if key_of(setting) not in replaced), *self.settings)
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ from whyrank.findings.finding import CAUSE, CORRECTIONS, Finding, Fix
 from whyrank.findings.tree import nested
 
 FOLDER = "data/corrections"
-# Steps that change what is trained on or tested: their effect is not measured on the same rows.
-DATA = ("data", "labels")
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,8 @@ class _Planning:
         number = len(self.steps) + 1
         # What one entry tells of several systems is at stake in each of them.
         stakes = [points for one in (finding, *finding.also, *symptoms) if (points := _points(one)) is not None]
-        stake, changes_data = max(stakes, default=None), finding.layer in DATA
+        # What is tested is then another thing: the effect on the metric does not tell whether it was right.
+        stake, changes_data = max(stakes, default=None), bool(fix.rows) or finding.layer == "labels"
         self.steps.append(Step(number, finding.code, finding.systems, finding.sentence, fix, changes_data, stake))
         self.set_by |= dict.fromkeys(fix.params, number)
         return replace(finding, fix=fix, step=number)

@@ -6,7 +6,8 @@ The params.yaml that they are given to may be changed already, in part or as a w
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
@@ -39,6 +40,11 @@ def _escaped(key: Any) -> str:
 def key_of(setting: str) -> str:
     """`a.b` of `a.b=1`, `++a.b=1` and `~a.b`."""
     return setting.partition("=")[0].lstrip("+~")
+
+
+def command(settings: Iterable[str]) -> str:
+    """The `dvc exp run` with these settings, ready to paste into a shell."""
+    return " ".join(["dvc exp run", *(f"-S {shlex.quote(setting)}" for setting in settings)])
 
 
 def between(have: Mapping[str, Any], want: Mapping[str, Any], under: str = "") -> Iterator[str]:
