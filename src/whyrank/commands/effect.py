@@ -4,6 +4,7 @@ Shapes: Q test queries that both runs have · N rated rows or pairs
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import io
+from whyrank.core.options.finetune import Objectives
 from whyrank.diagnosis.compare.ratings import wide
 from whyrank.diagnosis.examination import LEAST_EFFECT
 from whyrank.diagnosis.report import numbers
@@ -19,7 +21,8 @@ from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval, mean_of, resample_spearman
 
 Outcome = Literal["helped", "made no difference", "made it worse", "not enough data to tell", "not comparable"]
-FILES = {"ranking": "queries.parquet", "similarity": "pairs.parquet", "ratings": "ratings.parquet"}
+# What each task is compared by, in the order of the objectives of params.yaml: test queries, pairs, rated texts.
+FILES = ("queries.parquet", "pairs.parquet", "ratings.parquet")
 # Share of the points at stake: a step that cannot have brought so much did not do what it was for.
 EXPECTED = 0.5
 
@@ -42,16 +45,11 @@ class Measured(NamedTuple):
         return f"{self.what}: {show(found.mean)}{unit} (n = {self.n:,}, {bounds})"
 
 
-def task_of(values: Mapping[str, Any]) -> str:
-    """What a run is about: ranking where that was trained, else ratings, else similarity."""
-    weights = {name: one["weight"] for name, one in values["finetune_rank"]["objectives"].items()}
-    on = [name for name in ("rank", "ratings", "similarity") if weights.get(name)]
-    return {"ratings": "ratings", "similarity": "similarity"}.get(on[0] if on else "rank", "ranking")
-
-
-def files(task: str, systems: Systems) -> list[str]:
-    """What a comparison reads of data/runs."""
-    return [f"{name}/{FILES[task]}" for name in systems.encoders]
+def file_of(values: Mapping[str, Any]) -> str:
+    """The one of FILES by the first objective that was trained, which a run is about."""
+    objectives = values["finetune_rank"]["objectives"]
+    names = zip((field.name for field in fields(Objectives)), FILES, strict=True)
+    return next((file for name, file in names if objectives[name]["weight"]), FILES[0])
 
 
 def measure(
@@ -61,16 +59,16 @@ def measure(
 
     before, after   copies of data/runs;  about   what the finding is about: systems, a stage, `data`
     """
-    task, systems = task_of(values), Systems.of(values)
-    both = [name for name in systems.encoders if all((at / name / FILES[task]).exists() for at in (before, after))]
+    file, systems = file_of(values), Systems.of(values)
+    both = [name for name in systems.encoders if all((at / name / file).exists() for at in (before, after))]
     chosen = [name for name in both if name in about] or [name for name in both if name in systems.tuned] or both
-    tables = {name: [io.read_table(at / name / FILES[task]) for at in (before, after)] for name in chosen}
-    if task == "ranking":
+    tables = {name: [io.read_table(at / name / file) for at in (before, after)] for name in chosen}
+    if file == FILES[0]:
         metric = values["diagnose"]["metric"]
         return _of_queries(tables, metric, level=level, **draw)
     for name, (one, other) in tables.items():
         if len(one) and len(other):
-            made = _of_ratings if task == "ratings" else _of_pairs
+            made = _of_pairs if file == FILES[1] else _of_ratings
             return made(name, one, other, level=level, **draw)
     return None
 

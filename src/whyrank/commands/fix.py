@@ -158,8 +158,9 @@ def _fetched(runner: Runner, name: str, settings: Sequence[str], before: State) 
     shutil.rmtree(folder, ignore_errors=True)
     runner.fetch(name, str(DIAGNOSIS), folder / "diagnose")
     runner.fetch(name, PARAMS, folder / PARAMS)
-    for file in effect.files(effect.task_of(before.values), Systems.of(before.values)):
-        runner.fetch(name, f"{RUNS}/{file}", folder / "runs" / file)
+    file = effect.file_of(before.values)
+    for system in Systems.of(before.values).encoders:
+        runner.fetch(name, f"{RUNS}/{system}/{file}", folder / "runs" / system / file)
     return _of_results(name, settings)
 
 
