@@ -209,7 +209,7 @@ def test_no_difference_is_claimed_only_where_the_interval_leaves_no_room_for_one
 
 
 def values_of(shipped_params, **weights):
-    objectives = {name: {"weight": weights.get(name, 0.0)} for name in ("rank", "similarity", "ratings")}
+    objectives = {name: {"weight": weights.get(name, 0.0)} for name in shipped_params["finetune_rank"]["objectives"]}
     return {**shipped_params, "finetune_rank": {"objectives": objectives}}
 
 

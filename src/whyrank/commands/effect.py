@@ -21,8 +21,9 @@ from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval, mean_of, resample_spearman
 
 Outcome = Literal["helped", "made no difference", "made it worse", "not enough data to tell", "not comparable"]
-# What each task is compared by, in the order of the objectives of params.yaml: test queries, pairs, rated texts.
-FILES = ("queries.parquet", "pairs.parquet", "ratings.parquet")
+QUERIES, PAIRS, RATED = "queries.parquet", "pairs.parquet", "ratings.parquet"
+# What each objective is compared by, in their order in params.yaml; a classifier of texts by the ranking it leaves.
+FILES = (QUERIES, PAIRS, QUERIES, RATED)
 # Share of the points at stake: a step that cannot have brought so much did not do what it was for.
 EXPECTED = 0.5
 
@@ -49,7 +50,7 @@ def file_of(values: Mapping[str, Any]) -> str:
     """The one of FILES by the first objective that was trained, which a run is about."""
     objectives = values["finetune_rank"]["objectives"]
     names = zip((field.name for field in fields(Objectives)), FILES, strict=True)
-    return next((file for name, file in names if objectives[name]["weight"]), FILES[0])
+    return next((file for name, file in names if objectives[name]["weight"]), QUERIES)
 
 
 def measure(
@@ -63,12 +64,12 @@ def measure(
     both = [name for name in systems.encoders if all((at / name / file).exists() for at in (before, after))]
     chosen = [name for name in both if name in about] or [name for name in both if name in systems.tuned] or both
     tables = {name: [io.read_table(at / name / file) for at in (before, after)] for name in chosen}
-    if file == FILES[0]:
+    if file == QUERIES:
         metric = values["diagnose"]["metric"]
         return _of_queries(tables, metric, level=level, **draw)
     for name, (one, other) in tables.items():
         if len(one) and len(other):
-            made = _of_pairs if file == FILES[1] else _of_ratings
+            made = _of_pairs if file == PAIRS else _of_ratings
             return made(name, one, other, level=level, **draw)
     return None
 
