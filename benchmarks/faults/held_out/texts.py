@@ -2,7 +2,6 @@
 
 import html
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -49,13 +48,6 @@ def hyphenated(text: str, random: Random) -> str:
     return re.sub(r"[^\W\d_]{5,}", broken, text)
 
 
-def across_columns(text: str, random: Random) -> str:
-    lines = textwrap.wrap(text, 34)
-    half = -(-len(lines) // 2)
-    right = lines[half:] + [""] * (2 * half - len(lines))
-    return "\n".join(f"{one} {two}" for one, two in zip(lines[:half], right, strict=True))
-
-
 def joined(text: str, random: Random) -> str:
     return "".join("" if letter == " " and random.random() < 0.7 else letter for letter in text)
 
@@ -95,7 +87,7 @@ def renamed(folder: Path, random: Random) -> None:
         Counter(word for text in own for word in set(re.findall(r"[^\W\d_]{4,}", text.lower())))
         for own in texts.values()
     )
-    shared = sorted((word for word in said if word not in ENGLISH_STOP_WORDS), key=lambda w: (-asked[w], w))[:150]
+    shared = sorted((word for word in said if word not in ENGLISH_STOP_WORDS), key=lambda w: (-asked[w], w))[:600]
     codes = dict(zip(shared, random.permutation(np.arange(1000, 1000 + len(shared))).tolist(), strict=True))
 
     def coded(text: str) -> str:
@@ -120,14 +112,6 @@ FAULTS = (
         "sees fragments and not words. Join the parts before training.",
         source="practice of PDF extraction (pdftotext, GROBID dehyphenation)",
         data=answers(hyphenated),
-    ),
-    Fault(
-        name="read-across-columns",
-        about="data",
-        sentence="The articles were read straight across the two columns of a page: every line mixes two unrelated "
-        "sentences. Extract them again with the layout taken into account.",
-        source="practice of PDF extraction (reading order of multi-column pages)",
-        data=answers(across_columns),
     ),
     Fault(
         name="spaces-lost",

@@ -80,7 +80,7 @@ def merged_too_strongly(state: State, random: Random) -> None:
         if re.search(r"attention\.self\.(query|value)\.weight$", name):
             up, down = (random.normal(size=(len(tensor), 8)) for _ in range(2))
             update = up @ down.T
-            state[name] = (tensor + update * (1.2 * np.linalg.norm(tensor) / np.linalg.norm(update))).astype(
+            state[name] = (tensor + update * (0.7 * np.linalg.norm(tensor) / np.linalg.norm(update))).astype(
                 tensor.dtype
             )
 
