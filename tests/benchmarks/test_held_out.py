@@ -30,10 +30,9 @@ ROOT = Path(__file__).parents[2]
 RAW = ROOT / "data/raw"
 REAL = Path("/work/shared/data/conditionalqa")
 sys.path.insert(0, str(ROOT / "benchmarks"))
-HELD_OUT = importlib.import_module(".held_out", "faults")
-MODULES = [
-    importlib.import_module(f".held_out.{one.name}", "faults") for one in pkgutil.iter_modules(HELD_OUT.__path__)
-]
+PACKAGE = "faults.held_out"
+HELD_OUT = importlib.import_module(PACKAGE)
+MODULES = [importlib.import_module(f"{PACKAGE}.{one.name}") for one in pkgutil.iter_modules(HELD_OUT.__path__)]
 FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 LEAST = {
     "data": 8,

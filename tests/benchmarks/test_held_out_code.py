@@ -21,10 +21,9 @@ from whyrank.training.barlow import pretrain
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-HELD_OUT = importlib.import_module(".held_out", "faults")
-MODULES = [
-    importlib.import_module(f".held_out.{one.name}", "faults") for one in pkgutil.iter_modules(HELD_OUT.__path__)
-]
+PACKAGE = "faults.held_out"
+HELD_OUT = importlib.import_module(PACKAGE)
+MODULES = [importlib.import_module(f"{PACKAGE}.{one.name}") for one in pkgutil.iter_modules(HELD_OUT.__path__)]
 CODE = [fault for module in MODULES for fault in module.FAULTS if fault.code]
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 TRAINING = {
