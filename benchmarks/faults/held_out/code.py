@@ -1,6 +1,5 @@
 """Bugs of the training loop, as an edit of whyrank would bring them in: optimiser, schedule, batches, kept weights."""
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,6 @@ def encoder_not_optimised() -> None:
     right = replace(optimiser, "parameter_groups", wrong)
 
 
-def gradients_kept() -> None:
-    from whyrank.training.engine.optimiser import Optimiser
-
-    def wrong(self: Optimiser, *args: Any, **rest: Any) -> None:
-        start(self, *args, **rest)
-        self.adamw.zero_grad = lambda set_to_none=True: None
-
-    start = replace(Optimiser, "__init__", wrong)
-
-
 def schedule_too_fast() -> None:
     from whyrank.training.engine import optimiser
 
@@ -39,17 +28,6 @@ def schedule_too_fast() -> None:
         return right(passed, steps=steps, warmup_ratio=warmup_ratio, lr_scheduler=lr_scheduler)
 
     right = replace(optimiser, "factor", wrong)
-
-
-def not_shuffled() -> None:
-    from whyrank.batches import ranking
-
-    def wrong(count: int, size: int, random: np.random.Generator) -> Any:
-        rows = itertools.cycle(range(count))
-        while True:
-            yield np.array([next(rows) for _ in range(min(size, count))])
-
-    replace(ranking, "endless", wrong)
 
 
 def same_batch_again() -> None:
@@ -103,28 +81,12 @@ FAULTS = (
         code=encoder_not_optimised,
     ),
     Fault(
-        name="gradients-never-cleared",
-        about="code",
-        sentence="Gradients are not set to zero between steps: each step adds to those of all steps before. Call "
-        "zero_grad in each step.",
-        source="Nikanjam et al. 2021, NeuraLint, arXiv:2105.08095 (missing zero_grad); rslearn#217",
-        code=gradients_kept,
-    ),
-    Fault(
         name="schedule-eight-times-too-fast",
         about="code",
         sentence="The scheduler is stepped eight times an update, as with eight processes: the learning rate is 0 "
         "after an eighth of the training. Step it once an update.",
         source="accelerate#2926, diffusers#3954, transformers#24088",
         code=schedule_too_fast,
-    ),
-    Fault(
-        name="batches-in-file-order",
-        about="code",
-        sentence="The training pairs are not shuffled, and pairs of one answer stand together in the file: a batch "
-        "has few different answers to tell apart. Shuffle the pairs.",
-        source="ipex-llm#2594, luhaofang/tripletloss#52; DeepCrime (ISSTA 2021)",
-        code=not_shuffled,
     ),
     Fault(
         name="the-same-batch-every-step",
