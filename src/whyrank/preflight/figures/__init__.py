@@ -8,13 +8,15 @@ from whyrank.data.pairs import sampling
 from whyrank.data.ranking import corrections
 from whyrank.data.ranking.validate import Validated
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures import encoder as health
 from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, tokenizer
 
 
 def tables(
     encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
 ) -> dict[str, pd.DataFrame]:
-    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, and those of poolings.
+    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, those of poolings, and those
+    of the encoder's health.
 
     valid   the ranking set as it was read, with the lines of its files and the corrections in effect
     """
@@ -24,5 +26,6 @@ def tables(
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),
         **poolings.tables(encoder, texts, options),
+        **health.tables(encoder, texts, options),
     }
     return found | corrections.with_earlier(found, valid)

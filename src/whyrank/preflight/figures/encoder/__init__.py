@@ -1,0 +1,21 @@
+"""The health of the encoder as it will be used, on a few texts of the data and on its weights."""
+
+import pandas as pd
+
+from whyrank.core.options.params import Encoder as Options
+from whyrank.core.prepared import Prepared
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures.encoder import halves, layers, pieces, readings, repeats, sample, specials
+
+
+def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, pd.DataFrame]:
+    """By file name in metrics/prepare: `encoder_` and layers, pieces, repeats, halves, specials, readings, space."""
+    drawn = sample.draw(prepared)
+    return {
+        "encoder_layers": layers.table(encoder, drawn.rows(encoder)).assign(made_here=options.source == "scratch"),
+        "encoder_pieces": pieces.table(encoder),
+        "encoder_repeats": repeats.table(encoder, drawn, options),
+        "encoder_halves": halves.table(encoder, prepared, options),
+        "encoder_specials": specials.table(encoder, prepared),
+        **readings.tables(encoder, prepared, options),
+    }

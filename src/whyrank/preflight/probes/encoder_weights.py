@@ -1,0 +1,187 @@
+"""Weights that belong to no trained encoder: damaged ones, and embeddings of other pieces.
+
+Every check here reads the weights, or what they make of a few texts; no label enters.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
+from whyrank.findings.probe import probe
+from whyrank.findings.records import DataRecords, rows_of
+from whyrank.measure.significance.resampling import Interval
+from whyrank.measure.significance.statistics import mean_interval
+from whyrank.preflight.probes import layer_faults as layers
+from whyrank.preflight.probes.layer_faults import LEAST_PAIRS, NEARER, WHOLE, Fault
+
+# Reciprocal rank by which the embeddings alone find more halves than the whole encoder.
+LOST, LEAST_ANSWERS = 0.05, 20
+# Of the reciprocal rank of TF-IDF: 0.80 to 1.3 of it reach sentence encoders.
+FAR_BEHIND = 0.7
+LEVEL, RESAMPLES = 0.99, 2000
+
+SYMPTOMS = (
+    *("worse-than-lexical", "worse-than-zero-shot", "collapsed-embeddings", "dimensional-collapse", "hub-answers"),
+    *("encoder-at-chance", "underfitted", "tuning-brought-nothing", "cone", "rogue-dimensions", "unequal-norms"),
+    *("queries-apart-from-answers", "pooling-mismatch", "similarity-worse-than-zero-shot"),
+)
+
+
+@probe("layer-does-nothing", on="preflight", explains=("encoder-damaged", *SYMPTOMS), layer="encoder")
+def layer_does_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """A layer that hands on what it got, gives every token the same, is another's copy, or lacks a part."""
+    table = data.table("encoder_layers")
+    if table.empty:
+        yield not_applicable("prepare", "an encoder whose layers are a list of like modules")
+        return
+    faults = [
+        *layers.alike(
+            table, "change", layers.STANDS_STILL, "hands on its input as it is", "change of a token's vector"
+        ),
+        *layers.alike(
+            table, "spread", layers.ALL_ALIKE, "gives every token the same vector", "spread of the tokens' vectors"
+        ),
+        *layers.copies(table),
+        *layers.zeroed(table, ("attention_output", "feed_forward_in", "feed_forward_out")),
+    ]
+    yield from layers.finding(
+        table, faults, "does nothing", passed("prepare", layers.least_of(table, "change"), layers.STANDS_STILL)
+    )
+
+
+@probe("encoder-damaged", on="preflight", explains=SYMPTOMS, layer="encoder")
+def encoder_damaged(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Weights that do not fit each other or stand out from those of the other layers, else what no half finds."""
+    table = data.table("encoder_layers")
+    if layers.is_untrained(data):
+        yield _untrained(data)
+        return
+    faults = [
+        *layers.zeroed(table, ("query", "key", "value")),
+        *layers.unfit(data),
+        *layers.gains(table),
+        *layers.overgrown(table),
+        *layers.turned(table),
+        *_positions(data),
+    ]
+    if table.empty:
+        yield not_applicable("prepare", "an encoder whose layers are a list of like modules")
+    elif faults:
+        yield from layers.finding(table, faults, "is damaged", None)
+    yield from _halves(data, is_told=bool(faults))
+
+
+@probe(
+    "embeddings-scrambled",
+    on="preflight",
+    explains=("encoder-damaged", "tokenizer-mismatch", *SYMPTOMS),
+    layer="encoder",
+)
+def embeddings_scrambled(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Pieces of one word (dog, dogs) lie near in every trained table; where they do not, rows are not theirs."""
+    table = data.table("encoder_pieces")
+    nearer, pairs = layers.nearer_of(table)
+    if layers.is_untrained(data):
+        yield not_applicable("prepare", "trained embeddings")
+        return
+    if pairs < LEAST_PAIRS:
+        yield too_little("prepare", f"{pairs} pairs of related pieces in the vocabulary; {LEAST_PAIRS} would tell")
+        return
+    low, high = stats.binomtest(round(nearer * pairs), pairs).proportion_ci(LEVEL)
+    measured = percent("pairs of related pieces that are nearer than others", nearer)
+    if high >= NEARER:
+        yield passed("prepare", measured, 100 * NEARER)
+        return
+    yield Finding(
+        severity="error",
+        system="prepare",
+        sentence=f"Of {pairs} pairs of related pieces (dog, dogs) of the vocabulary only {100 * nearer:.0f} % have "
+        f"nearer embeddings than pieces that are not related [{100 * low:.0f}, {100 * high:.0f}]: by chance it is "
+        "50 %, in a trained encoder above 90 %.",
+        evidence=(measured, Evidence("mean cosine of related pieces", float(layers.of_words(table)["related"].mean()))),
+        cause="Pieces get the embeddings of other pieces: the tokenizer is that of another encoder, or the rows of the "
+        "embeddings were moved or overwritten.",
+        fix=Fix({}, "put the tokenizer files that came with the weights beside them; if they are there, " + WHOLE),
+        reference="Mikolov et al. 2013; HF#2468",
+        interval=(100 * low, 100 * high),
+        weight=CAUSE + 100 * (1 - nearer),
+    )
+
+
+def _untrained(data: DataRecords) -> Finding:
+    fits = layers.fits_of(data.table("encoder_layers"))
+    is_made_here = bool(data.table("encoder_layers").get("made_here", pd.Series([False])).iloc[0])
+    return Finding(
+        severity="info" if is_made_here else "warning",
+        system="prepare",
+        sentence=f"The encoder is untrained: no two of its weights were learnt together (their fit is "
+        f"{float(np.nanmedian(fits)):.1f}; 1 by chance, above 8 in trained encoders).",
+        evidence=(Evidence("median fit of weights", float(np.nanmedian(fits)), "of chance"),),
+        cause="`encoder.source` is `scratch`, which starts from random weights."
+        if is_made_here
+        else "Its weights are as an initialisation draws them: they were saved before training, or not loaded.",
+        fix=Fix({"encoder.source": "embedded"}),
+        reference="Devlin et al. 2019; Glorot and Bengio 2010",
+        weight=10.0,
+    )
+
+
+def _positions(data: DataRecords) -> Iterator[Fault]:
+    table = data.table("encoder_pieces")
+    for row in rows_of(table[table["relation"] == "neighbours"]) if len(table) else ():
+        is_zero = row.related == row.random == 0.0
+        if row.nearer < NEARER and row.pairs >= LEAST_PAIRS and not is_zero:
+            told = f"positions that follow each other have no nearer embeddings than others ({100 * row.nearer:.0f} %)"
+            yield Fault([], told, percent("following positions that are nearer", row.nearer), "error")
+
+
+def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
+    """The whole encoder against its own embeddings, and against chance."""
+    table = data.table("encoder_halves")
+    if len(table) < LEAST_ANSWERS:
+        yield too_little("prepare", f"{len(table)} answers long enough to be cut in two; {LEAST_ANSWERS} would tell")
+        return
+    lost = _interval(table, table["embeddings"] - table["encoder"])
+    behind = _interval(table, FAR_BEHIND * table["tfidf"] - table["encoder"])
+    means = table[["encoder", "embeddings", "tfidf", "edited"]].mean()
+    is_lost = lost.low > 0 and lost.mean >= LOST
+    if is_told:
+        return
+    if not is_lost and (behind.low <= 0 or lost.high < 0):
+        measured = Evidence("MRR of the other half by the encoder, less that by its embeddings", -lost.mean)
+        yield passed("prepare", measured, -LOST)
+        return
+    against = "the mean of its own word embeddings" if is_lost else "TF-IDF"
+    than = means["embeddings"] if is_lost else means["tfidf"]
+    yield Finding(
+        severity="error" if is_lost and means["encoder"] < 0.5 * than else "warning",
+        system="prepare",
+        sentence=f"The encoder finds the other half of an answer with an MRR of {means['encoder']:.2f}, {against} with "
+        f"{than:.2f}: its layers "
+        + (
+            f"lose {100 * lost.mean:.0f} points [{100 * lost.low:.0f}, {100 * lost.high:.0f}] of what the words say."
+            if is_lost
+            else f"add nothing to its word embeddings, which reach {means['embeddings']:.2f}."
+        ),
+        evidence=(
+            *(
+                Evidence(f"MRR of the other half by {name}", float(means[name]))
+                for name in ("encoder", "embeddings", "tfidf")
+            ),
+            Evidence("MRR of a half by itself without a word", float(means["edited"])),
+        ),
+        cause="Its layers are damaged, in another order, or of another encoder; or it was never trained to embed "
+        "texts, as one that only fills in masked words.",
+        fix=Fix({}, WHOLE + "; or take a sentence encoder"),
+        reference="Reimers and Gurevych 2019, arXiv:1908.10084, table 1",
+        interval=(100 * lost.low, 100 * lost.high),
+        weight=100 * max(lost.mean, behind.mean),
+    )
+
+
+def _interval(table: pd.DataFrame, difference: pd.Series) -> Interval:
+    return mean_interval(difference, table["answer_id"], resamples=RESAMPLES, seed=0, level=LEVEL)
