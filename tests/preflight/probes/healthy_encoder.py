@@ -18,9 +18,9 @@ def layers(**changes: object) -> pd.DataFrame:
     return table.assign(gain_low=0.57, gain_high=[0.62, 0.61, 0.65, 0.72, 0.68, 0.64]).assign(**changes)
 
 
-def pieces(words: float = 0.97, positions: float = 1.0) -> pd.DataFrame:
-    """words, positions   share of the pairs that are nearer than others"""
-    rows = [("ending", 1000, 0.59, 0.0, words, 1.4), ("mark", 800, 0.3, 0.0, words, 1.3)]
+def pieces(words: float = 0.97, positions: float = 1.0, spread: float = 1.4) -> pd.DataFrame:
+    """words, positions   share of the pairs that are nearer than others;  spread   1 of random directions"""
+    rows = [("ending", 1000, 0.59, 0.0, words, spread), ("mark", 800, 0.3, 0.0, words, spread)]
     rows.append(("neighbours", 255, 0.8, -0.3, positions, 5.3))
     return pd.DataFrame(rows, columns=["relation", "pairs", "related", "random", "nearer", "spread"])
 

@@ -95,11 +95,19 @@ def test_layers_that_lean_to_both_sides_are_no_fault(healthy, findings):
 def test_an_untrained_encoder_is_called_untrained_and_not_damaged(made_here, severity, healthy, findings):
     fresh = {"fit_query_key": 1.1, "fit_value_output": 0.9, "fit_feed_forward": 1.3, "lean": 0.1}
     untrained = layers(made_here=made_here, **fresh)
-    records = with_encoder(healthy, layers=untrained, pieces=pieces(0.5, 0.5), halves=halves(0.3, 0.46))
+    records = with_encoder(healthy, layers=untrained, pieces=pieces(0.5, 0.5, 1.0), halves=halves(0.3, 0.46))
     found = findings(records)
     assert set(found) == of("encoder-damaged", "prepare")
     assert found["encoder-damaged", "prepare"].severity == severity
     assert "untrained" in found["encoder-damaged", "prepare"].sentence
+
+
+def test_an_untrained_encoder_is_known_by_its_embeddings_where_weights_have_no_partners(healthy, findings):
+    fused = {"fit_query_key": np.nan, "fit_value_output": np.nan, "fit_feed_forward": np.nan, "change": 0.001}
+    drawn = {"pieces": pieces(0.5, 0.5, 1.0), "halves": halves(moved=1e-9)}
+    found = findings(with_encoder(healthy, layers=layers(**fused), **drawn))
+    assert set(found) == of("encoder-damaged", "prepare")
+    assert "know no related pieces" in found["encoder-damaged", "prepare"].sentence
 
 
 def test_layers_drawn_anew_under_trained_embeddings_are_a_damage(healthy, findings):

@@ -12,6 +12,7 @@ from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval
+from whyrank.preflight.probes.layer_faults import is_untrained
 
 # Training queries below which no difference is told, and reciprocal rank from which one is worth a change.
 LEAST_QUERIES, LEAST_GAIN = 20, 0.02
@@ -68,7 +69,7 @@ def _shaped(
         return
     count = len(data.table("encoder_readings"))
     yield Finding(
-        severity="warning" if is_worth(gain) or is_worth(behind) else "info",
+        severity="warning" if (is_worth(gain) or is_worth(behind)) and not is_untrained(data) else "info",
         system="prepare",
         sentence=f"{told['sentence']} {told['without']} changes its ranking by {spoken(gain, count)}"
         + (f"; TF-IDF is {100 * behind.mean:.0f} points better." if behind is not None and is_worth(behind) else "."),

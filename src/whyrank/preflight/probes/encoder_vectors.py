@@ -8,6 +8,7 @@ from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
+from whyrank.preflight.probes.layer_faults import is_untrained
 
 # Cosines. The same call gives the same bits on a processor, and differs in the last ones on a GPU.
 AGAIN = 0.9999
@@ -107,6 +108,9 @@ def word_order_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
         yield too_little("prepare", f"{len(moved)} answers of which words could be moved; {LEAST_TEXTS} would tell")
         return
     measured = Evidence("largest distance of a text from itself with its tokens in another order", float(moved.max()))
+    if is_untrained(data):
+        yield not_applicable("prepare", "a trained encoder: relative positions are hardly seen before training")
+        return
     if measured.value >= ORDER:
         yield passed("prepare", measured, ORDER)
         return

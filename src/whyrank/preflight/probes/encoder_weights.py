@@ -38,6 +38,9 @@ def layer_does_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
     if table.empty:
         yield not_applicable("prepare", "an encoder whose layers are a list of like modules")
         return
+    if layers.is_untrained(data):
+        yield not_applicable("prepare", "a trained encoder")
+        return
     faults = [
         *layers.alike(
             table, "change", layers.STANDS_STILL, "hands on its input as it is", "change of a token's vector"
@@ -113,14 +116,24 @@ def embeddings_scrambled(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 
 def _untrained(data: DataRecords) -> Finding:
-    fits = layers.fits_of(data.table("encoder_layers"))
-    is_made_here = bool(data.table("encoder_layers").get("made_here", pd.Series([False])).iloc[0])
+    table = data.table("encoder_layers")
+    fits, (nearer, _) = layers.fits_of(table), layers.nearer_of(data.table("encoder_pieces"))
+    is_made_here = bool(table.get("made_here", pd.Series([False])).iloc[0])
+    if len(fits):
+        measured = Evidence("median fit of weights", float(np.median(fits)), "of chance")
+        told = (
+            f"no two of its weights were learnt together (their fit is {measured.value:.1f}; 1 by chance, above 8 in "
+        )
+    else:
+        measured = percent("pairs of related pieces that are nearer than others", nearer)
+        told = (
+            f"its embeddings know no related pieces ({measured.value:.0f} % are nearer; 50 % by chance, above 90 % in "
+        )
     return Finding(
         severity="info" if is_made_here else "warning",
         system="prepare",
-        sentence=f"The encoder is untrained: no two of its weights were learnt together (their fit is "
-        f"{float(np.nanmedian(fits)):.1f}; 1 by chance, above 8 in trained encoders).",
-        evidence=(Evidence("median fit of weights", float(np.nanmedian(fits)), "of chance"),),
+        sentence=f"The encoder is untrained: {told}trained encoders).",
+        evidence=(measured,),
         cause="`encoder.source` is `scratch`, which starts from random weights."
         if is_made_here
         else "Its weights are as an initialisation draws them: they were saved before training, or not loaded.",

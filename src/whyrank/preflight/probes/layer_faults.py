@@ -23,6 +23,8 @@ STANDS_STILL = 0.005
 ALL_ALIKE = 0.02
 # Share of the pairs of related pieces that are nearer than others: 0.94 and more there, 0.5 by chance.
 NEARER, LEAST_PAIRS = 0.80, 60
+# Spread of the cosines of other pieces, by that of random directions: 1.2 to 1.4 there, and 0.9 to 1.1 by chance.
+ISOTROPIC = 1.15
 # sqrt(H) times the mean cosine of what a neuron reads and writes: -1.9 to -4.0 in all layers of the MiniLMs; of
 # all-mpnet-base-v2, where it goes from 4 through 0 to -4, nothing is said.
 LEANS, LEANING_LAYERS = 1.0, 4
@@ -51,10 +53,14 @@ class Fault(NamedTuple):
 
 
 def is_untrained(data: DataRecords) -> bool:
-    """Weights and embeddings as an initialisation draws them."""
-    fits = fits_of(data.table("encoder_layers"))
-    nearer, pairs = nearer_of(data.table("encoder_pieces"))
-    return bool(len(fits)) and float(np.nanmax(fits)) < INDEPENDENT and (pairs < LEAST_PAIRS or nearer < NEARER)
+    """Weights and embeddings as an initialisation draws them; the latter alone where weights have no partners."""
+    fits, table = fits_of(data.table("encoder_layers")), data.table("encoder_pieces")
+    nearer, pairs = nearer_of(table)
+    if len(fits) and float(fits.max()) >= INDEPENDENT:
+        return False
+    if pairs < LEAST_PAIRS:
+        return bool(len(fits))
+    return nearer < NEARER and float(of_words(table)["spread"].max()) < ISOTROPIC
 
 
 def finding(

@@ -9,9 +9,9 @@ from whyrank.preflight.figures.encoder import halves, layers, pieces, readings, 
 
 
 def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, pd.DataFrame]:
-    """By file name in metrics/prepare: `encoder_` and layers, pieces, repeats, halves, specials, readings, space."""
+    """By file name in metrics/prepare: `encoder_layers`, pieces, repeats, halves, specials, readings, space; none empty."""
     drawn = sample.draw(prepared)
-    return {
+    found = {
         "encoder_layers": layers.table(encoder, drawn.rows(encoder)).assign(made_here=options.source == "scratch"),
         "encoder_pieces": pieces.table(encoder),
         "encoder_repeats": repeats.table(encoder, drawn, options),
@@ -19,3 +19,4 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, 
         "encoder_specials": specials.table(encoder, prepared),
         **readings.tables(encoder, prepared, options),
     }
+    return {name: table for name, table in found.items() if len(table)}

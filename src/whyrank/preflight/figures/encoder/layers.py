@@ -96,9 +96,10 @@ def movement(encoder: Encoder, layers: Sequence[nn.Module], rows: Sequence[Token
 
         hooks.append(layer.register_forward_hook(note, with_kwargs=True))
     try:
-        # Each text alone would be the same but slow; equal lengths need no padding, which would be counted.
-        shortest = min(map(len, rows))
-        encoder.encode([row[:shortest] for row in rows], batch_tokens=shortest * len(rows), precision="fp32")
+        # Equal lengths need no padding, which would be counted.
+        length = max(int(np.median([len(row) for row in rows])), 1)
+        cut = [row[:length] for row in rows if len(row) >= length]
+        encoder.encode(cut, batch_tokens=length * len(cut), precision="fp32")
     finally:
         for hook in hooks:
             hook.remove()
