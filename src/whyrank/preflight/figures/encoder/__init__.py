@@ -9,7 +9,7 @@ from whyrank.preflight.figures.encoder import halves, layers, pieces, readings, 
 
 
 def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, pd.DataFrame]:
-    """By file name in metrics/prepare: `encoder_layers`, pieces, repeats, halves, specials, readings, space; none empty."""
+    """By file name in metrics/prepare: `encoder_layers`, pieces, repeats, halves, specials, readings and space."""
     drawn = sample.draw(prepared)
     found = {
         "encoder_layers": layers.table(encoder, drawn.rows(encoder)).assign(made_here=options.source == "scratch"),
