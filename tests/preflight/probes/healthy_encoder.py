@@ -30,7 +30,7 @@ def halves(encoder: float = 0.78, embeddings: float = 0.46, tfidf: float = 0.8, 
     random = np.random.default_rng(0)
     table = pd.DataFrame({"answer_id": [f"a{i:02d}" for i in range(ANSWERS)], "edited": 1.0, "moved": np.nan})
     table.loc[:9, "moved"] = moved
-    means = {"encoder": encoder, "embeddings": embeddings, "tfidf": tfidf}
+    means = {"encoder": encoder, "embeddings": embeddings, "shared_words": tfidf}
     noise = 0.15 * random.standard_normal((ANSWERS, len(means)))
     return table.assign(**{name: mean + noise[:, i] for i, (name, mean) in enumerate(means.items())})
 
@@ -62,7 +62,9 @@ def readings(**gains: float) -> pd.DataFrame:
     random = np.random.default_rng(0)
     table = pd.DataFrame({"query_id": [f"q{i}" for i in range(QUERIES)], "answer_id": np.arange(QUERIES) % 80})
     used = 0.6 + 0.2 * random.standard_normal(QUERIES)
-    ways = dict.fromkeys(("cosine", "dot", "centred", "by_side", "standardised", "float32", "tfidf"), 0.0) | gains
+    ways = (
+        dict.fromkeys(("cosine", "dot", "centred", "by_side", "standardised", "float32", "shared_words"), 0.0) | gains
+    )
     more = np.where(np.arange(QUERIES) % 3 == 0, 0.0, 1.5)
     return table.assign(used=used, **{way: used + gain * more for way, gain in ways.items()})
 

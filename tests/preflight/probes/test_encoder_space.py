@@ -64,7 +64,7 @@ def test_a_shape_is_for_information_unless_another_reading_or_tfidf_ranks_better
         return [found.severity for found in findings(plant(lab, healthy, **gains)).values()]
 
     assert severities(dot=0.1) == ["info"]
-    assert severities(tfidf=0.2) == ["warning"]
+    assert severities(shared_words=0.2) == ["warning"]
     assert severities() == ["warning"]
 
 

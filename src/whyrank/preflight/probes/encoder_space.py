@@ -63,7 +63,7 @@ def _shaped(
     data: DataRecords, way: str, measured: Evidence, threshold: float, **told: str
 ) -> Iterator[Finding | Outcome]:
     """A shape beyond its threshold: a warning where the other reading or TF-IDF ranks better, else for information."""
-    gain, behind = gained(data, way), gained(data, "tfidf")
+    gain, behind = gained(data, way), gained(data, "shared_words")
     if measured.value < threshold or gain is None:
         yield passed("prepare", measured, threshold)
         return

@@ -159,8 +159,8 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
         yield too_little("prepare", f"{len(table)} answers long enough to be cut in two; {LEAST_ANSWERS} would tell")
         return
     lost = _interval(table, table["embeddings"] - table["encoder"])
-    behind = _interval(table, FAR_BEHIND * table["tfidf"] - table["encoder"])
-    means = table[["encoder", "embeddings", "tfidf", "edited"]].mean()
+    behind = _interval(table, FAR_BEHIND * table["shared_words"] - table["encoder"])
+    means = table[["encoder", "embeddings", "shared_words", "edited"]].mean()
     is_lost = lost.low > 0 and lost.mean >= LOST
     if is_told:
         return
@@ -169,7 +169,7 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
         yield passed("prepare", measured, -LOST)
         return
     against = "the mean of its own word embeddings" if is_lost else "TF-IDF"
-    than = means["embeddings"] if is_lost else means["tfidf"]
+    than = means["embeddings"] if is_lost else means["shared_words"]
     yield Finding(
         severity="error" if is_lost and means["encoder"] < 0.5 * than else "warning",
         system="prepare",
@@ -183,7 +183,7 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
         evidence=(
             *(
                 Evidence(f"MRR of the other half by {name}", float(means[name]))
-                for name in ("encoder", "embeddings", "tfidf")
+                for name in ("encoder", "embeddings", "shared_words")
             ),
             Evidence("MRR of a half by itself without a word", float(means["edited"])),
         ),

@@ -136,7 +136,7 @@ def test_halves_and_moved_words_of_the_answers(topics, make_encoder):
     encoder = make_encoder()
     table = halves.table(encoder, topics, OPTIONS)
     assert len(table) == 6 and table["moved"].min() > 1e-4
-    assert table[["encoder", "embeddings", "tfidf", "edited"]].min().min() > 0
+    assert table[["encoder", "embeddings", "shared_words", "edited"]].min().min() > 0
     encoder.transformer.embeddings.position_embeddings.weight.data.zero_()
     assert halves.table(encoder, topics, OPTIONS)["moved"].max() < 1e-5
 
@@ -153,7 +153,7 @@ def test_readings_of_training_queries_and_prompts(topics, make_encoder):
     found = readings.tables(encoder, topics, OPTIONS)
     table, space = found["encoder_readings"], found["encoder_space"].iloc[0]
     assert len(table) == 48 and (table["used"] == table["cosine"]).all()
-    assert {"centred", "by_side", "standardised", "tfidf"} < set(table) and "float32" not in table
+    assert {"centred", "by_side", "standardised", "shared_words"} < set(table) and "float32" not in table
     assert space["used_prompts"] == " | " and space["finite"] == 1
     encoder.declared = Declared(prompts={"query": "my ", "document": ""})
     assert "without_prompts" in readings.tables(encoder, topics, OPTIONS)["encoder_readings"]

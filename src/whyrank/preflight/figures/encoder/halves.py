@@ -32,8 +32,8 @@ def table(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFram
     """One row per answer; empty where fewer than two are long enough.
 
     answer_id
-    encoder, embeddings, tfidf   1 / place of the second half among those of all answers, asked by the first: by the
-                                 encoder, by the mean of its embeddings of the pieces alone, by shared words
+    encoder, embeddings, shared_words   1 / place of the second half among those of all answers, asked by the first:
+                                        by the encoder, by the mean of its embeddings of the pieces alone, by TF-IDF
     edited   1 / place of the first half among those of all answers, asked by itself without one of its words
     moved    1 - cosine of the answer with the same words in another order, float32; NaN beyond the first `MOVED`
     """
@@ -56,7 +56,7 @@ def table(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFram
     found["encoder"] = _found(one_AD, two_AD)
     found["embeddings"] = _found(*np.split(unit_rows(pieces(encoder, rows[: 2 * len(texts)])), 2))
     score_AA = tfidf(second)(first)
-    found["tfidf"] = _found(score_AA, np.eye(len(texts)))
+    found["shared_words"] = _found(score_AA, np.eye(len(texts)))
     found["edited"] = _found(edited_AD, one_AD)
     found.loc[found.index[:MOVED], "moved"] = moved(encoder, texts[:MOVED], options, random)
     return found

@@ -42,8 +42,8 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, 
                        answer among those of the sample: `used` as evaluated; `cosine` and `dot` of the same vectors;
                        `centred` without the mean of all vectors, `by_side` without that of queries and of answers each;
                        `standardised` also by the deviation of each feature; `float32` in place of half precision, where
-                       that is used; `tfidf`; with `without_prompts`, `declared_prompts`, `family_prompts` where those
-                       are not in use
+                       that is used; `shared_words` by TF-IDF; `without_prompts`, `declared_prompts`, `family_prompts`
+                       where those are not in use
     encoder_space      one row: mean cosine of two answers and of two queries, and of a query and an answer; the largest
                        feature's share of the squared length; least and largest length of an answer (5 and 95 %);
                        precision and score in use; prompts used, declared and of the family (query | document)
@@ -56,7 +56,7 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, 
     texts = prepared.answers["text"].iloc[answer_C].tolist(), prepared.queries["text"].iloc[pairs["query"]].tolist()
     used_ND = vectors(encoder, texts, options)
     readings = read(used_ND, own_S, len(answer_C), encoder.declared.score)
-    readings["tfidf"] = reciprocal_ranks(
+    readings["shared_words"] = reciprocal_ranks(
         np.concatenate([np.eye(len(answer_C), dtype=np.float32), tfidf(texts[0])(texts[1])]), own_S, len(answer_C)
     )
     dtype = str(product_dtype(options.precision)).removeprefix("torch.")
