@@ -10,13 +10,14 @@ from whyrank.data.ranking.validate import Validated
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.preflight.figures import encoder as health
 from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, tokenizer
+from whyrank.preflight.figures import texts as wording
 
 
 def tables(
     encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
 ) -> dict[str, pd.DataFrame]:
-    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, those of poolings, and those
-    of the encoder's health.
+    """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, of poolings, of the encoder's
+    health and of the texts.
 
     valid   the ranking set as it was read, with the lines of its files and the corrections in effect
     """
@@ -27,5 +28,6 @@ def tables(
         **label_agreement.tables(judged, seed),
         **poolings.tables(encoder, texts, options),
         **health.tables(encoder, texts, options),
+        **wording.tables(texts, seed),
     }
     return found | corrections.with_earlier(found, valid)

@@ -1,0 +1,152 @@
+"""Texts that came damaged: letters or words in random order, replaced characters, no spaces; and marks of a format."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import regex
+
+from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown, spread
+
+# Texts of a kind and characters of each that are looked at.
+TEXTS, CHARACTERS = 1000, 400
+# Words below which different groups of letters, or pairs of words, say nothing: of 1,500 words of real questions 46 %
+# fewer groups of three letters are different than after shuffling, and 8 % fewer pairs of words.
+FEWEST_WORDS, MOST_WORDS = 1400, 6000
+# log2 of how much rarer a text's groups of three letters are than those of a typical one. At most 5 % of real texts
+# (code, numbers) lie below; shuffled letters and base64 bring 1.7 to 2.1.
+ATYPICAL = 1.3
+# Letters of a word that is several; and the share of a text's letters in such words.
+RUN_TOGETHER, MOST = 30, 0.5
+# UTF-8 read as cp1252 or Latin-1, and what stands for a character that could not be read.
+MOJIBAKE = re.compile(
+    "[\u00c2\u00c3][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
+    "|\u00e2\u20ac|\u00e2[\u0080-\u009f]|\u00ef\u00bf\u00bd|\u00d0[\u0080-\u00bf\u201a-\u2122]|\ufffd"
+)
+LOST_CHARACTER = re.compile(r"[^\W\d_]\?[^\W\d_]")
+URL = re.compile(r"(?:https?://|www\.)\S+")
+MARKUP = re.compile(
+    r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-z]{2,8}|#\d{1,6});|(?:https?://|www\.)\S+|\\[nrt\"](?=\S|$)|\\u[0-9a-fA-F]{4}"
+    r"|[{\[,]\s*\"[\w-]{1,40}\"\s*:\s*|\[/?[a-zA-Z]{1,12}(?:=[^\]]{0,80})?\]|\{\{[^{}]{0,80}\}\}|!\[[^\]]{0,80}\]\("
+)
+LETTER = regex.compile(r"\p{L}")
+UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Line_Break=Complex_Context}]")
+ASKING = re.compile("[?\uff1f\u061f]\\s*$")
+
+
+def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
+    """By kind of text, and the garbled rows of answers and queries.
+
+    letters, word_order   different groups of three letters (pairs of words), over as many after shuffling; only with
+                          enough words to tell
+    replaced, run_together, atypical   share of the texts
+    markup                share of the characters
+    capitals              share of the letters that are capitals, of a script that has them
+    asks                  share of the answers, and of all queries, that end in a question mark
+    """
+    random = Random(seed)
+    typical, rare = typicality([*read.answers, *read.queries])
+    kinds = {"answer": (np.arange(len(read.answers)), read.answers)}
+    kinds |= {kind: (rows + len(read.answers), [read.queries[i] for i in rows]) for kind, rows in read.kinds.items()}
+    found: list[Figure] = []
+    garbled: dict[int, str] = {}
+    for kind, (rows, texts) in kinds.items():
+        chosen = spread(len(texts), TEXTS)
+        own = [texts[i][:CHARACTERS] for i in chosen]
+        # Written together, or in syllables, "words" are something else than between spaces.
+        words = [text.split() for text in own if not UNSPACED.search(text)]
+        if sum(map(len, words)) >= FEWEST_WORDS:
+            found += [
+                ("letters", kind, letters(words, random), len(own), shown(own[0])),
+                ("word_order", kind, word_order(words, random), len(own), shown(own[0])),
+            ]
+        flags = {
+            "replaced": [i for i, text in enumerate(texts) if is_replaced(text)],
+            "run_together": [i for i, text in enumerate(texts) if is_run_together(text)],
+            "atypical": [i for i in range(len(texts)) if rare[rows[i]] < typical - ATYPICAL],
+        }
+        if not _is_random([texts[i].split() for i in flags["atypical"]], random):
+            flags["atypical"] = []
+        for name, marked in flags.items():
+            example = shown(texts[marked[0]]) if marked else ""
+            found.append((name, kind, len(marked) / max(len(texts), 1), len(texts), example))
+            garbled |= {int(rows[i]): name.replace("_", " ") for i in marked}
+        marks = [sum(len(mark) for mark in MARKUP.findall(text)) for text in texts]
+        most = texts[int(np.argmax(marks))] if texts else ""
+        length = sum(map(len, texts))
+        found.append(("markup", kind, sum(marks) / max(length, 1), len(texts), shown(most) if any(marks) else ""))
+        found.append(("capitals", kind, capitals(own), len(own), ""))
+    for kind, texts in (("answer", read.answers), ("query", read.queries)):
+        found.append(("asks", kind, sum(map(bool, map(ASKING.search, texts))) / max(len(texts), 1), len(texts), ""))
+    n = len(read.answers)
+    return found, [
+        ("", read.answer_id(row), "", why) if row < n else (read.query_id(row - n), "", "", why)
+        for row, why in sorted(garbled.items())
+    ]
+
+
+def is_replaced(text: str) -> bool:
+    if text.isascii():
+        return "?" in text and len(LOST_CHARACTER.findall(URL.sub("", text))) >= 2
+    return MOJIBAKE.search(text) is not None
+
+
+def is_run_together(text: str) -> bool:
+    """Most of its letters stand in words too long to be one; scripts without spaces and addresses do not count."""
+    if len(text) < RUN_TOGETHER or UNSPACED.search(text):
+        return False
+    parts = URL.sub("", text).split()
+    return sum(len(part) for part in parts if len(part) >= RUN_TOGETHER) > MOST * sum(map(len, parts))
+
+
+def letters(texts: Sequence[Sequence[str]], random: Random) -> float:
+    """Different groups of three letters within words, over as many after each word's letters are shuffled."""
+    words = [word.lower() for text in texts for word in text if len(word) >= 3]
+    if len(words) > MOST_WORDS:
+        words = random.sample(words, MOST_WORDS)
+    mixed = ["".join(random.sample(word, len(word))) for word in words]
+    return len(_groups(words)) / max(len(_groups(mixed)), 1)
+
+
+def _groups(words: Sequence[str]) -> set[str]:
+    return {word[i : i + 3] for word in words for i in range(len(word) - 2)}
+
+
+def word_order(texts: Sequence[Sequence[str]], random: Random) -> float:
+    """Different pairs of neighbouring words, over as many after each text's words are shuffled."""
+    lowered = [[word.lower() for word in text] for text in texts]
+    mixed = [random.sample(text, len(text)) for text in lowered]
+    own, other = ({pair for text in group for pair in pairwise(text)} for group in (lowered, mixed))
+    return len(own) / max(len(other), 1)
+
+
+def _is_random(texts: Sequence[Sequence[str]], random: Random) -> bool:
+    """Whether the letters of texts are in any order: another language has an order of its own."""
+    return sum(len(word) for text in texts for word in text) >= 500 and letters(texts, random) >= 0.85
+
+
+def typicality(texts: Sequence[str]) -> tuple[float, np.ndarray]:
+    """Median, and (N,): mean log2 of the share of the texts that have a text's groups of three characters; or NaN."""
+    own = [np.unique(_codes(text)) for text in texts]
+    flat = np.concatenate([np.zeros(0, dtype=np.int64), *own])
+    _, place, count = np.unique(flat, return_inverse=True, return_counts=True)
+    rarity = np.log2((count[place] - 0.5) / max(len(texts), 1))
+    total = np.concatenate([[0.0], np.cumsum(rarity)])
+    ends = np.cumsum([len(part) for part in own])
+    starts = ends - [len(part) for part in own]
+    with np.errstate(invalid="ignore"):
+        mean_N = (total[ends] - total[starts]) / (ends - starts)
+    return (float(np.nanmedian(mean_N)) if np.isfinite(mean_N).any() else 0.0), mean_N
+
+
+def _codes(text: str) -> np.ndarray:
+    code = np.frombuffer(text[:CHARACTERS].lower().encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
+    return (code[:-2] << 42) + (code[1:-1] << 21) + code[2:] if len(code) > 2 else np.zeros(0, dtype=np.int64)
+
+
+def capitals(texts: Sequence[str]) -> float:
+    text = "".join(texts)
+    large, small = sum(map(str.isupper, text)), sum(map(str.islower, text))
+    return large / max(large + small, 1)

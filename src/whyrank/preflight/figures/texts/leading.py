@@ -1,0 +1,138 @@
+"""Queries that hold their answer: its id, its title, a long part of its text; and queries that hold nothing."""
+
+import re
+
+import numpy as np
+
+from whyrank.data.files.text import exact_key
+from whyrank.lexical.words import words
+from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown
+
+# Words in a row of an answer, in no more than this many answers, that a query has by copying.
+QUOTE, HOLDERS = 8, 2
+# Characters of it, at least: words of one character, as in Thai, are many in any phrase.
+CHARACTERS = 25
+# Characters of an id that is told from a number of something.
+SHORTEST_ID = 4
+# Words of a title that are not a mere topic.
+TITLE = 3
+# Words of a query that says nothing at most.
+FEW = 2
+
+
+def figures(read: Read) -> tuple[list[Figure], dict[str, list[Row]]]:
+    """Shares of the queries, and the rows to mend by code.
+
+    id_in_query, title_in_query   of the right answer (`query`), and of another query's (`chance`)
+    quotes       a run of words of the right answer that hardly another one has, with the words of it (`quote_words`)
+    empty        of no telling word, by themselves or for several answers
+    """
+    n = max(len(read.queries), 1)
+    found: list[Figure] = []
+    rows: dict[str, list[Row]] = {}
+    names = {"id": ids(read), "title": titles(read)}
+    named = {what: named_by(read, of_answers) for what, of_answers in names.items()}
+    for what, (own, other) in named.items():
+        example = next((shown(names[what][i]) for row in own[:1] for i in read.right[row] if names[what][i]), "")
+        found += [
+            (f"{what}_in_query", "query", len(own) / n, n, example),
+            (f"{what}_in_query", "chance", len(other) / n, n, ""),
+        ]
+    leaked = sorted({row for own, _ in named.values() for row in own})
+    rows["query-names-answer"] = [(read.query_id(row), "", "", "names its answer") for row in leaked]
+    quoting = quotes(read)
+    example = shown(max(quoting.values(), key=len)) if quoting else ""
+    found.append(("quotes", "query", len(quoting) / n, n, example))
+    rows["query-quotes-answer"] = [
+        (read.query_id(row), "", "", f"quotes: {shown(run)}") for row, run in quoting.items()
+    ]
+    nothing = empty(read)
+    first = next(iter(nothing), None)
+    found.append(("empty", "query", len(nothing) / n, n, "" if first is None else shown(read.queries[first])))
+    rows["queries-say-nothing"] = [(read.query_id(row), "", "", why) for row, why in nothing.items()]
+    return found, rows
+
+
+def ids(read: Read) -> list[str]:
+    """The id of each answer where it cannot be a word of the language: it has a digit, or several parts."""
+    names = read.prepared.answers["answer_id"].astype(str).tolist()
+    return [name if len(name) >= SHORTEST_ID and re.search(r"\d|[-_:/.]", name) else "" for name in names]
+
+
+def titles(read: Read) -> list[str]:
+    """The title of each answer in its words, where it has some."""
+    if "title" not in read.prepared.answers:
+        return [""] * len(read.answers)
+    parts = [words(title) for title in read.prepared.answers["title"].fillna("").astype(str)]
+    return [" ".join(part) if len(part) >= TITLE else "" for part in parts]
+
+
+def named_by(read: Read, names: list[str]) -> tuple[list[int], list[int]]:
+    """Rows of the queries that hold the name of a right answer, and those that hold that of another query's answer."""
+    own, other = [], []
+    n = len(read.queries)
+    for row, right in enumerate(read.right):
+        text = f" {read.queries[row].casefold()} "
+        plain = f" {' '.join(read.query_words[row])} "
+        shifted = read.right[(row + n // 2) % n]
+        if any(_holds(text, plain, names[i]) for i in right):
+            own.append(row)
+        if any(_holds(text, plain, names[i]) for i in shifted if i not in right):
+            other.append(row)
+    return own, other
+
+
+def _holds(text: str, plain: str, name: str) -> bool:
+    if not name:
+        return False
+    if f" {name} " in plain:
+        return True
+    return name.casefold() in text and re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text) is not None
+
+
+def quotes(read: Read) -> dict[int, str]:
+    """Rows of the queries that quote a right answer, with the longest run."""
+    holders: dict[tuple[str, ...], int] = {}
+    wanted = {run for text in read.query_words for run in runs(text)}
+    for text in read.answer_words:
+        for run in set(runs(text)) & wanted:
+            holders[run] = holders.get(run, 0) + 1
+    own = [set(runs(text)) & wanted for text in read.answer_words]
+    found: dict[int, str] = {}
+    for row, right in enumerate(read.right):
+        text = read.query_words[row]
+        is_own = [any(run in own[i] for i in right) and holders.get(run, 0) <= HOLDERS for run in runs(text)]
+        if any(is_own) and len(longest := _longest(text, np.array(is_own))) - QUOTE >= CHARACTERS:
+            found[row] = longest
+    return found
+
+
+def runs(text: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(text[i : i + QUOTE]) for i in range(len(text) - QUOTE + 1)]
+
+
+def _longest(text: list[str], is_own: np.ndarray) -> str:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_own.astype(int), [0]])))
+    start, stop = max(zip(edges[::2], edges[1::2], strict=True), key=lambda span: span[1] - span[0])
+    return " ".join(text[start : stop + QUOTE - 1])
+
+
+def empty(read: Read) -> dict[int, str]:
+    """Rows of queries that say nothing of what they ask for, and why.
+
+    A text that stands for several answers says nothing; so does one of few words, none of them telling.
+    """
+    keys = [exact_key(text, parts) for text, parts in zip(read.queries, read.query_words, strict=True)]
+    wanted: dict[str, set[int]] = {}
+    for key, right in zip(keys, read.right, strict=True):
+        wanted.setdefault(key, set()).update(right)
+    widest = max((len(right) for right in read.right), default=1)
+    found: dict[int, str] = {}
+    answered = {word for text in read.answer_words for word in text}
+    for row, key in enumerate(keys):
+        text = read.query_words[row]
+        if len(wanted[key]) > max(widest, FEW):
+            found[row] = f"the same text is asked for {len(wanted[key])} answers"
+        elif len(text) <= FEW and not (set(text) & answered - read.common):
+            found[row] = "a word or two that no answer has"
+    return found

@@ -1,0 +1,119 @@
+"""The texts of a ranking set as words, counted once for all figures about texts."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.prepared import Prepared
+from whyrank.data.files.cells import TYPES
+from whyrank.lexical.words import words
+
+# A word of more than this share of the texts says nothing of what a text is about.
+COMMON = 0.10
+ROW_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
+FIGURE_COLUMNS = ["figure", "kind", "value", "texts", "example"]
+# Characters of an example.
+SHOWN = 120
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the encoder reads of the answers and queries of a ranking set; all lists are in the order of their table."""
+
+    prepared: Prepared
+
+    @cached_property
+    def answers(self) -> list[str]:
+        return self.prepared.answers["text"].tolist()
+
+    @cached_property
+    def queries(self) -> list[str]:
+        return self.prepared.queries["text"].tolist()
+
+    @cached_property
+    def answer_words(self) -> list[list[str]]:
+        return [words(text) for text in self.answers]
+
+    @cached_property
+    def query_words(self) -> list[list[str]]:
+        return [words(text) for text in self.queries]
+
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """Words of many texts; counted in queries and answers apart, so that the many do not hide the few."""
+        found: set[str] = set()
+        for texts in (self.answer_words, self.query_words):
+            counted = Counter(word for text in texts for word in set(text))
+            found |= {word for word, n in counted.items() if n > max(COMMON * len(texts), 2)}
+        return frozenset(found)
+
+    @cached_property
+    def answer_content(self) -> list[set[str]]:
+        return [set(text) - self.common for text in self.answer_words]
+
+    @cached_property
+    def query_content(self) -> list[set[str]]:
+        return [set(text) - self.common for text in self.query_words]
+
+    @cached_property
+    def right(self) -> list[list[int]]:
+        """Rows of the right answers of each query."""
+        found: list[list[int]] = [[] for _ in self.queries]
+        for query, answer in self.prepared.relevant[["query", "answer"]].itertuples(index=False):
+            found[query].append(answer)
+        return found
+
+    @cached_property
+    def asked_by(self) -> list[list[int]]:
+        """Rows of the queries that each answer is right for."""
+        found: list[list[int]] = [[] for _ in self.answers]
+        for query, answers in enumerate(self.right):
+            for answer in answers:
+                found[answer].append(query)
+        return found
+
+    @cached_property
+    def kinds(self) -> dict[str, np.ndarray]:
+        """Rows of the queries of each type that there is."""
+        kind_Q = self.prepared.queries["type"].to_numpy()
+        return {kind: rows for kind in TYPES if len(rows := np.flatnonzero(kind_Q == kind))}
+
+    def of_kind(self) -> dict[str, tuple[list[str], list[list[str]]]]:
+        """Texts and their words by kind: answer, and each type of query."""
+        found = {"answer": (self.answers, self.answer_words)}
+        for kind, rows in self.kinds.items():
+            found[kind] = [self.queries[i] for i in rows], [self.query_words[i] for i in rows]
+        return found
+
+    def answer_id(self, row: int) -> str:
+        return str(self.prepared.answers["answer_id"].iloc[row])
+
+    def query_id(self, row: int) -> str:
+        return str(self.prepared.queries["query_id"].iloc[row])
+
+
+Row = tuple[str, str, str, str]
+Figure = tuple[str, str, float, int, str]
+
+
+def rows_table(rows: list[Row]) -> pd.DataFrame:
+    """Rows to mend: `query_id`, `answer_id`, `becomes`, `why`."""
+    return pd.DataFrame(rows, columns=ROW_COLUMNS)
+
+
+def figure_table(figures: list[Figure]) -> pd.DataFrame:
+    return pd.DataFrame(figures, columns=FIGURE_COLUMNS)
+
+
+def shown(text: str) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1].rstrip() + "…"
+
+
+def spread(n: int, most: int) -> np.ndarray:
+    """At most so many of n rows, evenly spread over them."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int)) if n else np.zeros(0, dtype=int)

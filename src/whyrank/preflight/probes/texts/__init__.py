@@ -1,0 +1,1 @@
+"""What the texts themselves say before any training: answers, queries, wording, cuts, splits."""

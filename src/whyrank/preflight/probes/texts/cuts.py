@@ -1,0 +1,122 @@
+"""Texts that were cut before they came, and conversations whose end the token budget drops."""
+
+from collections.abc import Iterator
+
+from whyrank.findings.finding import Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable
+from whyrank.findings.probe import probe
+from whyrank.findings.records import DataRecords
+from whyrank.preflight.probes.texts.figure import TRAINING, below, figure, kinds_of, no_texts
+
+# Share of the texts within 1 % of the longest, and how many times what the lengths below let expect; real texts: at
+# most 4 %, and two times.
+AT_LIMIT, TIMES, FEWEST = 0.05, 4.0, 6
+# A shorter limit is none: written without spaces, a text is one word.
+SHORTEST = 10
+UNITS = {
+    "chars": "characters",
+    "words": "words",
+    "tokens": "tokens",
+    "body_chars": "characters after the title",
+    "body_words": "words after the title",
+}
+# Share of the conversations that lose their last turn.
+LOST = 0.10
+
+
+@probe(
+    "texts-cut-before",
+    on="preflight",
+    layer="data",
+    explains=("truncation-loses-evidence", "underfitted", "worse-than-zero-shot"),
+)
+def texts_cut_before(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Many texts of a kind that end at one length."""
+    kinds = kinds_of(data, "at_limit_chars")
+    if not kinds:
+        yield no_texts()
+        return
+    worst, told = 0.0, False
+    for kind in kinds:
+        for unit, name in UNITS.items():
+            at, limit = figure(data, f"at_limit_{unit}", kind), figure(data, f"limit_{unit}", kind)
+            expected = figure(data, f"expected_{unit}", kind)
+            if at is None or limit is None or expected is None or limit.value < SHORTEST:
+                continue
+            worst = max(worst, at.value)
+            is_pile = at.low >= max(AT_LIMIT, TIMES * expected.value) and at.value * at.texts >= FEWEST
+            open_end, other = figure(data, f"open_end_{unit}", kind), figure(data, f"open_end_else_{unit}", kind)
+            ends_open = open_end is None or other is None or open_end.value >= max(0.5, other.value - 0.1)
+            if is_pile and ends_open and not told:
+                told = True
+                yield Finding(
+                    system="data",
+                    sentence=f"{100 * at.value:.0f} % of the {kind}s end at {limit.value:.0f} {name}, as "
+                    f"“…{at.example}”: they were cut before prepare read them.",
+                    evidence=(
+                        percent(f"{kind}s of that length", at.value),
+                        percent("what the shorter ones let expect", expected.value),
+                    ),
+                    cause="A field, an export or a tool before this one kept so much of each text. What was cut cannot "
+                    "be found, whatever the token budget.",
+                    fix=Fix({}, f"export the {kind}s whole; prepare cuts them itself, by its own budget"),
+                    reference="ST#285; HF#1666",
+                    weight=30 * at.value,
+                )
+    if not told:
+        yield below("texts within 1 % of the longest", worst, AT_LIMIT)
+
+
+@probe(
+    "cut-loses-end",
+    on="preflight",
+    layer="data",
+    explains=(*TRAINING, "question-conversation-gap", "truncation-loses-evidence"),
+)
+def cut_loses_end(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Conversations that the cut leaves without what the user said last."""
+    lost = figure(data, "end_lost", "conversation")
+    if lost is None:
+        yield no_texts()
+        return
+    n = int((data.queries["type"] == "conversation").sum())
+    count = round(lost.value * lost.texts)
+    if not n or not lost.texts:
+        yield not_applicable("data", "conversations that are longer than their token budget")
+        return
+    share = count / n
+    if share < LOST or count < FEWEST:
+        yield below("conversations that lose their last turn", share, LOST)
+        return
+    end, kept = figure(data, "end_words", "conversation"), figure(data, "kept_words", "conversation")
+    gain = figure(data, "end_gain_low", "conversation")
+    is_better = gain is not None and gain.value > 0
+    evidence = [percent("conversations that lose their last turn", share)]
+    if end is not None and kept is not None:
+        evidence += [
+            percent("words of the right answer in the lost turn", end.value),
+            percent("words of the right answer in what is kept", kept.value),
+        ]
+    yield Finding(
+        severity="warning" if is_better else "info",
+        system="data",
+        sentence=f"The token budget drops what the user said last from {100 * share:.0f} % of the conversations"
+        + (", and it has more of the answer's words than what is kept." if is_better else "."),
+        evidence=tuple(evidence),
+        cause="The beginning is kept, and users often come to their question at the end, such as “"
+        + lost.example
+        + "”.",
+        fix=_keep_the_end(data),
+        reference="Sun et al. 2019 (head and tail); ST#4060",
+        weight=30 * share if is_better else share,
+    )
+
+
+def _keep_the_end(data: DataRecords) -> Fix:
+    """Of texts that are cut from the start; others are selected by what they say."""
+    table = data.queries[data.queries["type"] == "conversation"]
+    cut = table[table["tokens"] < table["tokens_raw"]]
+    from_start = sum(raw.startswith(text) for raw, text in zip(cut["raw_text"], cut["text"], strict=True))
+    if from_start > len(cut) / 2:
+        return Fix({"prepare.selection.conversation": "head_tail"})
+    return Fix({}, "raise prepare.tokens.conversation")

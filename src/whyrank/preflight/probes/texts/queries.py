@@ -1,0 +1,191 @@
+"""Queries that hold their answer, hold nothing, or stand there many times."""
+
+from collections.abc import Iterator
+
+from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
+from whyrank.findings.probe import probe
+from whyrank.findings.records import DataRecords
+from whyrank.preflight.probes.texts.figure import TRAINING, Figure, below, figure, no_texts, rows_file
+
+# Shares of the queries, of which the lower end of the interval counts. Real queries hold no id of their answer; 4 %
+# of those of ConditionalQA hold its title of three words or more, and 3 % of those of Stack Exchange quote it.
+IDS, TITLES, LEAK = 0.03, 0.12, 0.50
+QUOTES = 0.12
+# At most 0.2 % of real queries say nothing.
+NOTHING = 0.03
+# Copies among the training queries, of all of them.
+REPEATED = 0.20
+# Share of a kind's texts that ask.
+ASKING, HARDLY = 0.5, 0.1
+FEWEST = 20
+
+
+@probe(
+    "query-names-answer", on="preflight", layer="data",
+    explains=("no-headroom", "worse-than-lexical", "query-quotes-answer", "tuning-brought-nothing"),
+)  # fmt: skip
+def query_names_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Queries that hold the id or the title of their answer, and hardly that of another one."""
+    found = {what: (figure(data, f"{what}_in_query", "query"), figure(data, f"{what}_in_query", "chance"), least)
+             for what, least in (("id", IDS), ("title", TITLES))}  # fmt: skip
+    told = False
+    for what, (own, other, least) in found.items():
+        if own is None or other is None:
+            yield no_texts()
+            return
+        share = own.value - other.value
+        if told or Figure(max(share, 0.0), own.texts, "").low < least:
+            continue
+        told = True
+        yield Finding(
+            severity="error" if share >= LEAK else "warning",
+            system="data",
+            sentence=f"{100 * own.value:.0f} % of the queries hold the {what} of their answer, such as "
+            f"“{own.example}”.",
+            evidence=(
+                percent(f"queries with the {what} of their answer", own.value),
+                percent(f"queries with the {what} of another query's answer", other.value),
+            ),
+            cause=f"The {what} gives the answer away, so that counting words finds it and no model has to understand "
+            "the query. The metric says nothing about queries of users, who do not know it.",
+            fix=Fix(
+                {},
+                f"take the {what} out of the query texts, or leave these queries out",
+                rows_file(data, "query-names-answer"),
+            ),
+            reference="a baseline at 98 % is a leak",
+            weight=100 * share,
+        )
+    if not told:
+        yield below(
+            "queries with the id or the title of their answer",
+            max(own.value for own, _, _ in found.values() if own),
+            IDS,
+        )
+
+
+@probe(
+    "query-quotes-answer",
+    on="preflight",
+    layer="data",
+    explains=("no-headroom", "worse-than-lexical", "tuning-brought-nothing"),
+)
+def query_quotes_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Queries with eight words or more in a row that stand in their answer and hardly elsewhere."""
+    found = figure(data, "quotes", "query")
+    if found is None:
+        yield no_texts()
+    elif found.low < QUOTES:
+        yield below("queries that quote their answer", found.value, QUOTES)
+    else:
+        yield Finding(
+            system="data",
+            sentence=f"{100 * found.value:.0f} % of the queries quote their answer word for word, such as "
+            f"“{found.example}”.",
+            evidence=(percent("queries with eight or more words in a row of their answer", found.value),),
+            cause="They were cut from the answers or written beside them. Counting words finds such an answer, which "
+            "real queries do not allow: a lexical baseline is too strong here, and a trained encoder learns to copy.",
+            fix=Fix({}, "reword these queries, or leave them out", rows_file(data, "query-quotes-answer")),
+            reference="Lee et al. 2019 (inverse cloze task)",
+            weight=50 * found.value,
+        )
+
+
+@probe(
+    "queries-say-nothing",
+    on="preflight",
+    layer="data",
+    explains=(*TRAINING, "conflicting-duplicates", "missing-judgements"),
+)
+def queries_say_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Queries of a word or two that no answer has, and texts that are asked for several answers."""
+    found = figure(data, "empty", "query")
+    if found is None:
+        yield no_texts()
+    elif found.low < NOTHING:
+        yield below("queries that say nothing of what they ask for", found.value, NOTHING)
+    else:
+        yield Finding(
+            system="data",
+            sentence=f"{100 * found.value:.0f} % of the queries say nothing of what they ask for, such as "
+            f"“{found.example}”.",
+            evidence=(percent("queries that say nothing", found.value),),
+            cause="A greeting, or one text for several answers, leads to no answer: a ranker can only guess, and "
+            "training on such pairs pulls all their answers together.",
+            fix=Fix(
+                {}, "leave these queries out, or add what the user said next", rows_file(data, "queries-say-nothing")
+            ),
+            reference="mteb#4626",
+            weight=50 * found.value,
+        )
+
+
+@probe(
+    "repeated-queries",
+    on="preflight",
+    layer="data",
+    explains=("overfitted", "false-negatives-in-batch", "duplicate-across-splits", "one-answer-dominates"),
+)
+def repeated_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Training queries that repeat another one word for word."""
+    pairs, queries = data.table("duplicates"), data.queries
+    train = queries[queries["split"] == "train"]
+    if pairs.empty or len(train) < FEWEST:
+        yield not_applicable("data", f"pairs of duplicates, and at least {FEWEST} training queries")
+        return
+    nothing = data.table("rows_queries-say-nothing")
+    empty = [] if nothing.empty else nothing["query_id"].tolist()
+    exact = pairs[(pairs["kind"] == "exact") & pairs["query_left"].isin(train["query_id"])]
+    exact = exact[~exact["query_right"].isin(empty)]
+    copies = int(train["query_id"].isin(exact["query_right"]).sum())
+    share = copies / len(train)
+    if share < REPEATED:
+        yield below("training queries that repeat another one", share, REPEATED)
+        return
+    most = exact["query_left"].value_counts()
+    text = queries.loc[queries["query_id"] == most.index[0], "raw_text"].iloc[0]
+    yield Finding(
+        system="data",
+        sentence=f"{copies} of {len(train)} training queries ({100 * share:.0f} %) repeat another one word for word; "
+        f"“{text[:80]}” stands there {int(most.iloc[0]) + 1} times.",
+        evidence=(
+            percent("training queries that repeat another one", share),
+            Evidence("different training queries", len(train) - copies, "queries"),
+        ),
+        cause="Copies weigh as many queries. An epoch reads the same text again and again, and fills batches with it.",
+        fix=Fix({}, "keep one of each copy in queries.jsonl and the qrels"),
+        reference="Lee et al. 2022 (deduplicating training data)",
+        weight=30 * share,
+    )
+
+
+@probe(
+    "queries-and-answers-swapped",
+    on="preflight",
+    layer="data",
+    explains=(*TRAINING, "one-answer-dominates", "answers-say-little"),
+)
+def queries_and_answers_swapped(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Answers that ask, and queries that do not."""
+    asking = figure(data, "asks", "answer")
+    queries = figure(data, "asks", "query")
+    if asking is None or queries is None or min(asking.texts, queries.texts) < FEWEST:
+        yield not_applicable("data", f"at least {FEWEST} answers and {FEWEST} queries")
+    elif asking.low < ASKING or queries.value > HARDLY:
+        yield passed("data", percent("answers that end in a question", asking.value), 100 * ASKING)
+    else:
+        yield Finding(
+            severity="warning",
+            system="data",
+            sentence=f"{100 * asking.value:.0f} % of the answers end in a question, and {100 * queries.value:.0f} % of "
+            "the queries: they seem to be swapped.",
+            evidence=(
+                percent("answers that end in a question", asking.value),
+                percent("queries that do", queries.value),
+            ),
+            cause="corpus.jsonl holds what users ask, and queries.jsonl what they are told.",
+            fix=Fix({}, "swap corpus.jsonl and queries.jsonl, and the columns query-id and corpus-id of the qrels"),
+            reference="sentence-transformers#2749 (columns swapped)",
+            weight=50.0,
+        )

@@ -1,0 +1,70 @@
+"""Figures of texts and what is said of them: the bundled sample spoilt in one way each, whole, and in small parts."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from whyrank.core.prepared import Prepared
+from whyrank.findings.finding import Finding
+from whyrank.findings.probe import registered
+from whyrank.findings.records import DataRecords
+from whyrank.preflight import examine  # noqa: F401 - registers the checks
+from whyrank.preflight.figures import texts
+
+from .spoilt import SPOILT, sample
+
+SIZES = {"few-training-queries", "dev-too-small", "test-too-small"}
+
+
+def spoken(prepared: Prepared, tables: dict[str, pd.DataFrame]) -> dict[str, Finding]:
+    """Findings of the checks of texts, by code."""
+    recorded = texts.tables(prepared, 7) | tables
+    data = DataRecords(prepared.answers, prepared.queries, prepared.qrels, {}, recorded, pd.DataFrame())
+    own = [
+        probe for probe in registered("preflight") if ".texts." in probe.find.__closure__[1].cell_contents.__module__
+    ]
+    assert len(own) == 19
+    return {one.code: one for probe in own for one in probe.find(data) if isinstance(one, Finding)}
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, Finding]:
+    return spoken(*sample())
+
+
+def test_nothing_is_said_of_the_sample(healthy):
+    assert set(healthy) <= SIZES
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_fault_of_texts_is_named(name):
+    spoil, code = SPOILT[name]
+    prepared, tables = sample(spoil)
+    found = spoken(prepared, tables)
+    assert code in found, set(found)
+    assert found[code].severity in ("warning", "error")
+    recorded = texts.tables(prepared, 7)
+    if file := found[code].fix.rows:
+        assert not recorded[file.removeprefix("metrics/prepare/").removesuffix(".csv")].empty
+
+
+@pytest.mark.parametrize("n", [0, 1, 6])
+def test_some_rows_prove_nothing(n):
+    prepared, tables = sample()
+    few = replace(prepared, queries=prepared.queries.iloc[:n], qrels=prepared.qrels.iloc[:n])
+    few = replace(few, answers=prepared.answers[prepared.answers["answer_id"].isin(few.qrels["answer_id"])])
+    assert set(spoken(few, {"duplicates": tables["duplicates"].iloc[:0]})) <= SIZES
+
+
+def test_rows_to_mend_name_ids_and_what_they_become():
+    copied = texts.tables(sample(SPOILT["copies"][0])[0], 7)["rows_near-copies"]
+    assert list(copied.columns) == ["query_id", "answer_id", "becomes", "why"]
+    assert copied["answer_id"].str.startswith("zz-").all() and not copied["becomes"].str.startswith("zz-").any()
+    greeted = texts.tables(sample(SPOILT["greetings"][0])[0], 7)["rows_queries-say-nothing"]
+    assert len(greeted) == pytest.approx(0.2 * 324, abs=2) and (greeted["answer_id"] == "").all()
+
+
+def test_the_same_texts_give_the_same_figures():
+    one, other = (texts.tables(sample()[0], 7)["text_figures"] for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
