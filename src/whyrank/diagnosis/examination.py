@@ -14,6 +14,7 @@ from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.compare.ratings import Rated, Ratings, compare_ratings
 from whyrank.diagnosis.report import numbers
 from whyrank.findings.finding import Evidence
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.records import DataRecords, Records
 from whyrank.findings.systems import Systems
 from whyrank.measure.significance.resampling import Interval
@@ -22,6 +23,8 @@ from whyrank.measure.significance.statistics import mean_interval, resample_spea
 # One point. With thousands of queries a tenth of a point is significant and no reason to change anything:
 # report effect sizes (Ihemelandu and Ekstrand 2023, arXiv:2305.02461).
 LEAST_EFFECT = 0.01
+# A loss of so much has to be outside of the interval before a check says that there is none.
+EXCLUDED = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,22 @@ def is_higher(difference: Interval | None) -> TypeGuard[Interval]:
 def points(difference: Interval) -> tuple[float, float]:
     """The bounds of a difference of metrics in points (hundredths)."""
     return 100 * difference.low, 100 * difference.high
+
+
+def without_loss(system: str, difference: Interval | None, what: str, needs: str) -> Outcome:
+    """What is said of a difference that is not significantly below zero: whether a loss can be excluded.
+
+    what    the metric;  needs   in words, what was missing where there is no difference
+    """
+    if difference is None:
+        return not_applicable(system, needs)
+    if np.isnan(difference.low):
+        return too_little(system, "all test rows are of one answer or group: there is no interval")
+    measured = Evidence(f"difference in {what}", 100 * difference.mean, "points")
+    if difference.low >= -EXCLUDED:
+        return passed(system, measured, -100 * LEAST_EFFECT)
+    low = numbers.points(difference.low)
+    return too_little(system, f"no significant loss, and one of {low} points is not excluded", measured)
 
 
 def paired(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
 from whyrank.findings.finding import Finding
+from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import Probe, import_modules, registered
 
 import_modules("whyrank.preflight.probes")
@@ -21,9 +22,16 @@ def examine(case: Examination) -> Diagnosis:
     told = [
         (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)
         for probe in registered("preflight", "trained")
-        for one in probe.find(case.data if probe.on == "preflight" else case)
+        for one in _told(case, probe)
     ]
     return diagnosis(told, lambda cause, symptom: distance(case, cause, symptom))
+
+
+def _told(case: Examination, probe: Probe) -> list[Finding | Outcome]:
+    """What a probe says; where one of the trained adds nothing, what `prepare` could say already."""
+    told = list(probe.find(case.data if probe.on == "preflight" else case))
+    before = [] if told else [one for one in registered("preflight") if one.code == probe.code]
+    return told or [one for twin in before for one in twin.find(case.data) if isinstance(one, Outcome)]
 
 
 def distance(case: Examination, cause: str, symptom: str) -> int | None:

@@ -40,9 +40,13 @@ def checks(findings: Iterable[Finding], outcomes: Iterable[Outcome]) -> pd.DataF
     rows: list[dict[str, object]] = [
         {"code": code, "system": system, "status": "failed", "sentence": said} for code, system, said in failed
     ]
+    told = [*outcomes]
+    # A code may have a check for each task: one that does not apply says nothing beside another.
+    others = {(one.code, one.system) for one in told if one.status != STATUSES[-1]}
     rows += [
         {"code": one.code, "system": one.system, "status": one.status, "sentence": one.sentence} | _number(one)
-        for one in outcomes
+        for one in told
+        if one.status != STATUSES[-1] or (one.code, one.system) not in others
         if (one.code, one.system) not in {(code, system) for code, system, _ in failed}
     ]
     table = pd.DataFrame(rows, columns=CHECKS)

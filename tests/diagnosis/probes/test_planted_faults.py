@@ -13,8 +13,11 @@ import yaml
 
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
+from whyrank.diagnosis.examination import Examination
+from whyrank.findings.diagnosis import STATUSES
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
+from whyrank.preflight.examine import examine as preflight_of
 from whyrank.preflight.examine import preflight
 
 from ... import overrides
@@ -132,3 +135,31 @@ def test_the_same_records_give_the_same_findings(lab, healthy, findings):
     # Of a copy nothing is remembered.
     one, other = (findings(records).values() for records in (spoilt, copy.deepcopy(spoilt)))
     assert [finding.as_json() for finding in one] == [finding.as_json() for finding in other]
+
+
+@pytest.fixture(scope="module")
+def looked(healthy):
+    """What all checks say of healthy records."""
+    return registry.examine(Examination(healthy, "accuracy@1", resamples=300, level=0.95, seed=0))
+
+
+def test_every_check_says_what_it_looked_at_where_it_finds_nothing(looked, healthy):
+    assert {one.code for one in looked.outcomes} == set(registry.codes())
+    assert {one.code for one in preflight_of(healthy.data).outcomes} == {one.code for one in registered("preflight")}
+
+
+def test_what_passed_stands_on_the_right_side_of_its_threshold_with_finite_numbers(looked):
+    for one in looked.outcomes:
+        assert one.system and one.status in STATUSES
+        if one.status == "passed":
+            assert one.measured is not None and np.isfinite([one.measured.value, one.threshold]).all(), one
+        else:
+            assert one.sentence
+
+
+def test_without_a_run_no_check_claims_that_all_is_well(healthy):
+    """Nothing was trained or evaluated: what needs systems does not apply."""
+    bare = replace(healthy, barlow=None, finetune={}, runs={})
+    told = registry.examine(Examination(bare, "accuracy@1", resamples=100, level=0.95, seed=0)).outcomes
+    of_data = {one.code for one in preflight_of(healthy.data).outcomes}
+    assert {one.code for one in told if one.status == "passed"} <= of_data

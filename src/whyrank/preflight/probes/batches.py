@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 
@@ -35,11 +36,16 @@ USUAL_BATCH = 32
     explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
     layer="batches",
 )
-def barlow_single_answer_batches(data: DataRecords) -> Iterator[Finding]:
+def barlow_single_answer_batches(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The pretraining batches that were drawn hold one answer each."""
     drawn = data.batches[data.batches["stage"] == "pretrain_barlow"]
     if len(drawn) and drawn["distinct_answers"].mean() <= SINGLE_ANSWER:
         yield single_answer_finding(float(drawn["distinct_answers"].mean()), float(drawn["rows"].mean()))
+    elif len(drawn):
+        distinct = Evidence("distinct answers per batch", float(drawn["distinct_answers"].mean()), "answers")
+        yield passed("pretrain_barlow", distinct, SINGLE_ANSWER)
+    else:
+        yield not_applicable("pretrain_barlow", "pretraining")
 
 
 def single_answer_finding(distinct: float, rows: float) -> Finding:
@@ -62,16 +68,20 @@ def single_answer_finding(distinct: float, rows: float) -> Finding:
 
 
 @probe("false-negatives-in-batch", on="preflight", layer="batches")
-def false_negatives_in_batch(data: DataRecords) -> Iterator[Finding]:
+def false_negatives_in_batch(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The fine-tuning batches that were drawn tell rows that their correct answer is wrong."""
     drawn = data.batches[data.batches["stage"] == "finetune_rank"]
     if len(drawn):
         yield from false_negative_findings(data, float(drawn["rows_with_false_negatives"].mean()))
+    else:
+        yield not_applicable("finetune_rank", "training of ranking")
 
 
-def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding]:
+def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding | Outcome]:
     """share   of the rows of a batch that have at least one correct answer among their negatives"""
     if share < FALSE_NEGATIVES:
+        rows = percent("rows with a correct answer among their negatives", share)
+        yield passed("finetune_rank", rows, 100 * FALSE_NEGATIVES)
         return
     train = data.queries.loc[data.queries["split"] == "train", "query_id"]
     pairs = data.qrels[(data.qrels["score"] > 0) & data.qrels["query_id"].isin(train)]
@@ -117,15 +127,20 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
     about="pairs",
     layer="batches",
 )
-def constant_label_batches(data: DataRecords) -> Iterator[Finding]:
+def constant_label_batches(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Batches whose labels have no order, where the labels of all training pairs have one."""
     drawn = data.table("pair_batches")
     share = 0.0 if drawn.empty else float((drawn["distinct_labels"] < 2).mean())
+    if drawn.empty:
+        yield not_applicable("finetune_rank", "training on pairs")
+    elif share < CONSTANT:
+        yield passed("finetune_rank", percent("batches with a single label", share), 100 * CONSTANT)
     if share < CONSTANT:
         return
     # Where all training pairs have one label, only losses that take positives alone can be trained on them.
     labels = data.tables["pair_labels"]
     if labels.loc[labels["use"] == "train", "distinct"].max() < 2:
+        yield not_applicable("finetune_rank", "training pairs with several labels")
         return
     yield Finding(
         severity="error" if share >= CONSTANT_MOST else "warning",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 
@@ -46,10 +47,11 @@ WHOLE = 0.95
 
 
 @probe("duplicate-across-splits", on="preflight", layer="data")
-def duplicate_across_splits(data: DataRecords) -> Iterator[Finding]:
+def duplicate_across_splits(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Test queries that training has seen, word for word or nearly."""
     leaks, leaked = data.tables["leaks"], leaked_queries(data)
     if len(leaked) == 0:
+        yield passed("data", percent("test queries with a duplicate in train", 0.0), 100 * LEAK_WARNING)
         return
     n_test = int((data.queries["split"] == "test").sum())
     share = len(leaked) / n_test
@@ -86,10 +88,11 @@ def leaked_queries(data: DataRecords) -> np.ndarray:
 
 
 @probe("conflicting-duplicates", on="preflight", layer="labels")
-def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
+def conflicting_duplicates(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Identical query texts with conflicting relevance labels."""
     conflicts = data.tables["conflicts"]
     if len(conflicts) == 0:
+        yield passed("data", percent("duplicate queries with conflicting labels", 0.0), 100 * CONFLICT_WARNING)
         return
     touched = np.union1d(conflicts["query_left"], conflicts["query_right"])
     share = len(touched) / len(data.queries)
@@ -115,12 +118,13 @@ def conflicting_duplicates(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("answers-without-queries", on="preflight", layer="data")
-def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
+def answers_without_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers that are relevant to no query."""
     table = data.tables["per_answer"]
     asked = table["question"] + table["conversation"] > 0
     share, without = float((~asked).mean()), int((~asked).sum())
     if share < UNASKED:
+        yield passed("data", percent("answers that are relevant to no query", share), 100 * UNASKED)
         return
     untrained = int((asked & (table["train"] == 0)).sum())
     yield Finding(
@@ -141,14 +145,16 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("type-imbalance", on="preflight", layer="data")
-def type_imbalance(data: DataRecords) -> Iterator[Finding]:
+def type_imbalance(data: DataRecords) -> Iterator[Finding | Outcome]:
     """One type of query several times as frequent as the other."""
     lengths, kinds = data.queries["raw_text"].str.len(), data.queries["type"]
     questions, conversations = (sorted(lengths[kinds == kind]) for kind in ("question", "conversation"))
     if not questions or not conversations:
+        yield not_applicable("data", "questions and conversations")
         return
     ratio = max(len(questions), len(conversations)) / min(len(questions), len(conversations))
     if ratio < IMBALANCE:
+        yield passed("data", Evidence("queries of the common type per query of the rare one", ratio), IMBALANCE)
         return
     rare = "question" if len(questions) < len(conversations) else "conversation"
     yield Finding(
@@ -179,9 +185,13 @@ def _balance(n_questions: int, conversation_lengths: list[int]) -> Fix:
 
 
 @probe("truncation-loses-evidence", on="preflight", layer="data")
-def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding]:
+def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Kinds of text that lost much of their TF-IDF mass."""
-    yield from losses(data).values()
+    found = losses(data)
+    yield from found.values()
+    if not found:
+        most = max(data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS)
+        yield passed("data", percent("TF-IDF mass that was cut, of the kind that lost most", most), 100 * LOST)
 
 
 def losses(data: DataRecords) -> dict[str, Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 from whyrank.measure.significance.statistics import mean_interval
@@ -33,10 +34,11 @@ MATCHING = "put the tokenizer files that came with the weights (tokenizer.json, 
     explains=("similarity-worse-than-zero-shot", "worse-than-lexical"),
     layer="encoder",
 )
-def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
+def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
     """At most one finding: what is unknown most, else how vocabulary and embeddings go together."""
     table = data.table("tokenizer")
     if table.empty:
+        yield not_applicable("prepare", "texts read by a tokenizer")
         return
     worst, first = table.iloc[int(table["unknown"].argmax())], table.iloc[0]
     cased = float((table["cased"] * table["pieces"]).sum() / max(table["pieces"].sum(), 1))
@@ -71,6 +73,8 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding]:
             "The encoder was trained with capitals: names and abbreviations no longer get the pieces that it knows.",
             MATCHING,
         )
+    else:
+        yield passed("prepare", percent(f"unknown pieces of {worst['kind']}s", worst["unknown"]), 100 * UNKNOWN)
 
 
 def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknown: float = 0.0) -> Finding:
@@ -104,10 +108,11 @@ def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
     about="ranking",
     layer="encoder",
 )
-def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
+def pooling_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The pooling in use ranks training queries worse than the one that is declared or, where none is, than another."""
     table = data.table("pooling")
     if table.empty:
+        yield not_applicable("prepare", "an encoder that may be read by another pooling, and training queries")
         return
     used, declared = str(table["used"].iloc[0]), str(table["declared"].fillna("").iloc[0])
     means = table.drop(columns=["query_id", "answer_id", "used", "declared"]).mean()
@@ -117,6 +122,11 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding]:
     lost = mean_interval(table[better] - table[used], table["answer_id"], resamples=RESAMPLES, seed=0, level=level)
     # Also where the bounds are undefined, with one answer.
     if not (lost.low > 0 and lost.mean >= LEAST_GAIN):
+        points = Evidence(f"MRR with `{better}` less that with `{used}`", 100 * lost.mean, "points")
+        if lost.mean >= LEAST_GAIN:
+            yield too_little("prepare", f"{len(table)} training queries do not tell this from luck", points)
+        else:
+            yield passed("prepare", points, 100 * LEAST_GAIN)
         return
     yield Finding(
         system="prepare",

@@ -9,9 +9,12 @@ import pandas as pd
 
 from whyrank.core.options.overrides import is_plain
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 from whyrank.preflight.probes.label_agreement import (
+    ENOUGH,
+    REVERSED,
     Agreement,
     agreements,
     evidence,
@@ -31,9 +34,14 @@ NLI = "sentence-transformers and GLUE order the NLI classes differently"
 
 
 @probe("labels-reversed", on="preflight", explains=LATER, about="pairs", layer="labels")
-def labels_reversed(data: DataRecords) -> Iterator[Finding]:
+def labels_reversed(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The more similar two texts are, the lower is their label."""
-    for found in filter(is_reversed, agreements(data)):
+    yield from _without_pairs(data)
+    for found in agreements(data):
+        if not is_reversed(found):
+            correlation = Evidence("rank correlation of labels and cosine", found.encoder.spearman)
+            yield passed(about(found.source), correlation, REVERSED)
+            continue
         yield _finding(
             found,
             f"The labels of '{found.source}' are reversed: their rank correlation with the cosine of the pretrained "
@@ -48,12 +56,18 @@ def labels_reversed(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("labels-unordered", on="preflight", explains=LATER, about="pairs", layer="labels")
-def labels_unordered(data: DataRecords) -> Iterator[Finding]:
+def labels_unordered(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The labels do not follow the similarity of the texts, or the most similar class has a label in the middle."""
+    yield from _without_pairs(data)
     for found in agreements(data):
         if is_reversed(found):
             continue
         middle = misplaced(found)
+        correlation = Evidence("rank correlation of labels and cosine", found.encoder.spearman)
+        if middle is None and found.encoder.n < ENOUGH:
+            yield too_little(about(found.source), f"{found.encoder.n} pairs; {ENOUGH} would tell", correlation)
+        elif middle is None and not is_unrelated(found):
+            yield passed(about(found.source), correlation, found.encoder.floor_high)
         if middle is not None:
             yield _finding(
                 found,
@@ -76,6 +90,11 @@ def labels_unordered(data: DataRecords) -> Iterator[Finding]:
             )
 
 
+def _without_pairs(data: DataRecords) -> Iterator[Outcome]:
+    if not any(agreements(data)):
+        yield not_applicable("data", "pairs with labels that differ")
+
+
 def _finding(
     found: Agreement, sentence: str, cause: str, fix: Fix, reference: str = NLI, weight: float = CAUSE + 50
 ) -> Finding:
@@ -95,8 +114,9 @@ def _finding(
 @probe(
     "labels-out-of-range", on="preflight", explains=("similarity-worse-than-zero-shot",), about="pairs", layer="labels"
 )
-def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
+def labels_out_of_range(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Training labels below 0 or above 1."""
+    yield from _within(data, "outside", "training pairs with a label outside of 0 to 1")
     for row in label_rows(data, "outside"):
         yield Finding(
             system=about(row.source),
@@ -122,8 +142,9 @@ def labels_out_of_range(data: DataRecords) -> Iterator[Finding]:
     about="pairs",
     layer="labels",
 )
-def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
+def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Pairs without a class, whose mark -1 is read as a label."""
+    yield from _within(data, "unlabelled", "training pairs with the label -1")
     for row in label_rows(data, "unlabelled"):
         yield Finding(
             system=about(row.source),
@@ -138,6 +159,17 @@ def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding]:
             reference="SNLI's own gold label `-`; angle_emb 0.6.1 counts -1 as a positive",
             weight=10 * row.unlabelled,
         )
+
+
+def _within(data: DataRecords, share: str, name: str) -> Iterator[Outcome]:
+    """Of each source that is trained on without a fault, or that there is none."""
+    table = data.table("pair_labels")
+    trained = table if table.empty else table[table["use"] == "train"].astype({"source": str})
+    if trained.empty:
+        yield not_applicable("data", "training pairs")
+    for row in rows_of(trained):
+        if not getattr(row, share) > 0:
+            yield passed(about(row.source), percent(name, 0.0), 0.0)
 
 
 def label_rows(data: DataRecords, share: str) -> list[Any]:

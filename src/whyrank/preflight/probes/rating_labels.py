@@ -8,6 +8,7 @@ import pandas as pd
 
 from whyrank.core.options.overrides import is_plain
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 
@@ -19,11 +20,12 @@ NAMED = 5
 
 
 @probe("non-target-column", on="preflight", about="ratings", layer="labels")
-def non_target_column(data: DataRecords) -> Iterator[Finding]:
+def non_target_column(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Columns that nobody named, and that hold texts, ids or counts instead of ratings."""
     table = columns(data)
     found = table[table["kind"].isin(NO_TARGETS)]
     if found.empty:
+        yield _without(table, "columns that are no targets")
         return
     names, targets = found["column"].tolist(), int(table["is_target"].sum())
     described = "; ".join(f"'{name}' {why}" for name, why in zip(names[:NAMED], found["why"], strict=False))
@@ -47,12 +49,18 @@ def non_target_column(data: DataRecords) -> Iterator[Finding]:
     )
 
 
+def _without(table: pd.DataFrame, name: str) -> Outcome:
+    """Nothing of that kind among the columns, where there are any."""
+    return passed("ratings", Evidence(name, 0), 1) if len(table) else not_applicable("ratings", "rated texts")
+
+
 @probe("numbers-not-read", on="preflight", about="ratings", layer="labels")
-def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
+def numbers_not_read(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Columns of numbers that are not plain, such as `0,5`, `85 %` and `4/5`."""
     table = columns(data)
     found = table[table["kind"] == "written_numbers"]
     if found.empty:
+        yield _without(table, "columns of numbers that are not plain")
         return
     described = "; ".join(
         f"'{row.column}' {str(row.why).rpartition('; ')[0]} (line {row.line})" for row in rows_of(found.head(NAMED))
@@ -78,10 +86,12 @@ def numbers_not_read(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("target-out-of-range", on="preflight", about="ratings", layer="labels")
-def target_out_of_range(data: DataRecords) -> Iterator[Finding]:
+def target_out_of_range(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Columns of numbers outside of 0 to 1 without a declared range."""
     table = columns(data)
     found = table[table["kind"] == "out_of_range"]
+    if found.empty:
+        yield _without(table, "targets outside of 0 to 1")
     for row in rows_of(found):
         cause, fix = _cause_and_fix(data, found, row)
         yield Finding(
@@ -154,11 +164,12 @@ def columns(data: DataRecords) -> pd.DataFrame:
 
 
 @probe("undefined-targets", on="preflight", about="ratings", layer="labels")
-def undefined_targets(data: DataRecords) -> Iterator[Finding]:
+def undefined_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Targets with one value, in all rows or within a fold, where their correlation is undefined."""
     table = targets_of(data)
     found = table[(table["distinct"] < 2) | (table["constant_folds"] > 0)]
     if found.empty:
+        yield _without(table, "targets with one value in some fold")
         return
     everywhere = int((found["distinct"] < 2).sum())
     yield Finding(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from whyrank.core.options.overrides import is_plain
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 
@@ -18,10 +19,14 @@ SHARED = {
 
 
 @probe("group-leak", on="preflight", about="ratings", layer="data")
-def group_leak(data: DataRecords) -> Iterator[Finding]:
+def group_leak(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Questions in several folds, by title or body, or rated answers: the model was trained on what is held out."""
     folds = data.table("rating_folds")
-    if folds.empty or folds["shared_rows"].sum() == 0:
+    if folds.empty:
+        yield not_applicable("ratings", "rated texts")
+        return
+    if folds["shared_rows"].sum() == 0:
+        yield passed("ratings", Evidence("rows that were seen in training", 0, "rows"), 1)
         return
     rows, shared = int(folds["rows"].sum()), int(folds["shared_rows"].sum())
     by_field = {field: int(folds[f"shared_{field}"].sum()) for field in SHARED if folds[f"shared_{field}"].sum()}
@@ -53,14 +58,16 @@ def _by_question(data: DataRecords, field: str) -> Fix:
 
 
 @probe("fixed-allocation-truncates", on="preflight", explains=("worse-than-lexical",), about="ratings", layer="data")
-def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding]:
+def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Tokens cut in one field while another one's budget stays empty."""
     table = data.table("rating_fields")
     if table.empty:
+        yield not_applicable("ratings", "rated texts")
         return
     share_F = table["tokens_mean"] / table["tokens_mean"].sum()
     lost, adaptive = (float((share_F * table[name]).sum()) for name in ("share_lost", "share_lost_adaptive"))
     if not lost - adaptive >= LEAST_WASTE:
+        yield passed("ratings", percent("tokens cut needlessly", lost - adaptive), 100 * LEAST_WASTE)
         return
     worst = table.iloc[int((table["share_lost"] - table["share_lost_adaptive"]).argmax())]
     yield Finding(

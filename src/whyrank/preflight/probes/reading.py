@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 
@@ -15,10 +16,11 @@ NAMED = 5
 
 
 @probe("rows-not-used", on="preflight", layer="data")
-def rows_not_used(data: DataRecords) -> Iterator[Finding]:
+def rows_not_used(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Rows with a fault, rows that point to them, and queries without a judgement or a relevant answer."""
     rows, left_out = data.table("rows"), data.table("left_out")
     if rows.empty or not rows[["rejected", "left_out"]].to_numpy().sum():
+        yield passed("data", Evidence("rows that are not used", 0, "rows"), 1)
         return
     rejected, total = int(rows["rejected"].sum()), int(rows["rows"].sum())
     is_consequence = left_out["is_consequence"].astype(bool)
@@ -49,11 +51,12 @@ def rows_not_used(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("files-not-read", on="preflight", layer="data")
-def files_not_read(data: DataRecords) -> Iterator[Finding]:
+def files_not_read(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Files in a source folder that are none of those that are looked for there, or in a format that is not read."""
     tables = [data.table(name) for name in ("unread", "rating_unread", "pair_unpaired")]
     names = [str(name) for table in tables if len(table) for name in table["file"]]
     if not names:
+        yield passed("data", Evidence("files that are not read", 0, "files"), 1)
         return
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     yield Finding(
@@ -70,11 +73,12 @@ def files_not_read(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("query-types-ignored", on="preflight", layer="data")
-def query_types_ignored(data: DataRecords) -> Iterator[Finding]:
+def query_types_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Types of another vocabulary than question and conversation."""
     table = data.table("types")
     unknown = table if table.empty else table[table["read_as"].fillna("") == ""]
     if unknown.empty:
+        yield passed("data", Evidence("types of another vocabulary", 0, "types"), 1)
         return
     queries, names = int(unknown["queries"].sum()), unknown["type"].astype(str).tolist()
     shown = ", ".join(f"'{row.type}' ({row.queries})" for row in rows_of(unknown.head(NAMED)))
@@ -94,13 +98,15 @@ def query_types_ignored(data: DataRecords) -> Iterator[Finding]:
 
 
 @probe("graded-relevance", on="preflight", about="ranking", layer="labels")
-def graded_relevance(data: DataRecords) -> Iterator[Finding]:
+def graded_relevance(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Several scores that all count as relevant, where no threshold is stated."""
     table = data.table("scores")
     if table.empty:
+        yield not_applicable("data", "judgements with scores")
         return
     relevant = table[table["is_relevant"].astype(bool)]
     if len(relevant) < 2 or (table["score"][~table["is_relevant"].astype(bool)] > 0).any():
+        yield passed("data", Evidence("scores that count as relevant, without a threshold", min(1, len(relevant))), 2)
         return
     grades = ", ".join(f"{row.score:g} ({row.judgements})" for row in rows_of(relevant.head(NAMED)))
     yield Finding(
@@ -126,10 +132,12 @@ ENOUGH, UNREACHED = 20, 0.25
 
 
 @probe("range-never-reached", on="preflight", layer="labels")
-def range_never_reached(data: DataRecords) -> Iterator[Finding]:
+def range_never_reached(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Declared ranges of scores or ratings, whose upper or lower quarter is empty."""
     pairs, columns = data.table("pair_ranges"), data.table("rating_columns")
     sources = data.table("pair_counts").get("source", pd.Series()).astype(str).tolist()
+    if pairs.empty and "low" not in columns:
+        yield not_applicable("data", "scores of pairs, or ratings, with a declared range")
     for row in rows_of(pairs):
         key = f"prepare.pairs.sources.{sources.index(str(row.source))}.range"
         yield from _unreached(row, f"pairs of {row.source}", f"Scores of '{row.source}'", key)
@@ -137,12 +145,15 @@ def range_never_reached(data: DataRecords) -> Iterator[Finding]:
         yield from _unreached(row, f"target {row.column}", f"Ratings of '{row.column}'", "")
 
 
-def _unreached(row: Any, system: str, what: str, key: str) -> Iterator[Finding]:
+def _unreached(row: Any, system: str, what: str, key: str) -> Iterator[Finding | Outcome]:
     """low and high of the row are those declared, minimum and maximum those found, of `n` numbers."""
     span = row.high - row.low
     if not (row.n >= ENOUGH and span > 0):
+        yield too_little(system, f"{row.n} numbers; {ENOUGH} would tell")
         return
     if row.low + UNREACHED * span >= row.minimum and row.high - UNREACHED * span <= row.maximum:
+        used = percent("of the declared range that is used", (row.maximum - row.minimum) / span)
+        yield passed(system, used, 100 * (1 - 2 * UNREACHED))
         return
     found = f"{row.minimum:g} to {row.maximum:g}"
     yield Finding(

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
 from whyrank.diagnosis.probes.ranking.ranking import begins_anew, zero_shot_fix
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.diagnosis.probes.training.steps import gentler, scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -24,11 +25,13 @@ FORGOTTEN: dict[str, Any] = {
 
 
 @probe("similarity-worse-than-zero-shot", on="trained", about="pairs", layer="symptom")
-def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
+def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding | Outcome]:
     """Training on pairs of sentences left a system below its own encoder on the test pairs."""
     for system, untuned in case.systems.untuned.items():
         record, difference = case.records.training_of(system), case.similarity_difference(system, untuned)
         if record is None or "similarity" not in record.objectives or not is_lower(difference):
+            is_about = difference if record is not None and "similarity" in record.objectives else None
+            yield without_loss(system, is_about, what(case), "training on pairs, and test pairs")
             continue
         labels = learnt(case, untuned, system)
         more = (*_by_kind(case, untuned, system), *_label_evidence(case, untuned, system, labels))
@@ -119,10 +122,19 @@ def _pairs_fix(record: TrainingRecord) -> Fix:
 
 
 @probe("forgetting", on="trained", layer="symptom")
-def forgetting(case: Examination) -> Iterator[Finding]:
+def forgetting(case: Examination) -> Iterator[Finding | Outcome]:
     """Training for something else lost similarity, or ranking, that the encoder had before."""
-    yield from _forgotten_similarity(case)
-    yield from _forgotten_ranking(case)
+    found = [*_forgotten_similarity(case), *_forgotten_ranking(case)]
+    yield from found
+    for system in [name for name in case.systems.start if name not in {one.system for one in found}]:
+        start = case.systems.start[system]
+        similar = case.similarity_difference(system, start)
+        ranked = None if is_of_ranking(case, system) else case.difference(system, start)
+        for difference, metric in ((similar, what(case)), (ranked, case.metric)):
+            if difference is not None and not is_lower(difference):
+                yield without_loss(system, difference, metric, "")
+        if similar is None and ranked is None:
+            yield not_applicable(system, "test pairs, or a training without ranking")
 
 
 def _forgotten_similarity(case: Examination) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import Effect, Task
 from whyrank.diagnosis.probes.training.steps import each_training, trained
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -52,13 +53,15 @@ effects.register(Task("similarity", _effect, candidates=_candidates))
     about="pairs",
     layer="batches",
 )
-def fractional_labels_truncated(case: Examination) -> Iterator[Finding]:
+def fractional_labels_truncated(case: Examination) -> Iterator[Finding | Outcome]:
     """A loss that takes positives alone was trained, and most batches have none."""
     drawn = case.data.table("pair_batches")
     if drawn.empty or not any(set(TAKE_POSITIVES) & set(record.history) for record in trained(case).values()):
+        yield not_applicable("finetune_rank", "a loss over positive pairs")
         return
     without, threshold = float((drawn["positives"] == 0).mean()), float(drawn["positive_from"].iloc[0])
     if without < WITHOUT:
+        yield passed("finetune_rank", percent("batches without a positive pair", without), 100 * WITHOUT)
         return
     labels = case.data.tables["pair_labels"]
     train = labels[labels["use"] == "train"]
@@ -95,13 +98,15 @@ def _reachable(upper_quartile: float) -> Fix:
 
 @probe("antipodal-angle", on="trained", explains=("similarity-worse-than-zero-shot",), layer="training")
 @each_training
-def antipodal_angle(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def antipodal_angle(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Under AnglE's absolute angle difference, the vectors of positive pairs came to point in opposite directions."""
     if not {ANGLE, OPPOSED} <= set(record.history):
+        yield not_applicable("", "the loss `angle`")
         return
     opposed_S = record.history[OPPOSED].dropna()
     share = float(opposed_S.tail(max(1, round(TAIL * len(opposed_S)))).mean())
     if not share >= ANTIPODAL:
+        yield passed("", percent("positive pairs with a cosine below -0.5, at the end", share), 100 * ANTIPODAL)
         return
     yield Finding(
         sentence=f"The vectors of {100 * share:.0f} % of the positive pairs end up in opposite directions.",

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
+from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.ranking.training import ranks
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.metrics import geometry
@@ -41,19 +42,26 @@ LEAST_PAIRS = 20
     explains=("pretraining-hurts", "collapsed-embeddings", "dimensional-collapse"),
     layer="batches",
 )
-def barlow_single_answer_batches(case: Examination) -> Iterator[Finding]:
+def barlow_single_answer_batches(case: Examination) -> Iterator[Finding | Outcome]:
     """Batches of one answer, and a cross-correlation whose diagonal stayed at chance."""
     record = case.records.barlow
     if record is None:
         yield from batches.barlow_single_answer_batches(case.data)
         return
     history = record.history
-    if len(history) == 0 or history["distinct_answers"].mean() > batches.SINGLE_ANSWER:
+    if len(history) == 0:
+        yield not_applicable("pretrain_barlow", "pretraining")
+        return
+    distinct = Evidence("distinct answers per batch", float(history["distinct_answers"].mean()), "answers")
+    if distinct.value > batches.SINGLE_ANSWER:
+        yield passed("pretrain_barlow", distinct, batches.SINGLE_ANSWER)
         return
     tail = history.tail(max(1, round(TAIL * len(history))))
     diagonal, noise = float(tail["mean_diagonal"].mean()), float(tail["noise_floor"].mean())
     # The mean over many features lies well inside the noise of one: a diagonal beyond it found something shared.
     if diagonal > noise:
+        found = Evidence("mean diagonal of the cross-correlation at the end", diagonal)
+        yield passed("pretrain_barlow", found, noise, "batches hold one answer, but the views came to agree")
         return
     finding = batches.single_answer_finding(float(history["distinct_answers"].mean()), float(history["rows"].mean()))
     yield replace(
@@ -81,16 +89,20 @@ def _cost(case: Examination) -> float:
     layer="training",
     by_outcome=True,
 )
-def pretraining_overfits(case: Examination) -> Iterator[Finding]:
+def pretraining_overfits(case: Examination) -> Iterator[Finding | Outcome]:
     """Two texts of an answer agree more than before on training texts, and less on test texts."""
     record = case.records.pretraining
     if record is None:
+        yield not_applicable("pretrain_barlow", "pretraining")
         return
     measured = [found for view in VIEWS if (found := agreement(case, view))]
     if not measured:
+        yield too_little("pretrain_barlow", f"fewer than {LEAST_PAIRS} answers have both texts in train and in test")
         return
     learnt = max(measured, key=lambda one: one.train_after - one.train_before)
     if learnt.train_after - learnt.train_before < LEARNT or learnt.test_after >= learnt.test_before:
+        rise = Evidence("change of the mean diagonal on test texts", learnt.test_after - learnt.test_before)
+        yield passed("pretrain_barlow", rise, 0.0)
         return
     yield Finding(
         system="pretrain_barlow",
@@ -150,11 +162,13 @@ def _first_pairs(case: Examination, split: str, view: str) -> tuple[np.ndarray, 
 
 
 @probe("pretraining-hurts", on="trained", explains=("worse-than-lexical",), layer="symptom")
-def pretraining_hurts(case: Examination) -> Iterator[Finding]:
+def pretraining_hurts(case: Examination) -> Iterator[Finding | Outcome]:
     """The pretrained system is below the other one: a warning once tuned, for information before."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
-        if is_lower(difference):
+        if not is_lower(difference):
+            yield without_loss(a, difference, case.metric, f"{a} and {b}")
+        else:
             is_tuned = a in case.systems.tuned
             yield replace(
                 _comparison(case, a, b, difference, "Pretraining made {a} worse than {b}"),
@@ -167,19 +181,24 @@ def pretraining_hurts(case: Examination) -> Iterator[Finding]:
 
 
 @probe("pretraining-helps", on="trained", layer="symptom")
-def pretraining_helps(case: Examination) -> Iterator[Finding]:
+def pretraining_helps(case: Examination) -> Iterator[Finding | Outcome]:
     """The pretrained system is above the other one."""
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
-        if is_higher(difference):
+        if difference is None:
+            yield not_applicable(a, f"{a} and {b}")
+        elif is_higher(difference):
             yield _comparison(case, a, b, difference, "Pretraining made {a} better than {b}")
+        else:
+            said = f"no significant gain: {spoken(difference, case.metric)}"
+            yield too_little(a, said, Evidence(f"difference in {case.metric}", 100 * difference.mean, "points"))
 
 
 def _comparison(case: Examination, a: str, b: str, difference: Interval, what: str) -> Finding:
     return Finding(
         severity="info",
         system=a,
-        sentence=f"{what.format(a=a, b=b)}: {spoken(difference, case.metric)}.",
+        sentence=f"{what.format(a=a, b=b)}: {spoken(difference, case.metric)}. This is one seed; another may differ.",
         cause="Pretraining pulled the texts of each answer together before ranking was trained.",
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
@@ -193,18 +212,20 @@ def _comparison(case: Examination, a: str, b: str, difference: Interval, what: s
     explains=("pretraining-hurts", "worse-than-zero-shot"),
     layer="training",
 )
-def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding]:
+def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding | Outcome]:
     """With a dot product, pretraining changed the size of the logits that fine-tuning starts from."""
     system, other = next((pair for pair in case.systems.pretraining if pair[0] in case.systems.tuned), ("", ""))
     before, after = case.records.training_of(other), case.records.training_of(system)
     run = case.records.runs.get(system)
     if not ranks(before) or not ranks(after) or run is None or run.metrics["score_kind_cosine"] == 1:
+        yield not_applicable("finetune_rank", "ranking by dot product, with and without pretraining")
         return
     spread, loss = _first(before, after, "logit_std"), _first(before, after, "rank_loss")
     chance = _first(before, after, "rank_chance")
     ratio = spread[1] / max(spread[0], 1e-12)
     saturates = loss[1] > SATURATED * chance[1] and loss[0] <= SATURATED * chance[0]
     if 1 / SCALE_FACTOR < ratio < SCALE_FACTOR and not saturates:
+        yield passed(system, Evidence("spread of the first logits, of that without pretraining", ratio), SCALE_FACTOR)
         return
     starts = [case.systems.start[name] for name in (other, system)]
     norms = [

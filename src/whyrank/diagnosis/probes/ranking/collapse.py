@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import RunRecord
 
@@ -45,11 +46,16 @@ def _encoders(case: Examination) -> dict[str, RunRecord]:
     about="ranking",
     layer="encoder",
 )
-def collapsed_embeddings(case: Examination) -> Iterator[Finding]:
+def collapsed_embeddings(case: Examination) -> Iterator[Finding | Outcome]:
     """All texts have nearly the same vector; reported for the first system of a chain, whose successors inherit it."""
     runs = _encoders(case)
+    if not runs:
+        yield not_applicable("data", "an encoder that was evaluated")
     for system, run in runs.items():
         parent = runs.get(case.systems.start.get(system, ""))
+        if not is_collapsed(run):
+            cosine = Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"])
+            yield passed(system, cosine, ALIKE)
         if not is_collapsed(run) or (parent is not None and is_collapsed(parent)):
             continue
         yield Finding(
@@ -92,11 +98,16 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
 
 
 @probe("dimensional-collapse", on="trained", explains=WORSE, about="ranking", layer="training", by_outcome=True)
-def dimensional_collapse(case: Examination) -> Iterator[Finding]:
+def dimensional_collapse(case: Examination) -> Iterator[Finding | Outcome]:
     """The differences between texts use few of the directions they have; reported for the first system of a chain."""
     runs = _encoders(case)
     low = {name for name, run in runs.items() if _is_flat(case, name, run)}
+    if not any(case.systems.start.get(name) for name in runs):
+        yield not_applicable("data", "a system that was trained")
     for system, run in runs.items():
+        if system not in low and case.systems.root(system) in runs and case.systems.root(system) != system:
+            used = Evidence("centred effective rank", run.metrics["centred_effective_rank"], "directions")
+            yield passed(system, used, RANK_PART * min(run.metrics["features"], len(case.data.answers)))
         if system not in low or case.systems.start.get(system) in low:
             continue
         rank, features = run.metrics["centred_effective_rank"], run.metrics["features"]

@@ -13,6 +13,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.ranking import best_system, per_query
 from whyrank.diagnosis.examination import Examination, is_higher, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
 from whyrank.measure.metrics import locating, ranking
@@ -52,11 +53,18 @@ class Why(NamedTuple):
 
 
 @probe("lexical-at-chance", on="trained", about="ranking", layer="evaluation")
-def lexical_at_chance(case: Examination) -> Iterator[Finding]:
+def lexical_at_chance(case: Examination) -> Iterator[Finding | Outcome]:
     """A baseline that counts words is no floor where it ranks like chance; which of four causes, the texts show."""
+    if not set(case.systems.baselines) & set(case.records.runs):
+        yield not_applicable("data", "a lexical baseline")
     for system in case.systems.baselines:
         above = above_chance(case, system)
-        if above is None or not above.is_chance:
+        if above is None:
+            continue
+        if not above.is_chance:
+            points = Evidence(f"{case.metric} above chance", 100 * above.interval.mean, "points")
+            is_sure = is_higher(above.interval)
+            yield passed(system, points, 0.0) if is_sure else too_little(system, "too few queries to tell", points)
             continue
         overlap = case.data.metrics.get("lexical_overlap")
         characters = by_characters(case)

@@ -11,6 +11,7 @@ from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import RunRecord
 from whyrank.measure.metrics import geometry
@@ -26,7 +27,7 @@ HUB_OVER_CHANCE = 5.0
 
 
 @probe("ties-decide-the-metric", on="trained", about="ranking", layer="symptom")
-def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
+def ties_decide_the_metric(case: Examination) -> Iterator[Finding | Outcome]:
     """The order within ties moves accuracy by more than the choice of test queries does."""
     cutoff = int(case.metric.removeprefix("accuracy@")) if case.metric.startswith("accuracy@") else 1
     for system, run in case.records.runs.items():
@@ -35,7 +36,10 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding]:
         optimistic, pessimistic = float((above < cutoff).mean()), float((above + tied <= cutoff).mean())
         interval = case.interval(per_query(run, case.metric), run.queries["cluster"])
         spread = optimistic - pessimistic
-        if not spread > max(LEAST_EFFECT, (interval.high - interval.low) / 2):
+        least = max(LEAST_EFFECT, (interval.high - interval.low) / 2)
+        if not spread > least:
+            moved = Evidence(f"accuracy@{cutoff} by the order within ties", 100 * spread, "points")
+            yield passed(system, moved, 100 * least)
             continue
         is_lexical = system in case.systems.baselines
         yield Finding(
@@ -69,7 +73,7 @@ def _tie_fix(case: Examination, run: RunRecord, is_lexical: bool) -> Fix:
 
 
 @probe("hub-answers", on="trained", about="ranking", layer="symptom")
-def hub_answers(case: Examination) -> Iterator[Finding]:
+def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
     """One answer is in the lists of many queries that it is not relevant to."""
     n_answers = len(case.data.answers)
     size = max(1, min(HUB_LIST, round(HUB_PART * n_answers)))
@@ -85,6 +89,8 @@ def hub_answers(case: Examination) -> Iterator[Finding]:
         skew = _skew(near, size, case.data.answers["answer_id"])
         shares = unwanted["answer_id"].value_counts() / run.queries["query_id"].nunique()
         if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
+            most = float(shares.iloc[0]) if len(shares) else 0.0
+            yield passed(system, percent(f"queries with one answer wrongly in the top {size}", most), 100 * least)
             continue
         wrong = float(((unwanted["answer_id"] == shares.index[0]) & (unwanted["rank"] == 1)).sum() / len(run.queries))
         is_tuned = system in case.systems.tuned and is_of_ranking(case, system)

@@ -9,11 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from whyrank.diagnosis.compare.ranking import best_system
-from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken
+from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.diagnosis.probes.training.steps import scaled_rates
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import probe
 from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.metrics.geometry import unit_rows
@@ -29,11 +30,12 @@ TRAIN_ALL = Fix({"finetune_rank.train": "all"}, "if the whole encoder was traine
 
 
 @probe("worse-than-lexical", on="trained", about="ranking", layer="symptom")
-def worse_than_lexical(case: Examination) -> Iterator[Finding]:
+def worse_than_lexical(case: Examination) -> Iterator[Finding | Outcome]:
     """An encoder is below the best lexical baseline: a warning once it learned to rank, else for information."""
     for system in case.systems.encoders:
         baseline, difference = to_lexical(case, system)
         if not is_lower(difference):
+            yield without_loss(system, difference, case.metric, "a lexical baseline, and training of ranking")
             continue
         overlap = case.data.metrics.get("lexical_overlap")
         shared = [] if overlap is None else [percent("query words that are in the answer", overlap)]
@@ -76,11 +78,13 @@ def _lexical_fix(case: Examination, system: str, baseline: str) -> Fix:
     about="ranking",
     layer="symptom",
 )
-def worse_than_zero_shot(case: Examination) -> Iterator[Finding]:
+def worse_than_zero_shot(case: Examination) -> Iterator[Finding | Outcome]:
     """Tuning for ranking left a system below its own encoder."""
     for system, untuned in case.systems.untuned.items():
         difference = case.difference(system, untuned)
         if not is_lower(difference) or not is_of_ranking(case, system):
+            is_about = difference if is_of_ranking(case, system) else None
+            yield without_loss(system, is_about, case.metric, "training of ranking, and the encoder it started from")
             continue
         yield Finding(
             system=system,

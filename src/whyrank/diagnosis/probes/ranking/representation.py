@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from whyrank.diagnosis.examination import Examination, is_lower, points, spoken
+from whyrank.diagnosis.examination import Examination, is_lower, points, spoken, without_loss
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.measure.metrics.geometry import unit_rows
 from whyrank.measure.metrics.separation import answer_mixes
@@ -34,26 +35,31 @@ MIXED_SAMPLE = 32
 
 
 @probe("question-conversation-gap", on="trained", about="ranking", layer="symptom")
-def question_conversation_gap(case: Examination) -> Iterator[Finding]:
+def question_conversation_gap(case: Examination) -> Iterator[Finding | Outcome]:
     """A tuned system ranks one type worse and keeps the two types in separate regions."""
     for system in case.systems.tuned:
         run = case.records.runs.get(system)
         if run is None or run.query_vectors is None or run.queries["type"].nunique() < 2 or is_collapsed(run):
+            yield not_applicable(system, "vectors that differ, of queries of both types")
             continue
         gap = case.contrast(run.queries[case.metric], run.queries["type"] == "question", run.queries["cluster"])
         weak = "question"
         if gap.mean > 0:
             weak, gap = "conversation", Interval(-gap.mean, -gap.high, -gap.low)
         if not is_lower(gap):
+            yield without_loss(system, gap, f"{case.metric} of {weak}s less that of the others", "")
             continue
         # `evaluate` leaves out what is undefined, for instance where no answer has both types.
         if not {"type_probe_auc", "question_conversation_distance", "cluster_size"} <= run.metrics.keys():
+            yield not_applicable(system, "answers with queries of both types")
             continue
         centroids = run.metrics["question_conversation_distance"] / max(run.metrics["cluster_size"], 1e-12)
         if run.metrics["type_probe_auc"] < PROBE_AUC or centroids < CENTROIDS:
+            yield passed(system, Evidence("centroid distance of the types over cluster size", centroids), CENTROIDS)
             continue
         own = own_type_neighbours(run.query_vectors, (case.data.queries["type"] == "question").to_numpy(), case.seed)
         if own < OWN_TYPE:
+            yield passed(system, Evidence("neighbours of the own type beyond chance", own), OWN_TYPE)
             continue
         yield Finding(
             system=system,
@@ -100,10 +106,11 @@ def own_type_neighbours(vectors_ND: np.ndarray, is_question_N: np.ndarray, seed:
 
 
 @probe("answer-mixes-questions", on="trained", layer="data")
-def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
+def answer_mixes_questions(case: Examination) -> Iterator[Finding | Outcome]:
     """Answers whose queries form two clusters in the pretrained encoder."""
     run = next((case.records.runs[name] for name in case.systems.zero_shot if name in case.records.runs), None)
     if run is None or run.query_vectors is None or is_collapsed(run):
+        yield not_applicable("data", "a pretrained encoder (zero-shot) whose vectors differ")
         return
     queries, qrels = case.data.queries, case.data.qrels
     first = qrels[qrels["score"] > 0].drop_duplicates("query_id").set_index("query_id")["answer_id"]
@@ -111,6 +118,7 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
     counts = answer_N.value_counts(sort=False)
     names = np.random.default_rng(case.seed).permutation(np.sort(counts.index[counts >= MIXED_QUERIES].to_numpy(str)))
     if len(names) == 0:
+        yield too_little("data", f"no answer has {MIXED_QUERIES} queries")
         return
     chosen = answer_N.isin(names[:MIXED_ANSWERS]).to_numpy()
     unit_ND = unit_rows(run.query_vectors)
@@ -123,6 +131,8 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding]:
     margin_A = mixes.silhouette_A - mixes.null_95_A
     tested, mixed = len(margin_A), int((margin_A > 0).sum())
     if stats.binom.sf(mixed - 1, tested, PASS_BY_LUCK) > MORE_THAN_LUCK:
+        chance = float(stats.binom.isf(MORE_THAN_LUCK, tested, PASS_BY_LUCK))
+        yield passed("data", Evidence("answers whose queries form two clusters", mixed, "answers"), chance)
         return
     names = mixes.answer_A[np.argsort(-margin_A, kind="stable")]
     yield Finding(

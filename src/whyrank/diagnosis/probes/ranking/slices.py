@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
-from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken
+from whyrank.diagnosis.examination import EXCLUDED, Examination, is_lower, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, percent
 from whyrank.findings.probe import probe
 from whyrank.preflight.probes import data
@@ -65,9 +65,16 @@ def _weighed(case: Examination, system: str, kind: str, finding: Finding) -> Fin
     costs = is_lower(difference)
     affected = float(part["is_cut"].sum() / len(queries))
     what = "queries whose answer was cut" if kind == "answer" else f"cut {kind}s"
-    found = (
-        f"rank worse than whole ones: {spoken(difference, case.metric)}" if costs else "rank no worse than whole ones"
-    )
+    if costs:
+        found = f"rank worse than whole ones: {spoken(difference, case.metric)}"
+    elif difference.low >= -EXCLUDED:
+        found = f"rank no worse than whole ones: {spoken(difference, case.metric)}"
+    else:
+        n_cut, n_whole = int(part["is_cut"].sum()), int((~part["is_cut"]).sum())
+        found = (
+            f"({n_cut}, beside {n_whole} whole ones) are too few to tell whether cutting costs anything: "
+            f"{spoken(difference, case.metric)}"
+        )
     share, name = percent("test queries affected", affected), f"{case.metric} of {system}, cut minus whole"
     changes = paired(difference, finding.evidence, share, name=name) | {
         "severity": "warning" if costs else "info",

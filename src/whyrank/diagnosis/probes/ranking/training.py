@@ -11,6 +11,7 @@ from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import LEARNT, Course, Effect, Task, hardly_moved
 from whyrank.diagnosis.probes.training.steps import LEFT, each_training, go_further, rounded, scaled_rates, trained
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.preflight.probes.batches import false_negative_findings
@@ -117,18 +118,21 @@ def _loss_rose(loss: np.ndarray) -> bool:
 
 
 @probe("false-negatives-in-batch", on="trained", layer="batches")
-def false_negatives_in_batch(case: Examination) -> Iterator[Finding]:
+def false_negatives_in_batch(case: Examination) -> Iterator[Finding | Outcome]:
     """The batches that fine-tuning saw, whichever encoder it started from."""
     seen = [record.history["rows_with_false_negatives"].mean() for record in ranked(case).values()]
-    if seen:
+    if not seen:
+        yield not_applicable("finetune_rank", "training of ranking")
+    else:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
 @probe("overfitted", on="trained", layer="training", by_outcome=True)
 @each_training
-def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     if not ranks(record):
+        yield not_applicable("", "ranking among the objectives")
         return
     evaluations, n_dev = record.evaluations, int((case.data.queries["split"] == "dev").sum())
     step, train = evaluations["step"].to_numpy(), evaluations["train_accuracy@1"].to_numpy()
@@ -138,6 +142,8 @@ def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator
     noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
     is_early = step[best] < EARLY * record.metrics["steps_run"]
     if not is_early or fall < max(noise, LEAST_EFFECT) or still < LEAST_EFFECT:
+        least = 100 * max(noise, LEAST_EFFECT)
+        yield passed("", Evidence(f"dev {case.metric}, best minus last evaluations", 100 * fall, "points"), least)
         return
     # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
     lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from whyrank.diagnosis.compare.ratings import Rated, wide
-from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.ranking.ranking import TRAIN_ALL, to_lexical
 from whyrank.diagnosis.probes.ratings.lessons import highest_baseline
 from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes import rating_texts
 
 METRIC = "mean column Spearman"
@@ -18,12 +20,14 @@ OBJECTIVE = "finetune_rank.objectives.ratings"
 
 
 @probe("worse-than-lexical", on="trained", about="ratings", adds_up=True, layer="symptom")
-def worse_than_lexical(case: Examination) -> Iterator[Finding]:
+def worse_than_lexical(case: Examination) -> Iterator[Finding | Outcome]:
     """Out of fold, a system rates below a ridge on the words of the same texts; where its ranking is not said to."""
     baseline = case.systems.rating_baseline
     for system in case.systems.encoders:
         difference = case.rating_difference(system, baseline)
         if case.ratings is None or not is_lower(difference) or is_lower(to_lexical(case, system)[1]):
+            if not is_lower(difference):
+                yield without_loss(system, difference, METRIC, "rated texts, and a lexical baseline that rates them")
             continue
         is_tuned, value = system in case.systems.tuned, case.ratings.systems.set_index("system")["value"]
         yield Finding(
@@ -46,15 +50,17 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding]:
     about="ratings",
     layer="training",
 )
-def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
+def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding | Outcome]:
     """Question and answer were encoded separately, and the same encoder rates better when it reads them as one."""
     rows = case.data.ratings
     if rows.empty or not (rows["second"] >= 0).any():
+        yield not_applicable("ratings", "rated texts whose sides are encoded separately")
         return
     for system, init in case.systems.untuned.items():
         found = layouts(case, init) if system in case.records.runs else None
         gain = case.rating_gain(*found) if found else None
         if found is None or not is_higher(gain):
+            yield _no_gain(system, gain, "encoded as one text less separately")
             continue
         names = (f"{METRIC}, encoded as one text", f"{METRIC}, encoded separately")
         yield Finding(
@@ -67,6 +73,16 @@ def separate_encoders_lose_interaction(case: Examination) -> Iterator[Finding]:
             reference="Humeau et al. 2020, arXiv:1905.01969 (cross-encoders and bi-encoders)",
             **paired(gain, (Evidence(name, one.value) for name, one in zip(names, found, strict=True))),
         )
+
+
+def _no_gain(system: str, gain: Interval | None, what: str) -> Outcome:
+    """Another way of reading does not rate better, or it is not known whether it does."""
+    if gain is None:
+        return not_applicable(system, "rated texts, read in both ways")
+    points = Evidence(f"{METRIC}, {what}", 100 * gain.mean, "points")
+    if gain.high >= 2 * LEAST_EFFECT and not is_higher(gain):
+        return too_little(system, f"a gain is neither shown nor excluded: {spoken(gain, METRIC)}", points)
+    return passed(system, points, 100 * LEAST_EFFECT)
 
 
 def fitting(case: Examination) -> dict[str, object]:
@@ -88,18 +104,21 @@ def layouts(case: Examination, init: str) -> tuple[Rated, Rated] | None:
 
 
 @probe("last-layer-drops-surface", on="trained", explains=("worse-than-lexical",), about="ratings", layer="training")
-def last_layer_drops_surface(case: Examination) -> Iterator[Finding]:
+def last_layer_drops_surface(case: Examination) -> Iterator[Finding | Outcome]:
     """A ridge on all layers of the frozen encoder rates better than the tuned system, and than one on its vector."""
     for system, init in case.systems.untuned.items():
         run, tuned = case.records.runs.get(init), case.records.runs.get(system)
         record = case.records.training_of(system)
         if run is None or tuned is None or record is None or READ in record.history:
+            yield not_applicable(system, "a tuned system whose head reads the last layer alone")
             continue
         if run.ratings is None or run.rating_blocks is None or tuned.ratings is None:
+            yield not_applicable(system, "rated texts")
             continue
         blocks, last, trained = wide(run.rating_blocks), wide(run.ratings), wide(tuned.ratings)
         gain = case.rating_gain(blocks, last)
         if not is_higher(gain) or not is_higher(case.rating_gain(blocks, trained)):
+            yield _no_gain(system, gain, "a ridge on all layers less one on the last")
             continue
         means = {"a ridge on all layers": blocks, "a ridge on the last layer": last, system: trained}
         values = [Evidence(f"{METRIC} of {name}", one.value) for name, one in means.items()]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import trained
 from whyrank.findings.finding import Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import rows_of
 from whyrank.preflight.probes.rating_labels import NAMED, targets_of
@@ -30,7 +31,7 @@ CLASS_AWARE = {
     about="ratings",
     layer="labels",
 )
-def target_imbalance(case: Examination) -> Iterator[Finding]:
+def target_imbalance(case: Examination) -> Iterator[Finding | Outcome]:
     """Targets with a rare side, and only losses in which a side pulls as often as it occurs.
 
     At predictions of one half each row pulls alike under binary cross-entropy, squared error and focal loss. Class
@@ -39,7 +40,12 @@ def target_imbalance(case: Examination) -> Iterator[Finding]:
     losses = {str(name) for record in trained(case).values() for name in record.history}
     table = targets_of(case.data)
     found = table[(table["distinct"] > 1) & (table["rare_share"] < RARE)]
+    if table.empty or not losses & (BY_ROWS | BY_SIDES):
+        yield not_applicable("ratings", "training on ratings")
+        return
     if found.empty or not losses & BY_ROWS or losses & BY_SIDES:
+        rare = percent("labels on the rarer side of the rarest target", float(table["rare_share"].min()))
+        yield passed("ratings", rare, 100 * RARE, "" if found.empty else "a loss gives the rarer side more weight")
         return
     found = found.sort_values("rare_share", kind="stable")
     rarest, shown = float(found["rare_share"].iloc[0]), rows_of(found.head(NAMED))

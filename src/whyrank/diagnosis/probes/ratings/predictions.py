@@ -15,6 +15,7 @@ from whyrank.diagnosis.probes.ratings.imbalance import CLASS_AWARE
 from whyrank.diagnosis.probes.training.learning_rate import AT_ONCE, USUAL_WARMUP, WARMUP
 from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usual_rates
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
@@ -34,12 +35,16 @@ ON_FOLDS = (
 
 
 @probe("constant-predictions", on="trained", explains=("worse-than-lexical",), about="ratings", layer="symptom")
-def constant_predictions(case: Examination) -> Iterator[Finding]:
+def constant_predictions(case: Examination) -> Iterator[Finding | Outcome]:
     """A system gives all rows of a fold the same rating in a target whose labels differ."""
     for system, run in case.records.runs.items():
         one = None if run.ratings is None else wide(run.ratings)
         cells = [] if one is None else constant_cells(one)
-        if one is None or not cells:
+        if one is None:
+            yield not_applicable(system, "rated texts")
+            continue
+        if not cells:
+            yield passed(system, Evidence("fold columns without a correlation", 0), 1)
             continue
         folds, targets = len(np.unique(one.fold_N)), len(one.targets)
         touched = sorted({target for _, target in cells})
@@ -126,7 +131,7 @@ class Fold(NamedTuple):
 
 
 @probe("fold-failed", on="trained", explains=("worse-than-lexical",), about="ratings", layer="symptom")
-def fold_failed(case: Examination) -> Iterator[Finding]:
+def fold_failed(case: Examination) -> Iterator[Finding | Outcome]:
     """The training of one fold ended far below the others, on rows that a lexical baseline rates like the rest."""
     baseline = _baseline(case)
     # Where the baseline is as bad on the same fold its rows are hard.
@@ -134,9 +139,11 @@ def fold_failed(case: Examination) -> Iterator[Finding]:
     for system in case.systems.tuned:
         run, record = case.records.runs.get(system), case.records.training_of(system)
         if run is None or run.ratings is None or record is None:
+            yield not_applicable(system, "rated texts, and their training")
             continue
         failed = [fold for fold in far_folds(case, wide(run.ratings)) if fold.number not in hard]
         if not failed:
+            yield passed(system, Evidence("folds that failed", 0, f"of {run.ratings['fold'].nunique()}"), 1)
             continue
         factor = record.history.get("rate_factor", pd.Series(dtype=float)).head(1)
         worst = min(failed, key=lambda fold: fold.found.mean - fold.middle)

@@ -10,6 +10,7 @@ from whyrank.diagnosis.probes.training.objectives import DEAD
 from whyrank.diagnosis.probes.training.steps import each_training
 from whyrank.diagnosis.report.numbers import signed
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
@@ -26,20 +27,33 @@ LEAST_STEPS = 16
 
 @probe("task-dominates", on="trained", layer="training", by_outcome=True)
 @each_training
-def task_dominates(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def task_dominates(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """An objective with little of the gradient lost what it had."""
-    for name, found in outdone(case, record).items():
-        if found.fell:
-            yield _outdone(case, init, record, name, found, f"what helps it harms `{name}`")
+    harmed = {name: found for name, found in outdone(case, record).items() if found.fell}
+    for name, found in harmed.items():
+        yield _outdone(case, init, record, name, found, f"what helps it harms `{name}`")
+    if not harmed:
+        yield _balanced(record)
 
 
 @probe("task-starved", on="trained", layer="training", by_outcome=True)
 @each_training
-def task_starved(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def task_starved(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """An objective with little of the gradient, or of the batches, learned nothing."""
-    for name, found in outdone(case, record).items():
-        if found.hardly_moved and not found.fell:
-            yield _outdone(case, init, record, name, found, f"`{name}` has hardly any effect on them")
+    starved = {name: found for name, found in outdone(case, record).items() if found.hardly_moved and not found.fell}
+    for name, found in starved.items():
+        yield _outdone(case, init, record, name, found, f"`{name}` has hardly any effect on them")
+    if not starved:
+        yield _balanced(record)
+
+
+def _balanced(record: TrainingRecord) -> Outcome:
+    own = shares(record)
+    if not own:
+        return not_applicable("", "several objectives in one training")
+    least = min(own, key=own.__getitem__)
+    measured = percent(f"contribution of `{least}`", own[least])
+    return passed("", measured, 100 * OUTDONE / len(own), "or it learned all the same")
 
 
 def _outdone(case: Examination, init: str, record: TrainingRecord, name: str, found: Effect, harm: str) -> Finding:
@@ -82,9 +96,19 @@ def is_drawn(record: TrainingRecord) -> bool:
 
 @probe("gradient-conflict", on="trained", layer="training", by_outcome=True)
 @each_training
-def gradient_conflict(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def gradient_conflict(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The gradients of two objectives point away from each other, step after step."""
-    for one, other, cosine in conflicts(case, record):
+    found_conflicts = list(conflicts(case, record))
+    if not found_conflicts:
+        cosines = [float(record.history[name].mean()) for name in record.history if str(name).endswith(COSINE)]
+        yield (
+            passed("", Evidence("lowest mean cosine of two objectives' gradients", min(cosines)), CONFLICT)
+            if cosines and len(record.history) >= LEAST_STEPS
+            else too_little("", f"{len(record.history)} steps; {LEAST_STEPS} would tell")
+            if cosines
+            else not_applicable("", "several objectives in one training")
+        )
+    for one, other, cosine in found_conflicts:
         effects = {name: found for name in (one, other) if (found := effect(case, record, name))}
         # One that is drowned has another probe, and another remedy.
         drowned = outdone(case, record)

@@ -9,6 +9,7 @@ from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.training.steps import LEFT, TINY, each_training, moved, peak_evidence, scaled_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -49,9 +50,11 @@ FAR = 0.02
     layer="training",
 )
 @each_training
-def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
     if not is_in_warmup(record):
+        highest = float(record.history["rate_factor"].max()) if "rate_factor" in record.history else 1.0
+        yield passed("", percent("highest learning rate, of its peak", highest), 100.0)
         return
     reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)
     yield Finding(
@@ -92,10 +95,16 @@ def is_short_of_peak(record: TrainingRecord) -> bool:
 
 @probe("no-warmup-spike", on="trained", explains=SPOILT, layer="training", by_outcome=True)
 @each_training
-def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
     main = _main(case, record)
-    if main is None or not is_spoilt_at_once(case, record):
+    if main is None or "rate_factor" not in record.history:
+        yield not_applicable("", "an objective whose metric was followed")
+        return
+    if not is_spoilt_at_once(case, record):
+        gradient_S = record.history["gradient_norm"]
+        ratio = float(gradient_S[: _first(len(gradient_S))].max() / max(gradient_S.median(), TINY))
+        yield passed("", Evidence("gradient norm, largest of the first steps over the median", ratio), SPIKE)
         return
     loss_S, gradient = record.history["loss"].to_numpy(), record.history["gradient_norm"]
     first = _first(len(loss_S))
@@ -140,10 +149,16 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     by_outcome=True,
 )
 @each_training
-def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Training moved its own queries away from their answers, and no loss came down."""
     main, system = _main(case, record), case.systems.trained_from(init)
-    if main is None or not is_thrown_off(case, record):
+    if main is None:
+        yield not_applicable("", "an objective whose metric was followed")
+        return
+    if not is_thrown_off(case, record):
+        yield passed(
+            "", Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY)), LEFT
+        )
         return
     run = case.records.runs.get(system)
     collapsed = run is not None and is_collapsed(run)

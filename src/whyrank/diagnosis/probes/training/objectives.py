@@ -6,6 +6,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.effects import tasks
 from whyrank.diagnosis.probes.training.steps import USUAL, each_training, moved, peak_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -25,10 +26,14 @@ FEW = 16
 
 @probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"), layer="training")
 @each_training
-def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """All weights are as they were before training, though steps were made."""
     way = moved(record)
-    if way is None or way >= STILL:
+    if way is None:
+        yield not_applicable("", "recorded movements of the weights")
+        return
+    if way >= STILL:
+        yield passed("", percent("largest movement of a part, of its length", way), 100 * STILL)
         return
     rate = max(peak_rates(record).values(), default=0.0)
     yield Finding(
@@ -59,11 +64,15 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
 
 @probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",), layer="training")
 @each_training
-def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """A loss that was computed in every step and changed none."""
     columns = [str(name) for name in record.history if str(name).endswith(SHARE)]
+    least: list[float] = []
+    if not columns:
+        yield not_applicable("", "several losses in one training")
     for name, share in ((name.removesuffix(SHARE), float(record.history[name].mean())) for name in columns):
         if share >= DEAD:
+            least.append(share)
             continue
         yield Finding(
             sentence=f"The loss `{name}` contributes {100 * share:.2f} % of the gradient norm; it has practically "
@@ -74,6 +83,8 @@ def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iter
             reference="angle_emb 0.6.1 (angle_w 0.02, cosine_w 0)",
             weight=100 * (DEAD - share),
         )
+    if columns and len(least) == len(columns):
+        yield passed("", percent("least contribution of a loss to the gradient norm", min(least)), 100 * DEAD)
 
 
 def revived(name: str) -> Fix:
@@ -86,13 +97,18 @@ def revived(name: str) -> Fix:
 
 @probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",), layer="batches")
 @each_training
-def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Batches so small that in-batch negatives are few and easy."""
-    for task in tasks():
-        found = task.candidates(case, record)
-        if found is None or found[1] > FEW:
+    all_found = [(task, task.candidates(case, record)) for task in tasks()]
+    if not any(found for _, found in all_found):
+        yield not_applicable("", "negatives from the batch, fewer than there are answers")
+    for task, found in all_found:
+        if found is None:
             continue
         key, compared = found
+        if compared > FEW:
+            yield passed("", Evidence(f"candidates of `{task.name}` per batch", compared, "texts"), FEW)
+            continue
         yield Finding(
             sentence=f"`{task.name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard ones.",
             evidence=(Evidence("candidates per batch", compared, "texts"),),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.finding import Evidence, Finding, Fix
-from whyrank.findings.outcome import Outcome
+from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.records import TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
@@ -38,6 +38,8 @@ def each_training(
     """A check of every fine-tuning by itself, given the encoder that it started from; it is about what was trained."""
 
     def find_in_all(case: Examination) -> Iterator[Finding | Outcome]:
+        if not trained(case):
+            yield not_applicable("finetune_rank", "a fine-tuning with at least one step")
         for init, record in trained(case).items():
             system = case.systems.trained_from(init)
             yield from (replace(finding, system=system) for finding in find(case, init, record))

@@ -4,23 +4,32 @@ from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.balance import holds_back
-from whyrank.diagnosis.probes.training.effects import Course, leads, objectives, tasks
+from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS, Course, leads, objectives, tasks
 from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
 from whyrank.diagnosis.probes.training.steps import each_training, peak_evidence
 from whyrank.findings.finding import Evidence, Finding, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 
 @probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"), layer="symptom")
 @each_training
-def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding]:
+def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
     courses = (task.course(case, init, record) for task in tasks() if task.name in record.objectives)
     course = next((found for found in courses if found), None)
-    if course is None or is_explained(case, record):
+    if course is None:
+        yield not_applicable("", "an objective whose metric was followed")
         return
     if not (course.hardly_moved or course.is_rising or course.gap.short):
+        end = Evidence(f"{course.metric} on {course.seen}, at the end", float(course.train[-1]))
+        told = f"{len(course.train)} evaluations; {LEAST_EVALUATIONS} would tell whether it was still rising"
+        is_little = len(course.train) < LEAST_EVALUATIONS
+        yield too_little("", told, end) if is_little else passed("", end, float(course.train[0]))
+        return
+    if is_explained(case, record):
+        yield not_applicable("", "steps of a usual length: another check says why so little was learned")
         return
     steps = int(record.metrics["steps_run"])
     yield Finding(
