@@ -1,10 +1,8 @@
 """Faults that the prepared tables show: leaks, contradictions, answers without queries, rare types, lost text."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
@@ -29,21 +27,6 @@ IMBALANCE = 5.0
 BALANCED = 2.0
 # Characters. A longer conversation reads like a conversation, whatever it is called (the seed project used 100).
 LONGEST_QUESTION = 400
-
-KINDS = ("question", "conversation", "answer")
-
-# Shares of the TF-IDF mass, which counts the words that tell texts apart, not the tokens. The seed project lost nothing
-# with 128 tokens instead of 512, so a loss is reported from a quarter on, and a warning from half on.
-LOST = 0.25
-LOST_MOST = 0.50
-
-# Positions of BERT-family encoders.
-LONGEST = 512
-# [CLS] and [SEP], which budgets in params.yaml include and recorded lengths do not.
-SPECIAL = 2
-ROUND_TO = 32
-# A budget that holds this share of the texts whole.
-WHOLE = 0.95
 
 
 @probe("duplicate-across-splits", on="preflight", layer="data")
@@ -182,76 +165,3 @@ def _balance(n_questions: int, conversation_lengths: list[int]) -> Fix:
     if limit > LONGEST_QUESTION:
         return Fix({}, "write or generate questions for the answers (one short question per conversation is a start)")
     return Fix({"prepare.short_conversation": limit})
-
-
-@probe("truncation-loses-evidence", on="preflight", layer="data")
-def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding | Outcome]:
-    """Kinds of text that lost much of their TF-IDF mass."""
-    found = losses(data)
-    yield from found.values()
-    if not found:
-        most = max(data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS)
-        yield passed("data", percent("TF-IDF mass that was cut, of the kind that lost most", most), 100 * LOST)
-
-
-def losses(data: DataRecords) -> dict[str, Finding]:
-    """By kind of text."""
-    shares = {kind: data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS}
-    return {kind: _loss(data, kind, lost) for kind, lost in shares.items() if lost >= LOST}
-
-
-def _loss(data: DataRecords, kind: str, lost: float) -> Finding:
-    texts = data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]
-    if 0 < (texts["tokens"] < texts["tokens_raw"]).mean() <= 1 - WHOLE:
-        return _few(data, kind, lost, texts)
-    return Finding(
-        severity="warning" if lost >= LOST_MOST else "info",
-        system="data",
-        sentence=f"Cutting to the token budget lost {100 * lost:.0f} % of the TF-IDF mass of the {kind}s.",
-        evidence=(
-            percent(f"TF-IDF mass of {kind}s that was cut", lost),
-            percent(f"tokens of {kind}s that were cut", data.metrics[f"tokens_lost_share_{kind}"]),
-            percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
-        ),
-        cause=f"The {kind}s are longer than their token budget; the encoder never sees what was cut.",
-        fix=_budget(kind, texts),
-        reference="ST#4060, #285, #181; HF#1666",
-        weight=lost,
-    )
-
-
-def _few(data: DataRecords, kind: str, lost: float, texts: pd.DataFrame) -> Finding:
-    """A pasted log is not a matter of the budget of all the others."""
-    cut = texts[texts["tokens"] < texts["tokens_raw"]]
-    longest = cut.sort_values("tokens_raw").iloc[-1]
-    name = longest["answer_id" if kind == "answer" else "query_id"]
-    return Finding(
-        severity="info",
-        system="data",
-        sentence=f"{len(cut)} of {len(texts)} {kind}s are longer than the token budget; what is cut of them is "
-        f"{100 * lost:.0f} % of the TF-IDF mass of all. The longest, '{name}', has {longest['tokens_raw']} tokens; the "
-        "others are read whole.",
-        evidence=(
-            percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
-            percent(f"TF-IDF mass of {kind}s that was cut", lost),
-            Evidence("tokens of the longest", int(longest["tokens_raw"]), "tokens"),
-        ),
-        cause="Few texts are very long, as a pasted log is. The encoder reads the part of them that is kept.",
-        fix=Fix({}, f"keep of '{name}' what says what it is about, if its beginning does not"),
-        reference="ST#364; HF#1666",
-    )
-
-
-def _budget(kind: str, texts: pd.DataFrame) -> Fix:
-    """A larger budget while the encoder has positions left; then better selection; then shorter texts."""
-    budget = int(texts["tokens"].max()) + SPECIAL
-    wanted = math.ceil((texts["tokens_raw"].quantile(WHOLE) + SPECIAL) / ROUND_TO) * ROUND_TO
-    # Whole words fill a budget to within some tokens: the fix is above the budget in use, whatever that is.
-    above = math.ceil((budget + ROUND_TO / 2) / ROUND_TO) * ROUND_TO
-    if budget <= LONGEST - ROUND_TO:
-        return Fix({f"prepare.tokens.{kind}": min(max(wanted, above), LONGEST)})
-    cut = texts[texts["tokens"] < texts["tokens_raw"]]
-    from_start = [raw.startswith(text) for raw, text in zip(cut["raw_text"], cut["text"], strict=True)]
-    if sum(from_start) > len(cut) / 2:
-        return Fix({f"prepare.selection.{kind}": "tfidf"})
-    return Fix({}, f"split long {kind}s: the budget is already what a BERT-family encoder can read")

@@ -10,7 +10,7 @@ from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.diagnosis.examination import EXCLUDED, Examination, is_lower, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, percent
 from whyrank.findings.probe import probe
-from whyrank.preflight.probes import data
+from whyrank.preflight.probes import data, truncation
 
 # Queries on either side of a cut; fewer say nothing about their mean.
 LEAST_GROUP = 10
@@ -48,7 +48,7 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
 def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
     """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
     system = case.best_tuned()
-    for kind, finding in data.losses(case.data).items():
+    for kind, finding in truncation.losses(case.data).items():
         yield finding if system is None else _weighed(case, system, kind, finding)
 
 
