@@ -26,7 +26,7 @@ OTHERWISE = {
         "src/whyrank/scoring/systems.py",
         "src/whyrank/core/options/prepare.py",
         "src/whyrank/data/ranking/selection.py",
-        "src/whyrank/preflight/probes/data.py",
+        "src/whyrank/preflight/probes/truncation.py",
         "src/whyrank/preflight/figures/label_agreement.py",
     },
     "bm25": {"src/whyrank/core/options/systems.py", "src/whyrank/scoring/systems.py"},
