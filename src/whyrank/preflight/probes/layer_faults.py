@@ -58,9 +58,15 @@ def is_untrained(data: DataRecords) -> bool:
     nearer, pairs = nearer_of(table)
     if len(fits) and float(fits.max()) >= INDEPENDENT:
         return False
-    if pairs < LEAST_PAIRS:
-        return bool(len(fits))
-    return nearer < NEARER and float(of_words(table)["spread"].max()) < ISOTROPIC
+    if len(fits):
+        return pairs < LEAST_PAIRS or nearer < NEARER
+    words = of_words(table)
+    # Rows that were moved are far apart, too, but as unequally as training left them.
+    return (
+        pairs >= LEAST_PAIRS
+        and nearer < NEARER
+        and float(np.average(words["spread"], weights=words["pairs"])) < ISOTROPIC
+    )
 
 
 def finding(
