@@ -1,0 +1,29 @@
+"""All kinds of faults that there are, by where they are described, and the codes that name each rightly."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import yaml
+
+from benchmarks.faults import development, held_out
+from benchmarks.faults.fault import Fault
+
+PLACES = {"development": development, "held-out": held_out}
+CAUSES = Path(__file__).with_name("causes.yaml")
+
+
+def faults(kind: str) -> list[Fault]:
+    """`FAULTS` of every module of a place. Raises ValueError for a name that stands twice."""
+    place = PLACES[kind]
+    names = sorted(module.name for module in pkgutil.iter_modules(place.__path__))
+    found = [one for name in names for one in importlib.import_module(f"{place.__name__}.{name}").FAULTS]
+    twice = {one.name for one in found if sum(other.name == one.name for other in found) > 1}
+    if twice:
+        raise ValueError(f"{kind}: names that stand twice: {', '.join(sorted(twice))}")
+    return found
+
+
+def causes() -> dict[str, list[str]]:
+    """fault → codes that name it rightly, the surest first; `refused: words`: a refusal that has the words."""
+    return yaml.safe_load(CAUSES.read_text(encoding="utf-8")) or {}

@@ -1,0 +1,84 @@
+"""Which cases there are, and running them side by side; results are lines of JSON, and a case that is there is kept."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.faults import cases, kinds, processes, sets
+from benchmarks.faults.cases import Case
+from benchmarks.faults.fault import Fault
+from benchmarks.faults.healthy import RUNS
+
+# Sets and seeds that thresholds are set on, and those that they are measured on.
+DEVELOPMENT_SEEDS, HELD_OUT_SEEDS = (1, 2, 3), (11, 12, 13)
+LIMIT = 180.0
+
+
+def planned(kind: str, only: Sequence[str] = (), seeds: int = 3) -> list[Case]:
+    """kind   development | held-out | healthy;  only   parts of names of faults or sets;  seeds   how many of each
+
+    A fault runs with every seed, each on the next of the sets of its task, so that each set has its turn.
+    """
+    if kind == "healthy":
+        found = [one for one in RUNS if sets.is_there(one.task, one.set)]
+    else:
+        of_kind = DEVELOPMENT_SEEDS if kind == "development" else HELD_OUT_SEEDS
+        found = [
+            Case(kind, fault, own[(number + at) % len(own)], seed)
+            for number, fault in enumerate(kinds.faults(kind))
+            for own in [sets_of(fault)]
+            for at, seed in enumerate(of_kind[:seeds])
+        ]
+    return [one for one in found if not only or any(word in one.key for word in only)]
+
+
+def sets_of(fault: Fault) -> list[str]:
+    return [name for name in sets.SETS[fault.task] if sets.is_there(fault.task, name)]
+
+
+def version() -> str:
+    """Of the sources that a result depends on: two commits that differ in a page alone have the same."""
+    command = ["git", "ls-files", "-s", "src", "stages", "params.yaml", "dvc.yaml"]
+    listed = subprocess.run(command, capture_output=True, check=True, cwd=sets.ROOT).stdout
+    changed = subprocess.run(
+        ["git", "diff", "HEAD", "--", *command[3:]], capture_output=True, check=True, cwd=sets.ROOT
+    )
+    return hashlib.sha256(listed + changed.stdout).hexdigest()[:10]
+
+
+def run(found: Iterable[Case], work: Path, out: Path, *, at_once: int = 2) -> None:
+    """Append a row for each case that `out` has not yet, twins first."""
+    work.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = {row["key"] for row in rows(out)}
+    left = [one for one in found if one.key not in done]
+    twins = {one.twin.key: one.twin for one in left if one.kind != "healthy"}
+    missing = [
+        one for one in twins.values() if one.key not in done or not (work / one.folder / "measured.json").exists()
+    ]
+    with tqdm(total=len(missing) + len(left), unit="case") as bar, open(out, "a", encoding="utf-8") as stream:
+        for batch in (missing, left):
+            for case, row in finished(batch, work, at_once):
+                row = {"key": case.key, "kind": case.kind, "fault": case.fault.name, "about": case.fault.about} | row
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                stream.flush()
+                bar.set_postfix_str(case.fault.name)
+                bar.update()
+
+
+def finished(batch: Sequence[Case], work: Path, at_once: int) -> Iterator[tuple[Case, dict[str, Any]]]:
+    jobs = [(one, lambda one=one: cases.run(one, work)) for one in batch]
+    yield from processes.side_by_side(jobs, work, at_once=at_once, limit=LIMIT)
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    """What was recorded, the last of each case."""
+    if not out.exists():
+        return []
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines() if line]
+    return list({row["key"]: row for row in found}.values())

@@ -1,0 +1,21 @@
+"""What every case would load for itself, loaded once before the forks. Nothing here may start a thread."""
+
+
+def up() -> None:
+    import py3langid
+    import torch
+
+    from benchmarks.faults.sets import ROOT
+    from whyrank.core.options import params
+    from whyrank.core.options.yaml_files import read_yaml
+    from whyrank.diagnosis import registry
+    from whyrank.model.encoder import source
+
+    torch.set_num_threads(1)
+    py3langid.classify("a text in some language")
+    values = read_yaml(str(ROOT / "params.yaml"))
+    params.check(values)
+    options = params.section(values, "encoder", params.Encoder)
+    encoder = source.bring(options, [])
+    encoder.tokenizer(["a text"])
+    registry.codes()
