@@ -50,7 +50,9 @@ def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mappi
     (folder / "params.yaml").write_text(json.dumps(values, indent=1), encoding="utf-8")
     shutil.copyfile(ROOT / "dvc.yaml", folder / "dvc.yaml")
     (folder / "data").mkdir()
-    (folder / "data/raw").symlink_to(ROOT / "data/raw")
+    for given in (ROOT / "data").iterdir():
+        if given.name not in ("prepared", "runs"):
+            (folder / "data" / given.name).symlink_to(given)
     (folder / "src").symlink_to(ROOT / "src")
     return values
 

@@ -38,7 +38,7 @@ def is_there(task: Task, name: str) -> bool:
 
 
 def build(task: Task, name: str, seed: int, folder: Path, queries: int = 0) -> None:
-    """Fill an empty folder with the set `name` of a task, split, as drawn by `seed`; queries: another size than usual."""
+    """Fill an empty folder with the set `name` of a task, split, drawn by `seed`; queries: another size than usual."""
     random = np.random.default_rng(seed)
     builders: dict[str, Callable[[str, np.random.Generator, Path], None]] = {"pairs": pairs, "ratings": ratings}
     if task in builders:
