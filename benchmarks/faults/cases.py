@@ -83,7 +83,7 @@ def measured(case: Case, folder: Path, work: Path, clean: Path) -> dict[str, Any
     import torch
 
     torch.set_num_threads(1)
-    twin = work / case.twin.folder
+    twin = folder if case.kind == "twin" else work / case.twin.folder
     own = truth.true(folder, case.task, clean, twin / "data/prepared")
     recorded = truth.recorded(folder, case.task, clean)
     if case.kind == "twin":
