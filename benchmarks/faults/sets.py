@@ -1,7 +1,7 @@
 """The raw sets of the bench, small enough that a case costs seconds: drawn by seed, in the layout of `fault`.
 
 sample          440 queries of the bundled help desk, all answers
-conditionalqa   55 answers with the most queries, 440 of these; where shared/data has the set
+conditionalqa   30 answers with the most queries, 600 of these; where shared/data has the set
 stackexchange   220 answers with a question and a conversation each, test answers unseen; where shared/data has it
 pairs: sample   the bundled pairs;  stsb: SNLI and STS-B of shared/data
 ratings: sample the bundled ratings;  stackexchange: 300 rows of 6 targets
@@ -52,10 +52,10 @@ def ranking(name: str, random: np.random.Generator, folder: Path, seed: int, que
     corpus, texts = raw.read_lines(source / "corpus.jsonl"), raw.read_lines(source / "queries.jsonl")
     splits = [split for split in raw.SPLITS if (source / "qrels" / f"{split}.tsv").exists()]
     judged = {split: raw.read_qrels(source, split) for split in splits}
-    wanted = queries or {"sample": 440, "conditionalqa": 440, "stackexchange": 440}[name]
+    wanted = queries or {"sample": 440, "conditionalqa": 600, "stackexchange": 440}[name]
     if wanted < len(texts):
         per_answer = Counter(answer for rows in judged.values() for _, answer, _ in rows)
-        share = {"sample": len(corpus), "conditionalqa": wanted / 8, "stackexchange": wanted / 2}[name]
+        share = {"sample": len(corpus), "conditionalqa": wanted / 20, "stackexchange": wanted / 2}[name]
         # Many queries of an answer where there are, so that something can be learnt of it.
         drawn = sorted(per_answer, key=lambda answer: (-per_answer[answer] // 4, random.random()))
         kept = set(drawn[: max(12, round(share))])
