@@ -89,6 +89,7 @@ def run(folder: Path, values: Mapping[str, Any], patch: Callable[[], None] | Non
     return said | {
         "preflight": findings(folder / "metrics/prepare/findings.json"),
         "findings": findings(folder / "metrics/diagnose/findings.json"),
+        "plan": steps(folder / "metrics/diagnose/plan.json"),
     }
 
 
@@ -97,6 +98,13 @@ def findings(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     found = json.loads(file.read_text(encoding="utf-8"))
-    kept = ("code", "severity", "layer", "system", "sentence", "cause", "fix", "explains")
-    rows = found["findings"] if isinstance(found, dict) else found
-    return [{key: row[key] for key in kept if key in row} for row in rows]
+    kept = ("code", "severity", "layer", "is_root", "explained_by", "step", "systems", "sentence", "cause")
+    return [{key: row[key] for key in kept if key in row} for row in found]
+
+
+def steps(file: Path) -> list[dict[str, Any]]:
+    """Of the fix plan, in order."""
+    if not file.exists():
+        return []
+    kept = ("step", "code", "systems", "params", "rows", "action", "changes_data")
+    return [{key: row[key] for key in kept} for row in json.loads(file.read_text(encoding="utf-8"))["steps"]]

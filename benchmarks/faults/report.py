@@ -33,10 +33,10 @@ def loud(row: Row) -> list[str]:
 
 
 def roots(row: Row) -> list[str]:
-    """Loud codes that no other loud one explains, in order."""
+    """Codes of the errors and warnings that are explained by no other finding, in the order of the report."""
     said = row.get("findings") or row.get("preflight") or []
-    symptoms = {code for one in said if one["severity"] in LOUD for code in one.get("explains", [])}
-    return [code for code in loud(row) if code not in symptoms]
+    own = [one["code"] for one in said if one["severity"] in LOUD and one.get("is_root", True)]
+    return list(dict.fromkeys(own))
 
 
 def judged(row: Row, twin: Row, causes: Sequence[str]) -> dict[str, bool]:
