@@ -64,6 +64,13 @@ def run(case: Case, work: Path, keep: bool = False) -> dict[str, Any]:
         clean.mkdir()
         sets.build(case.task, case.set, case.seed, clean, case.queries)
     values = pipeline.arrange(case.fault, clean, folder, case.seed, case.settings)
+    if is_compared and case.task != "barlow":
+        # Without steps, and so the same in each run.
+        (folder / "metrics").mkdir()
+        shutil.copytree(work / case.twin.folder / "metrics/pretrain_barlow", folder / "metrics/pretrain_barlow")
+        shutil.copyfile(
+            work / case.twin.folder / "metrics/pretrain_barlow.json", folder / "metrics/pretrain_barlow.json"
+        )
     said = processes.alone(lambda: pipeline.run(folder, values, case.fault.code), folder / "said.json")
     row = {
         "key": case.key, "kind": case.kind, "fault": case.fault.name, "about": case.fault.about, "task": case.task,
@@ -84,7 +91,8 @@ def measured(case: Case, folder: Path, work: Path, clean: Path) -> dict[str, Any
 
     torch.set_num_threads(1)
     twin = folder if case.kind == "twin" else work / case.twin.folder
-    own = truth.true(folder, case.task, clean, twin / "data/prepared")
+    skipped = ("barlow",) if case.task != "barlow" else ()
+    own = truth.true(folder, case.task, clean, twin / "data/prepared", skipped)
     recorded = truth.recorded(folder, case.task, clean)
     if case.kind == "twin":
         (folder / "measured.json").write_text(json.dumps({"true": own, "recorded": recorded}), encoding="utf-8")

@@ -58,10 +58,11 @@ def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mappi
 
 
 def plan(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(stage, argument) in order."""
+    """(stage, argument) in order; pretraining is left out where an earlier run has said that it has no steps."""
+    pretraining = [] if Path("metrics/pretrain_barlow").exists() else [("pretrain_barlow", "")]
     tuned = [("finetune_rank", init) for init in values["inits"]]
     scored = [("evaluate", system) for system in values["systems"]]
-    return [("prepare", ""), ("pretrain_barlow", ""), *tuned, *scored, ("diagnose", "")]
+    return [("prepare", ""), *pretraining, *tuned, *scored, ("diagnose", "")]
 
 
 def run(folder: Path, values: Mapping[str, Any], patch: Callable[[], None] | None) -> dict[str, Any]:

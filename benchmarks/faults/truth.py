@@ -4,6 +4,7 @@ A measure is {system: {unit: [value, cluster]}}: of a ranking query its reciproc
 pair its part of the correlation of ranks; of a rated row its mean part over the targets, clustered by question.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def recorded(folder: Path, task: Task, clean: Path) -> Measure:
     return found
 
 
-def true(folder: Path, task: Task, clean: Path, prepared_folder: Path) -> Measure:
+def true(folder: Path, task: Task, clean: Path, prepared_folder: Path, skipped: Sequence[str] = ()) -> Measure:
     """Of each system in models/, on the clean test data; of ratings, whose predictions are out of fold, as recorded.
 
     clean   the raw folder without the fault;  prepared_folder   the same, prepared with the healthy configuration
@@ -49,7 +50,7 @@ def true(folder: Path, task: Task, clean: Path, prepared_folder: Path) -> Measur
         return {name: units for name, units in own.items() if name.endswith("-tuned") or name == "base"}
     found: Measure = {}
     for model in sorted((folder / "models").glob("*")):
-        if model.name in ("base", "barlow", "base-tuned", "barlow-tuned") and (model / "heads.json").exists():
+        if model.name not in skipped and (model / "heads.json").exists():
             system = models.load(model)
             found[model.name] = ranked(system, prepared_folder) if task != "pairs" else paired(system, clean)
     return found
