@@ -1,7 +1,13 @@
 """What every case would load for itself, loaded once before the forks. Nothing here may start a thread."""
 
+import signal
+import sys
+
 
 def up() -> None:
+    # The stages have set their own, which end a process at once; ours has to end those that it started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     import py3langid
     import torch
 
