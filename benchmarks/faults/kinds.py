@@ -14,14 +14,18 @@ CAUSES = Path(__file__).with_name("causes.yaml")
 
 
 def faults(kind: str) -> list[Fault]:
-    """`FAULTS` of every module of a place. Raises ValueError for a name that stands twice."""
+    """`FAULTS` of every module of a place that has some. Raises ValueError for a name that stands twice."""
     place = PLACES[kind]
     names = sorted(module.name for module in pkgutil.iter_modules(place.__path__))
-    found = [one for name in names for one in importlib.import_module(f"{place.__name__}.{name}").FAULTS]
+    found = [one for name in names for one in of_module(f"{place.__name__}.{name}")]
     twice = {one.name for one in found if sum(other.name == one.name for other in found) > 1}
     if twice:
         raise ValueError(f"{kind}: names that stand twice: {', '.join(sorted(twice))}")
     return found
+
+
+def of_module(name: str) -> tuple[Fault, ...]:
+    return getattr(importlib.import_module(name), "FAULTS", ())
 
 
 def causes() -> dict[str, list[str]]:

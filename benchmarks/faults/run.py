@@ -8,10 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.faults import cases, kinds, processes, sets
+from benchmarks.faults import cases, healthy, kinds, processes, sets
 from benchmarks.faults.cases import Case
 from benchmarks.faults.fault import Fault
-from benchmarks.faults.healthy import RUNS
 
 # Sets and seeds that thresholds are set on, and those that they are measured on.
 DEVELOPMENT_SEEDS, HELD_OUT_SEEDS = (1, 2, 3), (11, 12, 13)
@@ -24,7 +23,7 @@ def planned(kind: str, only: Sequence[str] = (), seeds: int = 3) -> list[Case]:
     A fault runs with every seed, each on the next of the sets of its task, so that each set has its turn.
     """
     if kind == "healthy":
-        found = [one for one in RUNS if sets.is_there(one.task, one.set)]
+        found = list(healthy.runs())
     else:
         of_kind = DEVELOPMENT_SEEDS if kind == "development" else HELD_OUT_SEEDS
         found = [

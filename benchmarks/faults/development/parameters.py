@@ -55,7 +55,7 @@ FAULTS = (
                tokens__conversation=10),
     of_prepare("questions-cut-to-four-tokens", "the budget of questions is 4 tokens: two words", "practitioners 42",
                tokens__question=4),
-    Fault("precision-changes-ranks", "parameters", "an unfit pooling (max) is used, and not that of the encoder",
+    Fault("pooled-by-max", "parameters", "tokens are pooled by their maximum, not by the mean",
           "practitioners 10", mendable=True, settings={"encoder.pooling": "max"}),
     Fault("wrong-prompt", "parameters", "queries get a prompt that the encoder does not know", "practitioners 2",
           mendable=True, settings={"encoder.prompts": {
