@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults run | report`: run the bench, and say how much of it the diagnosis saw."""
+"""`python -m benchmarks.faults run | fix | report`: run the bench, and say how much of it the diagnosis saw."""
 
 import os
 
@@ -16,7 +16,7 @@ from pathlib import Path  # noqa: E402
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("command", choices=["run", "report", "list"])
+    parser.add_argument("command", choices=["run", "fix", "report", "list"])
     parser.add_argument("--kinds", choices=["development", "held-out", "healthy"], default="development")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of faults, sets or tasks")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, each on the next set")
@@ -31,10 +31,11 @@ def main() -> None:
     found = run.planned(asked.kinds, asked.only, asked.seeds)
     if asked.command == "list":
         print("\n".join(f"{case.key}: {case.fault.sentence}" for case in found))
-    elif asked.command == "run":
+    elif asked.command in ("run", "fix"):
         warm.up()
-        run.run(found, asked.work / run.version(), out.resolve(), at_once=asked.at_once)
-    if asked.command in ("run", "report"):
+        act = {"run": run.run, "fix": run.mend}[asked.command]
+        act(found, asked.work / run.version(), out.resolve(), at_once=asked.at_once)
+    if asked.command != "list":
         print(report.report(run.rows(out), asked.kinds))
 
 

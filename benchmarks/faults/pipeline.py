@@ -50,9 +50,9 @@ def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mappi
     (folder / "params.yaml").write_text(json.dumps(values, indent=1), encoding="utf-8")
     shutil.copyfile(ROOT / "dvc.yaml", folder / "dvc.yaml")
     (folder / "data").mkdir()
-    for given in (ROOT / "data").iterdir():
-        if given.name not in ("prepared", "runs"):
-            (folder / "data" / given.name).symlink_to(given)
+    (folder / "data/raw").symlink_to(ROOT / "data/raw")
+    # A fix writes into it.
+    shutil.copytree(ROOT / "data/corrections", folder / "data/corrections")
     (folder / "src").symlink_to(ROOT / "src")
     return values
 

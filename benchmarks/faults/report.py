@@ -81,6 +81,7 @@ def faulty(rows: Sequence[Row], kind: str) -> str:
     share("harmful, right cause among the first three", "three", harmful)
     share("harmful faults of data and labels, flagged before training", "early", early)
     share("without harm, flagged", "flagged", [row for row in sound if not is_harmful(row)])
+    lines += fixes([row for row in rows if row["kind"] == "fix"])
     lines += [
         "",
         "| kind | about | harm | flagged | first | three | raised that the healthy run has not |",
@@ -92,6 +93,14 @@ def faulty(rows: Sequence[Row], kind: str) -> str:
     for name, own in by_fault.items():
         lines.append(of_kind(name, own, marks, twins, causes.get(name, [])))
     return "\n".join(lines) + "\n"
+
+
+def fixes(rows: Sequence[Row]) -> list[str]:
+    """Plans of mendable faults that did harm, and steps that were no steps."""
+    own = [row for row in rows if row.get("had_to")]
+    wrong = [fault for row in rows for fault in row.get("faults", [])]
+    back = f"fix plans that bring back 95 % of the healthy metric: {wilson(sum(row['back'] for row in own), len(own))}"
+    return [back, f"fixes already set, opposite or repeated: {len(wrong)}", *(f"- {fault}" for fault in wrong)]
 
 
 def place(row: Row) -> tuple[Any, ...]:

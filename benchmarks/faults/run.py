@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.faults import cases, healthy, kinds, processes, sets
+from benchmarks.faults import cases, fix, healthy, kinds, processes, sets
 from benchmarks.faults.cases import Case
 from benchmarks.faults.fault import Fault
 
@@ -64,6 +64,21 @@ def run(found: Iterable[Case], work: Path, out: Path, *, at_once: int = 2) -> No
                 stream.flush()
                 bar.set_postfix_str(case.fault.name)
                 bar.update()
+
+
+def mend(found: Iterable[Case], work: Path, out: Path, *, at_once: int = 2) -> None:
+    """Append a row for each case of `out` that did harm and can be mended: what the steps of its fix plans brought."""
+    told = {row["key"]: row for row in rows(out)}
+    harmed = {key for key, row in told.items() if row.get("mendable") and row.get("harm")}
+    left = [one for one in found if one.key in harmed and f"fix/{one.key}" not in told]
+    jobs = [(one, lambda one=one: fix.mend(one, work)) for one in left]
+    done = processes.side_by_side(jobs, work, at_once=at_once, limit=4 * LIMIT)
+    with tqdm(total=len(left), unit="case") as bar, open(out, "a", encoding="utf-8") as stream:
+        for case, row in done:
+            row = {"key": f"fix/{case.key}", "kind": "fix", "fault": case.fault.name, "about": case.fault.about} | row
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.flush()
+            bar.update()
 
 
 def finished(batch: Sequence[Case], work: Path, at_once: int) -> Iterator[tuple[Case, dict[str, Any]]]:
