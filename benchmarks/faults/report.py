@@ -22,7 +22,7 @@ def wilson(hits: int, n: int) -> str:
     z, share = 1.96, hits / n
     centre, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((centre + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return f"{hits} of {n}: {100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{hits} of {n}: {100 * share:.0f} % [{100 * max(0.0, low):.0f}, {100 * high:.0f}]"
 
 
 def loud(row: Row) -> list[str]:
