@@ -78,7 +78,7 @@ def imported(*folders: str) -> dict[str, str]:
     """Distributions that files of the folders import, each with one of the files."""
     found = {}
     for folder in folders:
-        beside = {file.stem for file in (ROOT / folder).glob("*.py")} | {PACKAGE, folder}
+        beside = {file.stem for file in (ROOT / folder).glob("*.py")} | {PACKAGE, "benchmarks", "stages"}
         for name, file in modules(folder).items():
             first = name.split(".")[0]
             if first not in sys.stdlib_module_names | beside:

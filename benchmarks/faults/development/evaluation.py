@@ -13,7 +13,7 @@ from whyrank.measure.metrics import ranking as metrics
 from whyrank.model import system as models
 from whyrank.model.encoder import encoder as encoders
 from whyrank.model.encoder import packed, pooling
-from whyrank.scoring.search import embed, tiles
+from whyrank.scoring.search import embed, one_pass_topk
 
 OPERATORS = "DeepCrime and DEFault++ operators"
 
@@ -59,12 +59,17 @@ def metric_off_by_one() -> None:
 
 def scores_negated() -> None:
     """Distances are sorted as if they were similarities."""
-    wrapped(embed.Product, "__call__", lambda old, self, *given: -old(self, *given))
+    wrapped(embed.Product, "_queries", lambda old, self, row: -old(self, row))
 
 
 def scores_of_other_queries() -> None:
-    """Rows of scores stand one query off."""
-    wrapped(embed.Product, "__call__", lambda old, self, query_Q: np.roll(old(self, query_Q), 1, axis=0))
+    """Query vectors stand one row off."""
+
+    def change(old: Any, *given: Any) -> Any:
+        found = old(*given)
+        return embed.Vectors(np.roll(found.query_ND, 1, axis=0), found.answer_AD)
+
+    wrapped(embed, "embed", change)
 
 
 def normalisation_dropped() -> None:
@@ -77,8 +82,15 @@ def normalisation_dropped() -> None:
     wrapped(embed.Product, "_read", lambda old, *given: read(*given))
 
 
-def scores_in_eight_bits() -> None:
-    wrapped(embed.Product, "__call__", lambda old, self, *given: np.round(old(self, *given) * 12) / 12)
+def scores_rounded() -> None:
+    """In steps of a twelfth."""
+
+    def of_tiles(old: Any, self: embed.Product, query_Q: np.ndarray) -> Any:
+        for one in old(self, query_Q):
+            yield one._replace(score_RB=np.round(one.score_RB * 12) / 12)
+
+    wrapped(embed.Product, "tiles", of_tiles)
+    wrapped(embed.Product, "pairs", lambda old, self, *given: np.round(old(self, *given) * 12) / 12)
 
 
 def answers_of_the_corpus_permuted() -> None:
@@ -156,18 +168,14 @@ def prompt_of_answers_on_queries() -> None:
     )
 
 
-def relevant_counted_at_ten_times() -> None:
-    """Answers are scored against a tenth of the corpus: the rest is left out of the ranks."""
+def part_of_the_corpus_scored() -> None:
+    """Four of five answers that score higher are not among those that are looked at."""
 
-    def change(old: Any, score_QA: np.ndarray, pairs: Any, keep: int) -> Any:
-        few = score_QA.copy()
-        hidden = np.arange(few.shape[1]) % 5 > 0
-        own = np.zeros_like(few, dtype=bool)
-        own[pairs.query_P, pairs.answer_P] = True
-        few[:, hidden] = np.where(own[:, hidden], few[:, hidden], few.min() - 1)
-        return old(few, pairs, keep)
+    def change(old: Any, *given: Any) -> Any:
+        found = old(*given)
+        return found._replace(above_P=found.above_P // 5)
 
-    wrapped(tiles, "find_in_rows", change)
+    wrapped(one_pass_topk, "find_in_tiles", change)
 
 
 def fault(name: str, sentence: str, code: Callable[[], None], settings: Any = None, source: str = "") -> Fault:
@@ -186,8 +194,8 @@ FAULTS = (
           answers_of_the_corpus_permuted),
     fault("norms-decide", "vectors of very unequal length are compared by dot products", normalisation_dropped, {},
           "practitioners 19"),
-    fault("scores-rounded", "scores have so few bits that many are equal", scores_in_eight_bits, {}, "practitioners 9"),
-    fault("part-of-the-corpus-scored", "ranks are counted among a fifth of the corpus", relevant_counted_at_ten_times),
+    fault("scores-rounded", "scores have so few bits that many are equal", scores_rounded, {}, "practitioners 9"),
+    fault("part-of-the-corpus-scored", "ranks are counted among a fifth of the corpus", part_of_the_corpus_scored),
     fault("mask-ignored", "padding is attended to: a vector depends on what else is in the batch", mask_ignored, {},
           "practitioners 1"),
     fault("attention-causal", "attention is causal in an encoder that was trained to see both sides", attention_causal),
