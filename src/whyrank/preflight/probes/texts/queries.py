@@ -144,7 +144,7 @@ def repeated_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
         yield below("training queries that repeat another one", share, REPEATED)
         return
     most = exact["query_left"].value_counts()
-    text = queries.loc[queries["query_id"] == most.index[0], "raw_text"].iloc[0]
+    text = " ".join(queries.loc[queries["query_id"] == most.index[0], "raw_text"].iloc[0].split())
     yield Finding(
         system="data",
         sentence=f"{copies} of {len(train)} training queries ({100 * share:.0f} %) repeat another one word for word; "
