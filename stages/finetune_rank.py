@@ -1,10 +1,9 @@
 """finetune_rank: train a system to rank answers, from the base encoder or the pretrained one.
 
 reads   data/prepared, models/<init>, and the teacher that params.yaml names
-writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/; of ratings, which
-        have a training for each fold, these are of the first fold, and ratings/ in the first folder is of all
-        metrics/plots/finetune_rank/<init>/: the same learning curves, in few enough rows for Git
-        logs/: seconds and tokens of each step
+writes  models/<init>-tuned, metrics/finetune_rank/<init>.json, metrics/finetune_rank/<init>/ (of ratings: those of the
+        first fold; ratings/ in the first folder is of all)
+        metrics/plots/finetune_rank/<init>/: learning curves in few rows, for Git; logs/: seconds and tokens of steps
 """
 
 from pathlib import Path
@@ -16,6 +15,7 @@ from whyrank.core import checksums, command, io, prepared, processes, runtime
 from whyrank.core.options import params
 from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
+from whyrank.model.golden import golden_vectors
 from whyrank.training import distillation, finetune
 from whyrank.training.engine.trained import curves, finetuning_summary
 
@@ -30,20 +30,20 @@ def main() -> None:
     processes.start()
     runtime.seed_everything(seed)
     runtime.arrange_memory(keep=not options.cache_tokens)
-
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
     data = prepared.read("data/prepared")
     system.check_tokens(start, data, source)
     trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher)
+    golden = golden_vectors(trained.system, data, encoder)
     if not processes.is_first():
         return
     io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
     with checksums.summed_folder(f"metrics/finetune_rank/{init}", f"metrics/finetune_rank/{init}.json") as folder:
-        io.write_table(folder / "history.csv", trained.history.steps)
-        io.write_table(folder / "evaluations.csv", trained.history.evaluations)
-        for file, table in (trained.out_of_fold.records() if trained.out_of_fold else {}).items():
+        tables = {"history.csv": trained.history.steps, "evaluations.csv": trained.history.evaluations}
+        tables |= {"golden.parquet": golden} | (trained.out_of_fold.records() if trained.out_of_fold else {})
+        for file, table in tables.items():
             io.write_table(folder / file, table)
     io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))
     target = tuned_folder(init)

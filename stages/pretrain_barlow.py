@@ -15,6 +15,7 @@ from whyrank.core import checksums, command, io, prepared, processes, runtime
 from whyrank.core.options import params
 from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
+from whyrank.model.golden import golden_vectors
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine.trained import curves, pretraining_summary
 
@@ -33,11 +34,13 @@ def main() -> None:
     data = prepared.read("data/prepared")
     system.check_tokens(start, data, base)
     trained = pretrain.pretrain_barlow(start, data, options, encoder, seed)
+    golden = golden_vectors(trained.system, data, encoder)
     if not processes.is_first():
         return
     io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))
     with checksums.summed_folder("metrics/pretrain_barlow", "metrics/pretrain_barlow.json") as folder:
         io.write_table(folder / "history.csv", trained.history.steps)
+        io.write_table(folder / "golden.parquet", golden)
     io.write_tables("metrics/plots/pretrain_barlow", curves(trained.history))
     unchanged = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, PRETRAINED, longest=system.longest(base), unchanged=unchanged)

@@ -10,6 +10,8 @@ from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
 from whyrank.core.prepared import PAIR_COLUMNS
 from whyrank.model import system
+from whyrank.scoring.ranking import score as ranking
+from whyrank.scoring.search.embed import Product
 from whyrank.scoring.systems import Tasks, score
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
@@ -44,11 +46,26 @@ def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks,
     assert all(np.isfinite(value) for value in scored.metrics.values())
     scored.write(tmp_path / "run", "its-name")
     files = {"queries.parquet", "top.parquet", "run.trec"}
-    files |= {"query_vectors.npy", "answer_vectors.npy"} if kind == "encoder" else set()
+    files |= (
+        {"query_vectors.npy", "answer_vectors.npy", "other_splits.parquet", "golden.parquet"}
+        if kind == "encoder"
+        else set()
+    )
     files |= {"pairs.parquet", "pair_lists.csv"} if kind != "bm25" else set()
     files |= {"analyser.json"} if kind != "encoder" else set()
     assert {file.name for file in (tmp_path / "run").iterdir()} == files
     assert (tmp_path / "run" / "run.trec").read_text().splitlines()[0].endswith(" its-name")
+
+
+def test_dev_and_training_queries_are_scored_by_the_same_code_and_answers(tasks, folder):
+    scored = score(System("encoder", "zero-shot", folder), tasks)
+    assert scored.vectors is not None
+    for split, part in scored.others.groupby("split"):
+        query_Q = tasks.texts.rows(split)
+        assert part["query_id"].tolist() == tasks.texts.queries["query_id"].iloc[query_Q].tolist()
+        own = ranking.rank(Product(scored.vectors, "cosine"), tasks.texts, query_Q, EVALUATE).queries
+        assert part["mrr"].tolist() == own["mrr"].tolist()
+    assert set(scored.others["split"]) == {"dev", "train"}
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])

@@ -50,6 +50,7 @@ def read_training(recorded: Path) -> TrainingRecord:
         history=io.read_table(recorded / "history.csv"),
         evaluations=_or_empty(recorded / "evaluations.csv"),
         rating_folds=_or_empty(recorded / "rating_folds.csv"),
+        golden=_or_empty(recorded / "golden.parquet"),
     )
 
 
@@ -61,6 +62,8 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         io.read_table(run / "top.parquet"),
         query_vectors=_vectors(run / "query_vectors.npy"),
         answer_vectors=_vectors(run / "answer_vectors.npy"),
+        other_splits=_table(run / "other_splits.parquet"),
+        golden=_table(run / "golden.parquet"),
         pairs=_table(run / "pairs.parquet"),
         training_pairs=_table(run / "training_pairs.parquet"),
         ratings=_rows(run / "ratings.parquet"),

@@ -62,6 +62,7 @@ class TrainingRecord:
     history: pd.DataFrame
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
     rating_folds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    golden: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def objectives(self) -> set[str]:
@@ -84,6 +85,9 @@ class RunRecord:
     top       query_id, rank (from 1), answer_id, score: the best answers of each query
     query_vectors, answer_vectors   (N, D) and (A, D) float32 before normalisation, rows as in the prepared tables
               (all splits); None for the lexical baselines
+    other_splits   one row per judged dev query, and per drawn training query, as the same code scores them: `split`
+              beside the columns of `queries`; None for the lexical baselines
+    golden    vectors of a few texts by a pass of their own, see `model.golden`; None for the lexical baselines
     pairs     one row per test pair of sentences: pair_id, source, subset, label, prediction (cosine), text1, text2, …;
               None where there are none, or the system has no cosine
     training_pairs   the same of a draw of the training pairs
@@ -101,6 +105,8 @@ class RunRecord:
     top: pd.DataFrame
     query_vectors: np.ndarray | None = None
     answer_vectors: np.ndarray | None = None
+    other_splits: pd.DataFrame | None = None
+    golden: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     training_pairs: pd.DataFrame | None = None
     ratings: pd.DataFrame | None = None

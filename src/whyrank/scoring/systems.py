@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from whyrank.scoring.search.embed import Vectors
 
 
+# Enough training queries to see over- and underfitting; as many as a training looks at.
+TRAINING_QUERIES = 200
+
+
 @dataclass(frozen=True)
 class Tasks:
     """The same test queries, candidates, test pairs and rated rows for every system."""
@@ -52,12 +56,27 @@ class Tasks:
         """Raises UserError without a test query that has a relevant answer."""
         return ranking.rank(score, self.texts, ranking.queries_with_relevant(self.texts, "test"), self.options)
 
+    def rank_others(self, score: words.Score | tiles.Tiled) -> pd.DataFrame:
+        """The same code and candidates for the dev queries, and for a draw of the training queries: a row of each."""
+        judged = self.texts.relevant["query"]
+        parts = {split: np.intersect1d(self.texts.rows(split), judged) for split in ("dev", "train")}
+        drawn = np.random.default_rng(self.seed).permutation(parts["train"])[:TRAINING_QUERIES]
+        parts["train"] = np.sort(drawn)
+        tables = [
+            ranking.rank(score, self.texts, query_Q, self.options).queries.assign(split=split)
+            for split, query_Q in parts.items()
+            if len(query_Q)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
 
 @dataclass(frozen=True)
 class Scored:
     """run        of the test queries
     similar    predictions for the test pairs, rated: for rated rows; both empty of a system that has none
     geometry   flat numbers of the vectors of queries (N, D) and answers (A, D); both only of an encoder
+    others     dev and training queries, a row of each
+    golden     vectors of a few texts by a pass of their own; both empty of a lexical baseline
     analyser   by which a lexical baseline read the texts
     """
 
@@ -66,6 +85,8 @@ class Scored:
     rated: ratings.Rated = ratings.NOTHING
     geometry: dict[str, float] = field(default_factory=dict)
     vectors: "Vectors | None" = None
+    others: pd.DataFrame = field(default_factory=pd.DataFrame)
+    golden: pd.DataFrame = field(default_factory=pd.DataFrame)
     analyser: Analyser | None = None
 
     @property
@@ -81,6 +102,9 @@ class Scored:
         io.write_text(folder / "run.trec", ranking.trec(self.run.top, name))
         if self.analyser is not None:
             io.write_json(folder / "analyser.json", asdict(self.analyser))
+        for file, table in {"other_splits.parquet": self.others, "golden.parquet": self.golden}.items():
+            if len(table):
+                io.write_table(folder / file, table)
         if self.vectors is not None:
             io.write_array(folder / "query_vectors.npy", np.asarray(self.vectors.query_ND))
             io.write_array(folder / "answer_vectors.npy", np.asarray(self.vectors.answer_AD))
@@ -90,6 +114,7 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     """Rank and compare by its vectors; rate by what was trained, or else by a ridge on the vectors."""
     # Imported only here: the lexical baselines need no torch.
     from whyrank.model import system as models
+    from whyrank.model.golden import golden_vectors
     from whyrank.scoring.ranking import representation
     from whyrank.scoring.search import embed
 
@@ -98,7 +123,8 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     model = models.load(source, pooling=system.pooling, trust_remote_code=options.trust_remote_code)
     models.check_tokens(model, tasks.texts, source)
     vectors = embed.embed(model, tasks.texts, options)
-    run = tasks.rank(embed.Product(vectors, model.score))
+    product = embed.Product(vectors, model.score)
+    run, others = tasks.rank(product), tasks.rank_others(product)
     longest = tasks.options.pair_tokens
     predicted = {name: pairs.predict(model, part, options, longest=longest) for name, part in tasks.pairs.items()}
     is_tuned = system.role == "tuned" and system.pooling == "auto"
@@ -107,9 +133,10 @@ def encoder(system: System, tasks: Tasks) -> Scored:
         if is_tuned
         else ratings.frozen(model, tasks.texts, options)
     )
+    golden = golden_vectors(model, tasks.texts, options)
     geometry = representation.describe(vectors, tasks.texts, run.top, tasks.seed)
     geometry["score_kind_cosine"] = int(model.score == "cosine")
-    return Scored(run, pairs.judge(tasks.pairs, predicted), rated, geometry, vectors)
+    return Scored(run, pairs.judge(tasks.pairs, predicted), rated, geometry, vectors, others, golden)
 
 
 def tfidf(system: System, tasks: Tasks) -> Scored:

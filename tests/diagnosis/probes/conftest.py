@@ -150,7 +150,7 @@ class Lab:
         """An encoder's run with all the numbers that `evaluate` records of it."""
         answer_AD = self.answer_AD if answer_AD is None else answer_AD
         query_unit_ND, answer_unit_AD = geometry.unit_rows(query_ND), geometry.unit_rows(answer_AD)
-        run = self.scored(query_unit_ND @ answer_unit_AD.T)
+        run = self.scored(query_unit_ND @ answer_unit_AD.T if cosine else query_ND @ answer_AD.T)
         matched = geometry.matched_and_permuted_cosine(query_unit_ND, answer_unit_AD[self.own_N], 0)
         centroids = separation.centroid_distances(query_unit_ND, self.own_N, self.is_question_N)
         metrics = {
@@ -180,6 +180,8 @@ class Lab:
         order_QK = np.argsort(-score_QA, axis=1, kind="stable")
         top = pd.DataFrame({"query_id": np.repeat(ids, ANSWERS), "rank": np.tile(np.arange(1, ANSWERS + 1), len(test))})
         top["answer_id"] = answer_ids[order_QK.ravel()]
+        top["score"] = np.take_along_axis(score_QA, order_QK, axis=1).ravel()
+        queries = queries.assign(score=score_QA[np.arange(len(test)), own_Q], top_score=score_QA.max(axis=1))
         return RunRecord({"tied_share": float((tied_Q > 1).mean())}, queries, top)
 
     @staticmethod

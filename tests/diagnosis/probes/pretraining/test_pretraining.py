@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from whyrank.findings.records import Records, TrainingRecord
+from whyrank.measure.metrics import geometry
 from whyrank.preflight.probes.batches import SAFE_PRETRAINING
 
 from ..faults import of, planted, with_data
@@ -52,6 +53,11 @@ def pretraining_helps(lab: Any, healthy: Records) -> Records:
 def long_vectors(lab: Any, healthy: Records) -> Records:
     """The pretrained head's vectors are 20 times as long, and the score is a dot product."""
     runs = {name: replace(run, metrics=run.metrics | {"score_kind_cosine": 0.0}) for name, run in healthy.runs.items()}
+    # Of unit length, so that their dot products are the cosines that were ranked.
+    runs = {
+        name: run if run.query_vectors is None else replace(run, query_vectors=geometry.unit_rows(run.query_vectors))
+        for name, run in runs.items()
+    }
     runs["barlow"] = lab.run(20 * lab.vectors(0.395))
     after = healthy.finetune["barlow"]
     after = replace(after, history=after.history.assign(logit_std=80.0))

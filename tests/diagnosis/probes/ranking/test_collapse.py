@@ -16,6 +16,7 @@ from ..faults import ENCODERS, TUNED, of, planted
     "collapsed-embeddings",
     of("collapsed-embeddings", *TUNED)
     | of("ties-decide-the-metric", *TUNED)
+    | of("score-scale-moved", *TUNED)
     | of("worse-than-lexical", *TUNED)
     | of("worse-than-zero-shot", *TUNED),
 )
@@ -31,6 +32,7 @@ def collapse(lab: Any, healthy: Records) -> Records:
     "dimensional-collapse",
     of("dimensional-collapse", "barlow-tuned")
     | of("pretraining-hurts", "barlow-tuned")
+    | of("score-scale-moved", "barlow-tuned")
     | of("worse-than-lexical", "barlow-tuned")
     | of("worse-than-zero-shot", "barlow-tuned"),
 )
