@@ -27,7 +27,7 @@ def test_both_heads_and_what_is_below_them_are_recorded_without_dropout(topics, 
     dual.train()
     table = golden_vectors(dual, topics, ENCODER)
     assert dual.training and dual.query_head.training
-    below = torch.as_tensor(stacked(table, "encoder_vector"))
+    below = torch.as_tensor(stacked(table, "encoder_vector").copy())
     for name, head in zip(("query_vector", "answer_vector"), pair, strict=True):
         np.testing.assert_allclose(stacked(table, name), head[0](below).detach().numpy(), atol=1e-6)
     is_answer = table["side"] == "answer"

@@ -20,6 +20,9 @@ from whyrank.training.engine.objective import Objective, Step, balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
 
+# Cosine from which two views are one text.
+EQUAL = 0.9999
+
 
 def pretrain_barlow(
     start: system.System, prepared: Prepared, options: params.PretrainBarlow, encoder: params.Encoder, seed: int
@@ -70,6 +73,7 @@ class BarlowObjective(Objective):
         super().__init__(vectors, (next(source) for source in itertools.cycle(sources)))
         self.head = head
         self.redundancy_weight = options.redundancy_weight
+        self.looked = False
 
     def compute(self) -> Step:
         views = next(self.batches)
@@ -78,7 +82,15 @@ class BarlowObjective(Objective):
         first_BD, second_BD = (self.head(side_BD) for side_BD in sides)
         terms = barlow_twins(first_BD, second_BD, redundancy_weight=self.redundancy_weight)
         record = self._record(views, terms, torch.cat([first_BD, second_BD]).detach())
+        if not self.looked:
+            self.looked = True
+            with torch.no_grad():
+                record |= first_look(*(side_BD.detach() for side_BD in (*sides, first_BD, second_BD)))
         return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
+
+    def skip(self, batches: int) -> None:
+        self.looked = self.looked or batches > 0
+        super().skip(batches)
 
     def _record(self, views: view_batches.Views, terms: BarlowTerms, vector_ND: torch.Tensor) -> dict[str, float]:
         """What diagnosis needs of a batch; terms per feature, so that heads of any width compare."""
@@ -98,3 +110,30 @@ class BarlowObjective(Objective):
             "feature_std": vector_ND.std(0).mean().item(),
             "effective_rank": geometry.effective_rank(vector_ND.cpu().numpy()),
         }
+
+
+def first_look(
+    text_BE: torch.Tensor, other_BE: torch.Tensor, first_BD: torch.Tensor, second_BD: torch.Tensor
+) -> dict[str, float]:
+    """Of the first batch alone: whether its views belong together, and whether the loss is what it says.
+
+    text_BE, other_BE     the two views below the head;  first_BD, second_BD   above it
+    view_cosine           mean cosine of the two views of an answer, their batch means subtracted
+    permuted_cosine       the same of views of different answers; `view_cosine_error`: standard error of the difference
+    equal_views           share of the rows whose two views have the same vector
+    self_correlation      mean diagonal of a view with itself: 1, where features are standardised over the batch
+    constant_correlation  largest correlation with one and the same row: 0, where the batch mean is subtracted
+    """
+    one_BE, two_BE = (nn.functional.normalize(side_BE - side_BE.mean(0), dim=1) for side_BE in (text_BE, other_BE))
+    matched_B, permuted_B = ((one_BE * side_BE).sum(1) for side_BE in (two_BE, two_BE.roll(1, 0)))
+    whole_B = nn.functional.cosine_similarity(text_BE, other_BE)
+    constant_BD = second_BD.mean(0).expand_as(second_BD).contiguous()
+    own, constant = (barlow_twins(first_BD, side_BD, redundancy_weight=0.0) for side_BD in (first_BD, constant_BD))
+    return {
+        "view_cosine": matched_B.mean().item(),
+        "permuted_cosine": permuted_B.mean().item(),
+        "view_cosine_error": ((matched_B - permuted_B).std() / len(matched_B) ** 0.5).item(),
+        "equal_views": (whole_B > EQUAL).float().mean().item(),
+        "self_correlation": own.correlation_DD.diagonal().mean().item(),
+        "constant_correlation": constant.correlation_DD.abs().max().item(),
+    }
