@@ -9,7 +9,7 @@ from whyrank.data.ranking import corrections
 from whyrank.data.ranking.validate import Validated
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.preflight.figures import encoder as health
-from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, tokenizer
+from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, rating_parts, row_shifts, tokenizer
 from whyrank.preflight.figures import texts as wording
 
 
@@ -29,5 +29,9 @@ def tables(
         **poolings.tables(encoder, texts, options),
         **health.tables(encoder, texts, options),
         **wording.tables(texts, seed),
+        "pair_shifts": row_shifts.pair_shifts(judged, texts.pairs),
+        "rating_shifts": row_shifts.rating_shifts(texts),
+        "rating_parts": rating_parts.rating_parts(texts),
+        "rating_copies": rating_parts.rating_copies(texts),
     }
     return found | corrections.with_earlier(found, valid)

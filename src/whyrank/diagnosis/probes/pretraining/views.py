@@ -87,7 +87,7 @@ def views_unrelated(history: pd.DataFrame) -> Told:
             evidence=evidence,
             cause="The views are of different answers: judgements, ids or rows are shuffled. Pretraining "
             "pulls texts together that have nothing in common.",
-            fix=Fix({}, "check the training judgements, and in src/whyrank/batches/views.py that row i of both views is "
+            fix=Fix({}, "check the training judgements, and that row i of both views (src/whyrank/batches/views.py) is "
                         "of one answer; until then pretrain_barlow.steps=0"),
             reference="Zbontar et al. 2021, arXiv:2103.03230",
             interval=(nearer - 2 * error, nearer + 2 * error),
