@@ -57,7 +57,7 @@ def evidence(slip: Slip) -> tuple[Evidence, ...]:
     return (
         Evidence("rank correlation with the numbers of the same row", float(slip.own.spearman)),
         Evidence(f"rank correlation with those {slip.best.shift:+d} rows on", float(slip.best.spearman)),
-        Evidence("mean of the same, 20 to 59 rows away", float(slip.own.chance)),
+        Evidence("mean of the same, 20 to 58 rows away", float(slip.own.chance)),
         Evidence("standard deviation of the same", float(slip.own.chance_std)),
         Evidence("rows", int(slip.own.n), "rows"),
     )
