@@ -42,7 +42,7 @@ def main() -> None:
     io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
     with checksums.summed_folder(f"metrics/finetune_rank/{init}", f"metrics/finetune_rank/{init}.json") as folder:
         tables = {"history.csv": trained.history.steps, "evaluations.csv": trained.history.evaluations}
-        tables |= {"golden.parquet": golden} | (trained.out_of_fold.records() if trained.out_of_fold else {})
+        tables |= {"golden.parquet": golden, **(trained.out_of_fold.records() if trained.out_of_fold else {})}
         for file, table in tables.items():
             io.write_table(folder / file, table)
     io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))

@@ -61,7 +61,7 @@ class Recount:
         groups = self.pairs.assign(rank=rank_P).groupby("row")
         value_Q = np.zeros(len(self.query_Q))
         for row, part in groups[["rank", "gain"]]:
-            value_Q[row] = value(metric, part["rank"].to_numpy(), part["gain"].to_numpy())
+            value_Q[int(str(row))] = value(metric, part["rank"].to_numpy(), part["gain"].to_numpy())
         return value_Q
 
     @cached_property

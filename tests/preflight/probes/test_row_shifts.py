@@ -128,8 +128,12 @@ def test_healthy_ratings_pass(healthy, code):
     assert [one.status for one in told(code, healthy.data, rating_tables(rated()))] == ["passed"]
 
 
-def test_few_ratings_have_no_table(healthy):
-    assert row_shifts.rating_shifts(rated(rows=80)).empty
+def test_few_ratings_have_no_table_and_the_check_does_not_apply(healthy):
+    table = row_shifts.rating_shifts(rated(rows=80))
+    assert table.empty
+    assert [one.status for one in told("rating-rows-shifted", healthy.data, {"rating_shifts": table})] == [
+        "not applicable"
+    ]
 
 
 def test_columns_that_were_exchanged_in_a_half_are_named_by_what_they_hold(healthy):

@@ -65,6 +65,9 @@ def evidence(slip: Slip) -> tuple[Evidence, ...]:
 
 def _shifted(table: pd.DataFrame, what: str, texts: str) -> Iterator[Finding | Outcome]:
     """Findings of each source, of the part that shows it best; else how well the same row agrees."""
+    if table.empty:
+        yield not_applicable("pairs" if what == "label" else "ratings", f"enough rows with a {what}")
+        return
     for source, of_source in pd.Series(slips(table), dtype=object).groupby([slip.source for slip in slips(table)]):
         found = [slip for slip in of_source if slip.is_found]
         whole = next(slip for slip in of_source if slip.part == "all")

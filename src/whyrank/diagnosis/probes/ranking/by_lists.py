@@ -78,9 +78,9 @@ def of_list_metrics(case: Examination, run: RunRecord) -> Fault | None:
     if not wrong:
         return None
     name = max(wrong, key=lambda one: wrong[one][0])
-    share, off, rows, counted, table = wrong[name]
+    share, missed, judged, counted, table = wrong[name]
     why = _shifted(table, name)
-    return Fault(share, f"{name} of {off} of {rows} queries is not what their own lists and the judgements give "
+    return Fault(share, f"{name} of {missed} of {judged} queries is not what their own lists and the judgements give "
                  f"({counted.mean():.3f} by the lists, {table[name].mean():.3f} recorded){why}")  # fmt: skip
 
 
