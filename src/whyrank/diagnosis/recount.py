@@ -58,10 +58,10 @@ class Recount:
 
     def per_query(self, metric: str, rank_P: np.ndarray) -> np.ndarray:
         """(Q,) of a metric, from ranks as `ranks` gives them, each a different one."""
-        groups = self.pairs.assign(rank=rank_P).groupby("row")
+        groups = self.pairs.assign(place=rank_P).groupby("row")
         value_Q = np.zeros(len(self.query_Q))
-        for row, part in groups[["rank", "gain"]]:
-            value_Q[int(str(row))] = value(metric, part["rank"].to_numpy(), part["gain"].to_numpy())
+        for row, part in groups[["place", "gain"]]:
+            value_Q[int(str(row))] = value(metric, part["place"].to_numpy(), part["gain"].to_numpy())
         return value_Q
 
     @cached_property

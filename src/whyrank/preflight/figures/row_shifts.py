@@ -60,7 +60,7 @@ def rating_shifts(prepared: Prepared) -> pd.DataFrame:
     for name, chosen in halves(place_N, len(table)):
         smooth_NN = smoother(product_NN[np.ix_(chosen, chosen)], part_N[chosen])
         found = {shift: _predicted(smooth_NN, label_MT, place_N[chosen] + shift) for shift in (*NEAR, *FAR)}
-        rows += [("ratings", name, shift, n, *of) for shift, n, of in beside_chance(found, int(chosen.sum()))]
+        rows += [("rated rows", name, shift, n, *of) for shift, n, of in beside_chance(found, int(chosen.sum()))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

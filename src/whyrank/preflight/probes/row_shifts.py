@@ -80,18 +80,18 @@ def _shifted(table: pd.DataFrame, what: str, texts: str) -> Iterator[Finding | O
                 yield passed(name, measured, NOTHING)
             continue
         slip = next((one for one in found if one.part == "all"), found[0])
-        shift = int(slip.best.shift)
+        shift, of = int(slip.best.shift), f" of '{source}'" if what == "label" else ""
         yield Finding(
             severity="error",
             system=name,
-            sentence=f"The {what}s of '{source}' have slipped by {abs(shift)} row{'s' if abs(shift) > 1 else ''}"
+            sentence=f"The {what}s{of} have slipped by {abs(shift)} row{'s' if abs(shift) > 1 else ''}"
             f"{PART_WORDS[slip.part]}: {texts} agree with the {what} of the row {abs(shift)} "
             f"{'below' if shift > 0 else 'above'} (rank correlation {slip.best.spearman:.2f}), not with that of "
             f"their own ({slip.own.spearman:.2f}).",
             evidence=evidence(slip),
             cause=f"Texts and {what}s were joined by position after a row was added or lost, or sorted apart. Training "
             "on them teaches noise.",
-            fix=Fix({}, f"move the {what} column of '{source}' by {-shift:+d} rows, or join it again by an id"),
+            fix=Fix({}, f"move the {what} columns{of} by {-shift:+d} rows, or join it again by an id"),
             reference="ST#2749 and practitioners' reports of columns that were shifted or dropped",
             weight=CAUSE + 50,
         )

@@ -14,11 +14,11 @@ from whyrank.training.barlow.pretrain import first_look
 
 from ..faults import of, planted
 
-ROWS, FEATURES = 64, 32
+ROWS, FEATURES = 128, 128
 
 
 def views(shared: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Texts of 64 answers that all have a direction in common, and with their answer as much as `shared`."""
+    """Texts of 128 answers that all have a direction in common, and with their answer as much as `shared`."""
     random = torch.Generator().manual_seed(0)
     answer_BD, common_1D = (torch.randn(n, FEATURES, generator=random) for n in (ROWS, 1))
     noise = [torch.randn(ROWS, FEATURES, generator=random) for _ in range(2)]
@@ -62,6 +62,11 @@ def test_views_of_one_answer_and_the_right_arithmetic_pass(healthy, shared):
     records = looked_at(healthy, *views(shared))
     for code in ("views-unrelated", "correlation-impossible", "few-views"):
         assert [one.status for one in told(code, records)] == ["passed"]
+
+
+def test_shuffled_views_are_named_with_both_cosines(lab, healthy):
+    (found,) = told("views-unrelated", shuffled_views(lab, healthy))
+    assert "do not belong together" in found.sentence and found.severity == "error"
 
 
 def test_equal_views_are_a_fault_and_few_rows_tell_nothing(healthy):
