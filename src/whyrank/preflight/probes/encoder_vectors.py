@@ -12,7 +12,7 @@ from whyrank.preflight.probes.layer_faults import is_untrained
 
 # Cosines. The same call gives the same bits on a processor, and differs in the last ones on a GPU.
 AGAIN = 0.9999
-# Half precision rounds otherwise in other batches: down to 0.9999 in bfloat16. Echo#24 and TEI#883 begin at 0.99.
+# Here equal to the last bit in every batch, in float32 and bfloat16; kernels of other machines may round otherwise.
 SAME = 0.999
 # 1 - cosine in float32: 0.06 and more of trained encoders, 1e-4 of untrained ones, below 1e-6 without positions.
 ORDER = 1e-5
