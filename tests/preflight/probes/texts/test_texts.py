@@ -9,7 +9,7 @@ from whyrank.findings.records import Records
 from whyrank.preflight.probes.texts import answers, cuts, queries, splits, wording
 from whyrank.preflight.probes.texts.figure import Figure
 
-from ....diagnosis.probes.faults import of, planted, with_data
+from ....diagnosis.probes.faults import ENCODERS, of, planted, with_data
 
 COLUMNS = ["figure", "kind", "value", "texts", "example"]
 
@@ -44,7 +44,8 @@ def foreign(lab: Any, healthy: Records, share: float = 0.3) -> Records:
     return figures(healthy, *rows)
 
 
-@planted("one-answer-dominates", of("one-answer-dominates", "data"))
+# The runs stay as they were, so that they no longer follow from the judgements.
+@planted("one-answer-dominates", of("one-answer-dominates", "data") | of("metrics-do-not-follow", *ENCODERS))
 def dominant(lab: Any, healthy: Records, share: float = 0.5) -> Records:
     """The first answer is right for more queries beside their own; what was scored stays as it was."""
     own = healthy.data.qrels
@@ -136,7 +137,7 @@ def small_dev(lab: Any, healthy: Records, n: int = 10) -> Records:
     return resplit(healthy, "dev", n, "train")
 
 
-@planted("test-too-small", of("test-too-small", "data"))
+@planted("test-too-small", of("test-too-small", "data") | of("metrics-do-not-follow", "tfidf", "bm25", *ENCODERS))
 def small_test(lab: Any, healthy: Records, n: int = 20) -> Records:
     return resplit(healthy, "test", n, "train")
 
