@@ -129,6 +129,15 @@ def test_lexical_overlap_is_the_share_of_content_words_in_the_best_answer() -> N
     assert metrics["lexical_overlap_conversation"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("answer", "query", "expected"), [("§ ¤ ¶", "reset the pin", 0.0), ("reset", "? !", None)])
+def test_texts_without_words_overlap_with_nothing(answer: str, query: str, expected: float | None) -> None:
+    answers = pd.DataFrame({"answer_id": ["a"], "raw_text": [answer]})
+    queries = pd.DataFrame({"query_id": ["q"], "type": "question", "split": "test", "raw_text": [query]})
+    metrics, table = lexical_overlap(answers, queries, QA, IN_ENGLISH)
+    assert metrics.get("lexical_overlap") == expected
+    assert list(table) == ["query_id", "type", "split", "overlap"]
+
+
 IN_ENGLISH = pd.DataFrame({"language": ["en"], "share": [1.0]})
 QA = pd.DataFrame({"query_id": ["q"], "answer_id": ["a"]})
 

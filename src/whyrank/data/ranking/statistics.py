@@ -156,11 +156,14 @@ def lexical_overlap(
     most = languages.groupby("language")["share"].sum()
     language = str(most.idxmax()) if len(most) else "en"
     content = Analyser(language, stemmer=snowball_of(language)).content
-    counter = CountVectorizer(analyzer=content, binary=True, dtype=np.int32)
-    answer_words = counter.fit_transform(answers["raw_text"])
-    # A query word that no answer holds still counts in the denominator.
     n_words = np.array([len(set(content(text))) for text in queries["raw_text"]])
-    query_words = counter.transform(queries["raw_text"])
+    if not n_words.any():
+        return {"queries_without_content_words": len(queries)}, queries[["query_id", "type", "split"]].head(0).assign(
+            overlap=0.0
+        )
+    counter = CountVectorizer(analyzer=content, binary=True, dtype=np.int32)
+    query_words = counter.fit_transform(queries["raw_text"])
+    answer_words = counter.transform(answers["raw_text"])
     query = pd.Series(np.arange(len(queries)), index=queries["query_id"]).loc[relevant["query_id"]].to_numpy()
     answer = pd.Series(np.arange(len(answers)), index=answers["answer_id"]).loc[relevant["answer_id"]].to_numpy()
     shared = np.asarray(query_words[query].multiply(answer_words[answer]).sum(axis=1)).ravel()
