@@ -28,8 +28,15 @@ OTHERWISE = {
         "src/whyrank/data/ranking/selection.py",
         "src/whyrank/preflight/probes/truncation.py",
         "src/whyrank/preflight/figures/label_agreement.py",
+        "src/whyrank/preflight/figures/rankers.py",  # rankers that serve before any system is there
+        "src/whyrank/preflight/probes/chance.py",
     },
-    "bm25": {"src/whyrank/core/options/systems.py", "src/whyrank/scoring/systems.py"},
+    "bm25": {
+        "src/whyrank/core/options/systems.py",
+        "src/whyrank/scoring/systems.py",
+        "src/whyrank/preflight/figures/rankers.py",
+        "src/whyrank/preflight/probes/chance.py",
+    },
 }
 
 

@@ -22,6 +22,7 @@ OTHER_MEANING = {
     "model/heads/task_heads.py": {"rank"},  # RANK
     "core/prepared.py": {"ratings"},  # a table
     "preflight/figures/label_agreement.py": {"similarity"},  # a column
+    "preflight/figures/judgements.py": {"rank"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column
 }
 # Layers in which a record, a section of the report or a check before training is about a task.

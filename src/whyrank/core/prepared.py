@@ -14,6 +14,8 @@ TABLES = ("answers", "queries", "qrels", "pairs", "pair_texts", "ratings", "rati
 # Test sets as `source` names them; the mean over all seven is published as "STS average".
 STS_YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
 STS_SETS = (*STS_YEARS, "stsb", "sickr")
+# Of rows to correct, see `prepare.corrections`.
+CORRECTION_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
 RATING_COLUMNS = ["rating_id", "use", "group", "fold", "title", "body", "answer", "first", "second"]
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
 

@@ -10,9 +10,10 @@ import pytest
 
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_table
+from whyrank.core.prepared import CORRECTION_COLUMNS
 from whyrank.data.ranking.corrections import ROWS, apply, with_earlier
 from whyrank.data.ranking.source import read_source
-from whyrank.data.ranking.validate import CORRECTION_COLUMNS, Validated, validate
+from whyrank.data.ranking.validate import Validated, validate
 
 Write = Callable[..., Path]
 

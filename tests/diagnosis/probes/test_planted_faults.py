@@ -62,7 +62,8 @@ def test_preflight_sees_the_faults_of_data_and_batches_without_any_training(code
     data = plant(lab, healthy).data
     if code == "barlow-single-answer-batches":
         data = replace(data, batches=data.batches.assign(distinct_answers=1, rows=5))
-    assert [finding.code for finding in preflight(data)] == [code]
+    codes = [finding.code for finding in preflight(data)]
+    assert codes[:1] == [code] and set(codes) <= {implied for implied, _ in PLANTED[code][1]}
 
 
 @pytest.mark.parametrize("code", PLANTED)

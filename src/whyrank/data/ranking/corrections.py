@@ -14,10 +14,11 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.files import Files
+from whyrank.core.prepared import CORRECTION_COLUMNS
 from whyrank.core.spreadsheets import unescaped
 from whyrank.data.files.cells import CellError, printable, read_title
 from whyrank.data.files.readers import PLAIN, Row, read_rows
-from whyrank.data.ranking.validate import CORRECTION_COLUMNS, Validated
+from whyrank.data.ranking.validate import Validated
 
 # Why a row is left out; the second follows from a correction of another row.
 CORRECTED, OF_CORRECTED = "left out by prepare.corrections", "nothing is left of it after prepare.corrections"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.files import Spelling
+from whyrank.core.prepared import CORRECTION_COLUMNS
 from whyrank.data.files.cells import (
     TYPES,
     CellError,
@@ -32,8 +33,6 @@ from whyrank.data.ranking.judgements import (
     with_relevant,
 )
 from whyrank.data.ranking.rejected import Account, Placed, Record, once, valid_rows
-
-CORRECTION_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
 
 
 @dataclass(frozen=True)

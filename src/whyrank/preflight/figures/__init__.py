@@ -8,9 +8,21 @@ from whyrank.data.pairs import sampling
 from whyrank.data.ranking import corrections
 from whyrank.data.ranking.validate import Validated
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures import (
+    answer_votes,
+    judgements,
+    label_agreement,
+    pair_cosines,
+    poolings,
+    rankers,
+    rating_parts,
+    repairs,
+    row_shifts,
+    tokenizer,
+)
 from whyrank.preflight.figures import encoder as health
-from whyrank.preflight.figures import label_agreement, pair_cosines, poolings, rating_parts, row_shifts, tokenizer
 from whyrank.preflight.figures import texts as wording
+from whyrank.preflight.probes import suspects
 
 
 def tables(
@@ -33,5 +45,21 @@ def tables(
         "rating_shifts": row_shifts.rating_shifts(texts),
         "rating_parts": rating_parts.rating_parts(texts),
         "rating_copies": rating_parts.rating_copies(texts),
+        **_labels(encoder, texts, options, seed, valid),
     }
     return found | corrections.with_earlier(found, valid)
+
+
+def _labels(
+    encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
+) -> dict[str, pd.DataFrame]:
+    """Labels beside rankers that never saw them."""
+    ranked = rankers.ranked(encoder, texts, options)
+    judged = judgements.judgements(ranked, texts)
+    return {
+        "judgements": judged,
+        "untuned": judgements.untuned(ranked, seed),
+        "rows_wrong-labels": suspects.rows(judged),
+        **repairs.tables(ranked, texts, valid),
+        **answer_votes.tables(ranked, texts),
+    }
