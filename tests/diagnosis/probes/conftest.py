@@ -74,6 +74,15 @@ def tokenizer_table() -> pd.DataFrame:
     return pd.DataFrame([{"kind": kind} | row for kind in ("conversation", "question", "answer", "pair")])
 
 
+def sanity_table() -> pd.DataFrame:
+    """A small training learnt what it saw, gained a little on dev, and nothing from shuffled labels."""
+    after = {("by_heart", "train"): 1.0, ("labels", "train"): 1.0, ("labels", "dev"): 0.62}
+    after |= {("shuffled", "train"): 1.0, ("shuffled", "dev"): 0.5}
+    names = ["training", "part", "query_id", "answer_id", "before", "after"]
+    rows = [(*key, f"q{i}", f"a{i % 40}", 0.6, value) for key, value in after.items() for i in range(60)]
+    return pd.DataFrame(rows, columns=names)
+
+
 class Lab:
     """The healthy experiment: prepared data, directions of the answers, and the noise of each query."""
 
@@ -113,6 +122,7 @@ class Lab:
             "conflicts": pd.DataFrame(columns=["query_left", "split_left", "query_right", "split_right"]),
             "tokenizer": tokenizer_table(),
             "pair_batches": pair_batch_table(),
+            "sanity": sanity_table(),
             **pair_tables(judged_pairs()),
             **rating_tables(),
         }
@@ -211,6 +221,11 @@ class Lab:
         history = history.assign(loss=history["rank_loss"] + 1, similarity_loss=10 - 9 * done)
         history = history.assign(similarity_angle_loss=1.0, similarity_opposed_positives=0.0)
         history = history.assign(rank_similarity_gradient_cosine=0.05 + 0.2 * np.sin(np.arange(STEPS)))
+        history = history.assign(targets_right=1.0, distinct_answers=10)
+        history = history.assign(rank_accuracy=0.6 + 0.38 * done, rank_entropy=0.5 - 0.3 * done, scale=20.0)
+        history = history.assign(queries_seen=np.minimum(10 * history["step"], 400), row_gap=1.0, clip_factor=0.5)
+        history = history.assign(gradient_left=0.0, gradient_block_5=1e-3, update_block_5=1e-4, trained_weights=10**6)
+        history = history.assign(weight_norm=1.0, weights_changed=1.0, descent_cosine=0.4, shrink_cosine=0.0)
         step = np.arange(0, STEPS + 1, EVERY)
         risen = 1 - np.exp(-8 * step / STEPS)
         evaluations = pd.DataFrame({"step": step, "accuracy@1_all": start + (end - start) * risen})

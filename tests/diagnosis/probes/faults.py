@@ -28,6 +28,10 @@ def of(code: str, *systems: str) -> set[tuple[str, str]]:
     return {(code, system) for system in systems}
 
 
+# Of systems that tuning left as they were.
+NOTHING = of("tuning-brought-nothing", *TUNED)
+
+
 def with_data(records: Records, **changes: Any) -> Records:
     return replace(records, data=replace(records.data, **changes))
 

@@ -12,6 +12,7 @@ from .training.test_objectives import opposed_pairs
 from .training.test_training import too_little_training
 
 RANK_COLUMNS = ["rows", "candidates", "rows_with_false_negatives", "logit_std", "similarity_gradient_share"]
+RANK_COLUMNS += ["targets_right", "distinct_answers", "scale", "queries_seen", "row_gap"]
 
 
 @pytest.fixture

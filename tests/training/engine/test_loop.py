@@ -103,10 +103,19 @@ def test_the_history_has_one_row_per_step_with_what_the_objectives_record_and_th
         "rate_factor",
         "progress",
         "gradient_norm",
+        "clip_factor",
+        "gradient_left",
         *shares,
         "rows",
         "other",
         "moved_heads",
+        "gradient_heads",
+        "update_heads",
+        "trained_weights",
+        "weight_norm",
+        "weights_changed",
+        "descent_cosine",
+        "shrink_cosine",
     ]
     assert steps["step"].tolist() == [1, 2, 3, 4]
     assert steps["learning_rate"].tolist() == pytest.approx(

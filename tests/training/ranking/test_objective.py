@@ -50,10 +50,18 @@ def test_its_loss_is_the_cross_entropy_of_scaled_cosines_and_its_record_says_the
     logits = 7.0 * query @ answer.T
     target, ignored = torch.as_tensor(batch.target_B), torch.as_tensor(batch.ignored_BC)
     assert step.loss.item() == pytest.approx(ranking_cross_entropy(logits, target, ignored).item(), rel=1e-5)
+    p = logits.softmax(1)
+    place = np.searchsorted(topics.rows("train"), batch.query_B)
     assert step.record == pytest.approx(
         {
             "rank_loss": step.loss.item(),
             "rank_chance": math.log(6),
+            "rank_accuracy": (logits.argmax(1) == target).double().mean().item(),
+            "rank_entropy": (-(p * p.log()).sum(1).mean() / math.log(6)).item(),
+            "rank_expected_loss": step.loss.item(),
+            "targets_right": 1.0,
+            "queries_seen": 5,
+            "row_gap": 3 * np.abs(np.diff(place)).mean() / 48,
             "rows": 5,
             "candidates": 6,
             "distinct_answers": len(set(batch.target_B)),

@@ -18,6 +18,7 @@ from whyrank.preflight.figures import (
     rating_parts,
     repairs,
     row_shifts,
+    sanity,
     tokenizer,
 )
 from whyrank.preflight.figures import encoder as health
@@ -46,6 +47,7 @@ def tables(
         "rating_parts": rating_parts.rating_parts(texts),
         "rating_copies": rating_parts.rating_copies(texts),
         **_labels(encoder, texts, options, seed, valid),
+        **sanity.tables(encoder, texts, options, seed),
     }
     return found | corrections.with_earlier(found, valid)
 

@@ -19,6 +19,7 @@ from whyrank.core.runtime import product_dtype, seed_step
 from whyrank.core.signals import interruption
 from whyrank.training.engine import gradients, sharding
 from whyrank.training.engine.checkpoint import Checkpoints
+from whyrank.training.engine.footprint import Footprint, gradients_left
 from whyrank.training.engine.monitor import Live, Speed
 from whyrank.training.engine.objective import Objective, Step, merged, not_finite
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
@@ -63,6 +64,7 @@ class Loop:
         self.tasks = self.sharing or Tasks(dict.fromkeys(self.objectives, 1.0))
         self.trainable = [name for name, parameter in self.trained.named_parameters() if parameter.requires_grad]
         self.movement = Movement(self.trained, self.trainable)
+        self.footprint = Footprint(self.trained, self.trainable)
         self.optimiser = Optimiser(self.trained, self.optimisation, self.steps, self.tasks.rate)
         device = next(self.trained.parameters()).device.type
         self.scaler = torch.amp.GradScaler(device, enabled=self.precision == "fp16")
@@ -130,10 +132,12 @@ class Loop:
         unfreeze(self.trained, self.optimisation, step, self.steps, self.trainable)
         training_mode(self.trained)
         self.optimiser.adamw.zero_grad(set_to_none=True)
+        left = gradients_left(self.trained)
         try:
             record = self.accumulated(step)
             gradient_norm = self.clipped(step, record)
             rates = self.optimiser.rates(step)
+            self.footprint.before()
             self.scaler.step(self.optimiser.adamw)
             self.scaler.update()
         except (RuntimeError, MemoryError) as error:
@@ -144,7 +148,9 @@ class Loop:
                 ) from error
             raise
         first = {"step": step, "loss": record.pop("loss")}
-        self.rows.append(first | rates | {"gradient_norm": gradient_norm} | record | self.movement())
+        clip = min(1.0, self.optimisation.max_grad_norm / max(gradient_norm, 1e-12))
+        norms = {"gradient_norm": gradient_norm, "clip_factor": clip, "gradient_left": left}
+        self.rows.append(first | rates | norms | record | self.movement() | self.footprint.after())
         self.live(step, self.rows[-1])
         self.done = step
         self.speed.count(step, began, record.get("tokens", 0.0))

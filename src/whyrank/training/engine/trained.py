@@ -127,7 +127,7 @@ def finetuning_summary(history: History) -> dict[str, float]:
     """Flat numbers: steps, and the defined dev metrics of the best weights."""
     evaluations: pd.DataFrame = history.evaluations
     kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
-    names = [str(name) for name in evaluations.columns if name != "step" and not math.isnan(kept[name])]
+    names = [str(name) for name in evaluations.columns if name not in ("step", "choice") and not math.isnan(kept[name])]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,

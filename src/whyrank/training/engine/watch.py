@@ -13,7 +13,7 @@ from whyrank.training.engine import sharding
 
 
 class DevWatch:
-    """rows   one per evaluation: `step` and the dev metrics
+    """rows   one per evaluation: `step`, the dev metrics, and as `choice` the one by which weights are kept
 
     Without a metric to go by, every evaluation counts as better: the weights of the last step are the best.
     """
@@ -45,7 +45,7 @@ class DevWatch:
             raise UserError(
                 f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
             )
-        self.rows.append({"step": step} | metrics)
+        self.rows.append({"step": step} | metrics | ({"choice": value} if self.metric and math.isfinite(value) else {}))
         if not self.metric or len(self.rows) == 1 or value > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)
         return self.is_over

@@ -61,3 +61,39 @@ def mine(
         score_BN, answer_BN = score_BA.topk(kept, dim=1)
         negative_PN[pairs, :kept] = answer_BN.masked_fill(score_BN == -torch.inf, -1).cpu().numpy()
     return negative_PN
+
+
+# Of the score of its own right answer: what scores so high is as often right as not (Moreira et al. 2024).
+NEAR = 0.95
+
+
+@torch.no_grad()
+def near(
+    query_QD: torch.Tensor,
+    answer_AD: torch.Tensor,
+    query_P: np.ndarray,
+    answer_P: np.ndarray,
+    negative_PN: np.ndarray,
+    relevant_QA: scipy.sparse.csr_matrix,
+    block: int = BLOCK,
+) -> dict[str, float]:
+    """Columns of the history about mined negatives, 0 without any; arguments as of `mine`.
+
+    negatives_near    share that score `NEAR` of the pair's own answer or more
+    negatives_right   share that the judgements call relevant
+    """
+    close = right = total = 0
+    # Here a score is of one pair and one of its negatives, whose vector lies beside.
+    block = max(1, block // max(1, negative_PN.shape[1]))
+    for start in range(0, len(query_P), block):
+        pairs = slice(start, start + block)
+        query_bD, negative_bN = query_QD[torch.tensor(query_P[pairs], device=query_QD.device)], negative_PN[pairs]
+        is_there_bN = negative_bN >= 0
+        own_b1 = (query_bD * answer_AD[torch.tensor(answer_P[pairs], device=answer_AD.device)]).sum(1, keepdim=True)
+        vector_bND = answer_AD[torch.as_tensor(np.maximum(negative_bN, 0), device=answer_AD.device)]
+        score_bN = (vector_bND @ query_bD[:, :, None])[:, :, 0]
+        is_close_bN = (score_bN >= own_b1 - (1 - NEAR) * own_b1.abs()).cpu().numpy()
+        row_Z, column_Z = np.nonzero(is_there_bN)
+        right += int(relevant_QA[query_P[pairs][row_Z], negative_bN[row_Z, column_Z]].sum()) if len(row_Z) else 0
+        close, total = close + int((is_close_bN & is_there_bN).sum()), total + int(is_there_bN.sum())
+    return {"negatives_near": close / max(total, 1), "negatives_right": right / max(total, 1)}

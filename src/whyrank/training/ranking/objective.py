@@ -15,7 +15,8 @@ from whyrank.batches.ranking import RankBatch, RankBatches
 from whyrank.core.errors import UserError
 from whyrank.training.engine.objective import Step
 from whyrank.training.loss_table import LossTable
-from whyrank.training.ranking import hard_negatives, losses
+from whyrank.training.ranking import hard_negatives, judged, losses
+from whyrank.training.ranking.coverage import Coverage
 from whyrank.training.ranking.layered_losses import matryoshka
 from whyrank.training.task import Given, TaskObjective
 
@@ -40,6 +41,8 @@ class RankObjective(TaskObjective):
         self.losses = LossTable(losses, params.objectives.rank)
         self.matryoshka = params.objectives.rank.matryoshka
         self.query_text_Q, self.answer_text_A = prepared.texts.of("query"), prepared.texts.of("answer")
+        self.masks_right_answers = params.same_answer == "masked"
+        self.coverage = Coverage(prepared)
         self.log_scale = nn.Parameter(torch.tensor(math.log(params.similarity.scale)))
         self.log_scale.requires_grad_(params.similarity.learn_scale)
         self.weights = nn.ParameterDict({"log_scale": self.log_scale})
@@ -47,6 +50,7 @@ class RankObjective(TaskObjective):
         epoch = len(self.batches.query_P) / min(params.batch_size, len(self.batches.query_P))
         self.refresh = round(params.hard_negatives.refresh * epoch) or sys.maxsize
         self.drawn = 0
+        self.near: dict[str, float] = {}  # figures of the negatives that were mined last
 
     def compute(self) -> Step:
         if self.hard_negatives.count and self.drawn % self.refresh == 0:
@@ -67,6 +71,8 @@ class RankObjective(TaskObjective):
         record = self._record(batch, loss, scale, query_BD.detach(), answer_CD.detach())
         if len(found) > 1:
             record |= {f"rank_{name}_loss": one.item() for name, one in found.items()}
+        if list(found) != ["cross_entropy"]:
+            record.pop("rank_expected_loss")
         if self.matryoshka.dims:
 
             def of_cuts(*cut: torch.Tensor) -> torch.Tensor:
@@ -83,9 +89,11 @@ class RankObjective(TaskObjective):
         self.batches.skip(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"negatives": torch.as_tensor(self.batches.negative_PN)} if self.hard_negatives.count else {}
+        mined = {"negatives": torch.as_tensor(self.batches.negative_PN)} if self.hard_negatives.count else {}
+        return mined | {"near": self.near, "seen": torch.as_tensor(self.coverage.is_seen_T)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.near, self.coverage.is_seen_T = state["near"], state["seen"].numpy()
         if "negatives" in state:
             self.batches.use(state["negatives"].numpy())
 
@@ -101,24 +109,33 @@ class RankObjective(TaskObjective):
             )
         for module, mode in modes.items():
             module.training = mode
-        return hard_negatives.mine(
+        row_P = np.searchsorted(train_Q, self.batches.query_P)
+        negative_PN = hard_negatives.mine(
             query_QD,
             answer_AD,
-            np.searchsorted(train_Q, self.batches.query_P),
+            row_P,
             self.batches.answer_P,
             self.batches.relevant_QA[train_Q],
             count=self.hard_negatives.count,
             margin=self.hard_negatives.margin,
             text_A=self.batches.text_A,
         )
+        right_QA = self.coverage.right_QA[train_Q]
+        self.near = hard_negatives.near(query_QD, answer_AD, row_P, self.batches.answer_P, negative_PN, right_QA)
+        return negative_PN
 
-    @staticmethod
     def _record(
-        batch: RankBatch, loss: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor, answer_CD: torch.Tensor
+        self, batch: RankBatch, loss: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor, answer_CD: torch.Tensor
     ) -> dict[str, float]:
+        right_BC = self.coverage.right(batch.query_B, batch.candidate_C)
+        by_judgements = judged.judged(right_BC, batch.target_B, mask=self.masks_right_answers)
         return {
             "rank_loss": loss.item(),
             "rank_chance": math.log(len(batch.candidate_C)),
+            **judged.figures(query_BD, answer_CD, scale.detach(), by_judgements),
+            "targets_right": float((by_judgements.own_B == batch.target_B).mean()),
+            **self.coverage.of_batch(batch.query_B),
+            **self.near,
             "rows": len(batch.query_B),
             "candidates": len(batch.candidate_C),
             "distinct_answers": batch.distinct_answers,

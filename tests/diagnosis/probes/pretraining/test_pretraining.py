@@ -39,7 +39,7 @@ def learnt_by_heart(lab: Any, healthy: Records) -> Records:
     return lab.spoil(healthy, barlow=lab.run(np.where(is_train_N1, lab.vectors(0.05), lab.vectors(0.43))))
 
 
-@planted("pretraining-hurts", of("pretraining-hurts", "barlow-tuned"))
+@planted("pretraining-hurts", of("pretraining-hurts", "barlow-tuned") | of("tuning-brought-nothing", "barlow-tuned"))
 def pretraining_hurts(lab: Any, healthy: Records) -> Records:
     return lab.spoil(healthy, barlow_tuned=lab.run(lab.vectors(0.40)))
 

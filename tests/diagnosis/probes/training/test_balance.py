@@ -8,17 +8,17 @@ import pytest
 from whyrank.diagnosis.probes.training.effects import Effect, objectives
 from whyrank.findings.records import Records
 
-from ..faults import TUNED, flat, of, planted, unchanged, with_finetune, with_history, with_looks
+from ..faults import NOTHING, TUNED, flat, of, planted, unchanged, with_finetune, with_history, with_looks
 
 
-@planted("task-dominates", of("task-dominates", *TUNED))
+@planted("task-dominates", of("task-dominates", *TUNED) | of("tuning-brought-nothing", *TUNED))
 def drowned(lab: Any, healthy: Records, end: float = 0.4, share: float = 0.04) -> Records:
     """Ranking has `share` of the gradient, and accuracy on its training queries ends at `end`."""
     shares = {"rank_gradient_share": share, "similarity_gradient_share": 1 - share}
     return unchanged(lab, flat(with_history(healthy, **shares), end=end))
 
 
-@planted("task-starved", of("task-starved", *TUNED))
+@planted("task-starved", of("task-starved", *TUNED) | of("tuning-brought-nothing", *TUNED))
 def starved(lab: Any, healthy: Records) -> Records:
     return drowned(lab, healthy, end=0.64)
 
@@ -32,7 +32,7 @@ def conflict_of_gradients(lab: Any, healthy: Records, cosine: float = -0.3) -> R
 @pytest.mark.parametrize(("share", "speaks"), [(0.149, True), (0.151, False), (0.0101, True)])
 def test_an_objective_is_outdone_below_three_tenths_of_its_equal_share(share, speaks, lab, healthy, findings):
     spoken = findings(drowned(lab, healthy, share=share))
-    assert set(spoken) == of("task-dominates" if speaks else "underfitted", *TUNED)
+    assert set(spoken) == (of("task-dominates", *TUNED) if speaks else set()) | NOTHING
 
 
 def test_a_share_below_a_hundredth_is_a_dead_loss_and_nothing_else_is_said_of_it(lab, healthy, findings):
@@ -47,7 +47,7 @@ def test_a_small_share_that_was_enough_is_not_spoken_of(healthy, findings):
 @pytest.mark.parametrize(("end", "code"), [(0.54, "task-dominates"), (0.56, "task-starved")])
 def test_what_falls_is_dominated_and_what_stands_still_is_starved(end, code, lab, healthy, findings):
     # Two standard errors of 0.62 over 200 training queries: 0.069.
-    assert set(findings(drowned(lab, healthy, end=end))) == of(code, *TUNED)
+    assert set(findings(drowned(lab, healthy, end=end))) == of(code, *TUNED) | NOTHING
 
 
 def test_similarity_is_judged_by_the_correlation_of_its_dev_pairs(healthy, findings):
@@ -85,7 +85,7 @@ def test_a_conflict_is_for_information_until_an_objective_suffers(lab, healthy, 
     assert harmless.severity == "info" and harmless.interval[0] < -0.3 < harmless.interval[1] < 0
     spoken = findings(unchanged(lab, flat(conflict_of_gradients(lab, healthy))))
     # Not `underfitted`: more of the same steps would not help.
-    assert set(spoken) == of("gradient-conflict", *TUNED)
+    assert set(spoken) == of("gradient-conflict", *TUNED) | NOTHING
     found = spoken["gradient-conflict", "base-tuned"]
     assert found.severity == "warning"
     assert found.fix.params == {"finetune_rank.objectives.similarity.weight": 0.0}

@@ -10,7 +10,7 @@ from whyrank.findings.records import Records
 from ..faults import TUNED, of, planted, with_history
 
 
-@planted("nothing-moves", of("nothing-moves", *TUNED))
+@planted("nothing-moves", of("nothing-moves", *TUNED) | of("tuning-brought-nothing", *TUNED))
 def frozen_by_accident(lab: Any, healthy: Records) -> Records:
     """Steps at a good rate that reach no weight, and systems that are what they were before."""
     spoilt = with_history(healthy, moved_block_5=0.0)

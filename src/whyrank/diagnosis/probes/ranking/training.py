@@ -127,7 +127,7 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding | Outcome]:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
-@probe("overfitted", on="trained", layer="training", by_outcome=True)
+@probe("overfitted", on="trained", explains=("tuning-brought-nothing",), layer="training", by_outcome=True)
 @each_training
 def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The dev metric falls after an early best while the training metric goes on rising."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
-from whyrank.diagnosis.probes.training.effects import NOISE, Effect, cost, effect, objectives
+from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.training.steps import LEFT, TINY, each_training, moved, peak_evidence, scaled_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
@@ -36,17 +36,20 @@ LEAST_FALL = 0.1
 RISE_NOISE = 3.0
 
 # Findings about what a training that went wrong leaves behind.
-SPOILT = ("worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than-lexical", "question-conversation-gap",
+SPOILT = ("tuning-brought-nothing", "worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than-lexical", ""
+"question-conversation-gap",
           "constant-predictions", "fold-failed")  # fmt: skip
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
+# Length of the weights, of what it was. The same runs: 0.97 to 1.2.
+BLOWN_UP = 2.0
 
 
 @probe(
     "warmup-longer-than-training",
     on="trained",
-    explains=("worse-than-lexical", "question-conversation-gap"),
+    explains=("worse-than-lexical", "question-conversation-gap", "tuning-brought-nothing"),
     layer="training",
 )
 @each_training
@@ -144,7 +147,7 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
 @probe(
     "learning-rate-too-high",
     on="trained",
-    explains=("collapsed-embeddings", *SPOILT),
+    explains=("collapsed-embeddings", "gradient-grows", "gradient-vanishes", *SPOILT),
     layer="training",
     by_outcome=True,
 )
@@ -155,7 +158,7 @@ def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord)
     if main is None:
         yield not_applicable("", "an objective whose metric was followed")
         return
-    if not is_thrown_off(case, record):
+    if not (is_thrown_off(case, record) or is_blown_up(record, main)):
         yield passed(
             "", Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY)), LEFT
         )
@@ -170,7 +173,10 @@ def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord)
         severity="error" if collapsed else "warning",
         system=system,
         sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
-        f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long.",
+        f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long."
+        if main.fell
+        else f"The weights are {record.history['weight_norm'].iloc[-1]:.1f} times as long as before training, and "
+        f"{main.metric} went from {main.start:.2f} to {main.end:.2f}: the steps are too long.",
         evidence=(
             *main.evidence,
             Evidence("loss of the first step", float(loss_S[0])),
@@ -186,6 +192,11 @@ def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord)
         # Before the collapse, which is how it shows.
         weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
     )
+
+
+def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
+    """Steps added so much to the weights that little of what they were is left, and not all was learnt for it."""
+    return "weight_norm" in record.history and record.history["weight_norm"].iloc[-1] > BLOWN_UP and main.end < LEARNT
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.effects import tasks
 from whyrank.diagnosis.probes.training.steps import USUAL, each_training, moved, peak_rates
@@ -24,7 +26,12 @@ SHARE = "_gradient_share"
 FEW = 16
 
 
-@probe("nothing-moves", on="trained", explains=("underfitted", "worse-than-lexical"), layer="training")
+@probe(
+    "nothing-moves",
+    on="trained",
+    explains=("underfitted", "worse-than-lexical", "tuning-brought-nothing"),
+    layer="training",
+)
 @each_training
 def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """All weights are as they were before training, though steps were made."""
@@ -47,7 +54,7 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
         ),
         cause="The learning rates are zero, or too small for the precision of the weights."
         if rate < NO_RATE
-        else "No gradient reaches the weights: the objective keeps the encoder frozen, or nothing unfroze it.",
+        else _unmoved(record),
         fix=Fix(
             {f"finetune_rank.{name}": value for name, value in USUAL.items()}
             if rate < NO_RATE
@@ -60,6 +67,13 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
         reference="ST#680",
         weight=CAUSE,
     )
+
+
+def _unmoved(record: TrainingRecord) -> str:
+    norm = float(record.history.get("gradient_norm", pd.Series([0.0])).max())
+    if "weights_changed" in record.history and norm > 0:
+        return f"Gradients are there (norm {norm:.2g}), and the optimiser changes nothing: it holds other weights."
+    return "No gradient reaches the weights: the objective keeps the encoder frozen, or nothing unfroze it."
 
 
 @probe("dead-loss-term", on="trained", explains=("similarity-worse-than-zero-shot",), layer="training")
@@ -95,7 +109,12 @@ def revived(name: str) -> Fix:
     return Fix({"finetune_rank.tasks.weighting": "equal_gradient"})
 
 
-@probe("few-negatives", on="trained", explains=("similarity-worse-than-zero-shot",), layer="batches")
+@probe(
+    "few-negatives",
+    on="trained",
+    explains=("similarity-worse-than-zero-shot", "tuning-brought-nothing"),
+    layer="batches",
+)
 @each_training
 def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Batches so small that in-batch negatives are few and easy."""

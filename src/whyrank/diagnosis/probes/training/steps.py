@@ -2,6 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.finding import Evidence, Finding, Fix
@@ -25,6 +29,29 @@ TINY = 1e-12
 
 # A training that leaves this share of what it had on training rows, or less, took steps in the wrong direction.
 LEFT = 0.8
+
+
+class Ends(NamedTuple):
+    start: float
+    end: float
+    error: float  # standard error of the difference
+
+
+def ends(value: pd.Series) -> Ends | None:
+    """Means over the first tenth of the steps, two at least, and the last quarter; None with fewer than eight steps."""
+    if len(value) < 8:
+        return None
+    first, last = value.to_numpy()[: max(2, len(value) // 10)], value.to_numpy()[-(len(value) // 4) :]
+    # Both by the noise of the last quarter: two values tell no noise.
+    noise = last.std(ddof=1) if len(last) > 1 else 0.0
+    return Ends(float(first.mean()), float(last.mean()), float(noise * np.sqrt(1 / len(first) + 1 / len(last))))
+
+
+def judged_at(record: TrainingRecord, row: int) -> float | None:
+    """accuracy@1 on training queries at an evaluation: 0, before the first step; -1, the last. None without ranking."""
+    if "rank_loss" not in record.history or "train_accuracy@1" not in record.evaluations:
+        return None
+    return float(record.evaluations["train_accuracy@1"].iloc[row])
 
 
 def trained(case: Examination) -> dict[str, TrainingRecord]:

@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator
 
-from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training.balance import holds_back
 from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS, Course, leads, objectives, tasks
 from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
-from whyrank.diagnosis.probes.training.steps import each_training, peak_evidence
+from whyrank.diagnosis.probes.training.steps import each_training, go_further, peak_evidence
 from whyrank.findings.finding import Evidence, Finding, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.preflight.probes.learning import contradicted
 
 
-@probe("underfitted", on="trained", explains=("worse-than-lexical", "question-conversation-gap"), layer="symptom")
+@probe(
+    "underfitted",
+    on="trained",
+    explains=("worse-than-lexical", "question-conversation-gap", "tuning-brought-nothing"),
+    layer="symptom",
+)
 @each_training
 def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Training ended early: it learned little, was still rising, or is below a baseline on its own rows."""
@@ -22,11 +28,14 @@ def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterato
     if course is None:
         yield not_applicable("", "an objective whose metric was followed")
         return
-    if not (course.hardly_moved or course.is_rising or course.gap.short):
+    if not (is_short(course, record) or course.is_rising or course.gap.short):
         end = Evidence(f"{course.metric} on {course.seen}, at the end", float(course.train[-1]))
         told = f"{len(course.train)} evaluations; {LEAST_EVALUATIONS} would tell whether it was still rising"
         is_little = len(course.train) < LEAST_EVALUATIONS
         yield too_little("", told, end) if is_little else passed("", end, float(course.train[0]))
+        return
+    if contradicted(case.data):
+        yield not_applicable("", "training labels that agree with those of dev")
         return
     if is_explained(case, record):
         yield not_applicable("", "steps of a usual length: another check says why so little was learned")
@@ -49,6 +58,12 @@ def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterato
         reference="ST#1700",
         weight=100 * missing(course),
     )
+
+
+def is_short(course: Course, record: TrainingRecord) -> bool:
+    """Hardly anything was learnt, and more would be: what little there is helps dev, or weights went nowhere yet."""
+    helps = course.train[-1] >= course.train[0] and course.dev[-1] - course.dev[0] >= LEAST_EFFECT
+    return course.hardly_moved and (helps or go_further(record, course.epochs) is not None)
 
 
 def _how_far(course: Course) -> str:

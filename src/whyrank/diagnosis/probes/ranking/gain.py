@@ -1,0 +1,231 @@
+"""What tuning brought, what there was to bring, and whether what it brought was kept."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, is_lower, paired, points, spoken
+from whyrank.diagnosis.probes.ranking.training import is_of_ranking
+from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS
+from whyrank.diagnosis.probes.training.steps import each_training, judged_at
+from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
+from whyrank.findings.probe import probe
+from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
+
+# Gain on the test queries, at most, of a tuning that brought nothing; and on training queries.
+NOTHING, NOTHING_LEARNT = 0.02, 0.03
+# accuracy@1 on training queries before the first step from which there is nothing to learn from them.
+SOLVED = 0.95
+# Name of the metrics on dev queries that each evaluation records, by which weights may be kept.
+DEV = "_all"
+
+
+@probe("tuning-brought-nothing", on="trained", layer="symptom", about="ranking")
+def tuning_brought_nothing(case: Examination) -> Iterator[Finding | Outcome]:
+    """A tuned system ranks as its own encoder did."""
+    for system, untuned in case.systems.untuned.items():
+        record, difference = case.records.training_of(system), case.difference(system, untuned)
+        if record is None or not len(record.history) or difference is None or not is_of_ranking(case, system):
+            yield not_applicable(system, "a tuning for ranking, evaluated before and after")
+            continue
+        gain = 100 * difference.mean
+        if is_higher(difference) or is_lower(difference):
+            yield passed(system, Evidence("gain on test queries", gain, "points"), 100 * NOTHING)
+            continue
+        start, end = judged_at(record, 0), judged_at(record, -1)
+        learnt = None if start is None or end is None else end - start
+        # A wide interval holds a gain that would be worth having.
+        if difference.high >= NOTHING and (learnt is None or learnt > NOTHING_LEARNT):
+            yield too_little(
+                system, f"{spoken(difference, case.metric)}", Evidence("gain", gain, "points"), 100 * NOTHING
+            )
+            continue
+        yield _nothing(case, system, untuned, difference, start, learnt)
+
+
+def _nothing(
+    case: Examination, system: str, untuned: str, difference: Interval, start: float | None, learnt: float | None
+) -> Finding:
+    has_learnt, untouched = learnt is not None and learnt > NOTHING_LEARNT, _kept_none(case, system)
+    more = [] if start is None or learnt is None else [
+        percent("accuracy@1 on training queries before the first step", start),
+        Evidence("gain on training queries", 100 * learnt, "points"),
+    ]  # fmt: skip
+    return Finding(
+        system=system,
+        sentence=f"Tuning brought nothing: {system} against {untuned}, {spoken(difference, case.metric)}"
+        + ("." if learnt is None else f", and {100 * learnt:+.1f} points of accuracy@1 on training queries."),
+        cause="No evaluation on the dev set was better than the one before the first step, so its weights were kept: "
+        "what "
+        "training queries teach does not help dev queries."
+        if untouched and has_learnt
+        else "Training queries are ranked better and test queries are not: what was learnt does not carry over. "
+        "Look at "
+        "how the splits differ, and at the number of training queries."
+        if has_learnt
+        else "Not even training queries are ranked better. Look first at the labels of some training rows, then at "
+        "whether "
+        "gradients reach the encoder, and last at the learning rate.",
+        fix=Fix(
+            {}, "look at the findings about data and labels first; none of them: train longer, or more of the encoder"
+        ),
+        reference="FE#1422; ST#2358",
+        **paired(difference, case.values(system, untuned), *more) | {"weight": 1.0},
+    )
+
+
+def _kept_none(case: Examination, system: str) -> bool:
+    record = case.records.training_of(system)
+    return record is not None and record.metrics.get("best_step") == 0
+
+
+@probe("no-headroom", on="trained", explains=("tuning-brought-nothing", "underfitted", "worse-than-zero-shot"), layer=""
+"data",
+       about="ranking")  # fmt: skip
+@each_training
+def no_headroom(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+    """The training queries were ranked right before the first step."""
+    start, system = judged_at(record, 0), case.systems.trained_from(init)
+    if start is None:
+        yield not_applicable("", "a training for ranking")
+        return
+    if start < SOLVED:
+        yield passed("", percent("accuracy@1 on training queries before the first step", start), 100 * SOLVED)
+        return
+    difference = case.difference(system, case.systems.untuned.get(system, init))
+    yield Finding(
+        severity="info" if is_higher(difference) else "warning",
+        sentence=f"The encoder ranks {100 * start:.0f} % of the training queries right before the first step: there is "
+        "nothing to learn from them.",
+        evidence=(
+            percent("accuracy@1 on training queries before the first step", start),
+            Evidence("loss of the first step", float(record.history["rank_loss"].iloc[0]), "nats"),
+        ),
+        cause="The training queries are easier than what the encoder can do already, or nearly copies of their "
+        "answers: "
+        "further steps only move it away.",
+        fix=Fix(
+            {"finetune_rank.hard_negatives.count": 4, "finetune_rank.candidates": "batch"},
+            "or bring training queries like those that the test set gets wrong",
+        ),
+        reference="arXiv:2502.19712; FE#1422; ST#2358",
+        weight=5.0,
+    )
+
+
+@probe(
+    "source-hurts",
+    on="trained",
+    explains=("tuning-brought-nothing", "worse-than-zero-shot"),
+    layer="data",
+    about="ranking",
+)
+def source_hurts(case: Examination) -> Iterator[Finding | Outcome]:
+    """Tuning made queries of one type worse while it helped others."""
+    for system, untuned in case.systems.untuned.items():
+        record = case.records.training_of(system)
+        found = {} if record is None or not len(record.history) else by_type(case, system, untuned)
+        if len(found) < 2 or not is_of_ranking(case, system):
+            yield not_applicable(system, "test queries of several types before and after a tuning for ranking")
+            continue
+        worst = min(found, key=lambda kind: found[kind].mean)
+        if not (is_lower(found[worst]) and any(is_higher(one) for one in found.values())):
+            yield passed(system, Evidence(f"gain of {worst}s", 100 * found[worst].mean, "points"), -100 * LEAST_EFFECT)
+            continue
+        yield Finding(
+            system=system,
+            sentence=f"Tuning made {worst}s worse and others better: {spoken(found[worst], case.metric)}.",
+            evidence=tuple(Evidence(f"gain of {kind}s", 100 * one.mean, "points") for kind, one in found.items()),
+            interval=points(found[worst]),
+            cause=f"What the training rows of the {worst}s teach is wrong or not what their test queries ask, or the "
+            f"other "
+            "type outweighs them.",
+            fix=Fix({}, f"look at the labels of the {worst}s among the training rows, and train once without them"),
+            reference="RLHN, arXiv:2505.16967: leaving out 8 of 15 sources gained 1.0 points",
+            weight=-100 * found[worst].mean,
+        )
+
+
+def by_type(case: Examination, system: str, untuned: str) -> dict[str, Interval]:
+    """Gain of each type of test queries."""
+    runs = case.records.runs
+    if system not in runs or untuned not in runs:
+        return {}
+    queries = runs[system].queries
+    before = runs[untuned].queries.set_index("query_id")[case.metric]
+    gain_Q = queries[case.metric].to_numpy() - before.loc[queries["query_id"]].to_numpy()
+    kinds = {str(kind): (queries["type"] == kind).to_numpy() for kind in sorted(queries["type"].unique())}
+    return {kind: case.interval(gain_Q[is_kind_Q], queries["cluster"][is_kind_Q]) for kind, is_kind_Q in kinds.items()}
+
+
+@probe("best-not-kept", on="trained", explains=("tuning-brought-nothing", "worse-than-zero-shot", "worse-than-lexical"))
+@each_training
+def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+    """The kept weights are not those of the best evaluation, by the metric that chooses or, without one, by any."""
+    looks, kept = record.evaluations, int(record.metrics["best_step"])
+    names = [str(name) for name in looks if not str(name).startswith("train_") and name != "step"]
+    dev = [name for name in names if name.endswith(DEV)]
+    chosen_by = ["choice"] if "choice" in looks else names
+    if len(looks) < 2 or not dev or kept not in looks["step"].to_numpy():
+        yield not_applicable("", "several evaluations on the dev set")
+        return
+    row = looks[looks["step"] == kept].iloc[0]
+    asked = f"{case.metric}{DEV}" if f"{case.metric}{DEV}" in dev else dev[0]
+    best = int(looks[asked].to_numpy().argmax())
+    lost = float(looks[asked].iloc[best] - row[asked])
+    if any(row[name] >= looks[name].max() for name in chosen_by) or lost < LEAST_EFFECT:
+        yield passed("", Evidence(f"dev {asked}, best minus kept", 100 * lost, "points"), 100 * LEAST_EFFECT)
+        return
+    yield Finding(
+        sentence=f"The kept weights, of step {kept}, are not the best evaluation: dev {asked} is "
+        f"{row[asked]:.3f}, at step {int(looks['step'].iloc[best])} it was {looks[asked].iloc[best]:.3f}.",
+        evidence=(
+            Evidence("kept", kept, "step"),
+            Evidence("best evaluation", int(looks["step"].iloc[best]), "step"),
+            Evidence(f"dev {asked}, best minus kept", 100 * lost, "points"),
+        ),
+        cause="The last step was kept whatever the dev set said, or the comparison of evaluations is turned round.",
+        fix=Fix({"finetune_rank.early_stopping.metric": asked}),
+        reference="transformers#31450; ST#2749",
+        weight=100 * lost,
+    )
+
+
+@probe("few-evaluations", on="trained")
+@each_training
+def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+    """Too few evaluations to see where the dev set was best, and the last one is the best."""
+    looks = record.evaluations
+    name = f"{case.metric}{DEV}"
+    if name not in looks or len(looks) < 2:
+        yield not_applicable("", "evaluations on the dev set")
+        return
+    rise = _last_rise(looks[name])
+    if (
+        len(looks) >= LEAST_EVALUATIONS
+        or rise < LEAST_EFFECT
+        or int(record.metrics["best_step"]) != looks["step"].iloc[-1]
+    ):
+        yield passed("", Evidence("evaluations", len(looks), "evaluations"), LEAST_EVALUATIONS)
+        return
+    yield Finding(
+        severity="info",
+        sentence=f"{len(looks) - 1} evaluations while training cannot tell whether it was over: the last is the best, "
+        f"{100 * rise:.1f} points of dev {name} above the one before.",
+        evidence=(
+            Evidence("evaluations, the one before the first step included", len(looks), "evaluations"),
+            Evidence(f"dev {name}, last minus the one before", 100 * rise, "points"),
+        ),
+        cause="A curve of so few points shows neither a rise that goes on nor a fall that began.",
+        fix=Fix({"finetune_rank.early_stopping.evaluations": 8, "finetune_rank.early_stopping.patience": 3}),
+        reference="Prechelt 1998, Early stopping, but when?",
+        weight=1.0,
+    )
+
+
+def _last_rise(curve: pd.Series) -> float:
+    value = curve.to_numpy(dtype=np.float64)
+    return float(value[-1] - value[-2])

@@ -1,0 +1,120 @@
+"""What batches showed, how sharp the softmax was, what tuning brought, and what was kept."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whyrank.findings.records import Records
+
+from ..faults import TUNED, of, planted, unchanged, with_finetune, with_history, with_looks
+from .test_representation import types_apart
+
+
+@planted("batches-not-mixed", of("batches-not-mixed", *TUNED))
+def in_order(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, row_gap=0.05)
+
+
+@planted("rows-never-seen", of("rows-never-seen", *TUNED))
+def first_tenth(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, queries_seen=20)
+
+
+@planted("hard-negatives-are-right", of("hard-negatives-are-right", *TUNED))
+def too_hard(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, negatives_near=0.5, negatives_right=0.0)
+
+
+@planted("temperature-saturates", of("temperature-saturates", *TUNED))
+def sharp(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, rank_entropy=0.01, scale=100.0)
+
+
+@planted("temperature-flattens", of("temperature-flattens", *TUNED))
+def dull(lab: Any, healthy: Records) -> Records:
+    return with_history(healthy, rank_entropy=0.99, scale=1.0)
+
+
+@planted("tuning-brought-nothing", of("tuning-brought-nothing", *TUNED))
+def as_before(lab: Any, healthy: Records) -> Records:
+    return unchanged(lab, healthy)
+
+
+@planted("no-headroom", of("no-headroom", *TUNED))
+def solved(lab: Any, healthy: Records) -> Records:
+    return with_looks(with_history(healthy, rank_accuracy=0.98), **{"train_accuracy@1": 0.98})
+
+
+@planted("source-hurts", of("source-hurts", *TUNED))
+def one_type_loses(lab: Any, healthy: Records) -> Records:
+    return types_apart(lab, healthy, apart=0.0)
+
+
+@planted("best-not-kept", of("best-not-kept", *TUNED))
+def kept_early(lab: Any, healthy: Records) -> Records:
+    return with_finetune(healthy, metrics={"steps_run": 400, "best_step": 20})
+
+
+@planted("few-evaluations", of("few-evaluations", *TUNED))
+def two_looks(lab: Any, healthy: Records) -> Records:
+    record = healthy.finetune["base"]
+    looks = record.evaluations[record.evaluations["step"].isin([0, 20, 60])]
+    metrics = {"steps_run": 60, "best_step": 60}
+    return with_finetune(healthy, evaluations=looks, history=record.history[:60], metrics=metrics)
+
+
+def test_batches_as_large_as_the_data_have_no_order(healthy, findings):
+    assert ("batches-not-mixed", "base-tuned") not in findings(with_history(healthy, row_gap=0.05, rows=150))
+
+
+def test_a_short_training_is_told_from_rows_that_are_left_out(healthy, findings):
+    record = healthy.finetune["base"]
+    short = with_finetune(healthy, history=record.history[:5], metrics={"steps_run": 5, "best_step": 400})
+    found = findings(short)["rows-never-seen", "base-tuned"]
+    assert found.severity == "info" and found.fix.params["finetune_rank.epochs"] == 1.0
+
+
+def test_mined_negatives_that_are_judged_right_speak_at_once(healthy, findings):
+    found = findings(with_history(healthy, negatives_near=0.0, negatives_right=0.02))
+    assert "2.0 % of the mined negatives are relevant" in found["hard-negatives-are-right", "base-tuned"].sentence
+
+
+def test_a_softmax_that_is_sure_and_right_is_no_fault(healthy, findings):
+    assert ("temperature-saturates", "base-tuned") not in findings(
+        with_history(healthy, rank_entropy=0.01, rank_accuracy=0.97)
+    )
+
+
+def test_scores_that_rank_well_and_cost_more_than_guessing_are_too_sharp(healthy, findings):
+    loss = np.linspace(8, 2, 400)
+    found = findings(with_history(healthy, rank_loss=loss, rank_expected_loss=loss, scale=100.0, logit_std=10.0))
+    assert found["temperature-saturates", "base-tuned"].fix.params == {"finetune_rank.similarity.scale": 20.0}
+
+
+def test_a_flat_softmax_of_scores_that_tell_nothing_apart_is_another_fault(healthy, findings):
+    assert ("temperature-flattens", "base-tuned") not in findings(
+        with_history(healthy, rank_entropy=0.99, rank_accuracy=0.05)
+    )
+
+
+def test_weights_from_before_training_are_named_as_what_brought_nothing(lab, healthy, findings):
+    falling = with_looks(unchanged(lab, healthy), choice=np.linspace(0.6, 0.5, 21))
+    spoilt = with_finetune(falling, metrics={"steps_run": 400, "best_step": 0})
+    assert "the one before the first step" in findings(spoilt)["tuning-brought-nothing", "base-tuned"].cause
+
+
+def test_the_metric_that_chooses_decides_what_is_the_best_evaluation(healthy, findings):
+    early = np.where(healthy.finetune["base"].evaluations["step"] == 20, 0.9, 0.5)
+    assert ("best-not-kept", "base-tuned") not in findings(with_looks(kept_early(None, healthy), choice=early))
+
+
+def test_labels_that_contradict_dev_are_not_told_as_too_few_steps(lab, healthy, findings):
+    from ..training.test_training import too_little_training
+
+    stuck = too_little_training(lab, healthy)
+    assert ("underfitted", "base-tuned") in findings(stuck)
+    table = healthy.data.table("sanity")
+    worse = table.assign(after=table["after"].where((table["training"] != "labels") | (table["part"] != "dev"), 0.4))
+    data = replace(stuck.data, tables=stuck.data.tables | {"sanity": worse})
+    assert ("underfitted", "base-tuned") not in findings(replace(stuck, data=data))

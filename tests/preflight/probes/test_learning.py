@@ -1,0 +1,44 @@
+"""What a small training on the base's vectors tells before the real one."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whyrank.findings.records import Records
+from whyrank.preflight.probes import learning
+
+from ...diagnosis.probes.faults import of, planted, with_data
+
+
+def with_sanity(records: Records, training: str, part: str, after: Any) -> Records:
+    table = records.data.table("sanity").copy()
+    table.loc[(table["training"] == training) & (table["part"] == part), "after"] = after
+    return with_data(records, tables=records.data.tables | {"sanity": table})
+
+
+@planted("cannot-learn-by-heart", of("cannot-learn-by-heart", "prepare"))
+def one_vector(lab: Any, healthy: Records) -> Records:
+    return with_sanity(healthy, "by_heart", "train", np.where(np.arange(60) < 20, 0.5, 1.0))
+
+
+@planted("learns-shuffled-labels", of("learns-shuffled-labels", "prepare"))
+def leak(lab: Any, healthy: Records) -> Records:
+    return with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.55))
+
+
+def test_a_gain_of_shuffled_labels_within_noise_is_none(healthy):
+    noise = 0.6 + 0.2 * np.random.default_rng(0).standard_normal(60)
+    assert not list(learning.learns_shuffled_labels(with_sanity(healthy, "shuffled", "dev", noise).data))
+
+
+def test_labels_that_make_dev_worse_contradict_it(healthy):
+    assert not learning.contradicted(healthy.data)
+    assert learning.contradicted(with_sanity(healthy, "labels", "dev", 0.4).data)
+
+
+def test_few_rows_tell_nothing(healthy):
+    table = one_vector(None, healthy).data.table("sanity").groupby(["training", "part"]).head(5)
+    data = replace(healthy.data, tables=healthy.data.tables | {"sanity": table})
+    assert not [*learning.cannot_learn_by_heart(data), *learning.learns_shuffled_labels(data)]
+    assert not learning.contradicted(data)
