@@ -92,7 +92,7 @@ def _shifted(table: pd.DataFrame, what: str, texts: str) -> Iterator[Finding | O
             cause=f"Texts and {what}s were joined by position after a row was added or lost, or sorted apart. Training "
             "on them teaches noise.",
             fix=Fix({}, f"move the {what} columns{of} by {-shift:+d} rows, or join it again by an id"),
-            reference="ST#2749 and practitioners' reports of columns that were shifted or dropped",
+            reference="ST#2749",
             weight=CAUSE + 50,
         )
 

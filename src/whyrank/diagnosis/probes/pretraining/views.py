@@ -159,6 +159,6 @@ def few_views(history: pd.DataFrame) -> Told:
         "term punishes noise, and the invariance term rewards it.",
         fix=Fix({"pretrain_barlow.batch_size": 128}, "a batch has at most one row per answer: more answers, if that is "
                                                      "what limits it"),
-        reference="Zbontar et al. 2021, arXiv:2103.03230, figure 2 (from 128 rows on)",
+        reference="MONAI#7530; facebookresearch/barlowtwins#7",
         weight=10.0,
     )  # fmt: skip
