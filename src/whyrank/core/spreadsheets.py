@@ -6,12 +6,14 @@ a number is a number, whatever its sign. Reading takes the apostrophe away again
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import pandas as pd
 
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# In the cells of a column, joined: most columns have none, and no cell of theirs needs a look.
+ANY_FORMULA = re.compile(rf"(?:^|\0)(?:{FORMULA.pattern})")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -27,8 +29,8 @@ def restored(table: pd.DataFrame) -> pd.DataFrame:
 
 def quoting(table: pd.DataFrame) -> Literal[0, 2]:
     """All texts, where one has a carriage return: Python's writer would let it begin a row."""
-    texts = [*table.columns, *(cell for _, column in of_text(table) for cell in column)]
-    return csv.QUOTE_NONNUMERIC if any("\r" in text for text in texts if isinstance(text, str)) else csv.QUOTE_MINIMAL
+    texts = [_joined(table.columns), *(_joined(column) for _, column in of_text(table))]
+    return csv.QUOTE_NONNUMERIC if any("\r" in text for text in texts) else csv.QUOTE_MINIMAL
 
 
 def escaped(value: Any) -> Any:
@@ -43,8 +45,14 @@ def unescaped(value: Any) -> Any:
 def in_texts(table: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
     found = table.rename(columns=change)
     for place, column in of_text(table):
+        if not ANY_FORMULA.search(_joined(column)):
+            continue
         found.isetitem(place, column.map(change, na_action="ignore").astype(column.dtype).array)
     return found
+
+
+def _joined(texts: Iterable[Any]) -> str:
+    return "\0".join(text for text in texts if isinstance(text, str))
 
 
 def of_text(table: pd.DataFrame) -> Iterator[tuple[int, pd.Series]]:

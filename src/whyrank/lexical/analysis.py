@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -94,12 +94,18 @@ def analyser(query_texts: Sequence[str], answer_texts: Sequence[str], *, stemmer
 
 def language_shares(texts: Sequence[str]) -> Counter[str]:
     """Share of the texts by ISO 639 code, the most frequent first; those without letters count for none."""
-    import py3langid  # loads a model of 4 MB, which takes a second
-
     places = np.unique(np.linspace(0, len(texts) - 1, min(TEXTS, len(texts))).round().astype(int))
     looked_at = [texts[i][:CHARACTERS] for i in places]
-    found = Counter(py3langid.classify(text)[0] for text in looked_at if any(map(str.isalpha, text)))
+    found = Counter(classified(text) for text in looked_at if any(map(str.isalpha, text)))
     return Counter({code: n / len(places) for code, n in found.most_common() if code != NO_LANGUAGE})
+
+
+@lru_cache(maxsize=8 * TEXTS)
+def classified(text: str) -> str:
+    """ISO 639 code of the first `CHARACTERS` of a text, or `NO_LANGUAGE`; each asked for by several figures."""
+    import py3langid  # loads a model of 4 MB, which takes a second
+
+    return str(py3langid.classify(text)[0])
 
 
 def snowball_of(language: str) -> str:

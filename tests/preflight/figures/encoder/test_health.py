@@ -100,8 +100,8 @@ WAYS = ["again", "regrouped", "alone", "library"]
 )
 def test_the_vectors_of_a_sound_encoder_are_their_texts_own(pooling, topics, make_encoder):
     table = repeats.table(make_encoder(pooling=pooling), sample.draw(topics), OPTIONS)
-    assert len(table) == 6 + 2 * 12 and table[WAYS].min().min() > 0.99999
-    assert table["alone"].notna().sum() == table["library"].notna().sum() == 8
+    assert len(table) == 6 + 2 * sample.TEXTS and table[WAYS].min().min() > 0.99999
+    assert table["alone"].notna().sum() == table["library"].notna().sum() == repeats.ALONE
 
 
 def test_dropout_left_on_shows_in_the_second_call(topics, make_encoder):

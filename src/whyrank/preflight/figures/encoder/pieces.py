@@ -3,15 +3,13 @@
 Shapes: N pairs of pieces · V pieces · H features
 """
 
-import re
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures.texts.read import spread
 
 # Pairs of a relation that are looked at.
 PAIRS = 1000
@@ -19,7 +17,7 @@ PAIRS = 1000
 STEM = 4
 ENDINGS = ("s", "es", "ed", "ing", "er", "ly", "en", "e", "n", "al", "ment")
 # What byte pairs and SentencePiece write before a word, and WordPiece before the rest of one.
-BEFORE, INSIDE = ("Ġ", "▁"), "##"
+MARKS = ("Ġ", "▁", "##")
 POSITIONS = ("embeddings.position_embeddings", "wpe", "embed_positions")
 # Beyond, tables of positions are hardly trained.
 PLACES = 256
@@ -59,31 +57,33 @@ def positions(encoder: Encoder) -> torch.Tensor | None:
 
 
 def _related(encoder: Encoder, rows: int) -> dict[str, list[tuple[int, int]]]:
-    # A word and its marks: of "##ing" the word "ing" and the mark "##".
-    split = {}
-    special = set(encoder.tokenizer.all_special_tokens)
-    for piece, number in sorted(encoder.tokenizer.get_vocab().items(), key=lambda one: one[1]):
-        if number < min(rows, PIECES) and piece not in special:
-            found = re.fullmatch(rf"({'|'.join([*BEFORE, re.escape(INSIDE)])})?(.+)", piece)
-            if found and found.group(2).isalpha():
-                split[found.group(2), found.group(1) or ""] = number
+    split = _split(encoder, min(rows, PIECES))
+    stems = {mark: [word for word in of_mark if len(word) >= STEM] for mark, of_mark in split.items()}
     pairs: dict[str, list[tuple[int, int]]] = {"ending": [], "case": [], "mark": []}
-    for (word, mark), number in split.items():
-        for name, other in _kin(word, mark):
-            if len(word) >= STEM and other in split:
-                pairs[name].append((number, split[other]))
-    return {
-        name: [of_name[i] for i in np.unique(np.linspace(0, len(of_name) - 1, min(PAIRS, len(of_name))).astype(int))]
-        for name, of_name in pairs.items()
-    }
+    for mark, of_mark in split.items():
+        kin = [("ending", [word + ending for word in stems[mark]], of_mark) for ending in ENDINGS]
+        kin.append(("case", [word.capitalize() if word.islower() else "" for word in stems[mark]], of_mark))
+        if mark:
+            kin.append(("mark", stems[mark], split[""]))
+        for name, others, among in kin:
+            pairs[name] += [
+                (of_mark[word], among[other]) for word, other in zip(stems[mark], others, strict=True) if other in among
+            ]
+    for of_name in pairs.values():
+        of_name.sort()
+    return {name: [of_name[i] for i in spread(len(of_name), PAIRS)] for name, of_name in pairs.items()}
 
 
-def _kin(word: str, mark: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    yield from (("ending", (word + ending, mark)) for ending in ENDINGS)
-    if word.islower():
-        yield "case", (word.capitalize(), mark)
-    if mark:
-        yield "mark", (word, "")
+def _split(encoder: Encoder, rows: int) -> dict[str, dict[str, int]]:
+    """Numbers of words by their mark: of "##ing" the word is "ing" and the mark "##"."""
+    special = set(encoder.tokenizer.all_special_tokens)
+    split: dict[str, dict[str, int]] = {mark: {} for mark in ("", *MARKS)}
+    for piece, number in encoder.tokenizer.get_vocab().items():
+        if number < rows and piece not in special:
+            mark = next((mark for mark in MARKS if piece.startswith(mark) and piece != mark), "")
+            if (word := piece.removeprefix(mark)).isalpha():
+                split[mark][word] = number
+    return split
 
 
 def _row(name: str, table_VH: torch.Tensor, pair_N2: np.ndarray) -> dict[str, object]:

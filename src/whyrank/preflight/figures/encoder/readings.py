@@ -15,13 +15,14 @@ from whyrank.core.runtime import product_dtype
 from whyrank.lexical.ranking import tfidf
 from whyrank.measure.metrics.geometry import mean_off_pair_cosine, unit_rows
 from whyrank.model.encoder import declared as declarations
-from whyrank.model.encoder import source
+from whyrank.model.encoder import source, vector_cache
 from whyrank.model.encoder.declared import Declared, EncoderError
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.preflight.figures.poolings import reciprocal_ranks
 
-# Training queries, and tokens of each text: enough for an interval of a few points, few enough for seconds.
-QUERIES, TOKENS = 100, 96
+# Training queries, enough for an interval of a few points; and tokens of each text where several encodings of them are
+# compared, so that two hundred texts take two seconds. What the vectors in use say is read from whole ones.
+QUERIES, TOKENS = 100, 64
 # Prompts that families of encoders were trained with, as their cards say, by a part of their names.
 FAMILIES: dict[str, tuple[str, str]] = {
     "e5-": ("query: ", "passage: "),
@@ -54,19 +55,24 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, 
     pairs = pairs.iloc[np.unique(np.linspace(0, len(pairs) - 1, min(QUERIES, len(pairs))).round().astype(int))]
     answer_C, own_S = np.unique(pairs["answer"], return_inverse=True)
     texts = prepared.answers["text"].iloc[answer_C].tolist(), prepared.queries["text"].iloc[pairs["query"]].tolist()
-    used_ND = vectors(encoder, texts, options)
+    prompts = prompts_of(encoder, options)
+    others = {name: given for name, given in prompts.items() if given != prompts["used"]}
+    dtype = str(product_dtype(options.precision)).removeprefix("torch.")
+    if others or dtype != "float32":
+        used_ND = vectors(encoder, texts, options)
+    else:
+        rows_N = [*prepared.texts.of("answer")[answer_C], *prepared.texts.of("query")[pairs["query"]]]
+        # All texts, as later stages encode them: those find the vectors in the cache.
+        used_ND = vector_cache.encoded(encoder, prepared.token_ids, options)[rows_N].cpu().numpy()
     readings = read(used_ND, own_S, len(answer_C), encoder.declared.score)
     readings["shared_words"] = reciprocal_ranks(
         np.concatenate([np.eye(len(answer_C), dtype=np.float32), tfidf(texts[0])(texts[1])]), own_S, len(answer_C)
     )
-    dtype = str(product_dtype(options.precision)).removeprefix("torch.")
     if dtype != "float32":
         readings["float32"] = _ranks(vectors(encoder, texts, options, precision="fp32"), own_S, len(answer_C), encoder)
-    prompts = prompts_of(encoder, options)
-    for name, given in prompts.items():
-        if given != prompts["used"]:
-            other_ND = vectors(encoder, texts, options, prompts=given)
-            readings[f"{name}_prompts"] = _ranks(other_ND, own_S, len(answer_C), encoder)
+    for name, given in others.items():
+        other_ND = vectors(encoder, texts, options, prompts=given)
+        readings[f"{name}_prompts"] = _ranks(other_ND, own_S, len(answer_C), encoder)
     ids = {
         "query_id": prepared.queries["query_id"].to_numpy()[pairs["query"]],
         "answer_id": prepared.answers["answer_id"].to_numpy()[answer_C[own_S]],

@@ -12,12 +12,13 @@ import torch
 import transformers
 
 from whyrank.core.options.params import Encoder as Options
+from whyrank.core.runtime import product_dtype
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.model.encoder.packed import ATTENTION
 from whyrank.preflight.figures.encoder.sample import Sample
 
 # Texts that are encoded each by itself, and by the library's own forward pass.
-ALONE = 8
+ALONE = 6
 
 
 def weighted(token_LH: torch.Tensor) -> torch.Tensor:
@@ -56,10 +57,12 @@ def table(encoder: Encoder, sample: Sample, options: Options) -> pd.DataFrame:
     found["again"], found["regrouped"] = same(first_ND, again_ND), same(first_ND, regrouped_ND)
     by_length = np.argsort([len(row) for row in rows], kind="stable")
     few = by_length[np.unique(np.linspace(0, len(rows) - 1, min(ALONE, len(rows))).astype(int))]
-    alone_KD = np.concatenate([encoded([rows[i]], batch_tokens=options.batch_tokens) for i in few])
+    rows_K = [rows[i] for i in few]
+    alone_KD = np.concatenate([encoded([row], batch_tokens=options.batch_tokens) for row in rows_K])
     found.loc[few, "alone"] = same(first_ND[few], alone_KD)
-    own_KD = encoder.encode([rows[i] for i in few], batch_tokens=options.batch_tokens, precision="fp32")
-    found.loc[few, "library"] = same(own_KD, by_library(encoder, [rows[i] for i in few]))
+    is_full = product_dtype(options.precision) == torch.float32
+    own_KD = first_ND[few] if is_full else encoder.encode(rows_K, batch_tokens=options.batch_tokens, precision="fp32")
+    found.loc[few, "library"] = same(own_KD, by_library(encoder, rows_K))
     return found
 
 

@@ -10,7 +10,7 @@ from whyrank.model.encoder.declared import Side
 from whyrank.model.encoder.encoder import Encoder
 
 # Texts of a kind, and tokens of each: enough for what is true of every text or of none.
-TEXTS, TOKENS = 12, 96
+TEXTS, TOKENS = 8, 64
 
 
 class Sample(NamedTuple):

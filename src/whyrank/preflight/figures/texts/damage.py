@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
-from random import Random
 
 import numpy as np
 import regex
@@ -20,6 +18,7 @@ FEWEST_WORDS, MOST_WORDS = 1400, 6000
 ATYPICAL = 1.3
 # Letters of a word that is several; and the share of a text's letters in such words.
 RUN_TOGETHER, MOST = 30, 0.5
+LONG = re.compile(rf"\S{{{RUN_TOGETHER}}}")
 # UTF-8 read as cp1252 or Latin-1, and what stands for a character that could not be read.
 MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
@@ -46,7 +45,7 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
     capitals              share of the letters that are capitals, of a script that has them
     asks                  share of the answers, and of all queries, that end in a question mark
     """
-    random = Random(seed)
+    random = np.random.default_rng(seed)
     typical, rare = typicality([*read.answers, *read.queries])
     kinds = {"answer": (np.arange(len(read.answers)), read.answers)}
     kinds |= {kind: (rows + len(read.answers), [read.queries[i] for i in rows]) for kind, rows in read.kinds.items()}
@@ -56,7 +55,7 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
         chosen = spread(len(texts), TEXTS)
         own = [texts[i][:CHARACTERS] for i in chosen]
         # Written together, or in syllables, "words" are something else than between spaces.
-        words = [text.split() for text in own if not UNSPACED.search(text)]
+        words = [text.split() for text in own if not is_unspaced(text)]
         if sum(map(len, words)) >= FEWEST_WORDS:
             found += [
                 ("letters", kind, letters(words, random), len(own), shown(own[0])),
@@ -73,10 +72,11 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
             example = shown(texts[marked[0]]) if marked else ""
             found.append((name, kind, len(marked) / max(len(texts), 1), len(texts), example))
             garbled |= {int(rows[i]): name.replace("_", " ") for i in marked}
-        marks = [sum(len(mark) for mark in MARKUP.findall(text)) for text in texts]
-        most = texts[int(np.argmax(marks))] if texts else ""
-        length = sum(map(len, texts))
-        found.append(("markup", kind, sum(marks) / max(length, 1), len(texts), shown(most) if any(marks) else ""))
+        whole = [texts[i] for i in chosen]
+        marks = [sum(map(len, MARKUP.findall(text))) for text in whole]
+        most = whole[int(np.argmax(marks))] if whole else ""
+        length = sum(map(len, whole))
+        found.append(("markup", kind, sum(marks) / max(length, 1), len(whole), shown(most) if any(marks) else ""))
         found.append(("capitals", kind, capitals(own), len(own), ""))
     for kind, texts in (("answer", read.answers), ("query", read.queries)):
         found.append(("asks", kind, sum(map(bool, map(ASKING.search, texts))) / max(len(texts), 1), len(texts), ""))
@@ -93,43 +93,50 @@ def is_replaced(text: str) -> bool:
     return MOJIBAKE.search(text) is not None
 
 
+def is_unspaced(text: str) -> bool:
+    return not text.isascii() and UNSPACED.search(text) is not None
+
+
 def is_run_together(text: str) -> bool:
     """Most of its letters stand in words too long to be one; scripts without spaces and addresses do not count."""
-    if len(text) < RUN_TOGETHER or UNSPACED.search(text):
+    if len(text) < RUN_TOGETHER or not LONG.search(text) or is_unspaced(text):
         return False
     parts = URL.sub("", text).split()
     return sum(len(part) for part in parts if len(part) >= RUN_TOGETHER) > MOST * sum(map(len, parts))
 
 
-def letters(texts: Sequence[Sequence[str]], random: Random) -> float:
+def letters(texts: Sequence[Sequence[str]], random: np.random.Generator) -> float:
     """Different groups of three letters within words, over as many after each word's letters are shuffled."""
     words = [word.lower() for text in texts for word in text if len(word) >= 3]
     if len(words) > MOST_WORDS:
-        words = random.sample(words, MOST_WORDS)
-    mixed = ["".join(random.sample(word, len(word))) for word in words]
-    return len(_groups(words)) / max(len(_groups(mixed)), 1)
+        words = [words[i] for i in random.choice(len(words), MOST_WORDS, replace=False)]
+    word_C = np.repeat(np.arange(len(words)), list(map(len, words)))
+    own_C = _codes("".join(words))
+    mixed_C = own_C[np.lexsort((random.random(len(own_C)), word_C))]
+    is_within = word_C[2:] == word_C[:-2]
+    own, other = (len(np.unique(_groups(code_C)[is_within])) for code_C in (own_C, mixed_C))
+    return own / max(other, 1)
 
 
-def _groups(words: Sequence[str]) -> set[str]:
-    return {word[i : i + 3] for word in words for i in range(len(word) - 2)}
-
-
-def word_order(texts: Sequence[Sequence[str]], random: Random) -> float:
+def word_order(texts: Sequence[Sequence[str]], random: np.random.Generator) -> float:
     """Different pairs of neighbouring words, over as many after each text's words are shuffled."""
-    lowered = [[word.lower() for word in text] for text in texts]
-    mixed = [random.sample(text, len(text)) for text in lowered]
-    own, other = ({pair for text in group for pair in pairwise(text)} for group in (lowered, mixed))
-    return len(own) / max(len(other), 1)
+    numbers: dict[str, int] = {}
+    own_W = np.array([numbers.setdefault(word.lower(), len(numbers)) for text in texts for word in text], dtype=int)
+    text_W = np.repeat(np.arange(len(texts)), list(map(len, texts)))
+    mixed_W = own_W[np.lexsort((random.random(len(own_W)), text_W))]
+    is_within = text_W[1:] == text_W[:-1]
+    own, other = (len(np.unique((word_W[:-1] * len(numbers) + word_W[1:])[is_within])) for word_W in (own_W, mixed_W))
+    return own / max(other, 1)
 
 
-def _is_random(texts: Sequence[Sequence[str]], random: Random) -> bool:
+def _is_random(texts: Sequence[Sequence[str]], random: np.random.Generator) -> bool:
     """Whether the letters of texts are in any order: another language has an order of its own."""
     return sum(len(word) for text in texts for word in text) >= 500 and letters(texts, random) >= 0.85
 
 
 def typicality(texts: Sequence[str]) -> tuple[float, np.ndarray]:
     """Median, and (N,): mean log2 of the share of the texts that have a text's groups of three characters; or NaN."""
-    own = [np.unique(_codes(text)) for text in texts]
+    own = [np.unique(_groups(_codes(text[:CHARACTERS].lower()))) for text in texts]
     flat = np.concatenate([np.zeros(0, dtype=np.int64), *own])
     _, place, count = np.unique(flat, return_inverse=True, return_counts=True)
     rarity = np.log2((count[place] - 0.5) / max(len(texts), 1))
@@ -142,8 +149,12 @@ def typicality(texts: Sequence[str]) -> tuple[float, np.ndarray]:
 
 
 def _codes(text: str) -> np.ndarray:
-    code = np.frombuffer(text[:CHARACTERS].lower().encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
-    return (code[:-2] << 42) + (code[1:-1] << 21) + code[2:] if len(code) > 2 else np.zeros(0, dtype=np.int64)
+    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
+
+
+def _groups(code_C: np.ndarray) -> np.ndarray:
+    """Each three characters that follow each other, as a number."""
+    return (code_C[:-2] << 42) + (code_C[1:-1] << 21) + code_C[2:]
 
 
 def capitals(texts: Sequence[str]) -> float:

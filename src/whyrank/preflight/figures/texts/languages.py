@@ -2,9 +2,9 @@
 
 import unicodedata
 from collections import Counter
-from functools import cache, lru_cache
+from functools import cache
 
-from whyrank.lexical.analysis import CHARACTERS, NO_LANGUAGE
+from whyrank.lexical.analysis import CHARACTERS, NO_LANGUAGE, classified
 from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown, spread
 
 # Texts of a kind that are looked at, 0.5 ms each.
@@ -39,7 +39,7 @@ def figures(read: Read) -> tuple[list[Figure], list[Row]]:
             (
                 "no_language",
                 kind,
-                sum(classified(text) == NO_LANGUAGE for text in long) / max(len(long), 1),
+                sum(classified(text[:CHARACTERS]) == NO_LANGUAGE for text in long) / max(len(long), 1),
                 len(long),
                 shown(long[0]) if long else "",
             )
@@ -73,7 +73,9 @@ def _is_tied(read: Read, answer: int) -> bool:
 
 def script_of(text: str) -> str:
     """The script of most of the first letters, as Unicode's names begin; "" without letters."""
-    found = Counter(script for letter in text[:100] if (script := _script(letter)))
+    if (start := text[:100]).isascii():
+        return "LATIN" if any(map(str.isalpha, start)) else ""
+    found = Counter(script for letter in start if (script := _script(letter)))
     return found.most_common(1)[0][0] if found else ""
 
 
@@ -89,12 +91,5 @@ def is_long(text: str) -> bool:
 
 def language_of(text: str) -> str:
     """ISO 639 code; "" of a short text and of one in no language."""
-    language = classified(text) if is_long(text) else ""
+    language = classified(text[:CHARACTERS]) if is_long(text) else ""
     return "" if language in (NO_LANGUAGE, LATIN) else language
-
-
-@lru_cache(maxsize=4 * TEXTS)
-def classified(text: str) -> str:
-    import py3langid  # loads a model of 4 MB, which takes a second
-
-    return str(py3langid.classify(text[:CHARACTERS])[0])

@@ -1,6 +1,7 @@
 """Queries that hold their answer: its id, its title, a long part of its text; and queries that hold nothing."""
 
 import re
+from collections import Counter
 
 import numpy as np
 
@@ -92,23 +93,25 @@ def _holds(text: str, plain: str, name: str) -> bool:
 
 def quotes(read: Read) -> dict[int, str]:
     """Rows of the queries that quote a right answer, with the longest run."""
-    holders: dict[tuple[str, ...], int] = {}
-    wanted = {run for text in read.query_words for run in runs(text)}
-    for text in read.answer_words:
-        for run in set(runs(text)) & wanted:
-            holders[run] = holders.get(run, 0) + 1
-    own = [set(runs(text)) & wanted for text in read.answer_words]
-    found: dict[int, str] = {}
+    of_answer = [set(runs(text)) for text in read.answer_words]
+    shared = {}
     for row, right in enumerate(read.right):
+        own = runs(read.query_words[row])
+        if any(not of_answer[i].isdisjoint(own) for i in right):
+            shared[row] = own
+    wanted = {run for own in shared.values() for run in own}
+    holders = Counter(run for own in of_answer for run in own & wanted)
+    found: dict[int, str] = {}
+    for row, own in shared.items():
         text = read.query_words[row]
-        is_own = [any(run in own[i] for i in right) and holders.get(run, 0) <= HOLDERS for run in runs(text)]
+        is_own = [any(run in of_answer[i] for i in read.right[row]) and holders[run] <= HOLDERS for run in own]
         if any(is_own) and len(longest := _longest(text, np.array(is_own))) - QUOTE >= CHARACTERS:
             found[row] = longest
     return found
 
 
 def runs(text: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(text[i : i + QUOTE]) for i in range(len(text) - QUOTE + 1)]
+    return list(zip(*(text[i:] for i in range(QUOTE)), strict=False))
 
 
 def _longest(text: list[str], is_own: np.ndarray) -> str:

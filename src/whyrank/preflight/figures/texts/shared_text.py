@@ -12,7 +12,7 @@ from whyrank.preflight.figures.texts.read import Figure, Read, shown, spread
 RUN = 4
 SHARE, FEWEST = 0.10, 8
 # Texts of a kind that are looked at.
-TEXTS = 600
+TEXTS = 400
 
 
 def figures(read: Read) -> list[Figure]:
@@ -43,16 +43,16 @@ def figures(read: Read) -> list[Figure]:
 def shared(texts: list[list[str]]) -> tuple[float, str, float]:
     """Mean share of the words that are shared, the longest run of them in a text, and the share of texts that "
     "has it."""
-    runs = [[tuple(text[i : i + RUN]) for i in range(len(text) - RUN + 1)] for text in texts]
+    runs = [list(zip(*(text[i:] for i in range(RUN)), strict=False)) for text in texts]
     holders = Counter(run for own in runs for run in set(own))
     least = max(SHARE * len(texts), FEWEST / 2)
+    common = {run for run, n in holders.items() if n >= least}
     covered: list[float] = []
     longest: tuple[list[str], int] = [], 0
     for text, own in zip(texts, runs, strict=True):
         is_shared = np.zeros(len(text), dtype=bool)
-        for place, run in enumerate(own):
-            if holders[run] >= least:
-                is_shared[place : place + RUN] = True
+        for place in (i for i, run in enumerate(own) if run in common):
+            is_shared[place : place + RUN] = True
         covered.append(float(is_shared.mean()) if len(text) else 0.0)
         longest = max(longest, _longest(text, is_shared, holders), key=lambda found: len(found[0]) * found[1])
     return float(np.mean(covered)), " ".join(longest[0]), longest[1] / len(texts)
