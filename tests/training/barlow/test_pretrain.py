@@ -108,9 +108,11 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
     off_DD = correlation_DD * (1 - eye_DD)
     redundancy = torch.autograd.grad(chosen.redundancy_weight * off_DD.square().sum(), correlation_DD)[0].norm().item()
     expected = {
+        "barlow_loss": terms.loss.item() / FEATURES,
         "invariance": terms.invariance.item() / FEATURES,
         "redundancy": terms.redundancy.item() / FEATURES,
         "redundancy_gradient_share": redundancy / (redundancy + invariance),
+        "redundancy_loss_share": chosen.redundancy_weight * (terms.redundancy / terms.loss).item(),
         "mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
         "off_diagonal_rms": off.square().mean().sqrt().item(),
         "noise_floor": 1 / np.sqrt(10),
@@ -124,8 +126,9 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
     }
     assert {name: step.record[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     looked = {"view_cosine", "permuted_cosine", "view_cosine_error", "equal_views"}
-    assert set(step.record) - set(expected) == looked | {"self_correlation", "constant_correlation"}
-    assert list(step.record) == list(expected)
+    assert set(step.record) - set(expected) == looked | {"self_correlation", "constant_correlation", "expected_loss"}
+    assert FEATURES * step.record["expected_loss"] == pytest.approx(step.loss.item(), rel=1e-5)
+    assert [name for name in step.record if name in expected] == list(expected)
 
 
 class Asked:

@@ -170,11 +170,13 @@ def gains(table: pd.DataFrame) -> Iterator[Fault]:
 
 def overgrown(table: pd.DataFrame) -> Iterator[Fault]:
     for column in (name for name in table.columns if name.startswith("rms_")):
-        rows = table[table[column] > OVERGROWN * table[column].median()]
+        usual = float(table[column].median())
+        # Where most are zero, those that are not are the sound ones.
+        rows = table[table[column] > OVERGROWN * usual] if usual > 0 else table.iloc[:0]
         if len(rows):
             layers, value = rows["layer"].tolist(), float(rows[column].max())
             part = SPOKEN[column.removeprefix("rms_")]
-            told = f"the {part} are {value / float(table[column].median()):.0f} times as large as in other layers"
+            told = f"the {part} are {value / usual:.0f} times as large as in other layers"
             measured = Evidence(f"root mean square of the {part}", value)
             yield Fault(layers, told, measured, graded(layers, len(table), "warning"))
 

@@ -86,6 +86,8 @@ class BarlowObjective(Objective):
             self.looked = True
             with torch.no_grad():
                 record |= first_look(*(side_BD.detach() for side_BD in (*sides, first_BD, second_BD)))
+                expected = expected_loss(first_BD.detach(), second_BD.detach(), self.redundancy_weight)
+                record |= {"expected_loss": expected / first_BD.shape[1]}
         return Step(terms.loss, record | self.vectors.cost(texts), texts.tolist())
 
     def skip(self, batches: int) -> None:
@@ -98,9 +100,11 @@ class BarlowObjective(Objective):
         invariance, redundancy = terms.invariance.item() ** 0.5, self.redundancy_weight * terms.redundancy.item() ** 0.5
         features, rows = len(terms.correlation_DD), len(views.answer_B)
         return {
+            "barlow_loss": terms.loss.item() / features,
             "invariance": terms.invariance.item() / features,
             "redundancy": terms.redundancy.item() / features,
             "redundancy_gradient_share": redundancy / max(redundancy + invariance, 1e-12),
+            "redundancy_loss_share": 1 - terms.invariance.item() / max(abs(terms.loss.item()), 1e-12),
             "mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
             "off_diagonal_rms": (terms.redundancy.item() / (features * (features - 1))) ** 0.5,
             "noise_floor": rows**-0.5,
@@ -110,6 +114,16 @@ class BarlowObjective(Objective):
             "feature_std": vector_ND.std(0).mean().item(),
             "effective_rank": geometry.effective_rank(vector_ND.cpu().numpy()),
         }
+
+
+def expected_loss(first_BD: torch.Tensor, second_BD: torch.Tensor, weight: float) -> float:
+    """Of Barlow Twins, computed apart from `losses`, so that a fault there shows; the guard of BatchNorm as there."""
+    one_BD, two_BD = (side_BD.double().cpu().numpy() for side_BD in (first_BD, second_BD))
+    one_BD, two_BD = ((x_BD - x_BD.mean(0)) / np.sqrt(x_BD.var(0) + 1e-5) for x_BD in (one_BD, two_BD))
+    correlation_DD = one_BD.T @ two_BD / len(one_BD)
+    diagonal_D = np.diagonal(correlation_DD)
+    apart = np.square(correlation_DD).sum() - np.square(diagonal_D).sum()
+    return float(np.square(1 - diagonal_D).sum() + weight * apart)
 
 
 def first_look(
