@@ -40,7 +40,7 @@ def distance(case: Examination, cause: str, symptom: str) -> int | None:
     0 for data and the encoder that was given, 1 for the system itself, 2 and more for those that it descends from.
     Data make what is tuned on them, and explain no other data; a baseline makes nothing.
     """
-    systems, cause = case.systems, _made_by(case, cause)
+    systems, cause, symptom = case.systems, _made_by(case, cause), _made_by(case, symptom)
     if cause in systems.baselines:
         return 0 if cause == symptom else None
     if cause not in systems.encoders:

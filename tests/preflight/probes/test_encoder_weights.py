@@ -10,7 +10,7 @@ from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
 
 from ...diagnosis.probes.faults import of, planted, with_data
-from .healthy_encoder import halves, layers, pieces, tables
+from .healthy_encoder import halves, layers, pieces, readings, tables
 
 
 def with_encoder(healthy: Records, **changes: Any) -> Records:
@@ -137,6 +137,15 @@ def test_an_encoder_that_finds_less_than_its_embeddings_is_damaged(encoder, embe
     found = findings(with_encoder(healthy, halves=halves(encoder, embeddings)))
     assert set(found) == of("encoder-damaged", "prepare")
     assert found["encoder-damaged", "prepare"].severity == severity
+
+
+def test_layers_that_add_nothing_are_told_where_queries_are_ranked_behind_tf_idf_too(healthy, findings):
+    """The embeddings are no worse at halves; alone that is too little, and so is a TF-IDF that ranks better."""
+    dull = halves(0.47, 0.46, tfidf=0.5)
+    found = findings(with_encoder(healthy, halves=dull, readings=readings(shared_words=0.2)))
+    assert "add next to nothing" in found["encoder-damaged", "prepare"].sentence
+    assert findings(with_encoder(healthy, halves=dull)) == {}
+    assert findings(with_encoder(healthy, readings=readings(shared_words=0.2))) == {}
 
 
 def test_few_halves_are_no_evidence(healthy, findings):

@@ -19,6 +19,7 @@ from whyrank.training.engine.objective import Step
 from whyrank.training.engine.vectors import LiveVectors, sent_by
 from whyrank.training.loss_table import LossTable
 from whyrank.training.pairs import losses
+from whyrank.training.pairs.expected import Expected
 from whyrank.training.ranking.layered_losses import VectorLoss, espresso, matryoshka
 from whyrank.training.task import Given, TaskObjective
 
@@ -35,8 +36,10 @@ class SimilarityObjective(TaskObjective):
     def __init__(self, given: Given) -> None:
         pairs, options = given.prepared.pairs, given.options.objectives.similarity
         self.losses = LossTable(losses, options)
+        training = pairs[pairs["use"] == "train"]
+        self.expected = Expected(training, self.losses.weights, self.losses.options)
         batches = PairBatches(
-            pairs[pairs["use"] == "train"],
+            training,
             size=options.batch_size,
             distinct_labels=not losses.ORDER_LOSSES.isdisjoint(self.losses.weights),
             negative_to=options.negative_to,
@@ -73,6 +76,8 @@ class SimilarityObjective(TaskObjective):
             "similarity_positives": int((batch.label_B >= self.options.positive_from).sum()),
             **opposed(sides[-1][0], sides[-1][1], batch.label_B >= self.options.positive_from),
         }
+        if not self.options.espresso.dims and not self.options.matryoshka.dims:
+            record |= self.expected.figures(batch, sides[-1][0], sides[-1][1])
         return Step(loss, record | self.vectors.cost(texts), texts.tolist(), sides[-1])
 
     def columns(self, batch: PairBatch, device: torch.device) -> dict[str, Any]:

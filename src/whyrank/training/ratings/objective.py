@@ -17,6 +17,7 @@ from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, Ve
 from whyrank.training.loss_table import LossTable
 from whyrank.training.ratings import losses
 from whyrank.training.ratings import rows as rating_rows
+from whyrank.training.ratings.expected import expected_loss, labels_right
 from whyrank.training.ratings.layer_features import LayerFeatures, pair_features
 from whyrank.training.task import Given, TaskObjective
 
@@ -35,6 +36,8 @@ class RatingsObjective(TaskObjective):
         self.losses = LossTable(losses, options)
         self.targets = prepared.rating_targets
         self.rows = rating_rows.training_rows(prepared, options)
+        # Smoothed labels are not those of the table.
+        self.labels_right = None if options.smoothing else labels_right(prepared, self.rows)
         self.is_separate = rating_rows.is_separate(prepared)
         super().__init__(given, options, endless(len(self.rows.label_RT), options.batch_size, given.random))
         self.answer_vectors = vectors
@@ -79,6 +82,7 @@ class RatingsObjective(TaskObjective):
             **{f"ratings_{name}_loss": one.item() for name, one in found.items()},
             "ratings_rows": len(row_B),
         }
+        record |= self.by_table(row_B, logit_BT)
         if self.layer_features:
             record["ratings_layer_means"] = self.layer_features.layers
         if self.rows.pseudo:
@@ -88,6 +92,13 @@ class RatingsObjective(TaskObjective):
         texts = texts[texts >= 0]
         normalised = [self.system.normalise(side) for side in sides]
         return Step(loss, record | self.cost(texts_B2), texts.tolist(), normalised)
+
+    def by_table(self, row_B: np.ndarray, logit_BT: torch.Tensor) -> dict[str, float]:
+        """`ratings_labels_right` and `ratings_expected_loss`, where the labels are those of the table."""
+        if self.labels_right is None or self.rows.pseudo:
+            return {}
+        loss = expected_loss(self.losses.weights, logit_BT, self.rows.label_RT[row_B])
+        return {"ratings_labels_right": self.labels_right} | ({} if loss is None else {"ratings_expected_loss": loss})
 
     def sides(
         self, texts_B2: np.ndarray, encode: Callable[[Vectors, np.ndarray], torch.Tensor]
