@@ -186,3 +186,18 @@ def test_causes_come_first_and_no_symptom_stands_above_a_fault_of_what_lies_befo
     assert [(cause.code, [one.code for one in below]) for cause, below in tree.nested(told)][:3] == [
         ("copies", []), ("shifted", ["low"]), ("few", [])
     ]  # fmt: skip
+
+
+def test_faults_of_texts_explain_the_given_encoder_and_baselines_where_they_weigh_enough(register):
+    register("texts", "at-chance", layer="data")
+    register("at-chance", layer="encoder")
+    lost = finding("at-chance", "prepare", 60.0)
+    assert tree.explained(found(finding("texts", "data", 50.0), lost), same)[1].explained_by == ("texts",)
+    assert tree.explained(found(finding("texts", "data", 10.0), lost), same)[1].is_root
+
+
+def test_a_doubt_about_texts_does_not_explain_labels_that_are_surely_wrong(register):
+    register("texts", "labels", layer="data")
+    register("labels", layer="labels")
+    told = diagnosed(finding("texts", weight=50.0), finding("labels", severity="error", weight=60.0))
+    assert [one.code for one in told] == ["labels", "texts"] and told[0].is_root

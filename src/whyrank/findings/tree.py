@@ -26,6 +26,8 @@ GROUND = ("data", "labels", "evaluation", "encoder")
 # Share of a symptom's points that a warning must have at stake to be what it comes from: 1 % of contradicting labels
 # does not make a training that learned nothing.
 CARRIED = 0.25
+# From the data to what reads them, where no training stands between.
+FARTHEST = 9
 
 
 class Root(NamedTuple):
@@ -61,8 +63,15 @@ def _causes_named(told: list[Found], at: int, distance: Distance) -> dict[int, i
     return {
         number: far
         for number, cause in enumerate(told[:at])
-        if _may_explain(cause, symptom) and (far := distance(cause[1].system, symptom[1].system)) is not None
+        if _may_explain(cause, symptom) and (far := _far(cause, symptom, distance)) is not None
     }
+
+
+def _far(cause: Found, symptom: Found, distance: Distance) -> int | None:
+    """What texts and labels bring about reaches all that reads them: the encoder as it was given, and baselines."""
+    far = distance(cause[1].system, symptom[1].system)
+    is_read = cause[0].layer in ("data", "labels") and symptom[0].layer in GROUND
+    return FARTHEST if far is None and is_read and cause[1].system == "data" else far
 
 
 def _may_explain(cause: Found, symptom: Found) -> bool:
@@ -72,9 +81,14 @@ def _may_explain(cause: Found, symptom: Found) -> bool:
         return False
     if cause_finding.severity == "info" and finding.severity != "info":
         return False
-    # A few wrong labels do not make a rate that no encoder stands.
+    # Text that a fifth of the answers share does not bring an encoder to chance.
+    is_doubt = one.layer == "data" and cause_finding.severity == "warning"
+    if is_doubt and other.layer in GROUND[1:] and not _carries(cause_finding, finding):
+        return False
+    # A few wrong labels do not make a rate that no encoder stands, nor some shared text labels that fit no text.
     is_graver = finding.severity == "error" and cause_finding.severity != "error"
-    return not (is_graver and one.layer in GROUND and other.layer in ("batches", "training"))
+    after = ("batches", "training") if one.layer in GROUND[1:] else ("labels", "batches", "training")
+    return not (is_graver and one.layer in GROUND and other.layer in after)
 
 
 def _causes_before(told: list[Found], named: list[dict[int, int]], at: int, distance: Distance) -> dict[int, int]:

@@ -19,6 +19,7 @@ from whyrank.preflight.figures import (
     repairs,
     row_shifts,
     sanity,
+    soundness,
     tokenizer,
 )
 from whyrank.preflight.figures import encoder as health
@@ -36,28 +37,34 @@ def tables(
     """
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
+    said = wording.tables(texts, seed)
     found = {
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),
         **poolings.tables(encoder, texts, options),
         **health.tables(encoder, texts, options),
-        **wording.tables(texts, seed),
+        **said,
         "pair_shifts": row_shifts.pair_shifts(judged, texts.pairs),
         "rating_shifts": row_shifts.rating_shifts(texts),
         "rating_parts": rating_parts.rating_parts(texts),
         "rating_copies": rating_parts.rating_copies(texts),
-        **_labels(encoder, texts, options, seed, valid),
+        **_labels(encoder, texts, options, seed, valid, soundness.soundness(said, texts)),
         **sanity.tables(encoder, texts, options, seed),
     }
     return found | corrections.with_earlier(found, valid)
 
 
 def _labels(
-    encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
+    encoder: Encoder,
+    texts: Prepared,
+    options: EncoderParams,
+    seed: int,
+    valid: Validated,
+    sound: soundness.Soundness,
 ) -> dict[str, pd.DataFrame]:
     """Labels beside rankers that never saw them."""
     ranked = rankers.ranked(encoder, texts, options)
-    judged = judgements.judgements(ranked, texts)
+    judged = sound.judged(judgements.judgements(ranked, texts))
     return {
         "judgements": judged,
         "untuned": judgements.untuned(ranked, seed),

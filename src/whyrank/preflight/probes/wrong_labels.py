@@ -176,6 +176,9 @@ def _accuracies(judged: pd.DataFrame, column: str, name: str) -> tuple[float, fl
 def wrong_labels(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The share of wrong labels, by split, from queries on which rankers agree without the labels."""
     judged = data.table("judgements")
+    if judged.empty and not data.table("untuned").empty:
+        yield too_little("data", "no text says enough to judge its label by")
+        return
     if judged.empty:
         yield not_applicable("data", "judgements under untuned rankers")
         return

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.ranking import own_records
+from whyrank.diagnosis.probes.ranking import by_lists, own_records
 from whyrank.diagnosis.recount import to_bfloat16, value
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
@@ -79,6 +79,20 @@ def test_a_lexical_system_is_counted_by_its_lists(lab, healthy):
     records = lab.spoil(healthy, bm25=replace(run, queries=run.queries.assign(mrr=run.queries["mrr"] / 2)))
     (found,) = own_records.metrics_do_not_follow(Examination(records, "accuracy@1", 0.95, 300, 0))
     assert found.system == "bm25" and "by the lists" in found.sentence
+
+
+def test_equal_scores_that_go_on_beyond_the_list_are_left_aside(lab, healthy):
+    run = healthy.runs["bm25"]
+    right = healthy.data.qrels.set_index("query_id")["answer_id"]
+    is_right = run.top["answer_id"] == run.top["query_id"].map(right)
+    top = run.top.assign(answer_id=run.top["answer_id"].where(~is_right, healthy.data.answers["answer_id"].iloc[-1]))
+    top = top.drop_duplicates(["query_id", "answer_id"])
+    last = top.groupby("query_id")["score"].last()
+    tied = run.queries.assign(score=run.queries["query_id"].map(last), **{"accuracy@10": 0.25}, mrr=0.1)
+    records = lab.spoil(healthy, bm25=replace(run, top=top, queries=tied, metrics={}))
+    assert by_lists.of_list_metrics(Examination(records, "accuracy@1", 0.95, 300, 0), records.runs["bm25"]) is None
+    lower = replace(records.runs["bm25"], queries=tied.assign(score=tied["score"] - 1))
+    assert by_lists.of_list_metrics(Examination(records, "accuracy@1", 0.95, 300, 0), lower) is not None
 
 
 def outcomes(code: str, records: Records) -> list[Any]:

@@ -260,3 +260,24 @@ def tags(answers, queries, qrels, draw):
     answers["raw_text"] = [
         " ".join(f'<p class="x">{word}</p>' for word in text.split()) for text in answers["raw_text"]
     ]
+
+
+@spoils("garbled-texts")
+def two_bytes_a_letter(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 1.0, draw), lambda text: text.encode("utf-16-le").decode("latin-1"))
+
+
+@spoils("boilerplate")
+def a_notice_that_fills_the_budget(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 1.0, draw), lambda text: f"{NOTICE} " * 7 + text)
+
+
+@spoils("boilerplate")
+def a_greeting_that_fills_the_budget(answers, queries, qrels, draw):
+    rewritten(queries, some(queries, 1.0, draw), lambda text: f"{NOTICE} " * 7 + text)
+
+
+@spoils("texts-cut-before")
+def five_words(answers, queries, qrels, draw):
+    answers["title"] = ""
+    rewritten(answers, some(answers, 1.0, draw), lambda text: " ".join(text.split()[:5]))

@@ -65,6 +65,12 @@ def test_rows_to_mend_name_ids_and_what_they_become():
     assert len(greeted) == pytest.approx(0.2 * 324, abs=2) and (greeted["answer_id"] == "").all()
 
 
+@pytest.mark.parametrize("name", ["a_notice_that_fills_the_budget", "a_greeting_that_fills_the_budget"])
+def test_texts_that_a_cut_makes_equal_are_no_stand_ins(name):
+    found = spoken(*sample(SPOILT[name][0]))
+    assert not {"placeholder-answers", "queries-say-nothing", "near-copies"} & set(found)
+
+
 def test_the_same_texts_give_the_same_figures():
     one, other = (texts.tables(sample()[0], 7)["text_figures"] for _ in range(2))
     pd.testing.assert_frame_equal(one, other)

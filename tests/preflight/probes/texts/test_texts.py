@@ -128,17 +128,17 @@ def resplit(healthy: Records, split: str, n: int, others: str) -> Records:
 
 
 @planted("few-training-queries", of("few-training-queries", "data"))
-def few_training(lab: Any, healthy: Records, n: int = 40) -> Records:
+def few_training(lab: Any, healthy: Records, n: int = 20) -> Records:
     return resplit(healthy, "train", n, "dev")
 
 
 @planted("dev-too-small", of("dev-too-small", "data"))
-def small_dev(lab: Any, healthy: Records, n: int = 10) -> Records:
+def small_dev(lab: Any, healthy: Records, n: int = 8) -> Records:
     return resplit(healthy, "dev", n, "train")
 
 
 @planted("test-too-small", of("test-too-small", "data") | of("metrics-do-not-follow", "tfidf", "bm25", *ENCODERS))
-def small_test(lab: Any, healthy: Records, n: int = 20) -> Records:
+def small_test(lab: Any, healthy: Records, n: int = 15) -> Records:
     return resplit(healthy, "test", n, "train")
 
 
@@ -185,9 +185,9 @@ def test_a_difference_of_splits_names_what_differs_most(lab, healthy):
 
 
 def test_the_span_of_an_interval_is_told_in_points(lab, healthy):
-    (found,) = splits.dev_too_small(small_dev(lab, healthy, 10).data)
-    # 2 x 1.96 x sqrt(0.25 / 10)
-    assert "spans 62 points" in found.sentence and found.severity == "warning"
+    (found,) = splits.dev_too_small(small_dev(lab, healthy, 9).data)
+    # 2 x 1.96 x sqrt(0.25 / 9)
+    assert "spans 65 points" in found.sentence and found.severity == "warning"
 
 
 def test_few_texts_widen_the_interval_of_a_share():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.recount import metrics_of, summary
+from whyrank.diagnosis.recount import ROUNDING, metrics_of, summary
 from whyrank.findings.records import RunRecord
 
 # Share of the queries whose figures are others. Healthy runs have none: what rounding may move is left aside.
@@ -95,21 +95,27 @@ def _shifted(rows: pd.DataFrame, name: str) -> str:
 
 
 def first_relevant(case: Examination, run: RunRecord) -> pd.DataFrame:
-    """`run.queries` with `place`, the rank of the first relevant answer in the list (NaN: not listed), and `tied`."""
+    """`run.queries` with `place`, the rank of the first relevant answer in the list (NaN: not listed), and `tied`.
+
+    Tied is what rounding may have put in any order, also with answers that are no longer listed.
+    """
     positive = case.data.qrels[case.data.qrels["score"] > 0][["query_id", "answer_id"]]
     top = run.top.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
     top = top.assign(place=top.groupby("query_id").cumcount() + 1)
     listed = top.merge(positive, on=["query_id", "answer_id"])
     first = listed.groupby("query_id")["place"].min()
     # By places of the list, so that a figure of ties that was recorded is not believed.
-    scores = top.groupby(["query_id", "score"], sort=False)["place"].transform("size")
-    ties = top.assign(tie=scores > 1).merge(positive, on=["query_id", "answer_id"]).groupby("query_id")["tie"].any()
+    step = 2 * ROUNDING * top.groupby("query_id")["score"].transform(lambda score: score.abs().max())
+    near = [(top["score"] - top.groupby("query_id")["score"].shift(by)).abs() <= step for by in (1, -1)]
+    ties = top.assign(tie=near[0] | near[1]).merge(positive, on=["query_id", "answer_id"])
+    is_tied = ties.groupby("query_id")["tie"].any()
     table = run.queries.drop(columns=[name for name in ("place",) if name in run.queries])
-    # A tie at the end of the list may go on beyond it.
-    last = top.groupby("query_id")["score"].agg(["min", "max"])
-    flat = last.index[last["min"] == last["max"]]
-    place, tied = table["query_id"].map(first), table["query_id"].isin(ties.index[ties])
-    return table.assign(place=place, tied=tied | table["query_id"].isin(flat))
+    place, tied = table["query_id"].map(first), table["query_id"].isin(is_tied.index[is_tied])
+    # A tie at the end of the list goes on beyond it, where the lists of equal scores may have left a right one.
+    last = top.assign(step=step).groupby("query_id").last()
+    end = table["query_id"].map(last["score"])
+    beyond = place.isna() & ((end - table["score"]).abs() <= table["query_id"].map(last["step"]))
+    return table.assign(place=place, tied=tied | beyond)
 
 
 def of_means(case: Examination, run: RunRecord) -> Fault | None:

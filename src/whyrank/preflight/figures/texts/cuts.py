@@ -63,8 +63,9 @@ def ends(kind: str, raw: Sequence[str], bodies: Sequence[str], token_N: np.ndarr
             (f"limit_{unit}", kind, float(limit), n, ""),
             (f"expected_{unit}", kind, (float(below_N.sum()) + 1) / 10 / n, n, ""),
         ]
-        if at_N.any() and not at_N.all():
+        if at_N.any():
             found.append((f"open_end_{unit}", kind, float(is_open_N[at_N].mean()), int(at_N.sum()), ""))
+        if not at_N.all():
             found.append((f"open_end_else_{unit}", kind, float(is_open_N[~at_N].mean()), int((~at_N).sum()), ""))
     return found
 

@@ -24,6 +24,8 @@ MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
     "|\u00e2\u20ac|\u00e2[\u0080-\u009f]|\u00ef\u00bf\u00bd|\u00d0[\u0080-\u00bf\u201a-\u2122]|\ufffd"
 )
+# Of two bytes a letter read as one, and of binary files.
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 LOST_CHARACTER = re.compile(r"[^\W\d_]\?[^\W\d_]")
 URL = re.compile(r"(?:https?://|www\.)\S+")
 MARKUP = re.compile(
@@ -88,6 +90,8 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
 
 
 def is_replaced(text: str) -> bool:
+    if len(CONTROL.findall(text)) >= 2:
+        return True
     if text.isascii():
         return "?" in text and len(LOST_CHARACTER.findall(URL.sub("", text))) >= 2
     return MOJIBAKE.search(text) is not None

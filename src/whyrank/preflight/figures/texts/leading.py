@@ -125,7 +125,8 @@ def empty(read: Read) -> dict[int, str]:
 
     A text that stands for several answers says nothing; so does one of few words, none of them telling.
     """
-    keys = [exact_key(text, parts) for text, parts in zip(read.queries, read.query_words, strict=True)]
+    # Text that is cut off is another fault.
+    keys = [exact_key(text, words(text)) for text in read.prepared.queries["raw_text"]]
     wanted: dict[str, set[int]] = {}
     for key, right in zip(keys, read.right, strict=True):
         wanted.setdefault(key, set()).update(right)

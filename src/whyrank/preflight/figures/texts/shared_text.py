@@ -21,14 +21,16 @@ def figures(read: Read) -> list[Figure]:
     """
     found: list[Figure] = []
     split_Q = read.prepared.queries["split"].to_numpy()
-    groups = {"answer": (read.answers, read.answer_words)}
+    whole = read.prepared.queries["raw_text"].tolist()
+    groups = {"answer": (read.prepared.answers["raw_text"].tolist(), read.answer_words)}
     for kind, rows in read.kinds.items():
-        groups[kind] = [read.queries[i] for i in rows], [read.query_words[i] for i in rows]
+        groups[kind] = [whole[i] for i in rows], [read.query_words[i] for i in rows]
         for split in ("train", "test"):
             own = rows[split_Q[rows] == split]
-            groups[f"{kind} {split}"] = [read.queries[i] for i in own], [read.query_words[i] for i in own]
+            groups[f"{kind} {split}"] = [whole[i] for i in own], [read.query_words[i] for i in own]
     for kind, (texts, words) in groups.items():
-        # A text that stands there many times shares itself, which is another fault.
+        # A text that stands there many times shares itself, which is another fault; what is read of it before a cut
+        # may be all that texts share.
         different = list(dict(zip(texts, words, strict=True)).values())
         chosen = spread(len(different), TEXTS)
         if len(chosen) >= FEWEST:

@@ -7,6 +7,7 @@ import numpy as np
 
 from whyrank.data.files.text import exact_key
 from whyrank.data.ranking.duplicates import find_duplicates
+from whyrank.lexical.words import words
 from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown
 
 # Answers that share one text, from which it stands for none of them.
@@ -78,7 +79,8 @@ def answer_ties(read: Read) -> np.ndarray:
 
 def placeholders(read: Read, tied_A: np.ndarray, strange: set[str]) -> dict[int, str]:
     """Rows of answers that stand for nothing, and why."""
-    keys = [exact_key(text, parts) for text, parts in zip(read.answers, read.answer_words, strict=True)]
+    # Long texts that begin alike are read as one where they are cut, and stand for what they say.
+    keys = [exact_key(text, words(text)) for text in read.prepared.answers["raw_text"]]
     same = Counter(keys)
     queried = {word for text in read.query_words for word in text}
     typical = float(np.nanmedian(tied_A)) if np.isfinite(tied_A).any() else 0.0

@@ -6,7 +6,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import ALIKE, TRAINING, below, figure, no_texts, rows_file
+from whyrank.preflight.probes.texts.figure import ALIKE, READ, TRAINING, below, figure, no_texts, rows_file
 
 # Shares of the answers. Three real sets and their subsets have none of these but near-copies, at most 0.4 %.
 PLACEHOLDERS, COPIES, LITTLE, FOREIGN = 0.02, 0.02, 0.10, 0.05
@@ -25,7 +25,7 @@ FEWEST_QUERIES = 30
     "placeholder-answers",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, *ALIKE, "near-copies", "answers-say-little"),
+    explains=(*TRAINING, *ALIKE, *READ, "near-copies", "answers-say-little"),
 )
 def placeholder_answers(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers whose text stands for nothing: repeated, a stand-in, or in words that no query has."""
@@ -52,7 +52,12 @@ def placeholder_answers(data: DataRecords) -> Iterator[Finding | Outcome]:
     )
 
 
-@probe("near-copies", on="preflight", layer="data", explains=(*ALIKE, "worse-than-zero-shot", "underfitted"))
+@probe(
+    "near-copies",
+    on="preflight",
+    layer="data",
+    explains=(*TRAINING, *ALIKE, *READ, "splits-differ", "conflicting-duplicates"),
+)
 def near_copies(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers that repeat another one under their own id, or hold many others."""
     found = figure(data, "copies", "answer")
@@ -90,7 +95,7 @@ def near_copies(data: DataRecords) -> Iterator[Finding | Outcome]:
     )
 
 
-@probe("answers-say-little", on="preflight", layer="data", explains=TRAINING)
+@probe("answers-say-little", on="preflight", layer="data", explains=(*TRAINING, *READ))
 def answers_say_little(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers of a few words that their queries do not have."""
     found = figure(data, "short_answers", "answer")
@@ -119,7 +124,7 @@ def answers_say_little(data: DataRecords) -> Iterator[Finding | Outcome]:
     "answers-in-another-language",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, "lexical-at-chance", "tokenizer-mismatch", "placeholder-answers"),
+    explains=(*TRAINING, *READ, "tokenizer-mismatch", "placeholder-answers"),
 )
 def answers_in_another_language(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers in a script or language that hardly a query is in."""

@@ -6,13 +6,13 @@ from whyrank.findings.finding import Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import TRAINING, below, figure, kinds_of, no_texts
+from whyrank.preflight.probes.texts.figure import READ, TRAINING, below, figure, kinds_of, no_texts
 
 # Share of the texts within 1 % of the longest, and how many times what the lengths below let expect; real texts: at
 # most 4 %, and two times.
 AT_LIMIT, TIMES, FEWEST = 0.05, 4.0, 6
-# A shorter limit is none: written without spaces, a text is one word.
-SHORTEST = 10
+# A shorter limit is none: written without spaces, a text is one word. Unless it is that of most texts.
+SHORTEST, SHORTEST_OF_MOST, MOST = 10, 3, 0.5
 UNITS = {
     "chars": "characters",
     "words": "words",
@@ -28,7 +28,7 @@ LOST = 0.10
     "texts-cut-before",
     on="preflight",
     layer="data",
-    explains=("truncation-loses-evidence", "underfitted", "worse-than-zero-shot"),
+    explains=(*TRAINING, *READ, "truncation-loses-evidence"),
 )
 def texts_cut_before(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Many texts of a kind that end at one length."""
@@ -41,12 +41,14 @@ def texts_cut_before(data: DataRecords) -> Iterator[Finding | Outcome]:
         for unit, name in UNITS.items():
             at, limit = figure(data, f"at_limit_{unit}", kind), figure(data, f"limit_{unit}", kind)
             expected = figure(data, f"expected_{unit}", kind)
-            if at is None or limit is None or expected is None or limit.value < SHORTEST:
+            if at is None or limit is None or expected is None:
+                continue
+            if limit.value < (SHORTEST_OF_MOST if at.low >= MOST else SHORTEST):
                 continue
             worst = max(worst, at.value)
             is_pile = at.low >= max(AT_LIMIT, TIMES * expected.value) and at.value * at.texts >= FEWEST
             open_end, other = figure(data, f"open_end_{unit}", kind), figure(data, f"open_end_else_{unit}", kind)
-            ends_open = open_end is None or other is None or open_end.value >= max(0.5, other.value - 0.1)
+            ends_open = open_end is None or open_end.value >= max(0.5, other.value - 0.1 if other else 0.0)
             if is_pile and ends_open and not told:
                 told = True
                 yield Finding(

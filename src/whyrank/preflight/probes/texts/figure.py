@@ -17,6 +17,17 @@ ALIKE = (
     "missing-judgements",
     "hard-negatives-are-right",
 )
+# What texts that say little, the same, or something else make of rankers and of a small training, which read nothing
+# but these texts.
+READ = (
+    "cannot-learn-by-heart",
+    "learns-shuffled-labels",
+    "encoder-at-chance",
+    "lexical-at-chance",
+    "labels-at-chance",
+    "below-chance",
+    "temperature-flattens",
+)
 
 
 class Figure(NamedTuple):

@@ -6,7 +6,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import TRAINING, Figure, below, figure, no_texts, rows_file
+from whyrank.preflight.probes.texts.figure import READ, TRAINING, Figure, below, figure, no_texts, rows_file
 
 # Shares of the queries, of which the lower end of the interval counts. Real queries hold no id of their answer; 4 %
 # of those of ConditionalQA hold its title of three words or more, and 3 % of those of Stack Exchange quote it.
@@ -96,7 +96,7 @@ def query_quotes_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
     "queries-say-nothing",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, "conflicting-duplicates", "missing-judgements"),
+    explains=(*TRAINING, *READ, "conflicting-duplicates", "missing-judgements"),
 )
 def queries_say_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Queries of a word or two that no answer has, and texts that are asked for several answers."""

@@ -30,10 +30,11 @@ class Least(NamedTuple):
     info: int
 
 
-# 50 queries are two batches; a few hundred rows overfit in public reports (FlagEmbedding#707).
-TRAIN = Least(50, 150)
-# One of 20 queries is 5 points; of 60 queries an interval spans 25.
-DEV, TEST = Least(20, 60), Least(30, 100)
+# 30 queries are a batch or two; a few hundred rows overfit in public reports (FlagEmbedding#707).
+TRAIN = Least(30, 150)
+# One of 10 queries is 10 points, and an interval of 20 spans 44: less than that no result can be told from. Of 60
+# queries an interval spans 25.
+DEV, TEST = Least(10, 60), Least(20, 100)
 
 
 @probe(

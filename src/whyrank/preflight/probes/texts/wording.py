@@ -6,7 +6,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import TRAINING, below, figure, kinds_of, no_texts, rows_file
+from whyrank.preflight.probes.texts.figure import ALIKE, READ, TRAINING, below, figure, kinds_of, no_texts, rows_file
 
 # Share of the words in runs of four that a tenth of the texts have. Real texts: 4 % at most.
 SHARED = 0.20
@@ -26,7 +26,15 @@ NO_LANGUAGE = 0.30
     "boilerplate",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, "collapsed-embeddings", "hub-answers", "truncation-loses-evidence"),
+    explains=(
+        *TRAINING,
+        *ALIKE,
+        *READ,
+        "collapsed-embeddings",
+        "truncation-loses-evidence",
+        "cut-loses-end",
+        "duplicate-across-splits",
+    ),
 )
 def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Text that many texts of a kind share and that takes much of what the encoder reads; the kind with the most."""
@@ -67,7 +75,7 @@ def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
     "markup-in-texts",
     on="preflight",
     layer="data",
-    explains=("truncation-loses-evidence", "tokenizer-mismatch", "boilerplate", "garbled-texts", *TRAINING),
+    explains=("truncation-loses-evidence", "tokenizer-mismatch", "boilerplate", "garbled-texts", *TRAINING, *READ),
 )
 def markup_in_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Tags, entities, addresses or JSON instead of text."""
@@ -98,8 +106,9 @@ def markup_in_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
     layer="data",
     explains=(
         *TRAINING,
+        *READ,
         "tokenizer-mismatch",
-        "lexical-at-chance",
+        "boilerplate",
         "answers-in-another-language",
         "placeholder-answers",
     ),
