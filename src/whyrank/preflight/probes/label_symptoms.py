@@ -14,5 +14,6 @@ OF_TRAINING = (
     "hub-answers",
     "gradient-conflict",
     "no-headroom",
+    "conflicting-duplicates",
 )
 OF_CHANCE = ("lexical-at-chance", "encoder-at-chance", "below-chance")
