@@ -23,6 +23,7 @@ OTHER_MEANING = {
     "core/prepared.py": {"ratings"},  # a table
     "preflight/figures/label_agreement.py": {"similarity"},  # a column
     "preflight/figures/judgements.py": {"rank"},  # a column
+    "preflight/figures/soundness.py": {"rank"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column
 }
 # Layers in which a record, a section of the report or a check before training is about a task.
