@@ -23,7 +23,7 @@ def narrow(lab: Any, healthy: Records, **gains: float) -> Records:
 
 @planted("rogue-dimensions", of("rogue-dimensions", "prepare"))
 def one_feature(lab: Any, healthy: Records, **gains: float) -> Records:
-    return with_encoder(healthy, space=space(largest_feature=0.7), readings=readings(**gains or {"standardised": 0.1}))
+    return with_encoder(healthy, space=space(largest_feature=0.3), readings=readings(**gains or {"standardised": 0.1}))
 
 
 @planted("unequal-norms", of("unequal-norms", "prepare"))
@@ -66,6 +66,11 @@ def test_a_shape_is_for_information_unless_another_reading_or_tfidf_ranks_better
     assert severities(dot=0.1) == ["info"]
     assert severities(shared_words=0.2) == ["warning"]
     assert severities() == ["warning"]
+
+
+@pytest.mark.parametrize("shape", [{"cosine_answers": 0.98}, {"largest_feature": 0.5}])
+def test_a_shape_that_no_encoder_of_texts_has_is_a_warning_whatever_it_ranks(shape, healthy, findings):
+    assert [one.severity for one in findings(with_encoder(healthy, space=space(**shape))).values()] == ["warning"]
 
 
 @pytest.mark.parametrize(("gain", "between"), [(0.0, -0.3), (-0.1, -0.3), (0.1, 0.05)])

@@ -66,6 +66,7 @@ def test_a_zeroed_part_weighs_by_the_share_of_the_layers(count, severity, lab, h
         ({"gain_low": [0.57, 0.0, 0.57, 0.57, 0.57, 0.57]}, "LayerNorm has weights of 0 "),
         ({"rms_value": [0.044, 0.0, 0.0, 0.0, 0.0, 0.063]}, "value weights are zero"),
         ({"rms_value": [0.044, 0.7, 0.065, 0.071, 0.067, 0.063]}, "11 times as large"),
+        ({"levels": 3.0}, "rounded to 3 values"),
         ({"lean": [-3.6, -3.0, 2.8, -3.4, -4.0, -1.9]}, "opposite sign"),
     ],
 )

@@ -23,6 +23,9 @@ LEVEL, RESAMPLES = 0.99, 2000
 CONE = 0.6
 # Of the squared length: 0.5 to 3 % of sentence encoders, a third and more of raw RoBERTa (Timkey and van Schijndel).
 ROGUE = 0.2
+# Beyond these no encoder of texts lies, trained or not: what is left of a cosine is a few hundredths, which the other
+# readings here may still order, and heads or half precision no longer.
+ALL_CONE, ALL_ROGUE = 0.95, 0.4
 # Longest by shortest vector (95 and 5 % of the answers), which matters only to dot products.
 UNEQUAL = 1.5
 # Mean cosine within queries or answers, less that of a query and an answer: -0.02 to 0.02 of sentence encoders.
@@ -60,16 +63,19 @@ def needs(data: DataRecords) -> Outcome | None:
 
 
 def _shaped(
-    data: DataRecords, way: str, measured: Evidence, threshold: float, **told: str
+    data: DataRecords, way: str, measured: Evidence, threshold: float, extreme: float = float("inf"), **told: str
 ) -> Iterator[Finding | Outcome]:
-    """A shape beyond its threshold: a warning where the other reading or TF-IDF ranks better, else for information."""
+    """A shape beyond its threshold: a warning where the other reading or TF-IDF ranks better, or where it is extreme;
+    else for information."""
     gain, behind = gained(data, way), gained(data, "shared_words")
     if measured.value < threshold or gain is None:
         yield passed("prepare", measured, threshold)
         return
     count = len(data.table("encoder_readings"))
     yield Finding(
-        severity="warning" if (is_worth(gain) or is_worth(behind)) and not is_untrained(data) else "info",
+        severity="warning"
+        if (is_worth(gain) or is_worth(behind) or measured.value >= extreme) and not is_untrained(data)
+        else "info",
         system="prepare",
         sentence=f"{told['sentence']} {told['without']} changes its ranking by {spoken(gain, count)}"
         + (f"; TF-IDF is {100 * behind.mean:.0f} points better." if behind is not None and is_worth(behind) else "."),
@@ -100,6 +106,7 @@ def rogue_dimensions(data: DataRecords) -> Iterator[Finding | Outcome]:
         "standardised",
         percent("squared length of a vector in its largest feature", share),
         100 * ROGUE,
+        100 * ALL_ROGUE,
         sentence=f"One feature holds {100 * share:.0f} % of the squared length of the encoder's vectors (0.5 to 3 % in "
         "sentence encoders): it decides their cosines.",
         without="Bringing all features to one scale",
@@ -124,6 +131,7 @@ def cone(data: DataRecords) -> Iterator[Finding | Outcome]:
         "centred",
         Evidence("mean cosine of two answers", float(space["cosine_answers"])),
         CONE,
+        ALL_CONE,
         sentence=f"The encoder puts all texts into a narrow cone: two answers have a mean cosine of "
         f"{space['cosine_answers']:.2f} (0.05 to 0.3 in sentence encoders, 0.4 to 0.9 in raw BERT and RoBERTa).",
         without="Taking their mean away",

@@ -74,6 +74,7 @@ def encoder_damaged(data: DataRecords) -> Iterator[Finding | Outcome]:
         *layers.unfit(data),
         *layers.gains(table),
         *layers.overgrown(table),
+        *layers.rounded(table),
         *layers.turned(table),
         *_positions(data),
     ]

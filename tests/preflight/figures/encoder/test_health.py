@@ -58,6 +58,13 @@ def test_zero_copied_and_constant_layers_show(make_encoder, rows):
     assert found["spread"][1] < 1e-6
 
 
+def test_values_of_a_row_are_counted_and_a_weight_of_zeros_is_told_elsewhere():
+    weight = torch.randn(20, 256, generator=torch.Generator().manual_seed(0))
+    assert layers.levels(weight) > 250
+    assert layers.levels(weight.sign()) == 2
+    assert layers.levels(torch.zeros(20, 256)) == 256
+
+
 def test_a_layer_that_hands_on_its_input_changes_nothing(make_encoder, rows, monkeypatch):
     encoder = make_encoder()
     second = encoder.transformer.encoder.layer[1]

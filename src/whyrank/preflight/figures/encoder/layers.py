@@ -24,6 +24,8 @@ PARTS = {
     "feed_forward_out": r"((?<!attention\.)output\.dense|ffn_output|lin2|down_proj|(?<!attn\.)(wo|Wo))",
 }
 NAMED = {part: re.compile(rf"(.*\.)?{ending}$") for part, ending in PARTS.items()}
+# Rows of a weight whose values are counted, and columns that make a count worth something.
+ROWS, COLUMNS = 8, 128
 # A row of the first and the row (queries and keys) or column of the second belong to one feature of a head, or to one
 # neuron, and were learnt together.
 PARTNERS = {
@@ -52,6 +54,7 @@ def table(encoder: Encoder, rows: Sequence[TokenIds]) -> pd.DataFrame:
     rms_<part>      root mean square of a weight; `PARTS` has the parts
     fit_<pair>      H cos² of a row with its partner in the other weight, mean over rows: 1 ± sqrt(2 / N) of independent
                     ones, 0 where one of the two is zero
+    levels          different values in a row of the weight that has fewest, median of `ROWS` rows: 16 of four bits
     lean            sqrt(H) times the mean cosine of what a neuron reads with what it writes
     gain_low, gain_high   mean size of the weights of its LayerNorms: of the least, of the greatest
     """
@@ -70,6 +73,7 @@ def weights(layer: nn.Module) -> dict[str, float]:
     of_part = {part: _weight(modules[0]) for part, modules in named.items() if len(modules) == 1}
     found = {f"rms_{part}": float("nan") for part in PARTS} | {f"fit_{pair}": float("nan") for pair in PARTNERS}
     found["lean"] = float("nan")
+    found["levels"] = min((levels(weight) for weight in of_part.values() if len(weight.T) >= COLUMNS), default=np.nan)
     found |= {f"rms_{part}": float(weight.square().mean().sqrt()) for part, weight in of_part.items()}
     for pair, (first, second) in PARTNERS.items():
         if first in of_part and second in of_part:
@@ -81,6 +85,13 @@ def weights(layer: nn.Module) -> dict[str, float]:
                     found["lean"] = float(cosine_N.mean() * other.shape[1] ** 0.5)
     gains = [_weight(module).abs().mean().item() for module in layer.modules() if isinstance(module, nn.LayerNorm)]
     return found | {"gain_low": min(gains, default=np.nan), "gain_high": max(gains, default=np.nan)}
+
+
+def levels(weight: torch.Tensor) -> float:
+    """Median number of different values in some rows, spread evenly; 1 of a weight that is zero counts as all."""
+    rows = weight[torch.linspace(0, len(weight) - 1, min(ROWS, len(weight))).long()].cpu().numpy()
+    count = float(np.median([len(np.unique(row)) for row in rows]))
+    return count if count > 1 else float(len(weight.T))
 
 
 def movement(encoder: Encoder, layers: Sequence[nn.Module], rows: Sequence[TokenIds]) -> list[dict[str, float]]:
