@@ -37,8 +37,16 @@ def test_labels_that_make_dev_worse_contradict_it(healthy):
     assert learning.contradicted(with_sanity(healthy, "labels", "dev", 0.4).data)
 
 
+def test_training_queries_that_the_encoder_solves_are_told_before_training(healthy):
+    assert not list(learning.no_headroom(healthy.data))
+    table = healthy.data.table("sanity").assign(before=1.0)
+    (found,) = learning.no_headroom(with_data(healthy, tables=healthy.data.tables | {"sanity": table}).data)
+    assert found.severity == "info" and "100 %" in found.sentence
+
+
 def test_few_rows_tell_nothing(healthy):
     table = one_vector(None, healthy).data.table("sanity").groupby(["training", "part"]).head(5)
     data = replace(healthy.data, tables=healthy.data.tables | {"sanity": table})
     assert not [*learning.cannot_learn_by_heart(data), *learning.learns_shuffled_labels(data)]
+    assert not list(learning.no_headroom(data))
     assert not learning.contradicted(data)

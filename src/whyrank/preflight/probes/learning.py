@@ -19,6 +19,8 @@ LEVEL, RESAMPLES = 0.95, 2000
 # Reciprocal rank that learning the labels of train costs dev. Healthy data gain 0.01 to 0.04; wrong labels in every row
 # cost 0.2.
 CONTRADICTED = 0.02
+# Share of the training queries that are right before training from which there is little to learn.
+SOLVED = 0.95
 
 
 def of(data: DataRecords, training: str, part: str) -> pd.DataFrame:
@@ -42,7 +44,7 @@ def contradicted(data: DataRecords) -> bool:
     "cannot-learn-by-heart",
     on="preflight",
     explains=("underfitted", "tuning-brought-nothing", "worse-than-lexical", "collapsed-embeddings"),
-    layer="encoder",
+    layer="symptom",
     about="ranking",
 )
 def cannot_learn_by_heart(data: DataRecords) -> Iterator[Finding | Outcome]:
@@ -76,6 +78,31 @@ def cannot_learn_by_heart(data: DataRecords) -> Iterator[Finding | Outcome]:
         fix=Fix({}, "look at the texts of these queries and their answers as they are encoded; then at the encoder"),
         reference="Karpathy 2019, A recipe for training neural networks: overfit one batch",
         weight=100 * (LEARNT - first),
+    )
+
+
+@probe("no-headroom", on="preflight", layer="symptom", about="ranking")
+def no_headroom(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """The pretrained encoder ranks the training queries right already. What a training made of it, `trained` says."""
+    rows = of(data, "labels", "train")
+    if len(rows) < FEWEST_QUERIES:
+        yield too_little("prepare", f"{len(rows)} training queries")
+        return
+    share = percent("training queries whose answer the encoder ranks first", float((rows["before"] >= 1).mean()))
+    if share.value < 100 * SOLVED:
+        yield passed("prepare", share, 100 * SOLVED)
+        return
+    yield Finding(
+        severity="info",
+        system="prepare",
+        sentence=f"The pretrained encoder ranks the answer of {share.value:.0f} % of {len(rows)} training queries "
+        "first, before any training: there is little to learn from them.",
+        evidence=(share, Evidence("training queries looked at", len(rows), "queries")),
+        cause="The training queries are easier than what the encoder can do already, or nearly copies of their "
+        "answers.",
+        fix=Fix({"finetune_rank.hard_negatives.count": 4, "finetune_rank.candidates": "batch"}),
+        reference="arXiv:2502.19712; FE#1422; ST#2358",
+        weight=1.0,
     )
 
 

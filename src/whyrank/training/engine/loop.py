@@ -23,6 +23,7 @@ from whyrank.training.engine.footprint import Footprint, gradients_left
 from whyrank.training.engine.monitor import Live, Speed
 from whyrank.training.engine.objective import Objective, Step, merged, not_finite
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
+from whyrank.training.engine.sides import SideGradients
 from whyrank.training.engine.tasks import Tasks
 from whyrank.training.engine.watch import DevWatch, changing
 
@@ -167,8 +168,9 @@ class Loop:
             if not torch.isfinite(total):
                 raise UserError(f"step {step}: {not_finite(results)}; lower the learning rate, or {FP32}")
             scaled = {name: self.scaler.scale(loss / times) for name, loss in losses.items()}
+            sides = SideGradients(results)
             shares = gradients.backward(scaled, self.trained, equal=self.tasks.is_equal)
-            record = {"loss": total.item()} | shares | self.tasks.record() | self.drawn(results)
+            record = {"loss": total.item()} | shares | sides.columns | self.tasks.record() | self.drawn(results)
             records.append(record | merged(result.record for result in results.values()))
         processes.sum_gradients(p for name, p in self.trained.named_parameters() if "encoder" in name.split("."))
         # With a draw among objectives, a batch has the columns of its own objective alone.

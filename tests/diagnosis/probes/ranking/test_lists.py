@@ -66,5 +66,6 @@ def test_a_list_that_holds_only_right_answers_has_no_hub(lab, healthy, findings,
     monkeypatch.setattr(lists, "HUB_LIST", 1)
     monkeypatch.setattr(lists, "HUB_SKEW", -10.0)
     assert findings(lab.spoil(healthy, base_tuned=lab.run(lab.vectors(0.0)))).keys() == {
-        ("pretraining-hurts", "barlow-tuned")
+        ("pretraining-hurts", "barlow-tuned"),
+        ("score-scale-moved", "base-tuned"),
     }

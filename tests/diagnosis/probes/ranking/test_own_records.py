@@ -9,6 +9,7 @@ import pytest
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking import by_lists, own_records
+from whyrank.diagnosis.recount import half_precision as half_precision_of
 from whyrank.diagnosis.recount import to_bfloat16, value
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
@@ -44,6 +45,12 @@ def dot_products(run):
     return replace(run, top=run.top.assign(score=run.top["score"] * length_N[row]))
 
 
+def beyond_one(run):
+    """Lengths of the vectors of some queries are in the thousands, of others near 1."""
+    row = run.top["query_id"].str[1:].astype(int)
+    return replace(run, top=run.top.assign(score=run.top["score"] * np.exp(2.0 * (row % 9))))
+
+
 def of_the_train_split(run):
     ids = [f"q{int(name[1:]) // 10 * 10:03d}" for name in run.queries["query_id"]]
     return replace(run, queries=run.queries.assign(query_id=ids))
@@ -57,6 +64,7 @@ FAULTS = {
     reversed_lists: "not sorted by falling score",
     permuted_ids: "ids of the answers are permuted",
     dot_products: "dot products, the vectors were not normalised",
+    beyond_one: "a cosine is at most 1",
     of_the_train_split: "none of the test split",
     reversed_accuracy: "accuracy@10 of 120 of 120 queries is not what its vectors give",
     lambda run: replace(run, queries=run.queries.iloc[:-20]): "20 of 120 judged test queries were dropped",
@@ -72,6 +80,20 @@ def test_a_way_of_miscounting_is_named(spoil, lab, healthy):
     found = list(own_records.metrics_do_not_follow(Examination(records, "accuracy@1", 0.95, 300, 0)))
     assert [finding.system for finding in found] == ["base-tuned"]
     assert FAULTS[spoil] in found[0].sentence
+
+
+def test_a_flipped_sign_of_the_scores_is_named(lab, healthy):
+    run = healthy.runs["base-tuned"]
+    exact = run.query_vectors / np.linalg.norm(run.query_vectors, axis=1, keepdims=True) @ lab.answer_AD.T
+    worst_first = lab.scored(-exact)
+    records = lab.spoil(healthy, base_tuned=replace(run, queries=worst_first.queries, top=worst_first.top))
+    (found,) = own_records.metrics_do_not_follow(Examination(records, "accuracy@1", 0.95, 300, 0))
+    assert "their sign is flipped" in found.sentence
+
+
+def test_scores_of_very_unequal_size_are_not_taken_for_half_precision(healthy):
+    run = healthy.runs["base-tuned"]
+    assert half_precision_of(beyond_one(run))[0] == half_precision_of(run)[0] == ""
 
 
 def test_a_lexical_system_is_counted_by_its_lists(lab, healthy):

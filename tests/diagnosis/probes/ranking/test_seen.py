@@ -86,6 +86,14 @@ def test_a_softmax_that_is_sure_and_right_is_no_fault(healthy, findings):
     )
 
 
+def test_cosines_at_the_usual_scale_have_no_wrong_temperature_whatever_their_softmax(healthy, findings):
+    usual = {"query_norm": 1.0, "scale": 20.0}
+    for entropy, code in ((0.01, "temperature-saturates"), (0.99, "temperature-flattens")):
+        assert (code, "base-tuned") not in findings(with_history(healthy, rank_entropy=entropy, **usual))
+        other = findings(with_history(healthy, rank_entropy=entropy, **usual | {"query_norm": 9.0}))
+        assert (code, "base-tuned") in other
+
+
 def test_scores_that_rank_well_and_cost_more_than_guessing_are_too_sharp(healthy, findings):
     loss = np.linspace(8, 2, 400)
     found = findings(with_history(healthy, rank_loss=loss, rank_expected_loss=loss, scale=100.0, logit_std=10.0))
@@ -101,7 +109,18 @@ def test_a_flat_softmax_of_scores_that_tell_nothing_apart_is_another_fault(healt
 def test_weights_from_before_training_are_named_as_what_brought_nothing(lab, healthy, findings):
     falling = with_looks(unchanged(lab, healthy), choice=np.linspace(0.6, 0.5, 21))
     spoilt = with_finetune(falling, metrics={"steps_run": 400, "best_step": 0})
-    assert "the one before the first step" in findings(spoilt)["tuning-brought-nothing", "base-tuned"].cause
+    found = findings(spoilt)["tuning-brought-nothing", "base-tuned"]
+    assert "the one before the first step" in found.cause
+    # Early stopping did what it is there for.
+    assert found.severity == "info"
+    assert findings(as_before(lab, healthy))["tuning-brought-nothing", "base-tuned"].severity == "warning"
+
+
+def test_queries_that_pretraining_has_solved_are_not_told_as_too_easy(healthy, findings):
+    looks = healthy.finetune["base"].evaluations
+    solved_looks = looks.assign(**{"train_accuracy@1": 0.98})
+    finetune = healthy.finetune | {"barlow": replace(healthy.finetune["barlow"], evaluations=solved_looks)}
+    assert ("no-headroom", "barlow-tuned") not in findings(replace(healthy, finetune=finetune))
 
 
 def test_the_metric_that_chooses_decides_what_is_the_best_evaluation(healthy, findings):

@@ -43,7 +43,7 @@ def _candidates(_: Examination, record: TrainingRecord) -> tuple[str, float] | N
     return f"{SIMILARITY}.batch_size", float(record.history["similarity_rows"].mean())
 
 
-effects.register(Task("similarity", _effect, candidates=_candidates))
+effects.register(Task("similarity", _effect, candidates=_candidates, sides=("first sentences", "second sentences")))
 
 
 @probe(

@@ -112,9 +112,12 @@ def of_scores(case: Examination, run: RunRecord) -> Fault | None:
 
 def _other_kind(case: Examination, run: RunRecord, listed: np.ndarray, row: np.ndarray, column: np.ndarray) -> str:
     kind = "dot" if score_kind(run) == "cosine" else "cosine"
-    turned = by_vectors(case, run, kind)
-    assert turned is not None
+    plain, turned = by_vectors(case, run, score_kind(run)), by_vectors(case, run, kind)
+    assert plain is not None and turned is not None
+    if np.mean(np.abs(plain.score_QA[row, column] + listed) <= SCORE * np.abs(plain.score_QA).max()) > 1 - WRONG:
+        return ": their sign is flipped, and the answers least like the query are ranked first"
     own = turned.score_QA[row, column]
     if np.mean(np.abs(own - listed) <= SCORE * np.abs(turned.score_QA).max()) <= 1 - WRONG:
-        return ""
+        is_long = score_kind(run) == "cosine" and np.abs(listed).max() > 1 + SCORE
+        return ": a cosine is at most 1, so the lengths of the vectors decide" if is_long else ""
     return ": they are dot products, the vectors were not normalised" if kind == "dot" else ": they are cosines"

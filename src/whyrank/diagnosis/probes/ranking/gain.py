@@ -14,11 +14,10 @@ from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 from whyrank.measure.significance.resampling import Interval
+from whyrank.preflight.probes.learning import SOLVED
 
 # Gain on the test queries, at most, of a tuning that brought nothing; and on training queries.
 NOTHING, NOTHING_LEARNT = 0.02, 0.03
-# accuracy@1 on training queries before the first step from which there is nothing to learn from them.
-SOLVED = 0.95
 # Name of the metrics on dev queries that each evaluation records, by which weights may be kept.
 DEV = "_all"
 
@@ -54,7 +53,10 @@ def _nothing(
         percent("accuracy@1 on training queries before the first step", start),
         Evidence("gain on training queries", 100 * learnt, "points"),
     ]  # fmt: skip
+    # Early stopping did its work, or a gain that is worth having is not excluded: no fault by itself.
+    is_open = (has_learnt and untouched) or difference.high >= NOTHING
     return Finding(
+        severity="info" if is_open else "warning",
         system=system,
         sentence=f"Tuning brought nothing: {system} against {untuned}, {spoken(difference, case.metric)}"
         + ("." if learnt is None else f", and {100 * learnt:+.1f} points of accuracy@1 on training queries."),
@@ -82,15 +84,23 @@ def _kept_none(case: Examination, system: str) -> bool:
     return record is not None and record.metrics.get("best_step") == 0
 
 
-@probe("no-headroom", on="trained", explains=("tuning-brought-nothing", "underfitted", "worse-than-zero-shot"), layer=""
-"data",
-       about="ranking")  # fmt: skip
+@probe(
+    "no-headroom",
+    on="trained",
+    explains=("tuning-brought-nothing", "underfitted", "worse-than-zero-shot"),
+    layer="symptom",
+    about="ranking",
+)
 @each_training
 def no_headroom(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The training queries were ranked right before the first step."""
     start, system = judged_at(record, 0), case.systems.trained_from(init)
     if start is None:
         yield not_applicable("", "a training for ranking")
+        return
+    before = _first_start(case, init)
+    if start >= SOLVED and before is not None and before < SOLVED:
+        yield not_applicable("", "an encoder that no training on the same queries came before")
         return
     if start < SOLVED:
         yield passed("", percent("accuracy@1 on training queries before the first step", start), 100 * SOLVED)
@@ -114,6 +124,13 @@ def no_headroom(case: Examination, init: str, record: TrainingRecord) -> Iterato
         reference="arXiv:2502.19712; FE#1422; ST#2358",
         weight=5.0,
     )
+
+
+def _first_start(case: Examination, init: str) -> float | None:
+    """accuracy@1 on training queries of the encoder that pretraining began with; None where it is not known."""
+    before = case.systems.root(init)
+    record = case.records.finetune.get(before)
+    return None if record is None or before == init else judged_at(record, 0)
 
 
 @probe(

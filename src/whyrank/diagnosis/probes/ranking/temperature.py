@@ -15,6 +15,8 @@ from whyrank.findings.records import TrainingRecord
 SCALE = "finetune_rank.similarity.scale"
 # Of the default, which is that of sentence-transformers.
 USUAL_SCALE = 20.0
+# Times the usual scale, or less than one in so many of it.
+FAR = 1.5
 # Mean entropy of the softmax in the first steps, as a share of its largest value. Healthy runs begin at 0.3 to 0.9.
 SATURATED, FLAT = 0.05, 0.97
 FIRST_STEPS, FEWEST_CANDIDATES = 3, 8
@@ -25,6 +27,9 @@ TELLS = 5.0
 ABOVE_GUESSING = 1.2
 # Standard deviation of the scores. Cosines at the usual scale have 2 to 3; so wrong labels are not taken for this.
 WIDE = 5.0
+
+# Lengths of vectors that were made so differ by less from 1.
+UNIT = 1e-3
 
 LITTLE = ("underfitted", "tuning-brought-nothing", "gradient-vanishes", *SPOILT)
 
@@ -42,7 +47,7 @@ def temperature_saturates(case: Examination, init: str, record: TrainingRecord) 
     # Scores that rank far better than guessing and cost more than it: the wrong ones among them are too sure.
     too_sure = loss > ABOVE_GUESSING * chance and accuracy >= TELLS * np.exp(-chance)
     too_sure &= bool(first["logit_std"].mean() >= WIDE)
-    if (entropy >= SATURATED and not too_sure) or accuracy >= SOLVED:
+    if (entropy >= SATURATED and not too_sure) or accuracy >= SOLVED or _is_usual(record):
         yield passed("", percent("entropy of the softmax in the first steps", entropy), 100 * SATURATED)
         return
     yield Finding(
@@ -63,7 +68,7 @@ def temperature_saturates(case: Examination, init: str, record: TrainingRecord) 
         fix=Fix(
             {
                 SCALE: USUAL_SCALE
-                if scale > 1.5 * USUAL_SCALE
+                if scale > FAR * USUAL_SCALE
                 else _rounded(scale / max(first["logit_std"].mean() / 2, 1))
             }
         ),
@@ -86,7 +91,7 @@ def temperature_flattens(case: Examination, init: str, record: TrainingRecord) -
     first, last = history.head(FIRST_STEPS), history.tail(max(FIRST_STEPS, len(history) // 4))
     entropy, late = float(first["rank_entropy"].mean()), float(last["rank_entropy"].mean())
     accuracy, chance = float(first["rank_accuracy"].mean()), float(np.exp(-first["rank_chance"]).mean())
-    if min(entropy, late) < FLAT or accuracy < TELLS * chance:
+    if min(entropy, late) < FLAT or accuracy < TELLS * chance or _is_usual(record):
         yield passed("", percent("entropy of the softmax at the end", late), 100 * FLAT)
         return
     scale, spread = float(first["scale"].mean()), float(first["logit_std"].mean())
@@ -105,7 +110,7 @@ def temperature_flattens(case: Examination, init: str, record: TrainingRecord) -
         ),
         cause="The scores times the scale hardly differ: all wrong answers, easy and hard, are pushed alike.",
         # Cosines of an encoder that tells answers apart have a spread of 2 at the usual scale.
-        fix=Fix({SCALE: USUAL_SCALE if scale < USUAL_SCALE / 1.5 else _rounded(2 * scale / max(spread, 1e-3))}),
+        fix=Fix({SCALE: USUAL_SCALE if scale < USUAL_SCALE / FAR else _rounded(2 * scale / max(spread, 1e-3))}),
         reference="Wang and Liu 2021, arXiv:2012.09740; ST#3054",
         weight=10.0,
     )
@@ -113,6 +118,14 @@ def temperature_flattens(case: Examination, init: str, record: TrainingRecord) -
 
 def _is_recorded(record: TrainingRecord) -> bool:
     return "rank_entropy" in record.history and float(record.history["candidates"].mean()) >= FEWEST_CANDIDATES
+
+
+def _is_usual(record: TrainingRecord) -> bool:
+    """Cosines at about the usual scale: where their softmax is sharp or flat, the vectors are the matter."""
+    first = record.history.head(FIRST_STEPS)
+    factor = float(first["scale"].mean()) / USUAL_SCALE
+    is_cosine = "query_norm" in first and bool((first["query_norm"] - 1).abs().max() < UNIT)
+    return is_cosine and 1 / FAR <= factor <= FAR
 
 
 def _rounded(value: float) -> float:

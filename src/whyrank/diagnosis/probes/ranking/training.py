@@ -84,7 +84,7 @@ def _candidates(case: Examination, record: TrainingRecord) -> tuple[str, float] 
     return "finetune_rank.batch_size", float(candidates.mean())
 
 
-effects.register(Task("rank", _effect, _course, _candidates, leads=True))
+effects.register(Task("rank", _effect, _course, _candidates, leads=True, sides=("queries", "answers")))
 
 
 def _epochs_run(case: Examination, record: TrainingRecord) -> float:

@@ -110,6 +110,7 @@ class Task:
     course       of the training from the encoder that is named; None where it was not trained, or not looked at
     candidates   key of the batch size, and texts in a batch that each is compared with; None where none is
     leads        a run with several objectives is about this one
+    sides        what its loss compares, in words, in the order of `<name>_side_<n>_gradient`
     """
 
     name: str
@@ -117,6 +118,7 @@ class Task:
     course: Callable[[Examination, str, TrainingRecord], Course | None] = lambda case, init, record: None
     candidates: Callable[[Examination, TrainingRecord], tuple[str, float] | None] = lambda case, record: None
     leads: bool = False
+    sides: tuple[str, ...] = ()
 
 
 _REGISTERED: dict[str, Task] = {}

@@ -25,8 +25,6 @@ GROWN, ORDER = 3.0, 0.7
 # Of the first quarter, while at least half of the loss is left.
 VANISHED = 1e-3
 NOTHING = 1e-10
-# Weights that a training of a head or a layer has at least.
-FEWEST_WEIGHTS = 10
 # Root mean square of a gradient beside AdamW's epsilon of 1e-8: below this its steps are no longer of the asked size.
 UNSEEN = 1e-8
 # Share of the steps that must be clipped, to a hundredth or less. Encoders have norms of 2 to 20 at a bound of 1.
@@ -126,57 +124,6 @@ def parts(history: pd.DataFrame) -> dict[str, pd.Series]:
     """Root mean square of the gradient of each part, by the name of the part."""
     names = [str(name) for name in history if str(name).startswith(PART) and str(name) not in NOT_PARTS]
     return {name.removeprefix(PART): history[name] for name in names}
-
-
-@probe("gradient-misses-weights", on="trained", explains=LITTLE)
-@each_training
-def gradient_misses_weights(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
-    """Parts that training may change, and that no step gave a gradient; or next to nothing that it may change."""
-    own = parts(record.history)
-    if not own:
-        yield not_applicable("", "gradients by part of the system")
-        return
-    weights = int(record.history["trained_weights"].iloc[0])
-    # A scale at its bound, or one that is fixed, has none.
-    missed = [part for part, gradient in own.items() if gradient.max() == 0 and part != OWN]
-    if weights >= FEWEST_WEIGHTS and not missed:
-        yield passed("", Evidence("parts without a gradient", 0, "parts"), 1)
-        return
-    # An objective may have no more than the scale of the scores, which ranks nothing.
-    nothing_left = weights < FEWEST_WEIGHTS or set(own) - set(missed) <= {OWN}
-    yield Finding(
-        severity="error" if nothing_left else "warning",
-        sentence=f"Training has {weights} weight{'s' if weights != 1 else ''} to change: neither encoder nor head "
-        f"learns."
-        if weights < FEWEST_WEIGHTS
-        else f"No gradient reached {_spoken(missed)} in {len(record.history)} steps, though training may change "
-        f"{'it' if len(missed) == 1 else 'them'}.",
-        evidence=(
-            Evidence("weights that training may change", weights, "weights"),
-            Evidence("parts without a gradient", len(missed), "parts"),
-            *(
-                Evidence(f"gradient of {part}, largest of the steps", float(gradient.max()))
-                for part, gradient in own.items()
-            ),
-        ),
-        cause="The encoder is frozen where it should learn: by requires_grad, a no_grad or a detached vector on the "
-        "way, "
-        "or a schedule that never unfroze it.",
-        fix=Fix(
-            {
-                "finetune_rank.freeze_steps": 0,
-                "finetune_rank.unfreeze_every": 0,
-                **{f"finetune_rank.objectives.{name}.freeze_encoder": False for name in sorted(record.objectives)},
-            },
-            "or look for what detaches the vectors",
-        ),
-        reference="ST#680; peft#793",
-        weight=CAUSE if nothing_left else 5.0,
-    )
-
-
-def _spoken(names: list[str]) -> str:
-    return ", ".join(name.replace("block_", "layer ").replace("heads", "the heads") for name in names)
 
 
 @probe("clipped-throughout", on="trained", explains=("underfitted", "tuning-brought-nothing", "weight-decay-undoes"))

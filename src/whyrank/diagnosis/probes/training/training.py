@@ -6,7 +6,16 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training.balance import holds_back
 from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS, Course, leads, objectives, tasks
 from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
-from whyrank.diagnosis.probes.training.steps import each_training, go_further, peak_evidence
+from whyrank.diagnosis.probes.training.steps import (
+    FAR,
+    TINY,
+    USUAL,
+    each_training,
+    go_further,
+    measure_of,
+    peak_evidence,
+    peak_rates,
+)
 from whyrank.findings.finding import Evidence, Finding, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
@@ -53,10 +62,23 @@ def underfitted(case: Examination, init: str, record: TrainingRecord) -> Iterato
             Evidence(f"epochs over the {course.rows}", course.epochs, "epochs"),
             *peak_evidence(record, "at its peak"),
         ),
-        cause="There were too few steps, or their learning rate was wrong.",
+        cause=_why(record),
         fix=course.fix,
         reference="ST#1700",
         weight=100 * missing(course),
+    )
+
+
+def _why(record: TrainingRecord) -> str:
+    """The rate where it is far below those at which anything learns, else all that may be."""
+    peaks = peak_rates(record)
+    low = max(peaks, key=lambda name: peaks[name] / measure_of(USUAL, name), default="")
+    if not low or peaks[low] * FAR > measure_of(USUAL, low):
+        return "There were too few steps, or their learning rate was wrong."
+    usual = measure_of(USUAL, low)
+    return (
+        f"The learning rate is too low: {low} was at most {peaks[low]:.1g}, {usual / max(peaks[low], TINY):.0f} times "
+        f"less than the {usual:.1g} at which such weights learn."
     )
 
 

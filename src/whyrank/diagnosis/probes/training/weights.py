@@ -14,8 +14,9 @@ from whyrank.findings.records import TrainingRecord
 
 # Mean cosine of the steps and the negative weights. Healthy runs: -0.03 to 0.05.
 SHRINKS = 0.5
-# Length of the weights, of that before training. Healthy runs: 0.99 to 1.2.
-SHORTER = 0.7
+# Length of the weights, of that before training. Healthy runs: 0.99 to 1.2. Steps that point to zero and leave more
+# than `WHOLE` have undone nothing: they are too short.
+SHORTER, WHOLE = 0.7, 0.97
 # Share of the weights with a gradient that a step changes. In float32 0.99 and more, also at a hundredth of the rate.
 CHANGED = 0.9
 # Of the peak rate: steps with less are left out.
@@ -36,7 +37,7 @@ def weight_decay_undoes(case: Examination, init: str, record: TrainingRecord) ->
         yield not_applicable("", "the direction of the steps")
         return
     cosine, length = float(history["shrink_cosine"].mean()), float(history["weight_norm"].iloc[-1])
-    if cosine < SHRINKS and length > SHORTER:
+    if length > (WHOLE if cosine >= SHRINKS else SHORTER):
         yield passed("", Evidence("cosine of the steps and the negative weights", cosine), SHRINKS)
         return
     yield Finding(
