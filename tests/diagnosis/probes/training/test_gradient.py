@@ -100,3 +100,14 @@ def test_weights_twice_as_long_are_steps_too_long(healthy, findings):
 
     found = findings(flat(with_history(healthy, weight_norm=5.0), 0.62, 0.7))
     assert "5.0 times as long" in found["learning-rate-too-high", "base-tuned"].sentence
+
+
+def test_rows_learnt_by_heart_at_a_rate_that_nothing_stands_are_steps_too_long(healthy, findings):
+    from ..faults import flat, with_finetune
+
+    def spoilt(best_step: int) -> Records:
+        long = flat(with_history(healthy, weight_norm=5.0, learning_rate=0.5), 0.62, 0.99)
+        return with_finetune(long, metrics={"steps_run": 400, "best_step": best_step})
+
+    assert "never as good as before" in findings(spoilt(0))["learning-rate-too-high", "base-tuned"].sentence
+    assert ("learning-rate-too-high", "base-tuned") not in findings(spoilt(400))

@@ -7,7 +7,15 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cost, effect, objectives
-from whyrank.diagnosis.probes.training.steps import LEFT, TINY, each_training, moved, peak_evidence, scaled_rates
+from whyrank.diagnosis.probes.training.steps import (
+    LEFT,
+    TINY,
+    each_training,
+    moved,
+    peak_evidence,
+    scaled_rates,
+    too_long,
+)
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
@@ -36,9 +44,8 @@ LEAST_FALL = 0.1
 RISE_NOISE = 3.0
 
 # Findings about what a training that went wrong leaves behind.
-SPOILT = ("tuning-brought-nothing", "worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than-lexical", ""
-"question-conversation-gap",
-          "constant-predictions", "fold-failed")  # fmt: skip
+SPOILT = ("tuning-brought-nothing", "worse-than-zero-shot", "similarity-worse-than-zero-shot", "worse-than-lexical",
+          "question-conversation-gap", "constant-predictions", "fold-failed")  # fmt: skip
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
@@ -176,7 +183,9 @@ def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord)
         f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long."
         if main.fell
         else f"The weights are {record.history['weight_norm'].iloc[-1]:.1f} times as long as before training, and "
-        f"{main.metric} went from {main.start:.2f} to {main.end:.2f}: the steps are too long.",
+        f"{main.metric} went from {main.start:.2f} to {main.end:.2f}"
+        f"{', dev was never as good as before' if record.metrics.get('best_step') == 0 else ''}: the steps are too "
+        "long.",
         evidence=(
             *main.evidence,
             Evidence("loss of the first step", float(loss_S[0])),
@@ -195,8 +204,10 @@ def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord)
 
 
 def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
-    """Steps added so much to the weights that little of what they were is left, and not all was learnt for it."""
-    return "weight_norm" in record.history and record.history["weight_norm"].iloc[-1] > BLOWN_UP and main.end < LEARNT
+    """Little is left of what the weights were, and not all was learnt for it, or only by heart at a senseless rate."""
+    if "weight_norm" not in record.history or record.history["weight_norm"].iloc[-1] <= BLOWN_UP:
+        return False
+    return main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0)
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:
