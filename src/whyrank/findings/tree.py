@@ -83,7 +83,7 @@ def _may_explain(cause: Found, symptom: Found) -> bool:
         return False
     # Text that a fifth of the answers share does not bring an encoder to chance.
     is_doubt = one.layer == "data" and cause_finding.severity == "warning"
-    if is_doubt and other.layer in GROUND[1:] and not _carries(cause_finding, finding):
+    if is_doubt and other.layer in GROUND and not _carries(cause_finding, finding):
         return False
     # A few wrong labels do not make a rate that no encoder stands, nor some shared text labels that fit no text.
     is_graver = finding.severity == "error" and cause_finding.severity != "error"

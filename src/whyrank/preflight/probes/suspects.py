@@ -16,8 +16,9 @@ FAR = 0.5
 # Of the queries on which rankers agree, those whose label is far, in healthy sets: 1 of 1,247 (Stack Exchange), 3 of
 # 1,655 (ConditionalQA), at most 4 of 73 of a split of the sample.
 HEALTHY = 0.02
-# Chance, at that rate, of as many far labels as there are; and the fewest that are looked at.
-LEVEL, LEAST = 0.01, 3
+# Chance, at that rate, of as many far labels as there are, of each type in each split; and the fewest that are looked
+# at. Of the sample's test conversations 3 of 22 are far.
+LEVEL, LEAST = 0.001, 3
 # Edges of places in the ranking, between which labels are counted.
 EDGES = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.35, FAR, 0.75, 1.0])
 # A label is listed from this probability on.

@@ -96,7 +96,7 @@ def query_quotes_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
     "queries-say-nothing",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, *READ, "conflicting-duplicates", "missing-judgements"),
+    explains=(*TRAINING, *READ, "conflicting-duplicates", "duplicate-across-splits", "missing-judgements"),
 )
 def queries_say_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Queries of a word or two that no answer has, and texts that are asked for several answers."""

@@ -109,6 +109,7 @@ def markup_in_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
         *READ,
         "tokenizer-mismatch",
         "boilerplate",
+        "splits-differ",
         "answers-in-another-language",
         "placeholder-answers",
     ),
