@@ -44,7 +44,8 @@ def distance(case: Examination, cause: str, symptom: str) -> int | None:
     if cause in systems.baselines:
         return 0 if cause == symptom else None
     if cause not in systems.encoders:
-        has_part = symptom in systems.tuned or (cause == "prepare" and symptom in systems.encoders)
+        # Of the data the encoder explains what was estimated with it.
+        has_part = symptom in systems.tuned or (cause == "prepare" and symptom in {*systems.encoders, "data"})
         return 0 if has_part or cause == symptom else None
     far, at = 1, symptom
     while at != cause:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from whyrank.findings.diagnosis import diagnosis
+from whyrank.findings.finding import Finding
 from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
@@ -147,6 +149,15 @@ def test_layers_that_add_nothing_are_told_where_queries_are_ranked_behind_tf_idf
     assert "add next to nothing" in found["encoder-damaged", "prepare"].sentence
     assert findings(with_encoder(healthy, halves=dull)) == {}
     assert findings(with_encoder(healthy, readings=readings(shared_words=0.2))) == {}
+
+
+def test_labels_are_not_doubted_before_the_encoder_that_the_doubt_was_measured_with(healthy):
+    """Wrong labels are estimated from what untuned rankers agree on, the encoder among them."""
+    probes = {one.code: one for one in registered("preflight")}
+    found = [Finding(system="prepare", sentence="", cause="", code="encoder-damaged"),
+             Finding(system="data", sentence="", cause="", code="wrong-labels")]  # fmt: skip
+    told = diagnosis([(probes[one.code], one) for one in found], lambda cause, symptom: 0).findings
+    assert [one.code for one in told if one.is_root] == ["encoder-damaged"]
 
 
 def test_few_halves_are_no_evidence(healthy, findings):
