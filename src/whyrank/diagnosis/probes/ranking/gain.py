@@ -80,8 +80,10 @@ def _nothing(
 
 
 def _kept_none(case: Examination, system: str) -> bool:
-    record = case.records.training_of(system)
-    return record is not None and record.metrics.get("best_step") == 0
+    record, asked = case.records.training_of(system), f"{case.metric}{DEV}"
+    if record is None or record.metrics.get("best_step") != 0:
+        return False
+    return asked not in record.evaluations or int(record.evaluations[asked].argmax()) == 0
 
 
 @probe(
