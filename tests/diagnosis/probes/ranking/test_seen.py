@@ -107,13 +107,17 @@ def test_a_flat_softmax_of_scores_that_tell_nothing_apart_is_another_fault(healt
 
 
 def test_weights_from_before_training_are_named_as_what_brought_nothing(lab, healthy, findings):
-    falling = with_looks(unchanged(lab, healthy), choice=np.linspace(0.6, 0.5, 21))
+    down = np.linspace(0.6, 0.5, 21)
+    falling = with_looks(unchanged(lab, healthy), choice=down, **{"accuracy@1_all": down})
     spoilt = with_finetune(falling, metrics={"steps_run": 400, "best_step": 0})
     found = findings(spoilt)["tuning-brought-nothing", "base-tuned"]
     assert "the one before the first step" in found.cause
     # Early stopping did what it is there for.
     assert found.severity == "info"
     assert findings(as_before(lab, healthy))["tuning-brought-nothing", "base-tuned"].severity == "warning"
+    # Dev had been better, and the weights from before were kept all the same.
+    turned = with_looks(spoilt, **{"accuracy@1_all": down[::-1]})
+    assert findings(turned)["tuning-brought-nothing", "base-tuned"].severity == "warning"
 
 
 def test_queries_that_pretraining_has_solved_are_not_told_as_too_easy(healthy, findings):
