@@ -109,7 +109,7 @@ plants("split-labels-wrong", "wrong-labels", relabel=shuffled(1.0))
 plants("type-labels-wrong", "wrong-labels", relabel=shuffled(1.0, "type", "conversation"))
 plants("labels-at-chance", "wrong-labels", relabel=shuffled(1.0, value=""))
 plants("labels-shifted", "wrong-labels", relabel=shifted)
-plants("answer-texts-swapped", "wrong-labels", relabel=swapped)
+plants("answer-texts-swapped", relabel=swapped)
 plants("below-chance", bump={"encoder": 0.0, "tfidf": -2.0, "bm25": -2.0})
 
 
