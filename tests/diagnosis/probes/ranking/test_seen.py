@@ -7,7 +7,7 @@ import numpy as np
 
 from whyrank.findings.records import Records
 
-from ..faults import TUNED, of, planted, unchanged, with_finetune, with_history, with_looks
+from ..faults import TUNED, of, planted, unchanged, with_data, with_finetune, with_history, with_looks
 from .test_representation import types_apart
 
 
@@ -43,7 +43,9 @@ def as_before(lab: Any, healthy: Records) -> Records:
 
 @planted("no-headroom", of("no-headroom", *TUNED))
 def solved(lab: Any, healthy: Records) -> Records:
-    return with_looks(with_history(healthy, rank_accuracy=0.98), **{"train_accuracy@1": 0.98})
+    table = healthy.data.table("sanity").assign(before=1.0, after=1.0)
+    easy = with_data(healthy, tables=healthy.data.tables | {"sanity": table})
+    return with_looks(with_history(easy, rank_accuracy=0.98), **{"train_accuracy@1": 0.98})
 
 
 @planted("source-hurts", of("source-hurts", *TUNED))
