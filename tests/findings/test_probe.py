@@ -1,5 +1,9 @@
 """Probes in a registry: causes first, and which of two with one code speaks."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from whyrank.findings import probe
@@ -34,3 +38,14 @@ def test_a_trained_probe_speaks_for_the_preflight_probe_of_its_code(register):
         ("text", "preflight"),
         ("leak", "trained"),
     ]
+
+
+def test_the_order_of_all_probes_is_the_same_in_every_process():
+    order = "from whyrank.diagnosis import registry; print(*registry.codes())"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", order], env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1

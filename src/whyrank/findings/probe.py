@@ -98,10 +98,11 @@ def registered(*on: On) -> list[Probe]:
 
 def causes_first(probes: list[Probe]) -> list[Probe]:
     """The same probes in topological order of `explains`. Raises ValueError for a cycle."""
-    graph: dict[str, set[str]] = {probe.code: set() for probe in probes}
+    # Dictionaries in place of sets: the order of a set changes from process to process, and that of the report with it.
+    graph: dict[str, dict[str, None]] = {probe.code: {} for probe in probes}
     for cause in probes:
         for symptom in cause.explains:
-            graph.setdefault(symptom, set()).add(cause.code)
+            graph.setdefault(symptom, {})[cause.code] = None
     try:
         order = {code: place for place, code in enumerate(TopologicalSorter(graph).static_order())}
     except CycleError as error:
