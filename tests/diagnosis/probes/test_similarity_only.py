@@ -44,7 +44,18 @@ def test_ranking_that_it_lost_is_forgotten_and_not_a_fault_of_how_ranking_was_tr
     lab, healthy, findings, without_ranking
 ):
     exchanged = {"tfidf": "base-tuned", "base-tuned": "tfidf", "barlow-tuned": "tfidf"}
-    lists = {of: replace(healthy.runs[of], queries=healthy.runs[by].queries) for of, by in exchanged.items()}
+    ranked = {name: (run.queries, run.top, run.query_vectors, run.answer_vectors) for name, run in healthy.runs.items()}
+    lists = {
+        of: replace(
+            healthy.runs[of],
+            metrics=healthy.runs[of].metrics
+            | {
+                name: value for name, value in healthy.runs[by].metrics.items() if "@" in name or name.startswith("mrr")
+            },
+            **dict(zip(("queries", "top", "query_vectors", "answer_vectors"), ranked[by], strict=True)),
+        )
+        for of, by in exchanged.items()
+    }
     lost = replace(healthy, runs=healthy.runs | lists)
     trained_to_rank = findings(lost)
     assert {code for code, _ in trained_to_rank} >= {"worse-than-zero-shot", "worse-than-lexical"}
