@@ -10,7 +10,6 @@ from benchmarks.faults import development, held_out
 from benchmarks.faults.fault import Fault
 
 PLACES = {"development": development, "held-out": held_out}
-CAUSES = Path(__file__).with_name("causes.yaml")
 
 
 def faults(kind: str) -> list[Fault]:
@@ -28,6 +27,10 @@ def of_module(name: str) -> tuple[Fault, ...]:
     return getattr(importlib.import_module(name), "FAULTS", ())
 
 
-def causes() -> dict[str, list[str]]:
-    """fault → codes that name it rightly, the surest first; `refused: words`: a refusal that has the words."""
-    return yaml.safe_load(CAUSES.read_text(encoding="utf-8")) or {}
+def causes(kind: str) -> dict[str, list[str]]:
+    """fault → codes that name it rightly, the surest first; `refused: words`: a refusal that has the words.
+
+    Of each place apart: who works on checks reads those of development alone.
+    """
+    file = Path(PLACES[kind].__path__[0]) / "causes.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -62,7 +62,7 @@ def is_harmful(row: Row) -> bool:
 
 
 def faulty(rows: Sequence[Row], kind: str) -> str:
-    causes = kinds.causes()
+    causes = kinds.causes(kind)
     twins = {place(row): row for row in rows if row["kind"] == "twin" and "task" in row}
     cases = [row for row in rows if row["kind"] == kind]
     broken = [row for row in cases if row.get("failed") or row.get("crashed") or place(row) not in twins]

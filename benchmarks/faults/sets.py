@@ -23,7 +23,7 @@ from whyrank.data.ranking import prepare
 
 ROOT = Path(__file__).parents[2]
 # Where larger sets lie that are not part of the project.
-SHARED = Path(os.environ.get("WHYRANK_SHARED_DATA", ROOT.parent / "shared" / "data"))
+SHARED = Path(os.environ.get("WHYRANK_REAL_DATA", ROOT.parent / "shared" / "data"))
 SETS: Mapping[Task, tuple[str, ...]] = {
     "ranking": ("sample", "conditionalqa", "stackexchange"),
     "barlow": ("sample", "conditionalqa", "stackexchange"),

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 # After the path: the benchmarks are no package that is installed.
 from benchmarks.faults import harm, kinds, raw, report  # noqa: E402
 from benchmarks.faults.development import labels  # noqa: E402
+from whyrank.diagnosis import registry  # noqa: E402
 
 DEVELOPMENT = kinds.faults("development")
 
@@ -90,14 +91,20 @@ def test_the_report_has_a_line_of_each_kind():
     assert "| labels-20-percent-wrong | labels | 1/1 | 1/1 | 1/1 | 1/1 | **wrong-labels** 1 |" in told
 
 
-def test_kinds_are_many_over_all_subjects_and_every_cause_is_that_of_a_kind():
+def test_kinds_are_many_over_all_subjects():
     assert len(DEVELOPMENT) >= 55
     assert {fault.about for fault in DEVELOPMENT} == {
         "data", "labels", "parameters", "code", "encoder", "barlow", "pairs", "ratings",
     }  # fmt: skip
     assert sum(fault.encoder is not None for fault in DEVELOPMENT) >= 20
-    names = {fault.name for kind in kinds.PLACES for fault in kinds.faults(kind)}
-    assert set(kinds.causes()) <= names
+
+
+@pytest.mark.parametrize("kind", kinds.PLACES)
+def test_every_cause_is_that_of_a_kind_and_every_code_that_of_a_check(kind):
+    causes = kinds.causes(kind)
+    assert set(causes) <= {fault.name for fault in kinds.faults(kind)}
+    accepted = {code for codes in causes.values() for code in codes if not code.startswith("refused:")}
+    assert accepted <= set(registry.codes())
 
 
 def test_labels_moved_keep_the_queries_and_shuffled_ones_the_answers(tmp_path):

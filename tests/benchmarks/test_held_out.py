@@ -6,6 +6,7 @@ What the diagnosis says of them is no business of these tests. The patches of co
 import copy
 import hashlib
 import importlib
+import os
 import pkgutil
 import shutil
 import sys
@@ -28,7 +29,7 @@ from whyrank.model.encoder.declared import Declared
 
 ROOT = Path(__file__).parents[2]
 RAW = ROOT / "data/raw"
-REAL = Path("/work/shared/data/conditionalqa")
+REAL = Path(os.environ.get("WHYRANK_REAL_DATA", ROOT.parent / "shared" / "data")) / "conditionalqa"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 PACKAGE = "faults.held_out"
 HELD_OUT = importlib.import_module(PACKAGE)
