@@ -164,6 +164,15 @@ def test_the_estimated_share_has_the_true_one_in_its_interval(healthy, share):
     assert low < share * 39 / 40 < high
 
 
+@pytest.mark.parametrize(
+    ("far", "agreed", "expected"), [(2, 4, False), (3, 9, True), (3, 12, False), (4, 22, True), (4, 300, False)]
+)
+def test_labels_are_doubtful_where_chance_would_hardly_put_as_many_far(far, agreed, expected):
+    """Where 2 % are far, three or more of 12 are so in 0.0015 of the cases, of 9 in 0.0006; four of 22 in 0.0009."""
+    part = pd.DataFrame({"is_agreed": 1, "far": [0.9] * far + [0.1] * (agreed - far)})
+    assert suspects.is_doubtful(part) is expected
+
+
 def test_the_list_names_most_wrong_labels_and_what_they_should_be(healthy):
     right = healthy.data.qrels.set_index("query_id")["answer_id"]
     tables = recorded(healthy.data, shuffled(0.3))
