@@ -57,12 +57,9 @@ class Recount:
         return 1 + np.asarray((self.others_PA > own_P[:, None]).sum(axis=1))
 
     def per_query(self, metric: str, rank_P: np.ndarray) -> np.ndarray:
-        """(Q,) of a metric, from ranks as `ranks` gives them, each a different one."""
-        groups = self.pairs.assign(place=rank_P).groupby("row")
-        value_Q = np.zeros(len(self.query_Q))
-        for row, part in groups[["place", "gain"]]:
-            value_Q[int(str(row))] = value(metric, part["place"].to_numpy(), part["gain"].to_numpy())
-        return value_Q
+        """(Q,) of a metric, from ranks as `ranks` gives them, each a different one; 0 without a relevant answer."""
+        row_P, gain_P = self.pairs["row"].to_numpy(), self.pairs["gain"].to_numpy(dtype=np.float64)
+        return values(metric, row_P, rank_P, gain_P, len(self.query_Q))
 
     @cached_property
     def is_sure_Q(self) -> np.ndarray:
@@ -116,26 +113,39 @@ def to_float16(value_N: np.ndarray) -> np.ndarray:
 TO_HALF = {"bfloat16": to_bfloat16, "float16": to_float16}
 
 
-def value(metric: str, rank_R: np.ndarray, gain_R: np.ndarray) -> float:
-    """A metric of one query with R relevant answers from their ranks (from 1, no ties) and gains.
+def values(metric: str, row_P: np.ndarray, rank_P: np.ndarray, gain_P: np.ndarray, queries: int) -> np.ndarray:
+    """(Q,) of a metric from the ranks (from 1, no ties) and gains of the relevant answers; row_P   the query of each.
 
-    As docs/findings.md states them: `mrr` has no cut-off, `map@k` divides by min(k, R), `ndcg@k` has linear gains.
+    As docs/findings.md states them: `mrr` has no cut-off, `map@k` divides by min(k, R), `ndcg@k` has linear gains; R
+    is the number of relevant answers of a query. NaN of another metric; 0 of a query without a relevant answer.
     """
     name, _, cutoff = metric.partition("@")
     depth = float(cutoff) if cutoff else np.inf
-    place_R = np.sort(rank_R)
-    inside_R = place_R[place_R <= depth]
+
+    def total(value_P: np.ndarray) -> np.ndarray:
+        return np.bincount(row_P, value_P, queries)
+
+    inside_P, nth_P = rank_P <= depth, _places(row_P, rank_P)
     if name == "mrr":
-        return float(1 / place_R[0])
+        return total((nth_P == 1) / rank_P)
     if name == "accuracy":
-        return float(len(inside_R) > 0)
+        return total(inside_P & (nth_P == 1))
     if name == "map":
-        return float((np.arange(1, len(inside_R) + 1) / inside_R).sum() / min(depth, len(place_R)))
+        return total(inside_P * nth_P / rank_P) / np.minimum(depth, np.maximum(total(np.ones(len(row_P))), 1))
     if name != "ndcg":
-        return float("nan")
-    got = (gain_R / np.log2(rank_R + 1))[rank_R <= depth].sum()
-    ideal = [gain / np.log2(n + 2) for n, gain in enumerate(sorted(gain_R, reverse=True)) if n < depth]
-    return float(got / sum(ideal))
+        return total(np.full(len(row_P), np.nan))
+    ideal_P = _places(row_P, -gain_P)
+    ideal_Q = total(np.where(ideal_P <= depth, gain_P / np.log2(ideal_P + 1), 0.0))
+    return total(inside_P * gain_P / np.log2(rank_P + 1)) / np.where(ideal_Q > 0, ideal_Q, 1.0)
+
+
+def _places(row_P: np.ndarray, key_P: np.ndarray) -> np.ndarray:
+    """(P,) from 1: the place of each among those of its row, by rising key."""
+    order_P = np.lexsort((key_P, row_P))
+    sorted_P = row_P[order_P]
+    place_P = np.empty(len(row_P), dtype=np.int64)
+    place_P[order_P] = np.arange(1, len(row_P) + 1) - np.searchsorted(sorted_P, sorted_P)
+    return place_P
 
 
 def summary(queries: pd.DataFrame) -> Mapping[str, float]:

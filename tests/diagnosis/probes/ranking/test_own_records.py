@@ -10,7 +10,7 @@ import pytest
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking import by_lists, own_records
 from whyrank.diagnosis.recount import half_precision as half_precision_of
-from whyrank.diagnosis.recount import to_bfloat16, value
+from whyrank.diagnosis.recount import to_bfloat16, values
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
 from whyrank.measure.metrics import ranking
@@ -129,13 +129,16 @@ def test_a_healthy_run_passes_with_its_distance(healthy):
 
 def test_the_recount_agrees_with_the_metrics_on_random_ranks():
     random = np.random.default_rng(0)
-    for _ in range(50):
-        rank_R = random.permutation(np.arange(1, 21))[: random.integers(1, 4)]
-        gain_R = random.integers(1, 4, len(rank_R)).astype(float)
-        n = len(rank_R)
-        places = ranking.Places(np.zeros(n, dtype=int), rank_R - 1, np.ones(n, dtype=int), gain_R, 1, 20)
-        for name, (value_Q,) in ranking.per_query(places).items():
-            assert value(name, rank_R, gain_R) == pytest.approx(value_Q)
+    drawn = [random.permutation(np.arange(1, 21))[: random.integers(1, 4)] for _ in range(50)]
+    row_P, rank_P = np.repeat(np.arange(50), [len(rank_R) for rank_R in drawn]), np.concatenate(drawn)
+    gain_P = random.integers(1, 4, len(rank_P)).astype(float)
+    places = ranking.Places(row_P, rank_P - 1, np.ones(len(rank_P), dtype=int), gain_P, 50, 20)
+    # In another order of the pairs, and with a last query that has none.
+    order = random.permutation(len(row_P))
+    for name, value_Q in ranking.per_query(places).items():
+        counted_Q = values(name, row_P[order], rank_P[order], gain_P[order], 51)
+        assert counted_Q == pytest.approx([*value_Q, 0.0])
+    assert np.isnan(values("recall@10", row_P, rank_P, gain_P, 50)).all()
 
 
 @planted("ties-by-precision", of("ties-by-precision", "base-tuned"))

@@ -99,23 +99,38 @@ def first_relevant(case: Examination, run: RunRecord) -> pd.DataFrame:
 
     Tied is what rounding may have put in any order, also with answers that are no longer listed.
     """
-    positive = case.data.qrels[case.data.qrels["score"] > 0][["query_id", "answer_id"]]
-    top = run.top.sort_values(["query_id", "score"], ascending=[True, False], kind="stable")
-    top = top.assign(place=top.groupby("query_id").cumcount() + 1)
-    listed = top.merge(positive, on=["query_id", "answer_id"])
-    first = listed.groupby("query_id")["place"].min()
+    (query_N, queries), (answer_N, answers) = (pd.factorize(run.top[name]) for name in ("query_id", "answer_id"))
+    is_right_N = _relevant(case, queries, answers, query_N, answer_N)
+    score_N = run.top["score"].to_numpy(dtype=np.float64)
+    order_N = np.lexsort((-score_N, query_N))
+    query_N, score_N, is_right_N = query_N[order_N], score_N[order_N], is_right_N[order_N]
+    first_Q, end_Q = (np.searchsorted(query_N, np.arange(len(queries)), side) for side in ("left", "right"))
+    place_Q = np.full(len(queries), np.inf)
+    np.minimum.at(place_Q, query_N[is_right_N], (np.arange(len(query_N)) - first_Q[query_N] + 1)[is_right_N])
     # By places of the list, so that a figure of ties that was recorded is not believed.
-    step = 2 * ROUNDING * top.groupby("query_id")["score"].transform(lambda score: score.abs().max())
-    near = [(top["score"] - top.groupby("query_id")["score"].shift(by)).abs() <= step for by in (1, -1)]
-    ties = top.assign(tie=near[0] | near[1]).merge(positive, on=["query_id", "answer_id"])
-    is_tied = ties.groupby("query_id")["tie"].any()
-    table = run.queries.drop(columns=[name for name in ("place",) if name in run.queries])
-    place, tied = table["query_id"].map(first), table["query_id"].isin(is_tied.index[is_tied])
+    step_Q = 2 * ROUNDING * np.maximum(np.abs(score_N[first_Q]), np.abs(score_N[end_Q - 1]))
+    near_N = (np.diff(query_N) == 0) & (np.abs(np.diff(score_N)) <= step_Q[query_N[1:]])
+    is_tied_N = np.zeros(len(query_N), dtype=bool)
+    is_tied_N[1:] |= near_N
+    is_tied_N[:-1] |= near_N
+    tied_Q = np.bincount(query_N[is_right_N & is_tied_N], minlength=len(queries)) > 0
+    lists = {"place": place_Q, "tied": tied_Q.astype(float), "end": score_N[end_Q - 1], "step": step_Q}
+    of_list = pd.DataFrame(lists, index=queries).replace(np.inf, np.nan).reindex(run.queries["query_id"])
+    place_T, is_tied_T = of_list["place"].to_numpy(), of_list["tied"].to_numpy() > 0
     # A tie at the end of the list goes on beyond it, where the lists of equal scores may have left a right one.
-    last = top.assign(step=step).groupby("query_id").last()
-    end = table["query_id"].map(last["score"])
-    beyond = place.isna() & ((end - table["score"]).abs() <= table["query_id"].map(last["step"]))
-    return table.assign(place=place, tied=tied | beyond)
+    at_end_T = np.abs(of_list["end"].to_numpy() - run.queries["score"].to_numpy()) <= of_list["step"].to_numpy()
+    return run.queries.assign(place=place_T, tied=is_tied_T | (np.isnan(place_T) & at_end_T))
+
+
+def _relevant(
+    case: Examination, queries: pd.Index, answers: pd.Index, query_N: np.ndarray, answer_N: np.ndarray
+) -> np.ndarray:
+    """(N,) whether listed answers are relevant to their queries; both by their places in `queries` and `answers`."""
+    qrels = case.data.qrels
+    positive = qrels[(qrels["score"] > 0) & qrels["query_id"].isin(queries) & qrels["answer_id"].isin(answers)]
+    query_P = queries.get_indexer(pd.Index(positive["query_id"]))
+    answer_P = answers.get_indexer(pd.Index(positive["answer_id"]))
+    return np.isin(query_N * len(answers) + answer_N, query_P * len(answers) + answer_P)
 
 
 def of_means(case: Examination, run: RunRecord) -> Fault | None:
