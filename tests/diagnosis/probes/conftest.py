@@ -18,8 +18,9 @@ from whyrank.diagnosis import examination
 from whyrank.diagnosis.compare.pairs import compare_similarity
 from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.ranking import representation
+from whyrank.diagnosis.probes.ranking import own_records, representation, scores
 from whyrank.diagnosis.registry import examine
+from whyrank.findings import probe
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.measure.metrics import geometry, locating, ranking, separation
@@ -255,11 +256,12 @@ def healthy(lab: Lab) -> Records:
     return lab.records()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def drawn_once() -> Iterator[None]:
-    """What most faults leave as it is is drawn once: the null of clusters, similarity and ratings of the same tables.
+@pytest.fixture(scope="session")
+def remembered() -> list[tuple[Any, str, Any]]:
+    """What most faults leave as it is is examined once: the same data, the figures of the same run, similarity and
+    ratings of the same tables, and the null of clusters of the same vectors.
 
-    Drawing them anew for each fault would be more than half of the time of these tests.
+    Examining them anew for each fault would be most of the time of these tests.
     """
 
     def vectors(query_ND: np.ndarray, answer_N: np.ndarray, **options: int) -> tuple[Any, ...]:
@@ -273,11 +275,36 @@ def drawn_once() -> Iterator[None]:
 
         return key
 
+    def of_run(case: Examination, run: RunRecord, *_: Any) -> tuple[Any, ...]:
+        return id(run), case.metric, case.seed, *fields(case.data)
+
+    def of_data(one: probe.Probe) -> probe.Probe:
+        find = one.find
+        return replace(one, find=remembering(lambda data: [*find(data)], fields)) if one.on == "preflight" else one
+
+    definitions = scores.definitions
+    return [
+        (representation, "answer_mixes", remembering(separation.answer_mixes, vectors)),
+        (examination, "compare_similarity", remembering(compare_similarity, recorded("pairs"))),
+        (examination, "compare_ratings", remembering(compare_ratings, recorded("ratings"))),
+        (own_records, "CHECKS", [remembering(check, of_run) for check in own_records.CHECKS]),
+        (scores, "definitions", remembering(lambda *seen: [*definitions(*seen)], of_run)),
+        (probe, "_REGISTERED", [of_data(one) for one in probe._REGISTERED]),
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def looked_at_once(remembered: list[tuple[Any, str, Any]]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(representation, "answer_mixes", remembering(separation.answer_mixes, vectors))
-        patch.setattr(examination, "compare_similarity", remembering(compare_similarity, recorded("pairs")))
-        patch.setattr(examination, "compare_ratings", remembering(compare_ratings, recorded("ratings")))
+        for place in remembered:
+            patch.setattr(*place)
         yield
+
+
+def fields(data: DataRecords) -> tuple[Any, ...]:
+    """What tells the records of data from others: each table by its identity, numbers by their values."""
+    tables = (data.answers, data.queries, data.qrels, data.batches, data.ratings, *data.tables.values())
+    return *data.tables, *data.metrics.items(), *map(id, tables)
 
 
 def remembering(function: Callable[..., Any], key: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:

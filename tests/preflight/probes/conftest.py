@@ -1,5 +1,5 @@
 """The recorded runs that the probes of diagnosis are tested on serve those of preflight, too."""
 
-from ...diagnosis.probes.conftest import drawn_once, findings, healthy, lab
+from ...diagnosis.probes.conftest import findings, healthy, lab, looked_at_once, remembered
 
-__all__ = ["drawn_once", "findings", "healthy", "lab"]
+__all__ = ["findings", "healthy", "lab", "looked_at_once", "remembered"]

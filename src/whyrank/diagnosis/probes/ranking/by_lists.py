@@ -7,7 +7,7 @@ import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.recount import ROUNDING, metrics_of, summary
-from whyrank.findings.records import RunRecord
+from whyrank.findings.records import DataRecords, RunRecord
 
 # Share of the queries whose figures are others. Healthy runs have none: what rounding may move is left aside.
 WRONG = 0.01
@@ -99,8 +99,8 @@ def first_relevant(case: Examination, run: RunRecord) -> pd.DataFrame:
 
     Tied is what rounding may have put in any order, also with answers that are no longer listed.
     """
-    (query_N, queries), (answer_N, answers) = (pd.factorize(run.top[name]) for name in ("query_id", "answer_id"))
-    is_right_N = _relevant(case, queries, answers, query_N, answer_N)
+    query_N, queries = pd.factorize(run.top["query_id"])
+    is_right_N = is_relevant(case.data, run.top)
     score_N = run.top["score"].to_numpy(dtype=np.float64)
     order_N = np.lexsort((-score_N, query_N))
     query_N, score_N, is_right_N = query_N[order_N], score_N[order_N], is_right_N[order_N]
@@ -122,15 +122,13 @@ def first_relevant(case: Examination, run: RunRecord) -> pd.DataFrame:
     return run.queries.assign(place=place_T, tied=is_tied_T | (np.isnan(place_T) & at_end_T))
 
 
-def _relevant(
-    case: Examination, queries: pd.Index, answers: pd.Index, query_N: np.ndarray, answer_N: np.ndarray
-) -> np.ndarray:
-    """(N,) whether listed answers are relevant to their queries; both by their places in `queries` and `answers`."""
-    qrels = case.data.qrels
-    positive = qrels[(qrels["score"] > 0) & qrels["query_id"].isin(queries) & qrels["answer_id"].isin(answers)]
-    query_P = queries.get_indexer(pd.Index(positive["query_id"]))
-    answer_P = answers.get_indexer(pd.Index(positive["answer_id"]))
-    return np.isin(query_N * len(answers) + answer_N, query_P * len(answers) + answer_P)
+def is_relevant(data: DataRecords, listed: pd.DataFrame) -> np.ndarray:
+    """(N,) whether an answer of a list is relevant to its query; `listed` has their `query_id` and `answer_id`."""
+    query_N = pd.Index(data.queries["query_id"]).get_indexer(pd.Index(listed["query_id"]))
+    answer_N = pd.Index(data.answers["answer_id"]).get_indexer(pd.Index(listed["answer_id"]))
+    relevant, n = data.ranking.relevant, len(data.answers)
+    is_known_N = (query_N >= 0) & (answer_N >= 0)
+    return is_known_N & np.isin(query_N * n + answer_N, relevant["query"] * n + relevant["answer"])
 
 
 def of_means(case: Examination, run: RunRecord) -> Fault | None:

@@ -8,6 +8,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
+from whyrank.diagnosis.probes.ranking.by_lists import is_relevant
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
@@ -78,14 +79,12 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
     n_answers = len(case.data.answers)
     size = max(1, min(HUB_LIST, round(HUB_PART * n_answers)))
     least = max(HUB_SHARE, HUB_OVER_CHANCE * size / n_answers)
-    qrels = case.data.qrels
-    wanted = pd.MultiIndex.from_frame(qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]])
     for system, run in case.records.runs.items():
         # Where all vectors coincide the lists are the order of the corpus.
         if system in case.systems.baselines or is_collapsed(run):
             continue
         near = run.top[run.top["rank"] <= size]
-        unwanted = near[~pd.MultiIndex.from_frame(near[["query_id", "answer_id"]]).isin(wanted)]
+        unwanted = near[~is_relevant(case.data, near)]
         skew = _skew(near, size, case.data.answers["answer_id"])
         shares = unwanted["answer_id"].value_counts() / run.queries["query_id"].nunique()
         if skew < HUB_SKEW or unwanted.empty or shares.iloc[0] < least:
