@@ -4,6 +4,7 @@ torch and transformers are imported inside the fixtures, so that the tests of da
 """
 
 import copy
+import gc
 import itertools
 import os
 import signal
@@ -91,6 +92,12 @@ PINNED = {
 }
 CACHES = itertools.count()
 FILLER = ["the", "my", "i", "you", "please", "how", "when", "about", "for", "a"]
+
+
+def pytest_collection_finish() -> None:
+    """What stands when all is imported stands to the end: the garbage collector need not go through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,10 @@ SIZES = {"few-training-queries", "dev-too-small", "test-too-small"}
 
 def spoken(prepared: Prepared, tables: dict[str, pd.DataFrame]) -> dict[str, Finding]:
     """Findings of the checks of texts, by code."""
-    recorded = texts.tables(prepared, 7) | tables
+    return said_of(prepared, texts.tables(prepared, 7) | tables)
+
+
+def said_of(prepared: Prepared, recorded: dict[str, pd.DataFrame]) -> dict[str, Finding]:
     data = DataRecords(prepared.answers, prepared.queries, prepared.qrels, {}, recorded, pd.DataFrame())
     own = [
         probe for probe in registered("preflight") if ".texts." in probe.find.__closure__[1].cell_contents.__module__
@@ -41,10 +44,10 @@ def test_nothing_is_said_of_the_sample(healthy):
 def test_a_fault_of_texts_is_named(name):
     spoil, code = SPOILT[name]
     prepared, tables = sample(spoil)
-    found = spoken(prepared, tables)
+    recorded = texts.tables(prepared, 7)
+    found = said_of(prepared, recorded | tables)
     assert code in found, set(found)
     assert found[code].severity in ("warning", "error")
-    recorded = texts.tables(prepared, 7)
     if file := found[code].fix.rows:
         assert not recorded[file.removeprefix("metrics/prepare/").removesuffix(".csv")].empty
 
