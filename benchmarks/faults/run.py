@@ -13,24 +13,23 @@ from benchmarks.faults.cases import Case
 from benchmarks.faults.fault import Fault
 
 # Sets and seeds that thresholds are set on, and those that they are measured on.
-DEVELOPMENT_SEEDS, HELD_OUT_SEEDS = (1, 2, 3), (11, 12, 13)
+SEEDS = {"development": (1, 2, 3), "held-out": (11, 12, 13), "blind": (21, 22, 23)}
 LIMIT = 400.0
 
 
 def planned(kind: str, only: Sequence[str] = (), seeds: int = 3) -> list[Case]:
-    """kind   development | held-out | healthy;  only   parts of names of faults or sets;  seeds   how many of each
+    """kind   development | held-out | blind | healthy;  only   parts of names of faults or sets;  seeds   of each
 
     A fault runs with every seed, each on the next of the sets of its task, so that each set has its turn.
     """
     if kind == "healthy":
         found = list(healthy.runs())
     else:
-        of_kind = DEVELOPMENT_SEEDS if kind == "development" else HELD_OUT_SEEDS
         found = [
             Case(kind, fault, own[(number + at) % len(own)], seed)
             for number, fault in enumerate(kinds.faults(kind))
             for own in [sets_of(fault)]
-            for at, seed in enumerate(of_kind[:seeds])
+            for at, seed in enumerate(SEEDS[kind][:seeds])
         ]
     return [one for one in found if not only or any(word in one.key for word in only)]
 

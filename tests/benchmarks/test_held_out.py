@@ -1,4 +1,4 @@
-"""The held-out kinds of faults do what they say: files change and parse, folders load, settings are read.
+"""The held-out and the blind kinds of faults do what they say: files change and parse, folders load, settings are read.
 
 What the diagnosis says of them is no business of these tests. The patches of code are tried in test_held_out_code.py.
 """
@@ -31,10 +31,16 @@ ROOT = Path(__file__).parents[2]
 RAW = ROOT / "data/raw"
 REAL = Path(os.environ.get("WHYRANK_REAL_DATA", ROOT.parent / "shared" / "data")) / "conditionalqa"
 sys.path.insert(0, str(ROOT / "benchmarks"))
-PACKAGE = "faults.held_out"
-HELD_OUT = importlib.import_module(PACKAGE)
-MODULES = [importlib.import_module(f"{PACKAGE}.{one.name}") for one in pkgutil.iter_modules(HELD_OUT.__path__)]
-FAULTS = [fault for module in MODULES for fault in module.FAULTS]
+PLACES = {name: importlib.import_module(f"faults.{name}") for name in ("held_out", "blind")}
+OF_PLACE = {
+    name: [
+        fault
+        for module in pkgutil.iter_modules(place.__path__)
+        for fault in importlib.import_module(f"faults.{name}.{module.name}").FAULTS
+    ]
+    for name, place in PLACES.items()
+}
+FAULTS = [fault for faults in OF_PLACE.values() for fault in faults]
 LEAST = {
     "data": 8,
     "labels": 8,
@@ -123,11 +129,12 @@ def parse(task, folder, shipped):
     return read_pairs(section(shipped, found, "prepare", params.Prepare).pairs, max_rejected=0, seed=1).pairs
 
 
-def test_there_are_enough_of_each_and_all_have_a_name_a_sentence_and_a_source():
-    counts = {about: sum(fault.about == about for fault in FAULTS) for about in LEAST}
+@pytest.mark.parametrize("faults", OF_PLACE.values(), ids=OF_PLACE)
+def test_there_are_enough_of_each_and_all_have_a_name_a_sentence_and_a_source(faults):
+    counts = {about: sum(fault.about == about for fault in faults) for about in LEAST}
     assert all(counts[about] >= least for about, least in LEAST.items()), counts
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 45
-    for fault in FAULTS:
+    assert len({fault.name for fault in faults}) == len(faults) >= 45
+    for fault in faults:
         assert len(fault.sentence) > 60 and fault.source and fault.name == fault.name.lower().replace(" ", "-")
         assert fault.data or fault.settings or fault.code or fault.encoder
 

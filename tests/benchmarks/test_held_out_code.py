@@ -1,4 +1,4 @@
-"""The held-out bugs of code: each patch takes, and what it breaks still runs to its end, in a process of its own."""
+"""The held-out and the blind bugs of code: each patch takes, and the run goes to its end, in a process of its own."""
 
 import importlib
 import multiprocessing
@@ -21,9 +21,12 @@ from whyrank.training.barlow import pretrain
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-PACKAGE = "faults.held_out"
-HELD_OUT = importlib.import_module(PACKAGE)
-MODULES = [importlib.import_module(f"{PACKAGE}.{one.name}") for one in pkgutil.iter_modules(HELD_OUT.__path__)]
+PLACES = [importlib.import_module(f"faults.{name}") for name in ("held_out", "blind")]
+MODULES = [
+    importlib.import_module(f"{place.__name__}.{one.name}")
+    for place in PLACES
+    for one in pkgutil.iter_modules(place.__path__)
+]
 CODE = [fault for module in MODULES for fault in module.FAULTS if fault.code]
 ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 TRAINING = {
