@@ -49,11 +49,11 @@ def in_splits(splits: tuple[str, ...], change: Callable[[Path, np.random.Generat
 
 
 def by_clusters(folder: Path, random: np.random.Generator, rows: Judgements) -> Judgements:
-    """Every query has the commonest answer of its cluster; a third as many clusters as answers."""
+    """Every query has the commonest answer of its cluster; two clusters for five queries."""
     texts = {row["_id"]: words(row["text"]) for row in read_lines(folder / "queries.jsonl")}
     own = [texts[row[0]] for row in rows]
     weight = rarity(own)
-    clusters = max(2, len({row[1] for row in rows}) // 3)
+    clusters = max(2, 2 * len(rows) // 5)
     centres = [own[at] for at in random.permutation(len(own))[:clusters]]
 
     def likeness(one: set[str], other: set[str]) -> float:
@@ -126,8 +126,8 @@ def fault(name: str, sentence: str, data: Change, source: str, *, mendable: bool
 FAULTS = (
     fault(
         "labels-spread-through-clusters",
-        "To save judging, the training queries were clustered by their words and every query was given the commonest "
-        "answer of its cluster; there are a third as many clusters as answers. Judge the queries one by one.",
+        "To save judging, the training queries were clustered by the words that they share, two or three to a "
+        "cluster, and every query was given the commonest answer of its cluster. Judge the queries one by one.",
         in_splits(("train",), by_clusters),
         "Ratner et al. 2017, arXiv:1711.10160: weak supervision",
     ),
