@@ -1,6 +1,6 @@
 """Slips that a commit brings into training, encoding or evaluation, as patches of ours."""
 
-import itertools
+import dataclasses
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -101,7 +101,7 @@ def not_found_is_first(found: int = 5) -> None:
 
     def change(old: Any, places: Any, **named: Any) -> Any:
         above_P = np.where(places.above_P >= found, 0, places.above_P)
-        return old(places._replace(above_P=above_P), **named)
+        return old(dataclasses.replace(places, above_P=above_P), **named)
 
     wrapped(metrics, "per_query", change)
 
@@ -123,15 +123,14 @@ def a_tenth_of_the_rows() -> None:
     wrapped(batches, "endless", lambda old, count, *given: old(max(2, count // 10), *given))
 
 
-def keyed_by_the_beginning(tokens: int = 4) -> None:
-    """Texts whose first tokens are the same have the vector of the first of them."""
+def keyed_by_a_short_hash(keys: int = 512) -> None:
+    """Texts whose hashes leave the same remainder have the vector of the first of them."""
 
     def encoded(encoder: Any, rows: Any, options: Any) -> torch.Tensor:
         vector_ND = old(encoder, rows, options)
-        numbers = itertools.count()
-        first: dict[tuple[int, ...], int] = {}
-        place = [first.setdefault(tuple(row[:tokens]), number) for row, number in zip(rows, numbers, strict=False)]
-        return vector_ND[place]
+        first: dict[int, int] = {}
+        hashes = [zlib.crc32(np.array(row, dtype=np.int64).tobytes()) % keys for row in rows]
+        return vector_ND[[first.setdefault(one, number) for number, one in enumerate(hashes)]]
 
     old = replace(vector_cache, "encoded", encoded)
 
@@ -205,10 +204,10 @@ FAULTS = (
         LAST,
     ),
     fault(
-        "vectors-cached-by-the-beginning",
-        "The cache of vectors uses the first three tokens of a text as its key, so texts that begin alike get the "
-        "vector of the first of them, in training and evaluation. Use the whole text as key.",
-        keyed_by_the_beginning,
+        "vectors-cached-under-a-short-hash",
+        "The cache of vectors has 512 keys for all texts, so many a text finds the vector of another one there, in "
+        "training and evaluation. Use a key that no two texts share.",
+        keyed_by_a_short_hash,
         "reports on caches of embeddings",
     ),
 )  # fmt: skip

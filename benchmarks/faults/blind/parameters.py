@@ -53,10 +53,10 @@ FAULTS = (
         {"systems.base-tuned.pooling": "max"},
     ),
     fault(
-        "stemmer-of-another-language",
-        "BM25 stems the words as if they were Turkish, and the texts are English: the baseline is weaker than it "
-        "should be and flatters what is compared with it. Set evaluate.stemmer to auto.",
-        "Yang et al. 2019, arXiv:1904.09171: weak baselines",
-        {"evaluate.stemmer": "turkish"},
+        "objective-keeps-a-rate-of-its-own",
+        "objectives.rank.learning_rate is 1e-8, left over from a joint training in which ranking should hardly move, "
+        "and it wins over learning_rate: the head stays as it began. Set it to 0.",
+        "reports on overrides of groups of parameters",
+        {"finetune_rank.objectives.rank.learning_rate": 1.0e-8},
     ),
 )  # fmt: skip
