@@ -100,8 +100,17 @@ def weights(name: str, sentence: str, edit: Edit, source: str) -> Fault:
     return fault(name, sentence, in_weights(edit), source)
 
 
+def of_tokenizers(values: Any) -> None:
+    """As tokenizers alone saves it: a class of transformers' own takes nothing but the words from the file."""
+    values["tokenizer_class"] = "PreTrainedTokenizerFast"
+
+
 def tokenizer(name: str, sentence: str, edit: Callable[[Any], None], source: str) -> Fault:
-    return fault(name, sentence, in_json("tokenizer.json", edit), source)
+    def change(folder: Path, random: np.random.Generator) -> None:
+        in_json("tokenizer.json", edit)(folder, random)
+        in_json("tokenizer_config.json", of_tokenizers)(folder, random)
+
+    return fault(name, sentence, change, source)
 
 
 OPERATORS = "DEFault++ (2026), mutation operators of transformers: "
