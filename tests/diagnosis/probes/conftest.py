@@ -276,7 +276,7 @@ def remembered() -> list[tuple[Any, str, Any]]:
         return key
 
     def of_run(case: Examination, run: RunRecord, *_: Any) -> tuple[Any, ...]:
-        return id(run), case.metric, case.seed, *fields(case.data)
+        return id(run), case.metric, case.seed, *map(id, (case.data.answers, case.data.queries, case.data.qrels))
 
     def of_data(one: probe.Probe) -> probe.Probe:
         find = one.find
