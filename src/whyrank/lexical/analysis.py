@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from whyrank.core.options.evaluate import AUTO
-from whyrank.lexical.words import content_terms, is_paired, terms
+from whyrank.lexical.words import content_terms, is_paired, split, without_stop_words
 
 # Texts of a kind that are looked at, spread evenly over them, and the first characters of each.
 TEXTS, CHARACTERS = 500, 500
@@ -42,13 +42,20 @@ class Analyser:
 
     def tfidf_terms(self, text: str) -> list[str]:
         """Words and word pairs, without stop words in English; groups of letters in other languages."""
-        kept = content_terms(text) if self.language == "en" else terms(text, least=2)
+        return self.tfidf_terms_of(split(text))
+
+    def tfidf_terms_of(self, found: list[str]) -> list[str]:
+        """The same of a text that was split."""
+        kept = without_stop_words(found) if self.language == "en" else found
         pairs = [f"{one} {other}" for one, other in pairwise(kept)]
         return kept + pairs + self._groups(kept)
 
     def bm25_terms(self, text: str) -> list[str]:
         """Stems, without Lucene's stop words in English; groups of letters of the words in other languages."""
-        found = terms(text, least=2)
+        return self.bm25_terms_of(split(text))
+
+    def bm25_terms_of(self, found: list[str]) -> list[str]:
+        """The same of a text that was split."""
         kept = [term for term in found if term not in self._lucene_stop_words] if self.language == "en" else found
         return self._stems(kept) + self._groups(kept)
 

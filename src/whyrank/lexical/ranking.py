@@ -16,44 +16,56 @@ from whyrank.lexical.words import terms
 Score = Callable[[np.ndarray], np.ndarray]
 # Texts of queries -> the same.
 Ranker = Callable[[Sequence[str]], np.ndarray]
+# The terms of each text; and those of queries -> the same scores.
+Terms = Sequence[list[str]]
+RankerOfTerms = Callable[[Terms], np.ndarray]
 ENGLISH = Analyser()
 
 
 def tfidf(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     """Cosine of TF-IDF vectors of the analyser's terms, fitted on the answers. (Q, A) float32."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
-
-    terms_A = list(map(analyser.tfidf_terms, answer_texts))
-    if not any(terms_A):
-        return partial(_all_tied, len(answer_texts))
-    # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
-    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, dtype=np.float32)
-    answer_AV = vectorizer.fit_transform(terms_A)
-    return lambda query_texts: (vectorizer.transform(map(analyser.tfidf_terms, query_texts)) @ answer_AV.T).toarray()
+    rank = tfidf_of_terms(list(map(analyser.tfidf_terms, answer_texts)))
+    return lambda query_texts: rank(list(map(analyser.tfidf_terms, query_texts)))
 
 
 def bm25(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     """BM25 of the analyser's terms as Lucene computes it, with k1 = 1.5 and b = 0.75. (Q, A) float32."""
+    rank = bm25_of_terms(list(map(analyser.bm25_terms, answer_texts)))
+    return lambda query_texts: rank(list(map(analyser.bm25_terms, query_texts)))
+
+
+def tfidf_of_terms(terms_A: Terms) -> RankerOfTerms:
+    """`tfidf` of texts that were read already."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
+
+    if not any(terms_A):
+        return partial(_all_tied, len(terms_A))
+    # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
+    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, dtype=np.float32)
+    answer_AV = vectorizer.fit_transform(terms_A)
+    return lambda terms_Q: (vectorizer.transform(terms_Q) @ answer_AV.T).toarray()
+
+
+def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
+    """`bm25` of texts that were read already."""
     import bm25s
 
-    terms_A = list(map(analyser.bm25_terms, answer_texts))
     if not any(terms_A):
-        return partial(_all_tied, len(answer_texts))
+        return partial(_all_tied, len(terms_A))
     retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     retriever.index(terms_A, show_progress=False)
     # An empty list of terms has no score of its own; none of its candidates is better than another.
-    nothing_A = np.zeros(len(answer_texts), dtype=np.float32)
+    nothing_A = np.zeros(len(terms_A), dtype=np.float32)
 
-    def rank(query_texts: Sequence[str]) -> np.ndarray:
-        terms_Q = map(analyser.bm25_terms, query_texts)
+    def rank(terms_Q: Terms) -> np.ndarray:
         score_QA = [retriever.get_scores(found) if found else nothing_A for found in terms_Q]
-        return np.asarray(score_QA, dtype=np.float32).reshape(len(query_texts), len(answer_texts))
+        return np.asarray(score_QA, dtype=np.float32).reshape(len(terms_Q), len(terms_A))
 
     return rank
 
 
-def _all_tied(answers: int, query_texts: Sequence[str]) -> np.ndarray:
-    return np.zeros((len(query_texts), answers), dtype=np.float32)
+def _all_tied(answers: int, queries: Sequence[object]) -> np.ndarray:
+    return np.zeros((len(queries), answers), dtype=np.float32)
 
 
 def scorer(

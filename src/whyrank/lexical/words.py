@@ -77,11 +77,20 @@ def terms(text: str, *, least: int = 1) -> list[str]:
     return found
 
 
+def split(text: str) -> list[str]:
+    """`terms` without single letters and digits: what every lexical ranker begins with."""
+    return terms(text, least=2)
+
+
 def content_terms(text: str) -> list[str]:
-    """`terms` without scikit-learn's English stop words and without single letters and digits."""
+    """`split` without scikit-learn's English stop words."""
+    return without_stop_words(split(text))
+
+
+def without_stop_words(found: list[str]) -> list[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # takes a second
 
-    return [term for term in terms(text, least=2) if term not in ENGLISH_STOP_WORDS]
+    return [term for term in found if term not in ENGLISH_STOP_WORDS]
 
 
 def is_paired(term: str) -> bool:

@@ -12,6 +12,7 @@ from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.prepared import Prepared
 from whyrank.lexical import analysis
 from whyrank.lexical import ranking as words
+from whyrank.lexical.words import split
 from whyrank.measure.metrics import locating, ranking
 from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.encoder import Encoder
@@ -95,12 +96,15 @@ def _scores(encoder: Encoder, prepared: Prepared, options: EncoderParams, query_
     vector_ND = vector_cache.encoded(encoder, prepared.token_ids, options).cpu().numpy()
     unit_ND = vector_ND / np.maximum(np.linalg.norm(vector_ND, axis=1, keepdims=True), 1e-12)
     answers = len(prepared.answers)
-    texts = (prepared.queries["raw_text"].tolist(), prepared.answers["raw_text"].tolist())
-    analyser = analysis.analyser(*texts)
+    query_texts, answer_texts = (table["raw_text"].tolist() for table in (prepared.queries, prepared.answers))
+    analyser = analysis.analyser(query_texts, answer_texts)
+    # Splitting texts is half of what either lexical ranker takes.
+    split_A, split_S = [split(text) for text in answer_texts], [split(query_texts[row]) for row in query_S]
+    tfidf, bm25 = analyser.tfidf_terms_of, analyser.bm25_terms_of
     return {
         "encoder": unit_ND[answers + query_S] @ unit_ND[:answers].T,
-        "tfidf": words.scorer(words.tfidf, prepared, analyser)(query_S),
-        "bm25": words.scorer(words.bm25, prepared, analyser)(query_S),
+        "tfidf": words.tfidf_of_terms(list(map(tfidf, split_A)))(list(map(tfidf, split_S))),
+        "bm25": words.bm25_of_terms(list(map(bm25, split_A)))(list(map(bm25, split_S))),
     }
 
 

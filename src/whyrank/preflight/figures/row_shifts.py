@@ -50,7 +50,7 @@ def rating_shifts(prepared: Prepared) -> pd.DataFrame:
     if len(label_MT) < 2 * max(FAR) or not targets:
         return pd.DataFrame(columns=COLUMNS)
     place_N = np.linspace(0, len(table) - 1, min(ROWS, len(table))).round().astype(int)
-    texts = table[["title", "body", "answer"]].fillna("").agg("\n".join, axis=1).to_numpy()[place_N]
+    texts = table[["title", "body", "answer"]].iloc[place_N].fillna("").agg("\n".join, axis=1).to_numpy()
     vector_NV = TfidfVectorizer(sublinear_tf=True, max_features=50_000).fit_transform(texts)
     product_NN = (vector_NV @ vector_NV.T).toarray()
     # Rows of one question know each other's answer: a group is predicted from the others.
