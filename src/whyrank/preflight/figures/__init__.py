@@ -21,6 +21,7 @@ from whyrank.preflight.figures import (
     sanity,
     soundness,
     tokenizer,
+    unjudged,
 )
 from whyrank.preflight.figures import encoder as health
 from whyrank.preflight.figures import texts as wording
@@ -71,4 +72,5 @@ def _labels(
         "rows_wrong-labels": suspects.rows(judged),
         **repairs.tables(ranked, texts, valid),
         **answer_votes.tables(ranked, texts),
+        **unjudged.tables(ranked, texts),
     }
