@@ -70,6 +70,10 @@ MEETS = 3.0
 @probe("encoder-at-chance", on="preflight", layer="encoder", about="ranking", explains=OF_TRAINING)
 def encoder_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Shared words find the answers, and the encoder does not."""
+    yield from untuned_at_chance(data)
+
+
+def untuned_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
     rows = {row.ranker: row for row in overall(data)}
     if not rows:
         yield not_applicable("prepare", "the ranks of labelled answers under untuned rankers")
@@ -100,6 +104,10 @@ def encoder_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
 @probe("below-chance", on="preflight", layer="evaluation", about="ranking", explains=OF_TRAINING)
 def below_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Right answers stand in the worse half: something runs in the wrong order."""
+    yield from untuned_below_chance(data)
+
+
+def untuned_below_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
     rows = overall(data)
     if not rows:
         yield not_applicable("data", "the ranks of labelled answers under untuned rankers")

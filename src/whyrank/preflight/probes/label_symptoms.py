@@ -7,6 +7,7 @@ OF_TRAINING = (
     "loss-without-learning",
     "first-loss-off",
     "cannot-learn-by-heart",
+    "trained-at-chance",
     "worse-than-zero-shot",
     "worse-than-lexical",
     "forgetting",

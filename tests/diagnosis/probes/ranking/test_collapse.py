@@ -15,6 +15,7 @@ from ..faults import ENCODERS, TUNED, of, planted
 @planted(
     "collapsed-embeddings",
     of("collapsed-embeddings", *TUNED)
+    | of("trained-at-chance", *TUNED)
     | of("ties-decide-the-metric", *TUNED)
     | of("score-scale-moved", *TUNED)
     | of("worse-than-lexical", *TUNED)

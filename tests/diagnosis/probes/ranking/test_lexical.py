@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.diagnosis.probes.ranking import lexical
+from whyrank.diagnosis.probes.ranking import beside_chance
 from whyrank.findings.records import Records
 from whyrank.lexical.analysis import Analyser
 from whyrank.lexical.ranking import bm25, tfidf
@@ -120,7 +120,7 @@ def test_chance_follows_the_qrels_and_the_corpus(healthy):
     tested = queries.index[queries["split"] == "test"].to_numpy()
     more = healthy.data.qrels.loc[tested[:60]].assign(answer_id="a39")
     spoilt = with_data(healthy, qrels=pd.concat([healthy.data.qrels, more]))
-    value_Q = lexical.chance(spoilt.data, "accuracy@1", tested, 40)
+    value_Q = beside_chance.chance(spoilt.data, "accuracy@1", tested, 40)
     assert value_Q[:57].tolist() == pytest.approx([2 / 40] * 57)
     assert value_Q[60:].tolist() == pytest.approx([1 / 40] * 60)
 

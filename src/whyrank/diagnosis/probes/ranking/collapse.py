@@ -22,7 +22,7 @@ PAIRING = 0.05
 RANK_PART = 0.10
 RANK_LEFT = 0.25
 
-WORSE = ("pretraining-hurts", "worse-than-zero-shot", "worse-than-lexical")
+WORSE = ("trained-at-chance", "pretraining-hurts", "worse-than-zero-shot", "worse-than-lexical")
 
 
 def is_collapsed(run: RunRecord) -> bool:

@@ -8,41 +8,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from whyrank.diagnosis.compare.ranking import best_system, per_query
+from whyrank.diagnosis.compare.ranking import best_system
 from whyrank.diagnosis.examination import Examination, is_higher, paired, spoken
+from whyrank.diagnosis.probes.ranking.beside_chance import Above, above_chance, chance
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
-from whyrank.findings.records import DataRecords
 from whyrank.measure.metrics import locating, ranking
-from whyrank.measure.significance.resampling import Interval
 
-# Share of the way from chance to a perfect ranking: a baseline is at chance where its interval ends before it,
-# and pairs of characters find the answers where their mean lies beyond.
-NEAR = 0.1
 # Test queries that are ranked by pairs of characters, among their own answers.
 SAMPLE = 500
-
-
-class Above(NamedTuple):
-    """value     mean of the metric over test queries;  chance   its value where all answers score the same
-    interval  of the difference, clustered by answer
-    """
-
-    value: float
-    chance: float
-    interval: Interval
-
-    @property
-    def is_chance(self) -> bool:
-        """Not above chance, and with enough queries to say so."""
-        return not is_higher(self.interval) and self.interval.high < NEAR * (1 - self.chance)
-
-    @property
-    def is_found(self) -> bool:
-        return is_higher(self.interval) and self.interval.mean >= NEAR * (1 - self.chance)
 
 
 class Why(NamedTuple):
@@ -130,27 +106,6 @@ def _why(case: Examination, system: str, characters: Above) -> Why:
         "check that query-id and corpus-id in the qrels belong to these files and rows",
         CAUSE,
     )
-
-
-def above_chance(case: Examination, system: str) -> Above | None:
-    """What a system is above a ranking of equal scores; None where it was not evaluated."""
-    run = case.records.runs.get(system)
-    if run is None:
-        return None
-    row_Q = pd.Index(case.data.queries["query_id"]).get_indexer(run.queries["query_id"])
-    chance_Q = chance(case.data, case.metric, row_Q, len(case.data.answers))
-    value_Q = per_query(run, case.metric).to_numpy()
-    interval = case.interval(value_Q - chance_Q, run.queries["cluster"])
-    return Above(float(value_Q.mean()), float(chance_Q.mean()), interval)
-
-
-def chance(data: DataRecords, metric: str, row_Q: np.ndarray, n_answers: int) -> np.ndarray:
-    """(Q,) the metric at chance; `row_Q` are rows of test queries, each with a relevant answer among so many."""
-    pairs = data.ranking.relevant_in("test")
-    place_P = pd.Index(row_Q).get_indexer(pairs["query"])
-    known = place_P >= 0
-    places = ranking.at_chance(place_P[known], pairs["gain"][known], len(row_Q), n_answers)
-    return ranking.of_name(places, metric)
 
 
 # Both baselines ask.

@@ -25,6 +25,7 @@ CHECKS = (of_queries, of_lists, of_scores, of_vectors, of_list_metrics, of_means
         "encoder-at-chance",
         "labels-at-chance",
         "below-chance",
+        "trained-at-chance",
         "tuning-brought-nothing",
         "pretraining-hurts",
         "pretraining-helps",

@@ -38,6 +38,7 @@ SYMPTOMS = (
     "similarity-worse-than-zero-shot",
     "encoder-at-chance",
     "below-chance",
+    "trained-at-chance",
     "collapsed-embeddings",
     "dimensional-collapse",
     "hub-answers",
