@@ -92,7 +92,13 @@ def half_precision(run: RunRecord) -> tuple[str, float]:
     if len(score_N) == 0 or np.ptp(score_N) <= ON:
         return "", 0.0
     # Of each query: beside one score of millions all small ones are near the grid.
-    near_N = ON * run.top["score"].abs().groupby(run.top["query_id"]).transform("max").to_numpy()
+    by_query = run.top["score"].groupby(run.top["query_id"])
+    most_N = by_query.transform(lambda score: score.abs().max()).to_numpy()
+    # Scores of a list that are all but equal may lie on one point of any grid.
+    is_spread_N = (by_query.transform("max") - by_query.transform("min")).to_numpy() > HALF["bfloat16"] * most_N
+    if not is_spread_N.any():
+        return "", 0.0
+    score_N, near_N = score_N[is_spread_N], ON * most_N[is_spread_N]
     share = {name: float(np.mean(np.abs(score_N - to(score_N)) <= near_N)) for name, to in TO_HALF.items()}
     # What bfloat16 holds up to 1, float16 holds too: the coarser comes first.
     return next((name for name in TO_HALF if share[name] >= ON_GRID), ""), max(share.values())

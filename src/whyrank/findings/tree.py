@@ -68,9 +68,11 @@ def _causes_named(told: list[Found], at: int, distance: Distance) -> dict[int, i
 
 
 def _far(cause: Found, symptom: Found, distance: Distance) -> int | None:
-    """What texts and labels bring about reaches all that reads them: the encoder as it was given, and baselines."""
+    """What texts bring about reaches all that reads them, the encoder as it was given and baselines; so do labels, but
+    for how a ranking came out.
+    """
     far = distance(cause[1].system, symptom[1].system)
-    is_read = cause[0].layer in ("data", "labels") and symptom[0].layer in GROUND
+    is_read = cause[0].layer == "data" or (cause[0].layer == "labels" and symptom[0].layer in GROUND)
     return FARTHEST if far is None and is_read and cause[1].system == "data" else far
 
 

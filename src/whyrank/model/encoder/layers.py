@@ -75,9 +75,12 @@ def keep(encoder: Encoder, count: int) -> None:
         raise UserError(f"params.yaml: `encoder.keep_layers` is {count}, this encoder has {len(layers)} layers; 0: all")
     kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
     encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
-    # A copy: encoders may share a configuration.
-    encoder.transformer.config = copy.copy(encoder.transformer.config)
-    encoder.transformer.config.num_hidden_layers = count
+    # A copy, for encoders may share a configuration; for all modules, which read from theirs how attention is computed.
+    shared, own = encoder.transformer.config, copy.copy(encoder.transformer.config)
+    for module in encoder.transformer.modules():
+        if getattr(module, "config", None) is shared:
+            module.config = own
+    own.num_hidden_layers = count
 
 
 def freeze_below(encoder: Encoder, last: int) -> None:

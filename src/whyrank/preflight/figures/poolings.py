@@ -21,8 +21,12 @@ QUERIES = 200
 
 
 def tables(encoder: Encoder, prepared: Prepared, options: Options) -> dict[str, pd.DataFrame]:
-    """The table `pooling` where there is a choice to judge; none for an encoder that is read as its files declare."""
-    return {} if encoder.declared.pooling == encoder.pooling else {"pooling": compare(encoder, prepared, options)}
+    """The table `pooling` where there is a choice to judge; none for an encoder that its files declare the mean of.
+
+    Files may name another pooling than the encoder was trained with; most were trained with the mean.
+    """
+    is_as_declared = encoder.declared.pooling == encoder.pooling
+    return {} if is_as_declared and encoder.pooling == COMMON[0] else {"pooling": compare(encoder, prepared, options)}
 
 
 def compare(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def _by_kind(table: pd.DataFrame, column: str) -> Iterator[tuple[str, float]]:
 @probe(
     "pooling-mismatch",
     on="preflight",
-    explains=("collapsed-embeddings", "worse-than-lexical"),
+    explains=("collapsed-embeddings", "worse-than-lexical", "rogue-dimensions", "cone"),
     about="ranking",
     layer="encoder",
 )
@@ -116,9 +116,10 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
         return
     used, declared = str(table["used"].iloc[0]), str(table["declared"].fillna("").iloc[0])
     means = table.drop(columns=["query_id", "answer_id", "used", "declared"]).mean()
-    better = declared or str(means.idxmax())
+    is_named = declared not in ("", used)
+    better = declared if is_named else str(means.idxmax())
     # The best of two others was picked: half of the error is left for each.
-    level = LEVEL if declared else 1 - (1 - LEVEL) / (len(means) - 1)
+    level = LEVEL if is_named else 1 - (1 - LEVEL) / (len(means) - 1)
     lost = mean_interval(table[better] - table[used], table["answer_id"], resamples=RESAMPLES, seed=0, level=level)
     # Also where the bounds are undefined, with one answer.
     if not (lost.low > 0 and lost.mean >= LEAST_GAIN):
@@ -132,11 +133,11 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"With `{used}` pooling the encoder ranks {len(table)} training queries {100 * lost.mean:.1f} points "
         f"of MRR [{100 * lost.low:.1f}, {100 * lost.high:.1f}] worse than with `{better}`"
-        + (", which its files declare." if declared else "; its files declare none."),
+        + (", which its files declare." if is_named else f"; its files declare {declared and f'`{used}`' or 'none'}."),
         evidence=tuple(Evidence(f"MRR with {name} pooling", float(mean)) for name, mean in means.items()),
         cause="An encoder puts the meaning of a text where its training reads it: in the first token, the mean, or the "
         "largest values. Another pooling finds only a part of it.",
-        fix=Fix({"encoder.pooling": "auto" if declared else better}),
+        fix=Fix({"encoder.pooling": "auto" if is_named else better}),
         reference="FE#283; AnglE#68; FastChat#2926",
         interval=(100 * lost.low, 100 * lost.high),
         weight=100 * lost.mean,

@@ -116,7 +116,13 @@ def rogue_dimensions(data: DataRecords) -> Iterator[Finding | Outcome]:
     )
 
 
-@probe("cone", on="preflight", explains=RANKING, about="ranking", layer="encoder")
+@probe(
+    "cone",
+    on="preflight",
+    explains=(*RANKING, "ties-decide-the-metric", "cannot-learn-by-heart"),
+    about="ranking",
+    layer="encoder",
+)
 def cone(data: DataRecords) -> Iterator[Finding | Outcome]:
     """All vectors in one direction."""
     if (missing := needs(data)) is not None:

@@ -8,7 +8,7 @@ from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.layer_faults import is_untrained
+from whyrank.preflight.probes.layer_faults import are_places_lost, are_tokens_alike, is_untrained
 
 # Cosines. The same call gives the same bits on a processor, and differs in the last ones on a GPU.
 AGAIN = 0.9999
@@ -99,7 +99,12 @@ def vector_depends_on_batch(data: DataRecords) -> Iterator[Finding | Outcome]:
     )
 
 
-@probe("word-order-ignored", on="preflight", explains=(*ALL, "encoder-damaged"), layer="encoder")
+@probe(
+    "word-order-ignored",
+    on="preflight",
+    explains=(*ALL, "encoder-damaged", "layer-does-nothing", "cone", "ties-decide-the-metric", "cannot-learn-by-heart"),
+    layer="encoder",
+)
 def word_order_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
     """The tokens of a text in another order, which no encoder with positions takes for the same text."""
     table = data.table("encoder_halves")
@@ -110,6 +115,9 @@ def word_order_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
     measured = Evidence("largest distance of a text from itself with its tokens in another order", float(moved.max()))
     if is_untrained(data):
         yield not_applicable("prepare", "a trained encoder: relative positions are hardly seen before training")
+        return
+    if are_tokens_alike(data) and not are_places_lost(data):
+        yield not_applicable("prepare", "an encoder whose tokens get different vectors")
         return
     if measured.value >= ORDER:
         yield passed("prepare", measured, ORDER)

@@ -32,6 +32,7 @@ SYMPTOMS = (
     *("worse-than-lexical", "worse-than-zero-shot", "collapsed-embeddings", "dimensional-collapse", "hub-answers"),
     *("encoder-at-chance", "underfitted", "tuning-brought-nothing", "cone", "rogue-dimensions", "unequal-norms"),
     *("queries-apart-from-answers", "pooling-mismatch", "similarity-worse-than-zero-shot", "question-conversation-gap"),
+    *("ties-decide-the-metric", "ties-by-precision", "cannot-learn-by-heart", "gradient-vanishes"),
     # Its estimate is of what rankers without labels agree on, this one among them.
     "wrong-labels",
 )

@@ -72,6 +72,19 @@ def is_untrained(data: DataRecords) -> bool:
     )
 
 
+def are_tokens_alike(data: DataRecords) -> bool:
+    """Whether a layer gives every token of a text the same vector."""
+    table = data.table("encoder_layers")
+    return bool("spread" in table and (table["spread"] < ALL_ALIKE).any())
+
+
+def are_places_lost(data: DataRecords) -> bool:
+    """Whether positions that follow each other have no nearer embeddings than others, or none at all."""
+    table = data.table("encoder_pieces")
+    rows = table[table["relation"] == "neighbours"] if len(table) else table
+    return bool(len(rows) and (rows["nearer"] < NEARER).any() and (rows["pairs"] >= LEAST_PAIRS).all())
+
+
 def finding(
     table: pd.DataFrame, faults: list[Fault], what: str, otherwise: Outcome | None
 ) -> Iterator[Finding | Outcome]:

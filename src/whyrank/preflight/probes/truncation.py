@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from whyrank.findings.finding import Evidence, Finding, Fix, percent
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
@@ -17,6 +17,9 @@ KINDS = ("question", "conversation", "answer")
 LOST = 0.25
 LOST_MOST = 0.50
 
+# Share of the texts that another limit cuts once more; of healthy ones none.
+UNREAD = 0.05
+
 # Positions of BERT-family encoders.
 LONGEST = 512
 # [CLS] and [SEP], which budgets in params.yaml include and recorded lengths do not.
@@ -26,14 +29,46 @@ ROUND_TO = 32
 WHOLE = 0.95
 
 
-@probe("truncation-loses-evidence", on="preflight", layer="data")
+@probe(
+    "truncation-loses-evidence",
+    on="preflight",
+    layer="data",
+    explains=("cannot-learn-by-heart", "learns-shuffled-labels", "encoder-at-chance", "question-conversation-gap"),
+)
 def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding | Outcome]:
-    """Kinds of text that lost much of their TF-IDF mass."""
-    found = losses(data)
+    """Kinds of text that lost much of their TF-IDF mass to the budget, or tokens to another limit behind it."""
+    found = {kind: unread for kind in KINDS if (unread := _unread(data, kind)) is not None} or losses(data)
     yield from found.values()
     if not found:
         most = max(data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS)
         yield passed("data", percent("TF-IDF mass that was cut, of the kind that lost most", most), 100 * LOST)
+
+
+def _unread(data: DataRecords, kind: str) -> Finding | None:
+    """Texts of which the encoder gets fewer tokens than `prepare` kept."""
+    texts = data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]
+    if "input_ids" not in texts or not len(texts):
+        return None
+    read, kept = texts["input_ids"].map(len), texts["tokens"]
+    share = float((read < kept).mean())
+    if share < UNREAD:
+        return None
+    return Finding(
+        severity="error",
+        system="data",
+        sentence=f"The encoder reads {read.mean():.0f} tokens of a {kind} where prepare kept {kept.mean():.0f}: "
+        f"{100 * share:.0f} % of the {kind}s are cut once more.",
+        evidence=(
+            percent(f"{kind}s of which fewer tokens are read than were kept", share),
+            Evidence("tokens read, mean", float(read.mean()), "tokens"),
+            Evidence("tokens kept, mean", float(kept.mean()), "tokens"),
+        ),
+        cause=f"Not the budget of the {kind}s cuts them but another limit behind it, of the tokenizer or of the code "
+        "that calls it: the encoder never sees what was cut.",
+        fix=Fix({}, "look for max_length in tokenizer_config.json and where texts are tokenised"),
+        reference="ST#285; HF#1666",
+        weight=CAUSE * share,
+    )
 
 
 def losses(data: DataRecords) -> dict[str, Finding]:

@@ -1,14 +1,15 @@
-"""Barlow Twins by the course of its terms: a loss that is another, views that come to agree less, one term alone."""
+"""Barlow Twins by its course: another loss, views that come to agree less, one term alone, steps that are too long."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.views import NAME, SYMPTOMS, of_history
-from whyrank.diagnosis.probes.training.steps import ends
+from whyrank.diagnosis.probes.training.steps import USUAL, ends, measure_of, peak_evidence, peak_rates, rounded
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
-from whyrank.findings.outcome import Outcome, passed, too_little
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 
 # Share of the loss that the redundancy term has, and of the gradient: 0.05 to 0.15 and 0.02 to 0.04 in healthy runs.
@@ -17,6 +18,8 @@ OF_LOSS, OF_GRADIENT = 0.9, 0.4
 RISE, ERRORS = 0.02, 3.0
 # Of a loss, by which it may differ from the same computed apart: 1e-6 in healthy runs.
 OFF = 0.02
+# Length of the trained weights, of what it was: 0.97 to 1.2 in healthy runs.
+BLOWN_UP = 2.0
 SYMPTOMS_TOO = (*SYMPTOMS, "temperature-saturates", "no-headroom", "worse-than-lexical", "tuning-brought-nothing")
 Told = Iterator[Finding | Outcome]
 
@@ -93,6 +96,36 @@ def agreement_falls(history: pd.DataFrame) -> Told:
         reference="Zbontar et al. 2021, arXiv:2103.03230, equation 1",
         weight=CAUSE,
     )  # fmt: skip
+
+
+def too_long_steps(case: Examination) -> Told:
+    """Little is left of what the weights were before pretraining. Part of `learning-rate-too-high`."""
+    record = case.records.pretraining
+    if record is None or "weight_norm" not in record.history:
+        yield not_applicable(NAME, "a pretraining that recorded the length of its weights")
+        return
+    history = record.history
+    longer = Evidence("length of the weights after pretraining, of that before", float(history["weight_norm"].iloc[-1]))
+    if longer.value <= BLOWN_UP:
+        yield passed(NAME, longer, BLOWN_UP)
+        return
+    peaks = peak_rates(record)
+    yield Finding(
+        system=NAME,
+        sentence=f"Pretraining left weights {longer.value:.3g} times as long as they were, at a learning rate of "
+        f"{max(peaks.values()):.3g}: its steps are too long.",
+        evidence=(
+            longer,
+            *peak_evidence(record, "at its peak"),
+            Evidence("loss of the first step, by feature", float(history["barlow_loss"].iloc[0])),
+            Evidence("loss of the last step, by feature", float(history["barlow_loss"].iloc[-1])),
+        ),
+        cause="Such long steps leave the region in which their gradient holds: what the encoder or its head knew is "
+        "lost, and fine-tuning at its own rate hardly moves weights that long.",
+        fix=Fix({f"{NAME}.{rate}": rounded(min(at / 10, measure_of(USUAL, rate))) for rate, at in peaks.items()}),
+        reference="Zbontar et al. 2021, arXiv:2103.03230, section 2.2; HF#735",
+        weight=CAUSE,
+    )
 
 
 def _why(first: pd.Series, loss: float, expected: float) -> str:

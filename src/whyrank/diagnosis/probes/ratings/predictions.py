@@ -12,8 +12,9 @@ import pandas as pd
 from whyrank.diagnosis.compare.ratings import Rated, by_fold, wide
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, points
 from whyrank.diagnosis.probes.ratings.imbalance import CLASS_AWARE
-from whyrank.diagnosis.probes.training.learning_rate import AT_ONCE, USUAL_WARMUP, WARMUP
+from whyrank.diagnosis.probes.training.learning_rate import AT_ONCE
 from whyrank.diagnosis.probes.training.steps import scaled_rates, too_long, usual_rates
+from whyrank.diagnosis.probes.training.warmup import USUAL_WARMUP, WARMUP
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe

@@ -36,7 +36,7 @@ CHANGED = 0.9
 LITTLE = ("nothing-moves", "underfitted", "tuning-brought-nothing", "worse-than-lexical", "weight-decay-undoes")
 
 
-@probe("gradient-grows", on="trained", explains=("underfitted", *SPOILT))
+@probe("gradient-grows", on="trained", explains=("underfitted", *SPOILT), by_outcome=True)
 @each_training
 def gradient_grows(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Gradients of earlier steps are still there, or the norm rises step by step."""

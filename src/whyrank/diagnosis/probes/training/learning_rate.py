@@ -1,10 +1,11 @@
-"""Faults of the learning rate: a warm-up that never ends, none at all, a peak that is too high."""
+"""Faults of the learning rate: full steps from the first one on, a peak that is too high."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.probes.pretraining.course import BLOWN_UP, too_long_steps
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cost, effect, objectives
 from whyrank.diagnosis.probes.training.steps import (
@@ -16,18 +17,11 @@ from whyrank.diagnosis.probes.training.steps import (
     scaled_rates,
     too_long,
 )
+from whyrank.diagnosis.probes.training.warmup import USUAL_WARMUP, WARMUP
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
-
-WARMUP = "finetune_rank.warmup_ratio"
-USUAL_WARMUP = 0.1
-# Share of the planned steps. From half on it is the warm-up that keeps the rate from its peak; a shorter one that a run
-# does not live to see the end of was cut by patience.
-LONG = 0.5
-# A warm-up that ended below this share of the peak left the weights less than half as far as asked for.
-SHORT_OF_PEAK = 0.5
 
 # Rate of the first step over the peak: without warm-up it is 1.
 AT_ONCE = 0.9
@@ -46,61 +40,11 @@ RISE_NOISE = 3.0
 # Findings about what a training that went wrong leaves behind.
 SPOILT = ("trained-at-chance", "tuning-brought-nothing", "worse-than-zero-shot", "similarity-worse-than-zero-shot",
           "worse-than-lexical", "question-conversation-gap", "constant-predictions", "fold-failed")  # fmt: skip
+# The same of pretraining.
+PRETRAINED = ("pretraining-hurts", "redundancy-dominates", "agreement-falls", "scale-mismatch-after-pretraining")
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
-# Length of the weights, of what it was. The same runs: 0.97 to 1.2.
-BLOWN_UP = 2.0
-
-
-@probe(
-    "warmup-longer-than-training",
-    on="trained",
-    explains=("worse-than-lexical", "question-conversation-gap", "tuning-brought-nothing"),
-    layer="training",
-)
-@each_training
-def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
-    """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
-    if not is_in_warmup(record):
-        highest = float(record.history["rate_factor"].max()) if "rate_factor" in record.history else 1.0
-        yield passed("", percent("highest learning rate, of its peak", highest), 100.0)
-        return
-    reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)
-    yield Finding(
-        sentence=f"The learning rate never reached its peak: at the last of {steps} steps it was still rising, at "
-        f"{100 * reached:.0f} % of it.",
-        evidence=(
-            percent("learning rate of the last step, of its peak", reached),
-            Evidence("warm-up", _warmup_steps(record), "steps"),
-            Evidence("steps made", steps, "steps"),
-            *peak_evidence(record, "reached"),
-        ),
-        cause="The warm-up is longer than the training: the rate never reaches its peak, and never decays.",
-        fix=Fix({WARMUP: USUAL_WARMUP}),
-        reference="angle_emb 0.6.1 (1,000 steps of warm-up whatever the length of the training)",
-        weight=100 * (1 - reached),
-    )
-
-
-def is_in_warmup(record: TrainingRecord) -> bool:
-    history = record.history
-    if "rate_factor" not in history or len(history) < 2:
-        return False
-    factor_S = history["rate_factor"].to_numpy()
-    planned = len(history) / float(history["progress"].iloc[-1])
-    is_rising = factor_S[-1] < 1 and factor_S[-1] > factor_S[-2] and factor_S[-1] == factor_S.max()
-    return bool(is_rising) and _warmup_steps(record) >= LONG * planned
-
-
-def _warmup_steps(record: TrainingRecord) -> float:
-    """A warm-up of w steps gives the first one 1 / (w + 1) of the peak."""
-    return round(1 / float(record.history["rate_factor"].iloc[0]) - 1)
-
-
-def is_short_of_peak(record: TrainingRecord) -> bool:
-    """By a warm-up that was too long, and by so much that it explains a training that hardly learned."""
-    return is_in_warmup(record) and bool(record.history["rate_factor"].max() < SHORT_OF_PEAK)
 
 
 @probe("no-warmup-spike", on="trained", explains=SPOILT, layer="training", by_outcome=True)
@@ -154,12 +98,18 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
 @probe(
     "learning-rate-too-high",
     on="trained",
-    explains=("collapsed-embeddings", "gradient-grows", "gradient-vanishes", *SPOILT),
+    explains=("collapsed-embeddings", "gradient-grows", "gradient-vanishes", *SPOILT, *PRETRAINED),
     layer="training",
     by_outcome=True,
 )
+def learning_rate_too_high(case: Examination) -> Iterator[Finding | Outcome]:
+    """Steps that are too long, in pretraining by its weights, in fine-tuning by what became of its own rows."""
+    yield from too_long_steps(case)
+    yield from _of_tuning(case)
+
+
 @each_training
-def learning_rate_too_high(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Training moved its own queries away from their answers, and no loss came down."""
     main, system = _main(case, record), case.systems.trained_from(init)
     if main is None:

@@ -147,6 +147,8 @@ def why(case: Examination, system: str) -> str:
     for words, vector_GD in instead.items():
         if Pair(vector_GD, pair.evaluated_GD).is_same and not Pair(pair.trained_GD, vector_GD).is_same:
             return words
+    if (side := moved_side(golden, run)) is not None:
+        return f"they are those of other {side}: rows of vectors stand in another order than the texts"
     if run.golden is None or run.golden.empty:
         return "they are none that training had"
     again = ranked(run.golden, run)
@@ -162,6 +164,26 @@ def why(case: Examination, system: str) -> str:
         f"they differ below the heads already (cosine {encoders.cosine_G.mean():.3f}): another pooling, prompt, cut, "
         "attention mask or other weights of the encoder"
     )
+
+
+def moved_side(golden: pd.DataFrame, run: RunRecord) -> str | None:
+    """queries | answers, where most vectors that are not those of the training are there, in the row of another text.
+
+    None where they are not, or texts are nearly copies.
+    """
+    assert run.query_vectors is not None and run.answer_vectors is not None
+    vectors = {"query": ("queries", run.query_vectors), "answer": ("answers", run.answer_vectors)}
+    own = of_side(golden, BOTH)
+    for side, (name, evaluated_ND) in vectors.items():
+        at_G = np.flatnonzero(golden["side"] == side)
+        if not len(at_G) or own.shape[1] != evaluated_ND.shape[1]:
+            continue
+        cosine_GN = unit(own[at_G]) @ unit(evaluated_ND).T
+        is_off_G = cosine_GN[np.arange(len(at_G)), golden["row"].to_numpy()[at_G]] < SAME
+        is_elsewhere_G = cosine_GN.max(axis=1) >= SAME
+        if is_off_G.sum() >= 2 and (is_off_G & is_elsewhere_G).sum() > is_off_G.sum() / 2:
+            return name
+    return None
 
 
 @probe("evaluation-differs-from-training", on="trained", explains=SYMPTOMS, about="ranking", layer="evaluation")

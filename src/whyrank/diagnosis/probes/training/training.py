@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training.balance import holds_back
 from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS, Course, leads, objectives, tasks
-from whyrank.diagnosis.probes.training.learning_rate import is_short_of_peak, is_spoilt_at_once, is_thrown_off
+from whyrank.diagnosis.probes.training.learning_rate import is_spoilt_at_once, is_thrown_off
 from whyrank.diagnosis.probes.training.steps import (
     FAR,
     TINY,
@@ -16,6 +16,7 @@ from whyrank.diagnosis.probes.training.steps import (
     peak_evidence,
     peak_rates,
 )
+from whyrank.diagnosis.probes.training.warmup import is_short_of_peak
 from whyrank.findings.finding import Evidence, Finding, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe

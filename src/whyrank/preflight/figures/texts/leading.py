@@ -15,6 +15,8 @@ QUOTE, HOLDERS = 8, 2
 CHARACTERS = 25
 # Characters of an id that is told from a number of something.
 SHORTEST_ID = 4
+# What has a digit, of so many characters.
+CODE = re.compile(rf"(?=\w*\d)\w{{{SHORTEST_ID},}}")
 # Words of a title that are not a mere topic.
 TITLE = 3
 # Words of a query that says nothing at most.
@@ -25,6 +27,7 @@ def figures(read: Read) -> tuple[list[Figure], dict[str, list[Row]]]:
     """Shares of the queries, and the rows to mend by code.
 
     id_in_query, title_in_query   of the right answer (`query`), and of another query's (`chance`)
+    code_in_query   a word with digits that stands in the text of no answer but the right one
     quotes       a run of words of the right answer that hardly another one has, with the words of it (`quote_words`)
     empty        of no telling word, by themselves or for several answers
     """
@@ -33,10 +36,14 @@ def figures(read: Read) -> tuple[list[Figure], dict[str, list[Row]]]:
     rows: dict[str, list[Row]] = {}
     names = {"id": ids(read), "title": titles(read)}
     named = {what: named_by(read, of_answers) for what, of_answers in names.items()}
+    examples = {
+        what: next((shown(of_answers[i]) for row in named[what][0][:1] for i in read.right[row] if of_answers[i]), "")
+        for what, of_answers in names.items()
+    }
+    named["code"], examples["code"] = coded(read)
     for what, (own, other) in named.items():
-        example = next((shown(names[what][i]) for row in own[:1] for i in read.right[row] if names[what][i]), "")
         found += [
-            (f"{what}_in_query", "query", len(own) / n, n, example),
+            (f"{what}_in_query", "query", len(own) / n, n, examples[what]),
             (f"{what}_in_query", "chance", len(other) / n, n, ""),
         ]
     leaked = sorted({row for own, _ in named.values() for row in own})
@@ -81,6 +88,25 @@ def named_by(read: Read, names: list[str]) -> tuple[list[int], list[int]]:
         if any(_holds(text, plain, names[i]) for i in shifted if i not in right):
             other.append(row)
     return own, other
+
+
+def coded(read: Read) -> tuple[tuple[list[int], list[int]], str]:
+    """As `named_by`, by the words with digits that one answer alone has; and an example."""
+    raw = read.prepared
+    answers = [set(CODE.findall(text.casefold())) for text in raw.answers["raw_text"]]
+    holders = Counter(code for codes in answers for code in codes)
+    queries = [set(CODE.findall(text.casefold())) for text in raw.queries["raw_text"]]
+    own, other, example = [], [], ""
+    n = len(queries)
+    for row, right in enumerate(read.right):
+        held = {code for i in right for code in queries[row] & answers[i] if holders[code] == 1}
+        if held:
+            own.append(row)
+            example = example or min(held)
+        shifted = read.right[(row + n // 2) % n]
+        if any(holders[code] == 1 for i in shifted if i not in right for code in queries[row] & answers[i]):
+            other.append(row)
+    return (own, other), example
 
 
 def _holds(text: str, plain: str, name: str) -> bool:

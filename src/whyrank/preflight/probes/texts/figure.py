@@ -13,6 +13,7 @@ TRAINING = ("underfitted", "overfitted", "tuning-brought-nothing", "worse-than-z
 ALIKE = (
     "hub-answers",
     "ties-decide-the-metric",
+    "cone",
     "false-negatives-in-batch",
     "missing-judgements",
     "hard-negatives-are-right",
