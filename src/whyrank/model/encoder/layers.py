@@ -79,7 +79,7 @@ def keep(encoder: Encoder, count: int) -> None:
     shared, own = encoder.transformer.config, copy.copy(encoder.transformer.config)
     for module in encoder.transformer.modules():
         if getattr(module, "config", None) is shared:
-            module.config = own
+            setattr(module, "config", own)  # noqa: B010 - to mypy an attribute of a module is a tensor or a module
     own.num_hidden_layers = count
 
 

@@ -12,14 +12,17 @@ from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics.correlation import spearman
 
 # Rows by which numbers may have slipped, and rows so far away that nothing relates them: what those give is chance.
-NEAR = range(-3, 4)
-FAR = [sign * shift for shift in range(20, 60, 2) for sign in (1, -1)]
+NEAR = range(-10, 11)
+FAR = [sign * shift for shift in range(20, 60, 3) for sign in (1, -1)]
 # Rows of ratings that are looked at: the products of as many texts take a second.
 ROWS = 700
 # Of ridge regression, where a row's product with itself is 1.
 PENALTY = 1.0
 # Parts of which each is predicted from the others.
 PARTS = 5
+# Chance where a file is sorted, so that rows far away are of the same kind: labels of the part in any order.
+MIXED, MIXINGS = "any order,", 20
+ACROSS = "across halves"
 COLUMNS = ["source", "part", "shift", "n", "spearman", "chance", "chance_std"]
 
 
@@ -42,7 +45,11 @@ def pair_shifts(judged: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def rating_shifts(prepared: Prepared) -> pd.DataFrame:
-    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row."""
+    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row.
+
+    chance of `any order, <part>` and of `across halves`, where it was fitted on the other half of the file, is over
+    labels of the part in any order.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer  # only where ratings are read
 
     table, targets = prepared.ratings[prepared.ratings["use"] == "train"], prepared.rating_targets
@@ -61,6 +68,9 @@ def rating_shifts(prepared: Prepared) -> pd.DataFrame:
         smooth_NN = smoother(product_NN[np.ix_(chosen, chosen)], part_N[chosen])
         found = {shift: _predicted(smooth_NN, label_MT, place_N[chosen] + shift) for shift in (*NEAR, *FAR)}
         rows += [("rated rows", name, shift, n, *of) for shift, n, of in beside_chance(found, int(chosen.sum()))]
+        rows.append(("rated rows", f"{MIXED} {name}", 0, *of_mixed(smooth_NN, label_MT, place_N[chosen])))
+    smooth_NN = smoother(product_NN, (place_N < len(table) // 2).astype(int))
+    rows.append(("rated rows", ACROSS, 0, *of_mixed(smooth_NN, label_MT, place_N)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -75,7 +85,7 @@ def beside_chance(found: dict[int, float], n: int) -> Iterator[tuple[int, int, t
     far = np.array([found[shift] for shift in FAR])
     chance, spread = float(np.nanmean(far)) if np.isfinite(far).any() else 0.0, float(np.nanstd(far))
     for shift in NEAR:
-        if np.isfinite(found[shift]):
+        if np.isfinite(found.get(shift, np.nan)):
             yield shift, n, (found[shift], chance, spread)
 
 
@@ -83,6 +93,13 @@ def _correlation(cosine_N: np.ndarray, label_M: np.ndarray, place_N: np.ndarray)
     inside_N = (place_N >= 0) & (place_N < len(label_M))
     value = spearman(cosine_N[inside_N], label_M[place_N[inside_N]]).value
     return float("nan") if value is None else value
+
+
+def of_mixed(smooth_NN: np.ndarray, label_MT: np.ndarray, place_N: np.ndarray) -> tuple[int, float, float, float]:
+    """n, the rank correlation of each row with its own labels, and mean and deviation of that with any row's."""
+    random = np.random.default_rng(0)
+    mixed = np.array([_predicted(smooth_NN, label_MT, random.permutation(place_N)) for _ in range(MIXINGS)])
+    return len(place_N), _predicted(smooth_NN, label_MT, place_N), float(mixed.mean()), float(mixed.std())
 
 
 def smoother(product_NN: np.ndarray, part_N: np.ndarray) -> np.ndarray:

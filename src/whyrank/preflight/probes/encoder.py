@@ -133,7 +133,9 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"With `{used}` pooling the encoder ranks {len(table)} training queries {100 * lost.mean:.1f} points "
         f"of MRR [{100 * lost.low:.1f}, {100 * lost.high:.1f}] worse than with `{better}`"
-        + (", which its files declare." if is_named else f"; its files declare {declared and f'`{used}`' or 'none'}."),
+        + (
+            ", which its files declare." if is_named else f"; its files declare {(declared and f'`{used}`') or 'none'}."
+        ),
         evidence=tuple(Evidence(f"MRR with {name} pooling", float(mean)) for name, mean in means.items()),
         cause="An encoder puts the meaning of a text where its training reads it: in the first token, the mean, or the "
         "largest values. Another pooling finds only a part of it.",

@@ -1,4 +1,4 @@
-"""Prompts that an encoder was trained with and does not get."""
+"""Prompts that an encoder was trained with and does not get, and those that it does not know."""
 
 from collections.abc import Iterator
 
@@ -50,6 +50,39 @@ def prompt_missing(data: DataRecords) -> Iterator[Finding | Outcome]:
         reference="unilm#1325; mteb#2867 (24.41 against 22.75); ST#3234",
         interval=(100 * gain.low, 100 * gain.high),
         weight=100 * max(gain.mean, 0.0),
+    )
+
+
+@probe(
+    "prompt-hurts",
+    on="preflight",
+    explains=("queries-apart-from-answers", "worse-than-lexical", "wrong-labels", "question-conversation-gap"),
+    about="ranking",
+    layer="encoder",
+)
+def prompt_hurts(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """The prompts in use, which the encoder's files do not declare, rank worse than none."""
+    if (missing := needs(data)) is not None:
+        yield missing
+        return
+    space, gain = data.table("encoder_space").iloc[0], gained(data, "without_prompts")
+    if gain is None or str(space["used_prompts"]) == str(space.get("declared_prompts", "")):
+        yield not_applicable("prepare", "prompts in use that the encoder's files do not declare")
+        return
+    if not is_worth(gain):
+        yield passed("prepare", Evidence("MRR gained without prompts", gain.mean), LEAST_GAIN)
+        return
+    yield Finding(
+        system="prepare",
+        sentence=f"The encoder reads {_said(_prompts(space, 'used_prompts'))}, which it was not trained with: without "
+        f"these its ranking changes by {spoken(gain, len(data.table('encoder_readings')))}.",
+        evidence=tuple(means(data, "without_prompts")),
+        cause="To an encoder that does not know them, the words of a prompt are words of the text: they take room in "
+        "its budget and draw queries away from what they ask.",
+        fix=Fix({"encoder.prompts": "auto"}),
+        reference="ST#3234; mteb#2867",
+        interval=(100 * gain.low, 100 * gain.high),
+        weight=100 * gain.mean,
     )
 
 

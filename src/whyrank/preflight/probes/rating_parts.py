@@ -14,7 +14,15 @@ SHOWN = 4
 @probe(
     "target-columns-permuted",
     on="preflight",
-    explains=("fold-failed", "worse-than-lexical", "constant-predictions", "underfitted", "overfitted"),
+    explains=(
+        "ratings-contradict",
+        "ratings-at-chance",
+        "fold-failed",
+        "worse-than-lexical",
+        "constant-predictions",
+        "underfitted",
+        "overfitted",
+    ),
     about="ratings",
     layer="labels",
 )

@@ -9,6 +9,7 @@ from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
+from whyrank.preflight.figures.row_shifts import ACROSS, MIXED
 
 # Standard deviations, of what far shifts give, by which a relation stands out, and by which two of them differ.
 STANDS_OUT, DIFFERS = 5.0, 4.0
@@ -23,7 +24,11 @@ PART_WORDS = {
 }
 # Labels that are wrong explain what training on them comes to.
 LATER = ("labels-unordered", "similarity-worse-than-zero-shot", "gradient-conflict", "pairs-at-chance")
-RATINGS_LATER = ("worse-than-lexical", "constant-predictions", "fold-failed", "underfitted", "overfitted")
+RATINGS_LATER = ("worse-than-lexical", "constant-predictions", "fold-failed", "underfitted", "overfitted",
+                 "separate-encoders-lose-interaction", "last-layer-drops-surface")  # fmt: skip
+# Rows of ratings from which words would tell, and standard deviations of labels in any order: 120 to 300 healthy rows
+# of two sets have 4.2 to 9.9 of a row's own labels, and -0.5 to 8.6 of what the other half of the file says of them.
+LEAST_RATED, SAID, OPPOSITE = 200, 3.0, -4.0
 
 
 class Slip(NamedTuple):
@@ -46,7 +51,8 @@ class Slip(NamedTuple):
 def slips(table: pd.DataFrame) -> list[Slip]:
     """One of each source and part."""
     found = []
-    for (source, part), rows in table.groupby(["source", "part"], sort=False):
+    shifted = table[table["part"].isin(PART_WORDS)]
+    for (source, part), rows in shifted.groupby(["source", "part"], sort=False):
         own, best = rows[rows["shift"] == 0], rows.loc[[rows["spearman"].idxmax()]]
         if len(own):
             found.append(Slip(str(source), str(part), rows_of(own)[0], rows_of(best)[0]))
@@ -103,10 +109,103 @@ def pair_scores_shifted(data: DataRecords) -> Iterator[Finding | Outcome]:
     yield from _shifted(data.table("pair_shifts"), "label", "texts")
 
 
-@probe("rating-rows-shifted", on="preflight", explains=RATINGS_LATER, about="ratings", layer="labels")
+@probe(
+    "rating-rows-shifted", on="preflight", explains=("ratings-at-chance", *RATINGS_LATER), about="ratings",
+    layer="labels",
+)  # fmt: skip
 def rating_rows_shifted(data: DataRecords) -> Iterator[Finding | Outcome]:
     """A ridge on words predicts the ratings of a row nearby, and not of its own."""
     yield from _shifted(data.table("rating_shifts"), "rating", "words")
+
+
+@probe(
+    "ratings-contradict", on="preflight", explains=("ratings-at-chance", *RATINGS_LATER), about="ratings",
+    layer="labels",
+)  # fmt: skip
+def ratings_contradict(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """What one half of the file says of the other is the opposite of its ratings."""
+    own = _any_order(data, ACROSS)
+    if own is None:
+        yield not_applicable("ratings", "enough rated rows")
+        return
+    measured = Evidence("agreement with what the other half says, in standard deviations of chance", own.strength)
+    if own.strength > OPPOSITE:
+        yield passed("ratings", measured, OPPOSITE)
+        return
+    within = [half for name in ("first half", "second half") if (half := _any_order(data, f"{MIXED} {name}"))]
+    yield Finding(
+        severity="error",
+        system="ratings",
+        sentence="The two halves of the file contradict each other: a ridge on the words of one half orders the rows "
+        f"of the other the wrong way round (mean rank correlation {own.spearman:.2f}, 0 at chance).",
+        evidence=(
+            measured,
+            Evidence("mean rank correlation across the halves", own.spearman),
+            *(Evidence("the same within a half", half.spearman) for half in within),
+            Evidence("rows", own.n, "rows"),
+        ),
+        cause="In a part of the file ratings count from the other end of the scale, or stand in other columns: no "
+        "training can learn both.",
+        fix=Fix({}, "compare the scale and the columns of the first and the last rows; turn or reorder one of the "
+                    "halves"),
+        reference="Google QUEST; docs/data.md, Ratings",
+        weight=CAUSE + 40,
+    )  # fmt: skip
+
+
+@probe("ratings-at-chance", on="preflight", explains=RATINGS_LATER, about="ratings", layer="labels")
+def ratings_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Words say nothing of the ratings, neither over all rows nor within a half of them."""
+    whole = _any_order(data, f"{MIXED} all")
+    if whole is None or whole.n < LEAST_RATED:
+        rows = 0 if whole is None else whole.n
+        yield too_little("ratings", f"{rows} rated rows; {LEAST_RATED} would tell")
+        return
+    others = [_any_order(data, part) for part in (f"{MIXED} first half", f"{MIXED} second half", ACROSS)]
+    strongest = max([whole, *(one for one in others if one is not None)], key=lambda one: abs(one.strength))
+    measured = Evidence(
+        "strongest agreement of words and ratings, in standard deviations of chance", strongest.strength
+    )
+    if abs(strongest.strength) >= SAID:
+        yield passed("ratings", measured, SAID)
+        return
+    yield Finding(
+        system="ratings",
+        sentence=f"The ratings have nothing to do with the texts, as far as words tell: a ridge on the words of other "
+        f"rows gives a mean rank correlation of {whole.spearman:.2f} over {whole.n} rows, 0 at chance.",
+        evidence=(
+            measured,
+            Evidence("mean rank correlation over the targets", whole.spearman),
+            Evidence("standard deviation with ratings in any order", whole.spread),
+            Evidence("rows", whole.n, "rows"),
+        ),
+        cause="Ratings stand beside texts of other rows: shuffled, sorted apart or joined by the wrong key. Or they "
+        "are about something that the texts do not say.",
+        fix=Fix({}, "join ratings and texts anew, by an id, and look at ten rows"),
+        reference="Northcutt et al. 2021, arXiv:2103.14749",
+        weight=CAUSE + 30,
+    )
+
+
+class Agreement(NamedTuple):
+    spearman: float
+    chance: float
+    spread: float
+    n: int
+
+    @property
+    def strength(self) -> float:
+        return (self.spearman - self.chance) / max(self.spread, 1e-6)
+
+
+def _any_order(data: DataRecords, part: str) -> Agreement | None:
+    """Of a part of `rating_shifts` whose chance is over ratings in any order."""
+    table = data.table("rating_shifts")
+    rows = table[table["part"] == part] if len(table) else table
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return Agreement(float(row["spearman"]), float(row["chance"]), float(row["chance_std"]), int(row["n"]))
 
 
 @probe("pairs-at-chance", on="preflight", explains=LATER[1:3], about="pairs", layer="labels")

@@ -185,9 +185,10 @@ def by_type(case: Examination, system: str, untuned: str) -> dict[str, Interval]
 def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The kept weights are not those of the best evaluation, by the metric that chooses or, without one, by any."""
     looks, kept = record.evaluations, int(record.metrics["best_step"])
-    names = [str(name) for name in looks if not str(name).startswith("train_") and name != "step"]
+    names = [str(name) for name in looks if not str(name).startswith("train_") and name not in ("step", "choice")]
     dev = [name for name in names if name.endswith(DEV)]
-    chosen_by = ["choice"] if "choice" in looks else names
+    # What is none of the metrics, but for instance one with the other sign, chose wrongly.
+    chosen_by = [name for name in names if "choice" in looks and looks[name].equals(looks["choice"])] or dev
     if len(looks) < 2 or not dev or kept not in looks["step"].to_numpy():
         yield not_applicable("", "several evaluations on the dev set")
         return

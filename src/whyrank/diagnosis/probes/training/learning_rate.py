@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.course import BLOWN_UP, too_long_steps
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cost, effect, objectives
@@ -42,6 +42,11 @@ SPOILT = ("trained-at-chance", "tuning-brought-nothing", "worse-than-zero-shot",
           "worse-than-lexical", "question-conversation-gap", "constant-predictions", "fold-failed")  # fmt: skip
 # The same of pretraining.
 PRETRAINED = ("pretraining-hurts", "redundancy-dominates", "agreement-falls", "scale-mismatch-after-pretraining")
+
+# Of the dev set, the first that was evaluated.
+DEV = ("mrr_all", "spearman_mean", "ratings_spearman")
+# Above the peak no schedule goes.
+ABOVE_PEAK = 1.05
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
@@ -98,10 +103,11 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
 @probe(
     "learning-rate-too-high",
     on="trained",
-    explains=("collapsed-embeddings", "gradient-grows", "gradient-vanishes", *SPOILT, *PRETRAINED),
+    explains=("collapsed-embeddings", "gradient-grows", "gradient-vanishes", "overfitted", "best-not-kept",
+              "last-layer-drops-surface", *SPOILT, *PRETRAINED),
     layer="training",
     by_outcome=True,
-)
+)  # fmt: skip
 def learning_rate_too_high(case: Examination) -> Iterator[Finding | Outcome]:
     """Steps that are too long, in pretraining by its weights, in fine-tuning by what became of its own rows."""
     yield from too_long_steps(case)
@@ -111,6 +117,10 @@ def learning_rate_too_high(case: Examination) -> Iterator[Finding | Outcome]:
 @each_training
 def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Training moved its own queries away from their answers, and no loss came down."""
+    highest = float(record.history["rate_factor"].max()) if "rate_factor" in record.history else 1.0
+    if highest > ABOVE_PEAK:
+        yield _above_peak(record, highest)
+        return
     main, system = _main(case, record), case.systems.trained_from(init)
     if main is None:
         yield not_applicable("", "an objective whose metric was followed")
@@ -134,7 +144,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         if main.fell
         else f"The weights are {record.history['weight_norm'].iloc[-1]:.1f} times as long as before training, and "
         f"{main.metric} went from {main.start:.2f} to {main.end:.2f}"
-        f"{', dev was never as good as before' if record.metrics.get('best_step') == 0 else ''}: the steps are too "
+        f"{', dev was never as good as before' if is_never_as_good(record) else ''}: the steps are too "
         "long.",
         evidence=(
             *main.evidence,
@@ -153,11 +163,33 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
     )
 
 
+def _above_peak(record: TrainingRecord, highest: float) -> Finding:
+    return Finding(
+        severity="error",
+        sentence=f"The schedule multiplied the learning rate by up to {highest:.3g}: steps of that much more than "
+        "params.yaml says.",
+        evidence=(Evidence("highest factor of the schedule", highest, "at most 1"), *peak_evidence(record, "reached")),
+        cause="A schedule rises to the rate that was asked for and falls from there; this one is turned round, or was "
+        "made of a factor above 1.",
+        fix=Fix({}, "look at the scheduler in src/whyrank/training/engine: its factor lies between 0 and 1"),
+        reference="transformers: get_linear_schedule_with_warmup",
+        weight=CAUSE,
+    )
+
+
 def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
     """Little is left of what the weights were, and not all was learnt for it, or only by heart at a senseless rate."""
-    if "weight_norm" not in record.history or record.history["weight_norm"].iloc[-1] <= BLOWN_UP:
-        return False
-    return main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0)
+    if too_long(record) and is_never_as_good(record):
+        return True
+    is_longer = "weight_norm" in record.history and record.history["weight_norm"].iloc[-1] > BLOWN_UP
+    return is_longer and main.end < LEARNT
+
+
+def is_never_as_good(record: TrainingRecord) -> bool:
+    """Whether the dev set was ranked, or its pairs or ratings ordered, best before the first step, by points."""
+    looks = record.evaluations
+    value = next((looks[name].dropna() for name in DEV if name in looks), None)
+    return value is not None and len(value) > 1 and bool(value.iloc[0] - value.iloc[1:].max() >= LEAST_EFFECT)
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:

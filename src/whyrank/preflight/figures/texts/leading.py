@@ -159,8 +159,10 @@ def empty(read: Read) -> dict[int, str]:
     widest = max((len(right) for right in read.right), default=1)
     found: dict[int, str] = {}
     answered = {word for text in read.answer_words for word in text}
+    # By the whole text: a budget that leaves little of it is another fault.
+    raw = [words(text) for text in read.prepared.queries["raw_text"]]
     for row, key in enumerate(keys):
-        text = read.query_words[row]
+        text = raw[row]
         if len(wanted[key]) > max(widest, FEW):
             found[row] = f"the same text is asked for {len(wanted[key])} answers"
         elif len(text) <= FEW and not (set(text) & answered - read.common):

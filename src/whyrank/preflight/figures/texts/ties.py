@@ -122,11 +122,12 @@ def copies(read: Read, without: dict[int, str]) -> tuple[dict[int, int], dict[in
 
 def short_answers(read: Read, tied_A: np.ndarray, without: dict[int, str]) -> list[int]:
     """Rows of answers of a few words, none of which stands in their queries."""
+    # By the whole text: a budget that leaves little of it is another fault.
     return [
         row
-        for row, text in enumerate(read.answer_words)
-        if len(text) <= FEW
-        and len(read.answers[row]) <= FEW_CHARACTERS
+        for row, text in enumerate(read.prepared.answers["raw_text"])
+        if len(text) <= FEW_CHARACTERS
+        and len(words(text)) <= FEW
         and not tied_A[row] > 0
         and read.asked_by[row]
         and row not in without

@@ -73,7 +73,7 @@ def texts_cut_before(data: DataRecords) -> Iterator[Finding | Outcome]:
     "cut-loses-end",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, "question-conversation-gap", "truncation-loses-evidence"),
+    explains=("worse-than-lexical", "question-conversation-gap", "truncation-loses-evidence"),
 )
 def cut_loses_end(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Conversations that the cut leaves without what the user said last."""
