@@ -4,7 +4,9 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from graphlib import CycleError, TopologicalSorter
+from inspect import unwrap
 from typing import Any, Literal
 
 from whyrank.findings.finding import Finding, Layer
@@ -56,6 +58,7 @@ def probe(
     """
 
     def register(find: Callable[[Any], Iterator[Finding | Outcome]]) -> Callable[[Any], Iterator[Finding]]:
+        @wraps(find)
         def coded(records: Any) -> Iterator[Finding | Outcome]:
             for told in find(records):
                 yield replace(told, code=code, layer=layer) if isinstance(told, Finding) else replace(told, code=code)
@@ -97,7 +100,11 @@ def registered(*on: On) -> list[Probe]:
 
 
 def causes_first(probes: list[Probe]) -> list[Probe]:
-    """The same probes in topological order of `explains`. Raises ValueError for a cycle."""
+    """The same probes in topological order of `explains`, else as they stand in the files: in any order of imports.
+
+    Raises ValueError for a cycle.
+    """
+    probes = sorted(probes, key=_place)
     # Dictionaries in place of sets: the order of a set changes from process to process, and that of the report with it.
     graph: dict[str, dict[str, None]] = {probe.code: {} for probe in probes}
     for cause in probes:
@@ -108,3 +115,8 @@ def causes_first(probes: list[Probe]) -> list[Probe]:
     except CycleError as error:
         raise ValueError(f"findings that explain themselves: {' < '.join(error.args[1])}") from None
     return sorted(probes, key=lambda probe: order[probe.code])
+
+
+def _place(probe: Probe) -> tuple[bool, str, int, str]:
+    find = unwrap(probe.find)
+    return probe.on != "preflight", find.__module__, find.__code__.co_firstlineno, probe.about
