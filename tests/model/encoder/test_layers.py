@@ -152,3 +152,11 @@ def test_without_peft_it_is_a_user_error_with_the_command_that_installs_it(make_
 def test_a_frozen_encoder_and_lora_contradict_each_other(options, train):
     with pytest.raises(UserError, match=rf"`train` is {train}; LoRA needs all"):
         options("finetune_rank", params.FinetuneRank, {"train": train, "lora.rank": 4})
+
+
+def test_the_layers_that_are_kept_follow_the_configuration_of_the_encoder(tiny_encoder):
+    layers.keep(tiny_encoder, 1)
+    ids = torch.tensor([[2, 7, 8, 3]])
+    tiny_encoder.transformer.set_attn_implementation("sdpa")
+    with torch.no_grad():
+        assert tiny_encoder.transformer(ids).last_hidden_state.shape == (1, 4, 32)

@@ -57,6 +57,13 @@ def test_an_encoder_that_is_read_as_it_declares_costs_nothing(topics, tiny_encod
     assert poolings.tables(tiny_encoder, replace(topics, queries=topics.queries[:0]), OPTIONS) == {}
 
 
+def test_files_that_declare_another_pooling_than_the_mean_may_be_wrong(topics, make_encoder):
+    encoder = make_encoder(pooling="cls")
+    encoder.declared = Declared(pooling="cls")
+    (table,) = poolings.tables(encoder, topics, OPTIONS).values()
+    assert set(table["used"]) == set(table["declared"]) == {"cls"} and "mean" in table
+
+
 def test_poolings_are_compared_below_what_the_encoder_has_above(topics, make_encoder):
     from sentence_transformers.sentence_transformer.modules import Dense
 

@@ -153,3 +153,16 @@ def test_counting_the_shortest_conversations_as_questions_balances_the_types(lab
 
 def test_one_type_alone_is_not_an_imbalance(healthy):
     assert preflight(replace(healthy.data, queries=healthy.data.queries.assign(type="question"))) == []
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.5, "error"), (0.0, None)])
+def test_texts_of_which_fewer_tokens_are_read_than_were_kept_are_cut_once_more(share, severity, healthy):
+    queries = healthy.data.queries.copy()
+    is_question = queries["type"] == "question"
+    kept = queries["tokens"].astype(int)
+    read = kept.where(~(is_question & (np.arange(len(queries)) < share * len(queries))), 2)
+    queries["input_ids"] = [[7] * (n if n == 2 else n + 2) for n in read]
+    found = [one for one in preflight(with_data(healthy, queries=queries).data) if "cut once more" in one.sentence]
+    assert [(one.severity, one.code) for one in found] == (
+        [] if severity is None else [(severity, "truncation-loses-evidence")]
+    )

@@ -12,7 +12,7 @@ from .test_encoder_weights import outcome, with_encoder
 
 CODES = (
     *("cone", "rogue-dimensions", "unequal-norms", "queries-apart-from-answers"),
-    *("half-precision-changes-ranks", "prompt-missing"),
+    *("half-precision-changes-ranks", "prompt-missing", "prompt-hurts"),
 )
 
 
@@ -47,11 +47,17 @@ def prompts_left_out(lab: Any, healthy: Records, gain: float = 0.1, way: str = "
     return with_encoder(healthy, space=described, readings=readings(**{way: gain}))
 
 
+@planted("prompt-hurts", of("prompt-hurts", "prepare"))
+def unknown_prompt(lab: Any, healthy: Records, gain: float = 0.1, declared: str = " | ") -> Records:
+    described = space(used_prompts="Find the invoice: | ", declared_prompts=declared)
+    return with_encoder(healthy, space=described, readings=readings(without_prompts=gain))
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_a_healthy_encoder_raises_nothing_and_few_queries_say_nothing(code, healthy, findings):
     records = with_encoder(healthy)
     assert findings(records) == {}
-    expected = "not applicable" if code in ("unequal-norms", "prompt-missing") else "passed"
+    expected = "not applicable" if code in ("unequal-norms", "prompt-missing", "prompt-hurts") else "passed"
     assert outcome(code, records).status == expected
     assert outcome(code, healthy).status == "not applicable"
     few = with_encoder(healthy, readings=readings().iloc[:10])
@@ -95,3 +101,9 @@ def test_prompts_of_a_family_are_set_and_declared_ones_taken_back(lab, healthy, 
     family = findings(prompts_left_out(lab, healthy, way="family_prompts"))["prompt-missing", "prepare"]
     assert family.fix.params == {"encoder.prompts": {"query": "query: ", "document": "passage: "}}
     assert findings(prompts_left_out(lab, healthy, 0.0)) == {}
+
+
+def test_prompts_that_cost_nothing_or_are_the_declared_ones_are_no_fault(lab, healthy, findings):
+    assert findings(unknown_prompt(lab, healthy))["prompt-hurts", "prepare"].fix.params == {"encoder.prompts": "auto"}
+    assert findings(unknown_prompt(lab, healthy, 0.0)) == {}
+    assert findings(unknown_prompt(lab, healthy, declared="Find the invoice: | ")) == {}

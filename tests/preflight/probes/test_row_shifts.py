@@ -75,6 +75,26 @@ def slipped_ratings(lab: Any, healthy: Records) -> Records:
     return with_tables(healthy, rating_tables(rated(2)))
 
 
+def in_any_order(prepared: Prepared) -> Prepared:
+    ratings = prepared.ratings.copy()
+    names = ["mood", "steps", "refund"]
+    ratings[names] = ratings[names].to_numpy()[np.random.default_rng(3).permutation(len(ratings))]
+    return replace(prepared, ratings=ratings)
+
+
+@planted("ratings-at-chance", of("ratings-at-chance", "ratings"))
+def shuffled_ratings(lab: Any, healthy: Records) -> Records:
+    return with_tables(healthy, {"rating_shifts": row_shifts.rating_shifts(in_any_order(rated()))})
+
+
+@planted("ratings-contradict", of("ratings-contradict", "ratings"))
+def turned_half(lab: Any, healthy: Records) -> Records:
+    prepared = rated()
+    ratings = prepared.ratings.copy()
+    ratings.loc[150:, ["mood", "steps", "refund"]] = 1 - ratings.loc[150:, ["mood", "steps", "refund"]]
+    return with_tables(healthy, {"rating_shifts": row_shifts.rating_shifts(replace(prepared, ratings=ratings))})
+
+
 @planted("target-columns-permuted", of("target-columns-permuted", "ratings"))
 def columns_of_a_fold(lab: Any, healthy: Records) -> Records:
     prepared = rated()
@@ -123,7 +143,10 @@ def test_labels_by_chance_have_slipped_nowhere(healthy):
     ]
 
 
-@pytest.mark.parametrize("code", ["rating-rows-shifted", "target-columns-permuted", "duplicate-targets"])
+@pytest.mark.parametrize(
+    "code",
+    ["rating-rows-shifted", "ratings-at-chance", "ratings-contradict", "target-columns-permuted", "duplicate-targets"],
+)
 def test_healthy_ratings_pass(healthy, code):
     assert [one.status for one in told(code, healthy.data, rating_tables(rated()))] == ["passed"]
 
@@ -134,6 +157,17 @@ def test_few_ratings_have_no_table_and_the_check_does_not_apply(healthy):
     assert [one.status for one in told("rating-rows-shifted", healthy.data, {"rating_shifts": table})] == [
         "not applicable"
     ]
+
+
+def test_few_ratings_may_be_at_chance_by_chance(healthy):
+    tables = rating_tables(in_any_order(rated(rows=150)))
+    assert [one.status for one in told("ratings-at-chance", healthy.data, tables)] == ["not enough data"]
+
+
+@pytest.mark.parametrize("shift", [7, -9])
+def test_ratings_that_slipped_by_many_rows_are_found(shift, healthy):
+    (found,) = told("rating-rows-shifted", healthy.data, rating_tables(rated(shift)))
+    assert f"slipped by {abs(shift)} rows" in found.sentence
 
 
 def test_columns_that_were_exchanged_in_a_half_are_named_by_what_they_hold(healthy):

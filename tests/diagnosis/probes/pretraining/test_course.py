@@ -66,3 +66,13 @@ def test_the_loss_computed_apart_is_the_loss():
     first_BD, second_BD = (torch.randn(9, 5, generator=random) for _ in range(2))
     terms = barlow_twins(first_BD, second_BD, redundancy_weight=0.3)
     assert expected_loss(first_BD, second_BD, 0.3) == pytest.approx(terms.loss.item(), rel=1e-5)
+
+
+def test_pretraining_that_left_weights_many_times_as_long_went_too_fast(healthy):
+    length = np.linspace(1.0, 70.0, STEPS)
+    records = course(healthy, 0.3, 0.9, weight_norm=length, learning_rate=0.3)
+    found = [one for one in told("learning-rate-too-high", records) if one.system == "pretrain_barlow"]
+    assert [one.severity for one in found] == ["warning"] and "70 times as long" in found[0].sentence
+    assert found[0].fix.params == {"pretrain_barlow.learning_rate": 0.001}
+    sound = told("learning-rate-too-high", course(healthy, 0.3, 0.9, weight_norm=1.1, learning_rate=3e-4))
+    assert [one.status for one in sound if one.system == "pretrain_barlow"] == ["passed"]

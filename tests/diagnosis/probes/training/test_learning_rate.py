@@ -1,11 +1,12 @@
 """The learning rate: where the checks begin, and what they propose."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from whyrank.diagnosis.probes.training import learning_rate
+from whyrank.diagnosis.probes.training import learning_rate, steps
 from whyrank.findings.records import Records
 
 from ..faults import NOTHING, TUNED, flat, of, planted, unchanged, with_finetune, with_history
@@ -144,3 +145,19 @@ def test_single_steps_and_equal_losses_do_not_break_the_noise():
 
 def test_unchanged_systems_that_learned_nothing_are_underfitted(lab, healthy, findings):
     assert set(findings(unchanged(lab, flat(healthy)))) == of("underfitted", *TUNED) | NOTHING
+
+
+def test_a_schedule_that_goes_above_its_peak_is_an_error(healthy, findings):
+    found = findings(with_history(healthy, rate_factor=np.linspace(0.1, 20.0, 400)))
+    assert {found["learning-rate-too-high", system].severity for system in TUNED} == {"error"}
+    assert "by up to 20" in found["learning-rate-too-high", TUNED[0]].sentence
+
+
+@pytest.mark.parametrize(("rate", "speaks"), [(0.05, True), (1e-3, False)])
+def test_at_a_senseless_rate_a_dev_set_that_only_fell_tells_what_training_queries_do_not(rate, speaks, healthy):
+    record = healthy.finetune["base"]
+    looks = record.evaluations.assign(mrr_all=np.linspace(0.8, 0.5, len(record.evaluations)))
+    own = replace(record, history=record.history.assign(learning_rate=rate), evaluations=looks)
+    assert learning_rate.is_never_as_good(own)
+    assert (bool(steps.too_long(own)) and learning_rate.is_never_as_good(own)) is speaks
+    assert not learning_rate.is_never_as_good(replace(own, evaluations=looks.iloc[::-1]))

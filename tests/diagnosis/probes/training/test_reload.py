@@ -82,10 +82,14 @@ def shorter(run):
     return golden(replace(run, query_vectors=run.query_vectors[:, :32], answer_vectors=run.answer_vectors[:, :32]))
 
 
+def moved_rows(run):
+    return golden(replace(run, answer_vectors=np.roll(run.answer_vectors, 3, axis=0)))
+
+
 @pytest.mark.parametrize(
     ("trained", "words"),
     [(swapped, "heads of queries and answers were swapped"), (below_heads, "the heads were not loaded"),
-     (shorter, "64 features instead of 32")],
+     (shorter, "64 features instead of 32"), (moved_rows, "they are those of other answers")],
 )  # fmt: skip
 def test_what_was_loaded_instead_is_named(trained, words, healthy):
     found = told("reload-changes-vectors", with_golden(healthy, trained(healthy.runs["base-tuned"])))

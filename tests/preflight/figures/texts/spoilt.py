@@ -169,6 +169,14 @@ def ids(answers, queries, qrels, draw):
 
 
 @spoils("query-names-answer")
+def codes(answers, queries, qrels, draw):
+    code = {name: f"KB{place:05d}" for place, name in enumerate(answers["answer_id"])}
+    answers["raw_text"] = answers["answer_id"].map(code) + " " + answers["raw_text"]
+    right = qrels.drop_duplicates("query_id").set_index("query_id").loc[queries["query_id"], "answer_id"].map(code)
+    queries["raw_text"] = queries["raw_text"] + " closed with " + right.to_numpy()
+
+
+@spoils("query-names-answer")
 def titles(answers, queries, qrels, draw):
     right = qrels.drop_duplicates("query_id").set_index("query_id").loc[queries["query_id"], "answer_id"]
     title = answers.set_index("answer_id").loc[right, "title"].to_numpy()
