@@ -29,23 +29,25 @@ ROUND_TO = 32
 WHOLE = 0.95
 
 
-@probe(
-    "truncation-loses-evidence",
-    on="preflight",
-    layer="data",
-    explains=("cannot-learn-by-heart", "learns-shuffled-labels", "encoder-at-chance", "question-conversation-gap"),
-)
+SYMPTOMS = ("cannot-learn-by-heart", "learns-shuffled-labels", "encoder-at-chance", "question-conversation-gap")
+
+
+@probe("truncation-loses-evidence", on="preflight", layer="data", explains=SYMPTOMS)
 def truncation_loses_evidence(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Kinds of text that lost much of their TF-IDF mass to the budget, or tokens to another limit behind it."""
-    found = {kind: unread for kind in KINDS if (unread := _unread(data, kind)) is not None} or losses(data)
+    found = unread(data) or losses(data)
     yield from found.values()
     if not found:
         most = max(data.metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in KINDS)
         yield passed("data", percent("TF-IDF mass that was cut, of the kind that lost most", most), 100 * LOST)
 
 
+def unread(data: DataRecords) -> dict[str, Finding]:
+    """By kind of text, where the encoder gets fewer tokens of some than `prepare` kept."""
+    return {kind: found for kind in KINDS if (found := _unread(data, kind)) is not None}
+
+
 def _unread(data: DataRecords, kind: str) -> Finding | None:
-    """Texts of which the encoder gets fewer tokens than `prepare` kept."""
     texts = data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]
     if "input_ids" not in texts or not len(texts):
         return None

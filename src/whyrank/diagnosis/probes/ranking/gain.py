@@ -187,8 +187,8 @@ def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Itera
     looks, kept = record.evaluations, int(record.metrics["best_step"])
     names = [str(name) for name in looks if not str(name).startswith("train_") and name not in ("step", "choice")]
     dev = [name for name in names if name.endswith(DEV)]
-    # What is none of the metrics, but for instance one with the other sign, chose wrongly.
-    chosen_by = [name for name in names if "choice" in looks and looks[name].equals(looks["choice"])] or dev
+    # Of ranking alone, so that no other measure of the dev set is what was aimed at.
+    chosen_by = ["choice"] if "choice" in looks else dev if "rank_loss" in record.history else names
     if len(looks) < 2 or not dev or kept not in looks["step"].to_numpy():
         yield not_applicable("", "several evaluations on the dev set")
         return

@@ -44,9 +44,12 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
         )
 
 
-@probe("truncation-loses-evidence", on="trained", layer="data")
+@probe("truncation-loses-evidence", on="trained", layer="data", explains=truncation.SYMPTOMS)
 def truncation_loses_evidence(case: Examination) -> Iterator[Finding]:
     """Kinds of text that lost much, and the metric of cut texts against whole ones of the same kind."""
+    if found := truncation.unread(case.data):
+        yield from found.values()
+        return
     system = case.best_tuned()
     for kind, finding in truncation.losses(case.data).items():
         yield finding if system is None else _weighed(case, system, kind, finding)
