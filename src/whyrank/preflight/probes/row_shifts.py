@@ -9,7 +9,6 @@ from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
-from whyrank.preflight.figures.row_shifts import ACROSS, MIXED
 
 # Standard deviations, of what far shifts give, by which a relation stands out, and by which two of them differ.
 STANDS_OUT, DIFFERS = 5.0, 4.0
@@ -22,6 +21,8 @@ PART_WORDS = {
     "first half": " in the first half of the file",
     "second half": " in the second half of the file",
 }
+# Parts of `rating_shifts` whose chance is over ratings in any order.
+MIXED, ACROSS = "any order,", "across halves"
 # Labels that are wrong explain what training on them comes to.
 LATER = ("labels-unordered", "similarity-worse-than-zero-shot", "gradient-conflict", "pairs-at-chance")
 RATINGS_LATER = ("worse-than-lexical", "constant-predictions", "fold-failed", "underfitted", "overfitted",

@@ -224,11 +224,8 @@ def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Ite
         yield not_applicable("", "evaluations on the dev set")
         return
     rise = _last_rise(looks[name])
-    if (
-        len(looks) >= LEAST_EVALUATIONS
-        or rise < LEAST_EFFECT
-        or int(record.metrics["best_step"]) != looks["step"].iloc[-1]
-    ):
+    is_last_kept = int(record.metrics["best_step"]) == looks["step"].iloc[-1]
+    if len(looks) >= LEAST_EVALUATIONS or rise < LEAST_EFFECT or not is_last_kept:
         yield passed("", Evidence("evaluations", len(looks), "evaluations"), LEAST_EVALUATIONS)
         return
     yield Finding(
