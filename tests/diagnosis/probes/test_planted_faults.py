@@ -52,7 +52,8 @@ def found(lab, healthy, findings):
     return functools.cache(lambda code: findings(PLANTED[code][0](lab, healthy)))
 
 
-@pytest.mark.parametrize("code", PLANTED)
+# By module, so that the tests of one fault stand beside each other, and in one worker: it is examined once.
+@pytest.mark.parametrize("code", PLANTED, scope="module")
 def test_a_planted_fault_is_reported_with_what_it_implies_and_nothing_else(code, found):
     assert set(found(code)) == PLANTED[code][1]
 
@@ -67,7 +68,7 @@ def test_preflight_sees_the_faults_of_data_and_batches_without_any_training(code
     assert codes[:1] == [code] and set(codes) <= {implied for implied, _ in PLANTED[code][1]}
 
 
-@pytest.mark.parametrize("code", PLANTED)
+@pytest.mark.parametrize("code", PLANTED, scope="module")
 def test_a_finding_is_complete_and_its_fix_is_valid_parameters_or_an_action(code, found):
     for finding in found(code).values():
         assert finding.sentence and finding.cause and finding.reference
