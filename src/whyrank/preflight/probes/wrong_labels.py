@@ -215,35 +215,3 @@ def wrong_labels(data: DataRecords) -> Iterator[Finding | Outcome]:
         reference="Northcutt et al. 2021; Efron 2008",
         weight=100 * worst.value,
     )
-
-
-@probe("answer-texts-swapped", on="preflight", layer="labels", about="ranking", explains=(*OF_TRAINING, "wrong-labels"))
-def answer_texts_swapped(data: DataRecords) -> Iterator[Finding | Outcome]:
-    """Answers whose queries all point to each other's text."""
-    if data.table("untuned").empty:
-        yield not_applicable("data", "judgements under untuned rankers")
-        return
-    table = data.table("answer_votes")
-    circles = table[table["circle"] > 0] if len(table) else table
-    if circles.empty:
-        yield passed("data", Evidence("answers that changed places", 0, "answers"), 2)
-        return
-    named = ", ".join(f"{row.answer_id} → {row.becomes}" for row in rows_of(circles)[:4])
-    yield Finding(
-        system="data",
-        sentence=f"The texts of {len(circles)} answers changed places ({named}): none of their "
-        f"{int(circles['queries'].sum())} queries finds its own answer, and all point to the other.",
-        evidence=(
-            Evidence("answers that changed places", len(circles), "answers"),
-            Evidence("their queries", int(circles["queries"].sum()), "queries"),
-            Evidence("lead of the other answer", float(circles["margin"].mean()), "standard deviations"),
-        ),
-        cause="Ids and texts of these answers were joined crosswise.",
-        fix=Fix(
-            {},
-            "give the answers their own texts; or " + APPLY.format("the list"),
-            rows="metrics/prepare/rows_answer-texts-swapped.csv",
-        ),
-        reference="docs/findings.md",
-        weight=100 * float(circles["queries"].sum()) / max(len(data.table("judgements")), 1),
-    )

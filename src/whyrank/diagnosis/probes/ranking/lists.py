@@ -22,6 +22,8 @@ HUB_LIST = 10
 HUB_PART = 0.1
 # Skew of the k-occurrences; above 1.4 counts as high (scikit-hubness).
 HUB_SKEW = 1.4
+# Queries that it must be wrongly first for: one or two are nothing to warn of.
+HUB_FIRST = 3
 # Share of the lists that hold an answer without wanting it: a fifth, and five times what chance gives.
 HUB_SHARE = 0.20
 HUB_OVER_CHANCE = 5.0
@@ -95,7 +97,7 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
         is_tuned = system in case.systems.tuned and is_of_ranking(case, system)
         is_long = _is_long(case, run, str(shares.index[0]))
         yield Finding(
-            severity="warning" if is_tuned and wrong >= LEAST_EFFECT else "info",
+            severity="warning" if is_tuned and wrong >= max(LEAST_EFFECT, HUB_FIRST / len(run.queries)) else "info",
             system=system,
             sentence=f"Answer {shares.index[0]} is in the top {size} of {100 * shares.iloc[0]:.0f} % of the test "
             f"queries that it is not relevant to, and at rank 1 for {100 * wrong:.1f} %.",
