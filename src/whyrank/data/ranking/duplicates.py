@@ -41,17 +41,19 @@ class Duplicates:
     pairs: pd.DataFrame
 
 
-def find_duplicates(texts: Sequence[str], *, threshold: float = 0.8) -> Duplicates:
+def find_duplicates(
+    texts: Sequence[str], split_texts: Sequence[list[str]] | None = None, *, threshold: float = 0.8
+) -> Duplicates:
     """Duplicates by three rules, the first that holds:
 
     exact       equal once case, white space and punctuation are gone; similarity 1
     near        |A and B| / |A or B| >= threshold over sets of word 3-grams (Jaccard)
     contained   |A and B| / |A| >= threshold, A the smaller, of at least 6 3-grams: a conversation quotes its question
 
-    A text of one or two words has no 3-gram and only exact duplicates.
+    A text of one or two words has no 3-gram and only exact duplicates. split_texts   their `words`, where known
     """
     assert 0 < threshold <= 1, threshold
-    split_texts = [words(text) for text in texts]
+    split_texts = [words(text) for text in texts] if split_texts is None else split_texts
     keys = [exact_key(text, parts) for text, parts in zip(texts, split_texts, strict=True)]
     codes, _ = pd.factorize(np.array(keys, dtype=object))
     first = np.full(codes.max(initial=-1) + 1, len(codes), dtype=np.int64)

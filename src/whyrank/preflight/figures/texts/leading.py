@@ -152,7 +152,7 @@ def empty(read: Read) -> dict[int, str]:
     A text that stands for several answers says nothing; so does one of few words, none of them telling.
     """
     # Text that is cut off is another fault.
-    keys = [exact_key(text, words(text)) for text in read.prepared.queries["raw_text"]]
+    keys = list(map(exact_key, read.prepared.queries["raw_text"], read.whole_query_words))
     wanted: dict[str, set[int]] = {}
     for key, right in zip(keys, read.right, strict=True):
         wanted.setdefault(key, set()).update(right)

@@ -7,7 +7,6 @@ import numpy as np
 
 from whyrank.data.files.text import exact_key
 from whyrank.data.ranking.duplicates import find_duplicates
-from whyrank.lexical.words import words
 from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown
 
 # Answers that share one text, from which it stands for none of them.
@@ -80,7 +79,7 @@ def answer_ties(read: Read) -> np.ndarray:
 def placeholders(read: Read, tied_A: np.ndarray, strange: set[str]) -> dict[int, str]:
     """Rows of answers that stand for nothing, and why."""
     # Long texts that begin alike are read as one where they are cut, and stand for what they say.
-    keys = [exact_key(text, words(text)) for text in read.prepared.answers["raw_text"]]
+    keys = list(map(exact_key, read.prepared.answers["raw_text"], read.whole_answer_words))
     same = Counter(keys)
     queried = {word for text in read.query_words for word in text}
     typical = float(np.nanmedian(tied_A)) if np.isfinite(tied_A).any() else 0.0
@@ -109,7 +108,7 @@ def _is_filler(text: list[str], queried: set[str], tied: float) -> bool:
 def copies(read: Read, without: dict[int, str]) -> tuple[dict[int, int], dict[int, int]]:
     """Rows of near-copies with the row of the first; and rows that hold at least `REPEATED` others, with how many."""
     raw = read.prepared.answers["raw_text"].tolist()
-    pairs = find_duplicates(raw).pairs
+    pairs = find_duplicates(raw, read.whole_answer_words).pairs
     first: dict[int, int] = {}
     holds: defaultdict[int, int] = defaultdict(int)
     for left, right, kind in pairs[["left", "right", "kind"]].itertuples(index=False):
