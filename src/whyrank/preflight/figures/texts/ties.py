@@ -126,7 +126,7 @@ def short_answers(read: Read, tied_A: np.ndarray, without: dict[int, str]) -> li
         row
         for row, text in enumerate(read.prepared.answers["raw_text"])
         if len(text) <= FEW_CHARACTERS
-        and len(words(text)) <= FEW
+        and len(read.whole_answer_words[row]) <= FEW
         and not tied_A[row] > 0
         and read.asked_by[row]
         and row not in without
