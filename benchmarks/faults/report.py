@@ -1,11 +1,12 @@
 """How much of the bench the diagnosis saw: shares with Wilson's interval, and a table of the kinds."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
 from benchmarks.faults import kinds
+from whyrank.diagnosis import registry
 
 Row = dict[str, Any]
 LOUD = ("error", "warning")
@@ -81,6 +82,7 @@ def faulty(rows: Sequence[Row], kind: str) -> str:
     share("harmful, right cause among the first three", "three", harmful)
     share("harmful faults of data and labels, flagged before training", "early", early)
     share("without harm, flagged", "flagged", [row for row in sound if not is_harmful(row)])
+    lines += without_looking([causes.get(row["fault"], []) for row in harmful])
     lines += fixes([row for row in rows if row["kind"] == "fix"])
     lines += [
         "",
@@ -93,6 +95,20 @@ def faulty(rows: Sequence[Row], kind: str) -> str:
     for name, own in by_fault.items():
         lines.append(of_kind(name, own, marks, twins, causes.get(name, [])))
     return "\n".join(lines) + "\n"
+
+
+def without_looking(causes: Sequence[Sequence[str]]) -> list[str]:
+    """How often the first cause would be right without a look at the run."""
+    of_development = Counter(code for right in kinds.causes("development").values() for code in right)
+    usual = max(of_development, key=lambda code: (of_development[code], code))
+    drawn = sum(len(set(right) & set(registry.codes())) for right in causes) / max(
+        1, len(causes) * len(registry.codes())
+    )
+    always = sum(usual in right for right in causes)
+    return [
+        f"right cause, drawn from all codes: {100 * drawn:.1f} %",
+        f"right cause, always `{usual}`, which names most development kinds: {wilson(always, len(causes))}",
+    ]
 
 
 def fixes(rows: Sequence[Row]) -> list[str]:
