@@ -27,6 +27,13 @@ def leak(lab: Any, healthy: Records) -> Records:
     return with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.55))
 
 
+def test_two_queries_that_shuffled_labels_put_right_are_luck(healthy):
+    few = with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 2, 1.0, 0.5))
+    more = with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.5))
+    assert not list(learning.learns_shuffled_labels(few.data))
+    assert len(list(learning.learns_shuffled_labels(more.data))) == 1
+
+
 def test_a_gain_of_shuffled_labels_within_noise_is_none(healthy):
     noise = 0.6 + 0.2 * np.random.default_rng(0).standard_normal(60)
     assert not list(learning.learns_shuffled_labels(with_sanity(healthy, "shuffled", "dev", noise).data))

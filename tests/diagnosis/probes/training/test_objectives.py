@@ -71,10 +71,13 @@ def test_a_dead_loss_of_the_similarity_objective_gets_a_weight_and_steps_without
     assert found.fix.params == {"finetune_rank.objectives.similarity.angle.weight": 1.0}
 
 
-@pytest.mark.parametrize(("candidates", "speaks"), [(16, True), (17, False), (40, False)])
-def test_few_negatives_are_sixteen_and_below(candidates, speaks, healthy, findings):
+@pytest.mark.parametrize(
+    ("candidates", "severity"), [(8, "warning"), (9, "info"), (16, "info"), (17, None), (40, None)]
+)
+def test_few_negatives_are_sixteen_and_below_and_a_warning_from_eight(candidates, severity, healthy, findings):
     spoken = findings(with_history(healthy, candidates=candidates))
-    assert set(spoken) == (of("few-negatives", "base-tuned", "barlow-tuned") if speaks else set())
+    assert set(spoken) == (of("few-negatives", "base-tuned", "barlow-tuned") if severity else set())
+    assert {one.severity for one in spoken.values()} == ({severity} if severity else set())
 
 
 def test_all_answers_of_a_small_corpus_are_not_few(healthy, findings):
