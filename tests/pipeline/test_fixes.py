@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .. import overrides
+from .. import overrides, told
 
 pytestmark = pytest.mark.slow
 
@@ -159,8 +159,8 @@ def provoke_and_fix(clone, fault: str) -> tuple[Outcome, dict[str, Outcome]]:
     fixed: dict[str, Outcome] = {}
     for case in CASES:
         finding = provoked.findings.get((case.code, case.system))
-        if case.fault == fault and finding and finding["fix"]["command"] not in fixed:
-            command = finding["fix"]["command"]
+        command = finding["fix"]["command"] if finding else ""
+        if case.fault == fault and command and command not in fixed:
             fixed[command] = outcome(clone, [*spoilt, *settings_in(command)])
     return provoked, fixed
 
@@ -194,9 +194,8 @@ def vectors_beside(clone) -> str:
 
 
 def read_outcome(clone) -> Outcome:
-    findings = json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())
     return Outcome(
-        {(finding["code"], finding["system"]): finding for finding in findings},
+        told.by_system(clone.folder / "metrics/diagnose/findings.json"),
         {system: 100 * clone.metrics(f"evaluate/{system}")["accuracy@1_all"] for system in SYSTEMS},
     )
 
@@ -216,6 +215,7 @@ def test_the_fix_silences_its_finding_and_brings_the_metric_back(case, outcomes)
     provoked, fixed = outcomes[case.fault].result()
     finding = provoked.findings.get((case.code, case.system))
     assert finding, f"raised were {sorted(provoked.findings)}"
+    assert finding["fix"]["command"], f"no command, but: {finding['fix']['action']}"
     assert_fixed(case, provoked, fixed[finding["fix"]["command"]])
 
 

@@ -3,13 +3,13 @@
 Faults are provoked for real, on the bundled ratings and the embedded encoder: five folds of a second or so each.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from .. import told
 from .test_fixes import run_stages, settings_in
 
 pytestmark = pytest.mark.slow
@@ -90,9 +90,9 @@ def clone(fresh, tmp_path_factory):
 def outcome(clone, overrides: list[str]) -> Outcome:
     """What all stages find about base-tuned, and how well it rates."""
     run_stages(clone, overrides, *STAGES)
-    found = json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())
+    found = told.by_system(clone.folder / "metrics/diagnose/findings.json")
     return Outcome(
-        {finding["code"]: finding for finding in found if finding["system"] == "base-tuned"},
+        {code: finding for (code, system), finding in found.items() if system == "base-tuned"},
         100 * clone.metrics("evaluate/base-tuned")["ratings_spearman_fold_mean"],
     )
 

@@ -1,9 +1,10 @@
 """The fixes of lost similarity bring it back: real trainings of heads on the bundled sample and its graded pairs."""
 
-import json
 from typing import Any
 
 import pytest
+
+from .. import told
 
 # `healthy` as a fixture of this module: the clone in which the healthy experiment ran.
 from .test_fixes import HEADS_ONLY, STAGES, healthy, run_stages, settings, settings_in  # noqa: F401
@@ -37,9 +38,9 @@ CASES = {
 def outcome(clone: Any, overrides: list[str]) -> tuple[dict[str, Any], float, float]:
     """Findings about base-tuned by code; Spearman of base and base-tuned on the sample's graded pairs, in points."""
     run_stages(clone, overrides, *STAGES)
-    listed = json.loads((clone.folder / "metrics/diagnose/findings.json").read_text())
+    found = told.by_system(clone.folder / "metrics/diagnose/findings.json")
     values = (100 * clone.metrics(f"evaluate/{system}")["sts_spearman"] for system in ("base", "base-tuned"))
-    return {one["code"]: one for one in listed if one["system"] == "base-tuned"}, *values
+    return {code: one for (code, system), one in found.items() if system == "base-tuned"}, *values
 
 
 @pytest.mark.parametrize("code", CASES)
