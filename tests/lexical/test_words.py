@@ -2,7 +2,7 @@
 
 import pytest
 
-from whyrank.lexical.words import content_terms, pauses, pieces, terms, words, written
+from whyrank.lexical.words import content_terms, pauses, pieces, split, split_of, terms, words, written
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,24 @@ def test_spellings_of_one_word_are_one(one, other):
 )
 def test_terms_pair_the_characters_where_words_are_written_together(text, found):
     assert terms(text, least=2) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I lost a card, 2 times",
+        "Größe I und É",
+        "重置密码 now a",
+        "비밀번호 재설정",
+        "㍿ 5",
+        "ｱｲｳ a",
+        "हिन्दी में",
+        "ลืมรหัส ok",
+        "",
+    ],
+)
+def test_the_words_of_a_text_are_its_split_in_any_script(text):
+    assert split_of(text, words(text)) == split(text)
 
 
 def test_content_terms_leave_out_stop_words_and_single_letters():

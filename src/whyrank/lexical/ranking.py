@@ -3,10 +3,12 @@
 Shapes: Q queries · A answers · N pairs of texts
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
+import scipy.sparse
 
 from whyrank.core.prepared import Prepared
 from whyrank.lexical.analysis import Analyser
@@ -36,14 +38,19 @@ def bm25(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
 
 def tfidf_of_terms(terms_A: Terms) -> RankerOfTerms:
     """`tfidf` of texts that were read already."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second that only this baseline should pay
+    from sklearn.feature_extraction.text import TfidfTransformer  # takes a second that only this baseline should pay
 
     if not any(terms_A):
         return partial(_all_tied, len(terms_A))
+    number_of = {term: number for number, term in enumerate(dict.fromkeys(chain.from_iterable(terms_A)))}
     # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
-    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, dtype=np.float32)
-    answer_AV = vectorizer.fit_transform(terms_A)
-    return lambda terms_Q: (vectorizer.transform(terms_Q) @ answer_AV.T).toarray()
+    transformer = TfidfTransformer(sublinear_tf=True)
+    answer_VA = transformer.fit_transform(_counts(terms_A, number_of)).T.tocsr()
+
+    def rank(terms_Q: Terms) -> np.ndarray:
+        return np.asarray((transformer.transform(_counts(terms_Q, number_of)) @ answer_VA).toarray())
+
+    return rank
 
 
 def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
@@ -54,14 +61,34 @@ def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
         return partial(_all_tied, len(terms_A))
     retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     retriever.index(terms_A, show_progress=False)
-    # An empty list of terms has no score of its own; none of its candidates is better than another.
-    nothing_A = np.zeros(len(terms_A), dtype=np.float32)
+    number_of, parts = retriever.vocab_dict, (retriever.scores[name] for name in ("data", "indices", "indptr"))
+    data, answer, start = parts
+    # It numbers an empty term, too, which no text has.
+    start = np.pad(start, (0, len(number_of) + 1 - len(start)), mode="edge")
+    score_VA = scipy.sparse.csr_matrix((data, answer, start), shape=(len(number_of), len(terms_A)))
 
     def rank(terms_Q: Terms) -> np.ndarray:
-        score_QA = [retriever.get_scores(found) if found else nothing_A for found in terms_Q]
-        return np.asarray(score_QA, dtype=np.float32).reshape(len(terms_Q), len(terms_A))
+        # One product is three times as fast as `get_scores` of each query, and adds the same numbers in the same order.
+        return np.asarray((_terms(terms_Q, number_of) @ score_VA).toarray())
 
     return rank
+
+
+def _counts(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_matrix:
+    """(N, V) float32 how often a text has each term."""
+    found_NV = _terms(terms_N, number_of)
+    found_NV.sum_duplicates()
+    return found_NV
+
+
+def _terms(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_matrix:
+    """(N, V) float32 with an entry of 1 for each term of a text that has a column, in the order of the text."""
+    column_T = np.fromiter(map(number_of.get, chain.from_iterable(terms_N), repeat(-1)), dtype=np.int64)
+    is_known_T = column_T >= 0
+    start_N = np.cumsum([0, *map(len, terms_N)])
+    known_T = np.concatenate([[0], np.cumsum(is_known_T)])
+    parts = np.ones(known_T[-1], dtype=np.float32), column_T[is_known_T], known_T[start_N]
+    return scipy.sparse.csr_matrix(parts, shape=(len(terms_N), len(number_of)))
 
 
 def _all_tied(answers: int, queries: Sequence[object]) -> np.ndarray:

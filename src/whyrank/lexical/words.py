@@ -82,6 +82,13 @@ def split(text: str) -> list[str]:
     return terms(text, least=2)
 
 
+def split_of(text: str, found: list[str]) -> list[str]:
+    """The same of a text whose `words` are known: they are its terms but where characters are read in pairs."""
+    if text.isascii() or not (_PAIRED.search(text) or _PAIRED.search(" ".join(found))):
+        return [word for word in found if len(word) >= 2]
+    return split(text)
+
+
 def content_terms(text: str) -> list[str]:
     """`split` without scikit-learn's English stop words."""
     return without_stop_words(split(text))

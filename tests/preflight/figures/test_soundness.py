@@ -4,6 +4,7 @@ import pandas as pd
 
 from whyrank.core.prepared import Prepared
 from whyrank.preflight.figures.soundness import soundness
+from whyrank.preflight.figures.texts.read import Read
 
 LONG = "words enough to say what this answer is about, and a few more"
 TEXTS = [LONG] * 4 + ["Five words say too little"]
@@ -16,7 +17,7 @@ def judged(*rows: tuple[str, str, str], **tables: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["query_id", "answer_id", "first"])
     table = table.assign(rank=40.0, far=0.8, margin=2.0, is_agreed=True)
     named = {f"rows_{code.replace('_', '-')}": own for code, own in tables.items()}
-    return soundness(named, Prepared(ANSWERS, QUERIES, pd.DataFrame())).judged(table)
+    return soundness(named, Read(Prepared(ANSWERS, QUERIES, pd.DataFrame()))).judged(table)
 
 
 def rows(**cells: list[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pytest
 
 from whyrank.core.prepared import Prepared
 from whyrank.preflight.figures import rankers, unjudged
+from whyrank.preflight.figures.texts.read import Read
 
 TEXTS = {
     "a": "open the settings and tap reset then wait for a minute until the lamp is green again",
@@ -28,7 +29,7 @@ def tables(scores: dict[str, list[float]], judged: list[tuple[str, str, int]]) -
     ranked = rankers.Ranked(
         np.arange(len(queries)), pairs, dict.fromkeys(rankers.RANKERS, score_SA), rankers.RANKERS, 9.0
     )
-    return unjudged.tables(ranked, prepared)
+    return unjudged.tables(ranked, Read(prepared))
 
 
 def merges(found: dict[str, pd.DataFrame]) -> list[tuple[str, ...]]:

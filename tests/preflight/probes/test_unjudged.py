@@ -12,6 +12,7 @@ from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import registered
 from whyrank.findings.records import DataRecords, Records
 from whyrank.preflight.figures import rankers, unjudged
+from whyrank.preflight.figures.texts.read import Read
 
 from ...diagnosis.probes.faults import of, planted, with_data
 
@@ -39,7 +40,7 @@ def recorded(data: DataRecords, copied: int) -> dict[str, pd.DataFrame]:
     pairs = right.assign(row=right["query"], split=data.queries["split"].to_numpy()[right["query"]], type="question")
     scores = dict.fromkeys(rankers.RANKERS, rankers.standardised(score_SA))
     ranked = rankers.Ranked(np.arange(len(data.queries)), pairs, scores, rankers.RANKERS, 9.0)
-    return unjudged.tables(ranked, prepared)
+    return unjudged.tables(ranked, Read(prepared))
 
 
 @planted("missing-judgements", of("missing-judgements", "data"))

@@ -25,6 +25,7 @@ from whyrank.preflight.figures import (
 )
 from whyrank.preflight.figures import encoder as health
 from whyrank.preflight.figures import texts as wording
+from whyrank.preflight.figures.texts.read import Read
 from whyrank.preflight.probes import suspects
 
 
@@ -38,7 +39,8 @@ def tables(
     """
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
-    said = wording.tables(texts, seed)
+    read = Read(texts)
+    said = wording.tables(read, seed)
     found = {
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),
@@ -49,7 +51,7 @@ def tables(
         "rating_shifts": row_shifts.rating_shifts(texts),
         "rating_parts": rating_parts.rating_parts(texts),
         "rating_copies": rating_parts.rating_copies(texts),
-        **_labels(encoder, texts, options, seed, valid, soundness.soundness(said, texts)),
+        **_labels(encoder, read, options, seed, valid, soundness.soundness(said, read)),
         **sanity.tables(encoder, texts, options, seed),
     }
     return found | corrections.with_earlier(found, valid)
@@ -57,14 +59,14 @@ def tables(
 
 def _labels(
     encoder: Encoder,
-    texts: Prepared,
+    read: Read,
     options: EncoderParams,
     seed: int,
     valid: Validated,
     sound: soundness.Soundness,
 ) -> dict[str, pd.DataFrame]:
     """Labels beside rankers that never saw them."""
-    ranked = rankers.ranked(encoder, texts, options)
+    texts, ranked = read.prepared, rankers.ranked(encoder, read, options)
     judged = sound.judged(judgements.judgements(ranked, texts))
     return {
         "judgements": judged,
@@ -72,5 +74,5 @@ def _labels(
         "rows_wrong-labels": suspects.rows(judged),
         **repairs.tables(ranked, texts, valid),
         **answer_votes.tables(ranked, texts),
-        **unjudged.tables(ranked, texts),
+        **unjudged.tables(ranked, read),
     }

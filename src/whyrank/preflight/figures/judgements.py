@@ -9,7 +9,7 @@ import pandas as pd
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ranking
 from whyrank.measure.significance.statistics import resample_means
-from whyrank.preflight.figures.rankers import RANKERS, Ranked, first_of
+from whyrank.preflight.figures.rankers import RANKERS, Ranked
 
 RESAMPLES = 1000
 # Of `untuned`: a perfect ranking has 1 in both; all scores equal give `…_chance`.
@@ -38,10 +38,10 @@ def judgements(ranked: Ranked, prepared: Prepared) -> pd.DataFrame:
         }
     )
     together_SA = ranked.together
-    for name, score_SA in {"": together_SA, **ranked.score}.items():
+    for name in ("", *ranked.score):
         ending = f"_{name}" if name else ""
-        first_S = first_of(score_SA)
-        table[f"rank{ending}"] = ranked.rank(score_SA)
+        first_S = ranked.first[name]
+        table[f"rank{ending}"] = ranked.ranks[name]
         table[f"first{ending}"] = np.where(first_S[row_P] < 0, "", answers[first_S[row_P]])
     first_S = together_SA.argmax(axis=1)
     table["far"] = (table["rank"] - 1) / max(len(answers) - 1, 1)
@@ -57,30 +57,29 @@ def untuned(ranked: Ranked, seed: int) -> pd.DataFrame:
     mrr, auc   mean reciprocal rank, and mean share of the answers that stand below a right one; each with its
                bounds (`…_low`, `…_high`: 95 %, clustered by answer) and its value where all scores are equal
     """
-    first_S = ranked.pairs.drop_duplicates("row")
+    first_S = ranked.pairs.drop_duplicates("row").sort_values("row")
     answers = next(iter(ranked.score.values())).shape[1]
     places = ranking.at_chance(ranked.pairs["row"], ranked.pairs["gain"], len(ranked.query_S), answers)
     chance_S = ranking.reciprocal_rank(places)
-    rows = []
+    value_S2 = {}
     for name in RANKERS:
-        score_SA = ranked.score[name]
-        rank_P = pd.Series(ranked.rank(score_SA))
-        own_S = rank_P.groupby(ranked.pairs["row"].to_numpy()).first().to_numpy()
-        value = {
-            "mrr": ranking.reciprocal_rank(ranked.places(score_SA)),
-            "auc": 1 - (own_S - 1) / max(answers - 1, 1),
-        }
-        for split in ("", *dict.fromkeys(first_S["split"])):
-            for kind in ("", *sorted(set(first_S["type"]))):
-                is_in = ((first_S["split"] == split) | (not split)) & ((first_S["type"] == kind) | (not kind))
-                if not is_in.any():
-                    continue
+        rank_S = ranked.ranks[name][first_S.index]
+        auc_S = 1 - (rank_S - 1) / max(answers - 1, 1)
+        value_S2[name] = np.stack([ranking.reciprocal_rank(ranked.places[name]), auc_S], axis=1)
+    rows: dict[str, list[dict[str, object]]] = {name: [] for name in RANKERS}
+    for split in ("", *dict.fromkeys(first_S["split"])):
+        for kind in ("", *sorted(set(first_S["type"]))):
+            is_in = ((first_S["split"] == split) | (not split)) & ((first_S["type"] == kind) | (not kind))
+            if not is_in.any():
+                continue
+            is_in_S = is_in.to_numpy()
+            own = {name: of_name[is_in_S] for name, of_name in value_S2.items()}
+            drawn = resample_means(own, first_S["answer"][is_in], resamples=RESAMPLES, seed=seed)
+            for name in RANKERS:
                 row: dict[str, object] = {"ranker": name, "split": split, "type": kind, "n": int(is_in.sum())}
-                both = np.stack([value[metric][is_in.to_numpy()] for metric in METRICS], axis=1)
-                drawn = resample_means({"": both}, first_S["answer"][is_in], resamples=RESAMPLES, seed=seed)
                 for place, metric in enumerate(METRICS):
-                    found = drawn.interval("", 0.95, place)
+                    found = drawn.interval(name, 0.95, place)
                     row |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
-                row |= {"mrr_chance": chance_S[is_in.to_numpy()].mean(), "auc_chance": 0.5}
-                rows.append(row | {"is_trusted": int(name in ranked.trusted), "meeting": ranked.meeting})
-    return pd.DataFrame(rows)
+                row |= {"mrr_chance": chance_S[is_in_S].mean(), "auc_chance": 0.5}
+                rows[name].append(row | {"is_trusted": int(name in ranked.trusted), "meeting": ranked.meeting})
+    return pd.DataFrame([row for of_name in rows.values() for row in of_name])

@@ -4,18 +4,19 @@ Shapes: S queries of the sample · A answers · P judgements of them · R ranker
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from whyrank.core.options.params import Encoder as EncoderParams
-from whyrank.core.prepared import Prepared
 from whyrank.lexical import analysis
 from whyrank.lexical import ranking as words
-from whyrank.lexical.words import split
+from whyrank.lexical.words import split_of
 from whyrank.measure.metrics import locating, ranking
 from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures.texts.read import Read
 
 RANKERS = ("encoder", "tfidf", "bm25")
 # TF-IDF and BM25 count the same words: together they weigh as much as the encoder.
@@ -40,34 +41,45 @@ class Ranked:
     trusted: tuple[str, ...]
     meeting: float
 
-    @property
+    @cached_property
     def together(self) -> np.ndarray:
         """(S, A) float32 weighted mean over the trusted rankers."""
         total = sum(WEIGHTS[name] for name in self.trusted)
         return np.asarray(sum(self.score[name] * np.float32(WEIGHTS[name] / total) for name in self.trusted))
 
+    @cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """(S, A) by ranker, and "" together: the names of what follows."""
+        return {"": self.together, **self.score}
+
+    @cached_property
+    def first(self) -> dict[str, np.ndarray]:
+        """(S,) column of the first answer; -1 where all scores are equal."""
+        return {name: first_of(score_SA) for name, score_SA in self.scores.items()}
+
+    @cached_property
+    def places(self) -> dict[str, ranking.Places]:
+        row_P, answer_P, gain_P = (self.pairs[name].to_numpy() for name in ("row", "answer", "gain"))
+        return {
+            name: ranking.Places(row_P, *locating.locate(score_SA, row_P, answer_P), gain_P, *score_SA.shape)
+            for name, score_SA in self.scores.items()
+        }
+
+    @cached_property
+    def ranks(self) -> dict[str, np.ndarray]:
+        """(P,) rank of each judged answer among those that are not relevant, from 1; ties averaged."""
+        return {name: _ranks(self.pairs, places) for name, places in self.places.items()}
+
     def is_agreed(self, first_S: np.ndarray) -> np.ndarray:
         """(S,) whether the encoder and a lexical ranker put this answer first; never where they do not meet at all."""
         if set(self.trusted) != set(RANKERS):
             return np.zeros(len(first_S), dtype=bool)
-        same = {name: first_of(self.score[name]) == first_S for name in RANKERS}
+        same = {name: self.first[name] == first_S for name in RANKERS}
         return np.asarray(same["encoder"] & (same["tfidf"] | same["bm25"]))
 
-    def places(self, score_SA: np.ndarray) -> ranking.Places:
-        row_P = self.pairs["row"].to_numpy()
-        located = locating.locate(score_SA, row_P, self.pairs["answer"].to_numpy())
-        return ranking.Places(row_P, *located, self.pairs["gain"].to_numpy(), *score_SA.shape)
 
-    def rank(self, score_SA: np.ndarray) -> np.ndarray:
-        """(P,) rank of each judged answer among those that are not relevant, from 1; ties averaged."""
-        places = self.places(score_SA)
-        own = self.pairs.assign(above=places.above_P, tied=places.tied_P)
-        by_place = own.groupby(["row", "above"])["answer"].transform("size")
-        better = own.groupby("row")["above"].rank(method="min") - 1
-        return np.asarray(own["above"] - better + (own["tied"] - by_place) / 2 + 1, dtype=np.float64)
-
-
-def ranked(encoder: Encoder, prepared: Prepared, options: EncoderParams) -> Ranked:
+def ranked(encoder: Encoder, read: Read, options: EncoderParams) -> Ranked:
+    prepared = read.prepared
     relevant = prepared.relevant
     row_Q = np.unique(relevant["query"])
     most = max(LEAST_QUERIES, CELLS // max(len(prepared.answers), 1))
@@ -76,9 +88,16 @@ def ranked(encoder: Encoder, prepared: Prepared, options: EncoderParams) -> Rank
     for name in ("split", "type"):
         pairs[name] = prepared.queries[name].to_numpy()[pairs["query"]]
     pairs["row"] = np.searchsorted(query_S, pairs["query"])
-    score = {name: standardised(score_SA) for name, score_SA in _scores(encoder, prepared, options, query_S).items()}
+    score = {name: standardised(score_SA) for name, score_SA in _scores(encoder, read, options, query_S).items()}
     trusted_names, meeting = trusted(score, pairs)
     return Ranked(query_S, pairs, score, trusted_names, meeting)
+
+
+def _ranks(pairs: pd.DataFrame, places: ranking.Places) -> np.ndarray:
+    own = pairs[["row"]].assign(above=places.above_P, tied=places.tied_P)
+    by_place = own.groupby(["row", "above"])["tied"].transform("size")
+    better = own.groupby("row")["above"].rank(method="min") - 1
+    return np.asarray(own["above"] - better + (own["tied"] - by_place) / 2 + 1, dtype=np.float64)
 
 
 def first_of(score_SA: np.ndarray) -> np.ndarray:
@@ -91,7 +110,8 @@ def standardised(score_SA: np.ndarray) -> np.ndarray:
     return np.asarray((score_SA - mean_S1) / np.maximum(spread_S1, 1e-6), dtype=np.float32)
 
 
-def _scores(encoder: Encoder, prepared: Prepared, options: EncoderParams, query_S: np.ndarray) -> dict[str, np.ndarray]:
+def _scores(encoder: Encoder, read: Read, options: EncoderParams, query_S: np.ndarray) -> dict[str, np.ndarray]:
+    prepared = read.prepared
     # All texts, as later stages encode them: those find the vectors in the cache.
     vector_ND = vector_cache.encoded(encoder, prepared.token_ids, options).cpu().numpy()
     unit_ND = vector_ND / np.maximum(np.linalg.norm(vector_ND, axis=1, keepdims=True), 1e-12)
@@ -99,7 +119,8 @@ def _scores(encoder: Encoder, prepared: Prepared, options: EncoderParams, query_
     query_texts, answer_texts = (table["raw_text"].tolist() for table in (prepared.queries, prepared.answers))
     analyser = analysis.analyser(query_texts, answer_texts)
     # Splitting texts is half of what either lexical ranker takes.
-    split_A, split_S = [split(text) for text in answer_texts], [split(query_texts[row]) for row in query_S]
+    split_A = list(map(split_of, answer_texts, read.whole_answer_words))
+    split_S = [split_of(query_texts[row], read.whole_query_words[row]) for row in query_S]
     tfidf, bm25 = analyser.tfidf_terms_of, analyser.bm25_terms_of
     return {
         "encoder": unit_ND[answers + query_S] @ unit_ND[:answers].T,

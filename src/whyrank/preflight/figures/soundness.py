@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from whyrank.core.prepared import Prepared
-from whyrank.lexical.words import words
+from whyrank.preflight.figures.texts.read import Read
 
 # Checks of texts whose rows name what says nothing of its own label.
 UNSOUND = (
@@ -42,12 +41,12 @@ class Soundness:
         return kept
 
 
-def soundness(tables: Mapping[str, pd.DataFrame], prepared: Prepared) -> Soundness:
+def soundness(tables: Mapping[str, pd.DataFrame], read: Read) -> Soundness:
     """By the tables `rows_<code>` that the figures of texts recorded."""
     found = [tables[name] for code in UNSOUND if (name := f"rows_{code}") in tables]
     rows = pd.concat(found) if found else pd.DataFrame({"query_id": [], "answer_id": []}, dtype=str)
-    short = [len(words(text)) < FEWEST_WORDS for text in prepared.answers["text"]]
-    answers = {*rows["answer_id"], *prepared.answers["answer_id"][short]} - {""}
+    short = [len(text) < FEWEST_WORDS for text in read.answer_words]
+    answers = {*rows["answer_id"], *read.prepared.answers["answer_id"][short]} - {""}
     copies = tables.get(f"rows_{COPIES}", pd.DataFrame({"answer_id": [], "becomes": []}, dtype=str))
     first = dict(zip(copies["answer_id"], copies["becomes"], strict=True))
     return Soundness(frozenset(answers), frozenset(rows["query_id"]) - {""}, first)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from whyrank.core.prepared import CORRECTION_COLUMNS, Prepared
 from whyrank.data.ranking.duplicates import MIN_CONTAINED
-from whyrank.lexical.words import words
 from whyrank.preflight.figures.rankers import Ranked
+from whyrank.preflight.figures.texts.read import Read
 
 COLUMNS = ["query_id", "answer_id", "split", "unjudged", "overlap", "right", "completed"]
 # Answers that are looked at: the first of a query that stand above its right one.
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     overlap: float
 
 
-def tables(ranked: Ranked, prepared: Prepared) -> dict[str, pd.DataFrame]:
+def tables(ranked: Ranked, read: Read) -> dict[str, pd.DataFrame]:
     """`unjudged`, a row for each query that was ranked, and `rows_missing-judgements`: copies to merge.
 
     answer_id         its best placed right answer
@@ -40,7 +40,7 @@ def tables(ranked: Ranked, prepared: Prepared) -> dict[str, pd.DataFrame]:
     right, completed  whether all trusted rankers together put a right answer first, as judged and with that one
                       counted as right; ties share it
     """
-    score_SA = ranked.together
+    prepared, score_SA = read.prepared, ranked.together
     row_P, answer_P = ranked.pairs["row"].to_numpy(), ranked.pairs["answer"].to_numpy()
     order = np.lexsort((-score_SA[row_P, answer_P], row_P))
     first_S = order[np.unique(row_P[order], return_index=True)[1]]
@@ -50,7 +50,7 @@ def tables(ranked: Ranked, prepared: Prepared) -> dict[str, pd.DataFrame]:
     strictly_S = (score_SA > (best_S + EQUAL)[:, None]).any(axis=1)
     hit_S = np.where(strictly_S, 0.0, 1 / (1 + above_SA.sum(axis=1)))
     _leave_out_judged(above_SA, ranked, prepared)
-    told, overlaps = _Overlaps(prepared), []
+    told, overlaps = _Overlaps(read), []
     completed_S = hit_S.copy()
     for row in range(len(best_S)):
         overlaps.append(told.first_same(np.flatnonzero(above_SA[row]), score_SA[row], int(right_S[row])))
@@ -83,8 +83,8 @@ def _leave_out_judged(above_SA: np.ndarray, ranked: Ranked, prepared: Prepared) 
 class _Overlaps:
     """What answers have in common, as sets of word 3-grams; each is read once, when it is asked for."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self.texts = prepared.answers["text"].to_numpy()
+    def __init__(self, read: Read) -> None:
+        self.texts = read.answer_words
         self.grams: dict[int, frozenset[tuple[str, ...]]] = {}
         self.known: dict[tuple[int, int], float | None] = {}
 
@@ -107,7 +107,7 @@ class _Overlaps:
 
     def of(self, answer: int) -> frozenset[tuple[str, ...]]:
         if answer not in self.grams:
-            text = words(self.texts[answer])
+            text = self.texts[answer]
             # Of a text of one or two words itself: another one is equal or not.
             self.grams[answer] = frozenset(zip(text, text[1:], text[2:], strict=False) if len(text) > 2 else [(*text,)])
         return self.grams[answer]

@@ -11,6 +11,7 @@ from whyrank.findings.probe import registered
 from whyrank.findings.records import DataRecords
 from whyrank.preflight import examine  # noqa: F401 - registers the checks
 from whyrank.preflight.figures import texts
+from whyrank.preflight.figures.texts.read import Read
 
 from .spoilt import SPOILT, sample
 
@@ -19,7 +20,7 @@ SIZES = {"few-training-queries", "dev-too-small", "test-too-small"}
 
 def spoken(prepared: Prepared, tables: dict[str, pd.DataFrame]) -> dict[str, Finding]:
     """Findings of the checks of texts, by code."""
-    return said_of(prepared, texts.tables(prepared, 7) | tables)
+    return said_of(prepared, texts.tables(Read(prepared), 7) | tables)
 
 
 def said_of(prepared: Prepared, recorded: dict[str, pd.DataFrame]) -> dict[str, Finding]:
@@ -42,7 +43,7 @@ def test_nothing_is_said_of_the_sample(healthy):
 def test_a_fault_of_texts_is_named(name):
     spoil, code = SPOILT[name]
     prepared, tables = sample(spoil)
-    recorded = texts.tables(prepared, 7)
+    recorded = texts.tables(Read(prepared), 7)
     found = said_of(prepared, recorded | tables)
     assert code in found, set(found)
     assert found[code].severity in ("warning", "error")
@@ -59,10 +60,10 @@ def test_some_rows_prove_nothing(n):
 
 
 def test_rows_to_mend_name_ids_and_what_they_become():
-    copied = texts.tables(sample(SPOILT["copies"][0])[0], 7)["rows_near-copies"]
+    copied = texts.tables(Read(sample(SPOILT["copies"][0])[0]), 7)["rows_near-copies"]
     assert list(copied.columns) == ["query_id", "answer_id", "becomes", "why"]
     assert copied["answer_id"].str.startswith("zz-").all() and not copied["becomes"].str.startswith("zz-").any()
-    greeted = texts.tables(sample(SPOILT["greetings"][0])[0], 7)["rows_queries-say-nothing"]
+    greeted = texts.tables(Read(sample(SPOILT["greetings"][0])[0]), 7)["rows_queries-say-nothing"]
     assert len(greeted) == pytest.approx(0.2 * 324, abs=2) and (greeted["answer_id"] == "").all()
 
 
@@ -73,7 +74,7 @@ def test_texts_that_a_cut_makes_equal_are_no_stand_ins(name):
 
 
 def test_the_same_texts_give_the_same_figures():
-    one, other = (texts.tables(sample()[0], 7)["text_figures"] for _ in range(2))
+    one, other = (texts.tables(Read(sample()[0]), 7)["text_figures"] for _ in range(2))
     pd.testing.assert_frame_equal(one, other)
 
 

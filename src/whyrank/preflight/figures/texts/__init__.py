@@ -2,20 +2,18 @@
 
 import pandas as pd
 
-from whyrank.core.prepared import Prepared
 from whyrank.preflight.figures.texts import cuts, damage, languages, leading, shared_text, splits, ties
 from whyrank.preflight.figures.texts.read import Read, figure_table, rows_table
 
 
-def tables(prepared: Prepared, seed: int) -> dict[str, pd.DataFrame]:
+def tables(read: Read, seed: int) -> dict[str, pd.DataFrame]:
     """By file name in metrics/prepare; none without a ranking set.
 
     text_figures   figure, kind (of text), value, texts (that were looked at), example
     rows_<code>    rows to mend, see `prepare.corrections`; only where there are any
     """
-    if prepared.answers.empty or prepared.queries.empty:
+    if read.prepared.answers.empty or read.prepared.queries.empty:
         return {}
-    read = Read(prepared)
     led, led_rows = leading.figures(read)
     damaged, garbled = damage.figures(read, seed)
     spoken, foreign = languages.figures(read)

@@ -11,6 +11,7 @@ from whyrank.preflight.figures.texts.read import Figure, Read, Row, shown
 
 # Words in a row of an answer, in no more than this many answers, that a query has by copying.
 QUOTE, HOLDERS = 8, 2
+IN_A_ROW = bytes([True]) * QUOTE
 # Characters of it, at least: words of one character, as in Thai, are many in any phrase.
 CHARACTERS = 25
 # Characters of an id that is told from a number of something.
@@ -119,21 +120,34 @@ def _holds(text: str, plain: str, name: str) -> bool:
 
 def quotes(read: Read) -> dict[int, str]:
     """Rows of the queries that quote a right answer, with the longest run."""
-    of_answer = [set(runs(text)) for text in read.answer_words]
+    answers = [set(text) for text in read.answer_words]
+    of_answer: dict[int, set[tuple[str, ...]]] = {}
     shared = {}
     for row, right in enumerate(read.right):
-        own = runs(read.query_words[row])
-        if any(not of_answer[i].isdisjoint(own) for i in right):
+        text = read.query_words[row]
+        near = [i for i in right if _has_run(text, answers[i])]
+        of_answer |= {i: set(runs(read.answer_words[i])) for i in near if i not in of_answer}
+        own = runs(text) if near else []
+        if any(not of_answer[i].isdisjoint(own) for i in near):
             shared[row] = own
     wanted = {run for own in shared.values() for run in own}
-    holders = Counter(run for own in of_answer for run in own & wanted)
+    said = {word for run in wanted for word in run}
+    holders = Counter(
+        run for text in read.answer_words if _has_run(text, said) for run in wanted.intersection(runs(text))
+    )
     found: dict[int, str] = {}
     for row, own in shared.items():
         text = read.query_words[row]
-        is_own = [any(run in of_answer[i] for i in read.right[row]) and holders[run] <= HOLDERS for run in own]
+        right = [of_answer[i] for i in read.right[row] if i in of_answer]
+        is_own = [any(run in of_one for of_one in right) and holders[run] <= HOLDERS for run in own]
         if any(is_own) and len(longest := _longest(text, np.array(is_own))) - QUOTE >= CHARACTERS:
             found[row] = longest
     return found
+
+
+def _has_run(text: list[str], known: set[str]) -> bool:
+    """Whether so many words in a row are known, as those of a run of both texts are."""
+    return IN_A_ROW in bytes(map(known.__contains__, text))
 
 
 def runs(text: list[str]) -> list[tuple[str, ...]]:
@@ -160,9 +174,7 @@ def empty(read: Read) -> dict[int, str]:
     found: dict[int, str] = {}
     answered = {word for text in read.answer_words for word in text}
     # By the whole text: a budget that leaves little of it is another fault.
-    raw = [words(text) for text in read.prepared.queries["raw_text"]]
-    for row, key in enumerate(keys):
-        text = raw[row]
+    for row, (key, text) in enumerate(zip(keys, read.whole_query_words, strict=True)):
         if len(wanted[key]) > max(widest, FEW):
             found[row] = f"the same text is asked for {len(wanted[key])} answers"
         elif len(text) <= FEW and not (set(text) & answered - read.common):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ class Read:
         """Words of many texts; counted in queries and answers apart, so that the many do not hide the few."""
         found: set[str] = set()
         for texts in (self.answer_words, self.query_words):
-            counted = Counter(word for text in texts for word in set(text))
+            counted = Counter(chain.from_iterable(map(set, texts)))
             found |= {word for word, n in counted.items() if n > max(COMMON * len(texts), 2)}
         return frozenset(found)
 
