@@ -49,7 +49,7 @@ def _row(kind: str, texts: Sequence[str], encoder: Encoder) -> dict[str, object]
         # A tokenizer of bytes knows everything, and has no such token.
         "unknown": float((piece_P == encoder.tokenizer.unk_token_id).mean()) if len(piece_P) else 0.0,
         "pieces_per_word": len(piece_P) / max(len(words), 1),
-        "cased": sum(word != word.lower() for word in words) / max(len(words), 1),
+        "cased": sum(map(str.__ne__, words, map(str.lower, words))) / max(len(words), 1),
     }
 
 

@@ -94,9 +94,9 @@ def named_by(read: Read, names: list[str]) -> tuple[list[int], list[int]]:
 def coded(read: Read) -> tuple[tuple[list[int], list[int]], str]:
     """As `named_by`, by the words with digits that one answer alone has; and an example."""
     raw = read.prepared
-    answers = [set(CODE.findall(text.casefold())) for text in raw.answers["raw_text"]]
+    answers = list(map(codes, raw.answers["raw_text"], read.whole_answer_words))
     holders = Counter(code for codes in answers for code in codes)
-    queries = [set(CODE.findall(text.casefold())) for text in raw.queries["raw_text"]]
+    queries = list(map(codes, raw.queries["raw_text"], read.whole_query_words))
     own, other, example = [], [], ""
     n = len(queries)
     for row, right in enumerate(read.right):
@@ -108,6 +108,13 @@ def coded(read: Read) -> tuple[tuple[list[int], list[int]], str]:
         if any(holders[code] == 1 for i in shifted if i not in right for code in queries[row] & answers[i]):
             other.append(row)
     return (own, other), example
+
+
+def codes(text: str, found: list[str]) -> set[str]:
+    """Words with digits of a text; `found` are its `words`, which hold them where it is ASCII."""
+    if not text.isascii():
+        return set(CODE.findall(text.casefold()))
+    return {word for word in set(found) if len(word) >= SHORTEST_ID and not word.isalpha() and CODE.match(word)}
 
 
 def _holds(text: str, plain: str, name: str) -> bool:
