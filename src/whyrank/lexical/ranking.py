@@ -68,7 +68,7 @@ def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
     score_VA = scipy.sparse.csr_matrix((data, answer, start), shape=(len(number_of), len(terms_A)))
 
     def rank(terms_Q: Terms) -> np.ndarray:
-        # One product is three times as fast as `get_scores` of each query, and adds the same numbers in the same order.
+        # Adds the same numbers in the same order as `get_scores`, without a pass of Python for each query.
         return np.asarray((_terms(terms_Q, number_of) @ score_VA).toarray())
 
     return rank

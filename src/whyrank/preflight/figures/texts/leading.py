@@ -145,8 +145,8 @@ def quotes(read: Read) -> dict[int, str]:
     found: dict[int, str] = {}
     for row, own in shared.items():
         text = read.query_words[row]
-        right = [of_answer[i] for i in read.right[row] if i in of_answer]
-        is_own = [any(run in of_one for of_one in right) and holders[run] <= HOLDERS for run in own]
+        quoted = [of_answer[i] for i in read.right[row] if i in of_answer]
+        is_own = [any(run in of_one for of_one in quoted) and holders[run] <= HOLDERS for run in own]
         if any(is_own) and len(longest := _longest(text, np.array(is_own))) - QUOTE >= CHARACTERS:
             found[row] = longest
     return found
