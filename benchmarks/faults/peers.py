@@ -9,6 +9,12 @@ encoder alone: patches of this code mean nothing to them. A fault counts as flag
 the healthy twin.
 """
 
+import os
+
+# As in __main__: cases run in forked processes, which threads do not survive.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
 import argparse
 import importlib
 import json
