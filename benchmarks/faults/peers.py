@@ -91,11 +91,11 @@ def read(encoder: Any, tokenizer: Any, texts: list[str]) -> tuple[Any, Any, torc
 
 
 def encoded(encoder: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:
-    """(N, D) float32"""
+    """(N, D) float32, of unit length as the cosine takes them"""
     encoder.eval()
     with torch.no_grad():
         found = [read(encoder, tokenizer, texts[at : at + 32])[2] for at in range(0, len(texts), 32)]
-    return torch.cat(found).numpy()
+    return torch.nn.functional.normalize(torch.cat(found), dim=1).numpy()
 
 
 def diagnosed(encoder: Any, tokenizer: Any, pairs: list[tuple[str, str]], random: np.random.Generator) -> Any:
