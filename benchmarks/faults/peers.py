@@ -4,9 +4,9 @@ vecscope (0.2.0)         reads the vectors of answers and queries of the encoder
 DEFault++ (0.4.1)        reads some steps of fine-tuning the whole encoder, with its shipped model for encoders; its
                          boundary hooks, which BERT's intermediate layer does not stand, are taken off
 
-`pip install vecscope defaultplusplus`, as neither is among the packages of the repository. Kinds of data, labels and
-encoder alone: patches of this code mean nothing to them. A fault counts as flagged where a tool warns of it and not of
-the healthy twin.
+`pip install -r benchmarks/faults/requirements-peers.txt`, as neither is among the packages of the repository. Kinds of
+data, labels and encoder alone: patches of this code mean nothing to them. A fault counts as flagged where a tool warns
+of it and not of the healthy twin.
 """
 
 import os

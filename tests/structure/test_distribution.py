@@ -106,7 +106,8 @@ def test_all_that_the_code_imports_is_declared():
 
 def test_all_that_tests_and_benchmarks_import_is_declared():
     assert missing(imported("tests"), declared("test") | {"angle-emb"}) == {}
-    peers = (ROOT / "benchmarks/requirements-peers.txt").read_text(encoding="utf-8").splitlines()
+    files = [*ROOT.glob("benchmarks/requirements-peers.txt"), *ROOT.glob("benchmarks/*/requirements-peers.txt")]
+    peers = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert missing(imported("benchmarks"), declared("test") | {plain(line) for line in peers}) == {}
 
 
