@@ -70,7 +70,7 @@ def half_at_chance(lab: Any, healthy: Records) -> Records:
     return with_tables(healthy, pair_tables(chance_from=N // 2))
 
 
-@planted("rating-rows-shifted", of("rating-rows-shifted", "ratings"))
+@planted("rating-rows-shifted", of("rating-rows-shifted", "ratings") | of("ratings-at-chance", "ratings"))
 def slipped_ratings(lab: Any, healthy: Records) -> Records:
     return with_tables(healthy, rating_tables(rated(2)))
 

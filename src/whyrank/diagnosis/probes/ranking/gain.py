@@ -187,8 +187,9 @@ def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Itera
     looks, kept = record.evaluations, int(record.metrics["best_step"])
     names = [str(name) for name in looks if not str(name).startswith("train_") and name not in ("step", "choice")]
     dev = [name for name in names if name.endswith(DEV)]
-    # Of ranking alone, so that no other measure of the dev set is what was aimed at.
-    chosen_by = ["choice"] if "choice" in looks else dev if "rank_loss" in record.history else names
+    # Some metric of one type of queries is best at any step.
+    whole = [name for name in names if name in dev or f"{name.rpartition('_')[0]}{DEV}" not in looks]
+    chosen_by = ["choice"] if "choice" in looks else whole
     if len(looks) < 2 or not dev or kept not in looks["step"].to_numpy():
         yield not_applicable("", "several evaluations on the dev set")
         return

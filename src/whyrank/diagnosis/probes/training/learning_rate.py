@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
+from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.course import BLOWN_UP, too_long_steps
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
 from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cost, effect, objectives
@@ -45,6 +45,8 @@ PRETRAINED = ("pretraining-hurts", "redundancy-dominates", "agreement-falls", "s
 
 # Of the dev set, the first that was evaluated.
 DEV = ("mrr_all", "spearman_mean", "ratings_spearman")
+# What the best of the later evaluations is below the first, where the rate is to blame and not the dev set's noise.
+FELL = 0.05
 # Above the peak no schedule goes.
 ABOVE_PEAK = 1.05
 
@@ -134,6 +136,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
     collapsed = run is not None and is_collapsed(run)
     loss_S = record.history["loss"].to_numpy()
     late = float(_tail(loss_S).mean())
+    is_never = is_never_as_good(record) or record.metrics.get("best_step") == 0
     # With warm-up the same rates went wrong; without it a tenth of them may still spike.
     warmup = {} if record.history.get("rate_factor", np.zeros(1))[0] < AT_ONCE else {WARMUP: USUAL_WARMUP}
     yield Finding(
@@ -144,8 +147,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         if main.fell
         else f"The weights are {record.history['weight_norm'].iloc[-1]:.1f} times as long as before training, and "
         f"{main.metric} went from {main.start:.2f} to {main.end:.2f}"
-        f"{', dev was never as good as before' if is_never_as_good(record) else ''}: the steps are too "
-        "long.",
+        f"{', dev was never as good as before' if is_never else ''}: the steps are too long.",
         evidence=(
             *main.evidence,
             Evidence("loss of the first step", float(loss_S[0])),
@@ -179,17 +181,18 @@ def _above_peak(record: TrainingRecord, highest: float) -> Finding:
 
 def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
     """Little is left of what the weights were, and not all was learnt for it, or only by heart at a senseless rate."""
-    if too_long(record) and is_never_as_good(record):
+    # Of several objectives another one may be what the dev set falls by.
+    if too_long(record) and is_never_as_good(record) and len(objectives(record)) == 1:
         return True
     is_longer = "weight_norm" in record.history and record.history["weight_norm"].iloc[-1] > BLOWN_UP
-    return is_longer and main.end < LEARNT
+    return is_longer and (main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0))
 
 
 def is_never_as_good(record: TrainingRecord) -> bool:
     """Whether the dev set was ranked, or its pairs or ratings ordered, best before the first step, by points."""
     looks = record.evaluations
     value = next((looks[name].dropna() for name in DEV if name in looks), None)
-    return value is not None and len(value) > 1 and bool(value.iloc[0] - value.iloc[1:].max() >= LEAST_EFFECT)
+    return value is not None and len(value) > 1 and bool(value.iloc[0] - value.iloc[1:].max() >= FELL)
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:
