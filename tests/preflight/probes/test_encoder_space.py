@@ -107,3 +107,5 @@ def test_prompts_that_cost_nothing_or_are_the_declared_ones_are_no_fault(lab, he
     assert findings(unknown_prompt(lab, healthy))["prompt-hurts", "prepare"].fix.params == {"encoder.prompts": "auto"}
     assert findings(unknown_prompt(lab, healthy, 0.0)) == {}
     assert findings(unknown_prompt(lab, healthy, declared="Find the invoice: | ")) == {}
+    family = space(used_prompts="query:  | passage: ", family_prompts="query:  | passage: ")
+    assert findings(with_encoder(healthy, space=family, readings=readings(without_prompts=0.1))) == {}

@@ -61,20 +61,21 @@ def prompt_missing(data: DataRecords) -> Iterator[Finding | Outcome]:
     layer="encoder",
 )
 def prompt_hurts(data: DataRecords) -> Iterator[Finding | Outcome]:
-    """The prompts in use, which the encoder's files do not declare, rank worse than none."""
+    """The prompts in use, which neither the encoder's files nor its family have, rank worse than none."""
     if (missing := needs(data)) is not None:
         yield missing
         return
     space, gain = data.table("encoder_space").iloc[0], gained(data, "without_prompts")
-    if gain is None or str(space["used_prompts"]) == str(space.get("declared_prompts", "")):
-        yield not_applicable("prepare", "prompts in use that the encoder's files do not declare")
+    known = {str(space.get(f"{name}_prompts", "")) for name in ("declared", "family")}
+    if gain is None or str(space["used_prompts"]) in known:
+        yield not_applicable("prepare", "prompts in use that neither the encoder's files declare nor its family has")
         return
     if not is_worth(gain):
         yield passed("prepare", Evidence("MRR gained without prompts", gain.mean), LEAST_GAIN)
         return
     yield Finding(
         system="prepare",
-        sentence=f"The encoder reads {_said(_prompts(space, 'used_prompts'))}, which it was not trained with: without "
+        sentence=f"The encoder reads {_said(_prompts(space, 'used_prompts'))}, which its files do not declare: without "
         f"these its ranking changes by {spoken(gain, len(data.table('encoder_readings')))}.",
         evidence=tuple(means(data, "without_prompts")),
         cause="To an encoder that does not know them, the words of a prompt are words of the text: they take room in "

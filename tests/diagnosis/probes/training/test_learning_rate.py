@@ -161,3 +161,14 @@ def test_at_a_senseless_rate_a_dev_set_that_only_fell_tells_what_training_querie
     assert learning_rate.is_never_as_good(own)
     assert (bool(steps.too_long(own)) and learning_rate.is_never_as_good(own)) is speaks
     assert not learning_rate.is_never_as_good(replace(own, evaluations=looks.iloc[::-1]))
+
+
+def test_steps_that_are_too_long_by_the_dev_set_alone_need_no_length_of_the_weights(healthy, findings):
+    record = healthy.finetune["base"]
+    looks = record.evaluations.assign(mrr_all=np.where(np.arange(len(record.evaluations)) == 0, 0.8, 0.5))
+    others = [name for name in record.history if str(name).startswith("similarity")]
+    history = record.history.drop(columns=["weight_norm", "shrink_cosine", *others], errors="ignore")
+    own = replace(record, history=history.assign(learning_rate=0.05), evaluations=looks)
+    found = findings(replace(healthy, finetune={"base": own, "barlow": own}))
+    assert "never as good as before" in found["learning-rate-too-high", "base-tuned"].sentence
+    assert "times as long" not in found["learning-rate-too-high", "base-tuned"].sentence

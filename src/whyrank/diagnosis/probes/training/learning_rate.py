@@ -145,8 +145,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         sentence=f"Training made {main.metric} worse, from {main.start:.2f} to {main.end:.2f}, while the loss "
         f"went from {loss_S[0]:.2f} to {late:.2f}: its steps are too long."
         if main.fell
-        else f"The weights are {record.history['weight_norm'].iloc[-1]:.1f} times as long as before training, and "
-        f"{main.metric} went from {main.start:.2f} to {main.end:.2f}"
+        else f"{_length(record)}{main.metric} went from {main.start:.2f} to {main.end:.2f}"
         f"{', dev was never as good as before' if is_never else ''}: the steps are too long.",
         evidence=(
             *main.evidence,
@@ -162,6 +161,14 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
         # Before the collapse, which is how it shows.
         weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),
+    )
+
+
+def _length(record: TrainingRecord) -> str:
+    """What became of the weights, where they are much longer; histories from before it was recorded say nothing."""
+    times = float(record.history["weight_norm"].iloc[-1]) if "weight_norm" in record.history else 1.0
+    return (
+        f"The weights are {times:.1f} times as long as before training, and " if times > BLOWN_UP else "At this rate "
     )
 
 
