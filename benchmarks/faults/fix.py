@@ -1,7 +1,8 @@
 """Whether the steps of a fix plan bring the metric back: applied in process, one after another, at most three.
 
-A step by hand alone is not applied. After each step the run is diagnosed anew, and the next step is that of the new
-plan which was not tried yet.
+As `python -m whyrank fix --all` does: a step stays where it helped on the test rows, or changes the data, and is taken
+back otherwise. A step by hand alone is not applied. After one that stays, the run is diagnosed anew, and the next step
+is that of the new plan which was not tried yet.
 """
 
 import json
@@ -14,6 +15,8 @@ from typing import Any
 from benchmarks.faults import harm, pipeline, processes, truth
 from benchmarks.faults.cases import Case
 from benchmarks.faults.configurations import applied
+from whyrank.commands import effect
+from whyrank.commands.fix import RUNS
 from whyrank.findings.finding import CORRECTIONS
 
 STEPS = 3
@@ -33,25 +36,47 @@ def mend(case: Case, work: Path, limit: int = STEPS) -> dict[str, Any]:
     said = run(case, folder, values)
     healthy = json.loads((twin / "measured.json").read_text(encoding="utf-8"))["true"]
     aim = harm.mean(healthy[harm.best_tuned(healthy)])
-    reached, tried, faults = [value(case, folder, twin)], list[Step](), list[str]()
+    reached, tried, kept, faults = [value(case, folder, twin)], list[Step](), list[Step](), list[str]()
     while len(tried) < limit and (step := following(said["plan"], tried)) is not None:
-        faults += refused(step, values, tried)
-        if step["rows"]:
-            (folder / step["params"][CORRECTIONS]).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / step["rows"], folder / step["params"][CORRECTIONS])
-        values = applied(values, case.task, step["params"])
-        (folder / "params.yaml").write_text(json.dumps(values, indent=1), encoding="utf-8")
+        faults += refused(step, values, kept)
         tried.append(step)
-        said = run(case, folder, values)
+        changed = applied(values, case.task, step["params"])
+        after, does_stay = attempt(case, folder, values, changed, step)
         reached.append(value(case, folder, twin))
+        if does_stay:
+            kept.append(step)
+            values, said = changed, after
     shutil.rmtree(folder, ignore_errors=True)
     return {
         "key": f"fix/{case.key}", "kind": "fix", "fault": case.fault.name, "about": case.fault.about,
         "healthy": round(aim, 4), "reached": [round(one, 4) for one in reached],
         "back": max(reached[1:], default=0.0) >= BACK * aim, "had_to": reached[0] < BACK * aim,
-        "steps": [{"code": one["code"], "params": one["params"], "rows": one["rows"]} for one in tried],
+        "steps": [
+            {"code": one["code"], "params": one["params"], "rows": one["rows"], "kept": one in kept} for one in tried
+        ],
         "faults": faults, "refused": said.get("refused", ""), "failed": said.get("failed", ""),
     }  # fmt: skip
+
+
+def attempt(
+    case: Case, folder: Path, values: Mapping[str, Any], changed: Mapping[str, Any], step: Step
+) -> tuple[dict[str, Any], bool]:
+    """What the run with the changed parameters said, and whether the step stays; the folder is that of this run."""
+    if step["rows"]:
+        (folder / step["params"][CORRECTIONS]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / step["rows"], folder / step["params"][CORRECTIONS])
+    (folder / "params.yaml").write_text(json.dumps(changed, indent=1), encoding="utf-8")
+    before = folder / "runs_before"
+    shutil.rmtree(before, ignore_errors=True)
+    if (folder / RUNS).exists():
+        shutil.copytree(folder / RUNS, before)
+    said = run(case, folder, changed)
+    diagnose = values["diagnose"]
+    found = effect.measure(before, folder / RUNS, values, step["systems"], level=diagnose["level"],
+                           resamples=diagnose["resamples"], seed=values["seed"])  # fmt: skip
+    # A run that was refused before has nothing to compare with: what comes after it can only be more.
+    is_first = found is None and "failed" not in said
+    return said, step["changes_data"] or is_first or effect.outcome(found, step["stake"]) == "helped"
 
 
 def run(case: Case, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,10 +101,10 @@ def following(plan: Sequence[Step], tried: Sequence[Step]) -> Step | None:
     return next((one for one in plan if one["params"] and (one["rows"] or one["params"] not in known)), None)
 
 
-def refused(step: Step, values: Mapping[str, Any], tried: Sequence[Step]) -> list[str]:
-    """What a step may not be: set already, or the opposite of what an earlier one set."""
+def refused(step: Step, values: Mapping[str, Any], kept: Sequence[Step]) -> list[str]:
+    """What a step may not be: set already, or another value than an earlier one that stayed."""
     found = []
-    before = {key: value for one in tried for key, value in one["params"].items()}
+    before = {key: value for one in kept for key, value in one["params"].items()}
     for key, wanted in step["params"].items():
         if key != CORRECTIONS and at(values, key) == wanted:
             found.append(f"already set: {key}={wanted} ({step['code']})")

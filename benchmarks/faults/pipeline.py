@@ -107,5 +107,5 @@ def steps(file: Path) -> list[dict[str, Any]]:
     """Of the fix plan, in order."""
     if not file.exists():
         return []
-    kept = ("step", "code", "systems", "params", "rows", "action", "changes_data")
+    kept = ("step", "code", "systems", "params", "rows", "action", "stake", "changes_data")
     return [{key: row[key] for key in kept} for row in json.loads(file.read_text(encoding="utf-8"))["steps"]]

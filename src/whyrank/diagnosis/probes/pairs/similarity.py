@@ -7,7 +7,7 @@ from whyrank.diagnosis.examination import Examination, is_higher, is_lower, pair
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
 from whyrank.diagnosis.probes.ranking.ranking import begins_anew, zero_shot_fix
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
-from whyrank.diagnosis.probes.training.steps import gentler, scaled_rates
+from whyrank.diagnosis.probes.training.steps import calmer, gentler
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.probe import probe
@@ -110,7 +110,7 @@ def _cause(case: Examination, untuned: str, system: str, labels: Learnt | None) 
 
 def _pairs_fix(record: TrainingRecord) -> Fix:
     """A tenth of the rates, and the weights of the best evaluation on dev pairs where there were any."""
-    params = scaled_rates(record, 0.1)
+    params = calmer(record)
     if "spearman_mean" in record.evaluations:
         # The evaluation before the first step is one of them: nothing worse than the start is kept.
         return Fix(params | {"finetune_rank.early_stopping.metric": "spearman_mean"})
@@ -173,7 +173,7 @@ def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
 def _forgetting_fix(case: Examination, system: str, record: TrainingRecord) -> Fix:
     """A start with the vectors of the encoder; where training had that, no longer steps than it needs."""
     if case.systems.role(system) == "pretrained":
-        return Fix(scaled_rates(record, 0.1, "pretrain_barlow"))
+        return Fix(calmer(record, "pretrain_barlow"))
     if begins_anew(case, system):
         return zero_shot_fix(case, system)
     return Fix(gentler(record), "or finetune_rank.lora.rank=8, which leaves most directions unchanged")

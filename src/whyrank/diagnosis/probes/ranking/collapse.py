@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.training.steps import scaled_rates
+from whyrank.diagnosis.probes.training.steps import calmer
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
@@ -93,7 +93,7 @@ def _collapse_fix(case: Examination, system: str) -> Fix:
     if case.systems.role(system) == "pretrained":
         return Fix({"pretrain_barlow.steps": 0})
     record = case.records.training_of(system)
-    rates = scaled_rates(record, 0.1) if record and len(record.history) else {}
+    rates = calmer(record) if record and len(record.history) else {}
     return Fix(rates | {"finetune_rank.warmup_ratio": 0.1})
 
 

@@ -12,7 +12,7 @@ from whyrank.diagnosis.compare.ranking import best_system
 from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
-from whyrank.diagnosis.probes.training.steps import scaled_rates
+from whyrank.diagnosis.probes.training.steps import calmer
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import probe
@@ -117,7 +117,7 @@ def zero_shot_fix(case: Examination, system: str) -> Fix:
         is_cosine = case.records.runs[system].metrics["score_kind_cosine"] != 0
         return Fix(head if is_cosine else head | COSINE)
     record = case.records.training_of(system)
-    rates = scaled_rates(record, 0.1) if record is not None and len(record.history) else {}
+    rates = calmer(record) if record is not None and len(record.history) else {}
     return Fix(rates | {"finetune_rank.early_stopping.metric": f"{case.metric}_all"})
 
 

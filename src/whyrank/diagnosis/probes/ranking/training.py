@@ -9,7 +9,15 @@ from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import LEARNT, Course, Effect, Task, hardly_moved
-from whyrank.diagnosis.probes.training.steps import LEFT, each_training, go_further, rounded, scaled_rates, trained
+from whyrank.diagnosis.probes.training.steps import (
+    LEFT,
+    calmer,
+    each_training,
+    go_further,
+    rounded,
+    scaled_rates,
+    trained,
+)
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
@@ -104,7 +112,7 @@ def _train_more(case: Examination, record: TrainingRecord) -> Fix:
     if accuracy[-1] >= LEFT * accuracy[0] and longer is not None:
         return longer
     if accuracy[-1] < LEFT * accuracy[0] or _loss_rose(record.history["rank_loss"].to_numpy()):
-        return Fix(scaled_rates(record, 0.1))
+        return Fix(calmer(record))
     if steps < FEW_STEPS:
         return Fix(_epochs(epochs * 10 * FEW_STEPS / steps) | scaled_rates(record, 1))
     return Fix(_epochs(3 * epochs) | scaled_rates(record, 10))

@@ -11,10 +11,10 @@ from whyrank.diagnosis.probes.training.effects import LEARNT, NOISE, Effect, cos
 from whyrank.diagnosis.probes.training.steps import (
     LEFT,
     TINY,
+    calmer,
     each_training,
     moved,
     peak_evidence,
-    scaled_rates,
     too_long,
 )
 from whyrank.diagnosis.probes.training.warmup import USUAL_WARMUP, WARMUP
@@ -157,7 +157,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         ),
         cause="Such long steps leave the region in which their gradient holds; the vectors collapse, and no "
         "gradient leads back.",
-        fix=Fix(scaled_rates(record, 0.1) | warmup),
+        fix=Fix(calmer(record) | warmup),
         reference="HF#735 (roberta-large: 5e-5 fails, 2e-5 works)",
         # Before the collapse, which is how it shows.
         weight=cost(case, init, main) + (CAUSE if collapsed else 0.0),

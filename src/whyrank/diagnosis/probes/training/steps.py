@@ -105,6 +105,14 @@ def scaled_rates(record: TrainingRecord, factor: float, section: str = "finetune
     return {parameter(name, section): rounded(factor * rate) for name, rate in peak_rates(record).items()}
 
 
+def calmer(record: TrainingRecord, section: str = "finetune_rank") -> dict[str, object]:
+    """A tenth of the rates, at most the usual ones: one step from a senseless rate to one at which layers learn."""
+    return {
+        parameter(name, section): rounded(min(peak / 10, measure_of(USUAL, name)))
+        for name, peak in peak_rates(record).items()
+    }
+
+
 def gentler(record: TrainingRecord) -> dict[str, object]:
     """Rates that bring weights as far as learning takes, at most a third of those that there were."""
     far = [record.history[name].sum() / measure_of(ENOUGH, name) for name in peak_rates(record)]
