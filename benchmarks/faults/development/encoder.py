@@ -1,12 +1,14 @@
 """An encoder whose weights or files are not what they were: mutation operators of the DEForm kind, on MiniLM."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.faults.fault import Fault
+from benchmarks.faults.fault import Change, Fault
 from benchmarks.faults.weights import State, in_json, in_weights, named, permuted, zero
 
 OPERATORS = "DEFault++ (2026), mutation operators of transformers: "
@@ -150,6 +152,18 @@ def without_special_tokens(values: Any) -> None:
     values["post_processor"] = None
 
 
+def of_tokenizers(edit: Callable[[Any], None]) -> Change:
+    """The tokenizer as the library tokenizers saves it: transformers' own class would take only its vocabulary."""
+
+    def change(folder: Path, random: np.random.Generator) -> None:
+        in_json("tokenizer.json", edit)(folder, random)
+        in_json("tokenizer_config.json", lambda values: values.update(tokenizer_class="PreTrainedTokenizerFast"))(
+            folder, random
+        )
+
+    return change
+
+
 def another_vocabulary(values: Any) -> None:
     vocabulary = values["model"]["vocab"]
     words = [word for word, number in vocabulary.items() if number >= 1000]
@@ -216,9 +230,9 @@ FAULTS = (
     fault("pooled-by-cls", "the encoder is pooled by [CLS]; it was trained with the mean",
           in_json("1_Pooling/config.json", pooled_by_cls), "pooling replaced"),
     fault("tokenizer-cased", "the tokenizer does not lower-case, and the vocabulary has no capitals",
-          in_json("tokenizer.json", cased), "tokenizer replaced"),
+          of_tokenizers(cased), "tokenizer replaced"),
     fault("no-special-tokens", "the tokenizer sets no [CLS] and [SEP]",
-          in_json("tokenizer.json", without_special_tokens), "special tokens removed"),
+          of_tokenizers(without_special_tokens), "special tokens removed"),
     fault("vocabulary-of-another-encoder", "the tokenizer has the vocabulary of another encoder",
           in_json("tokenizer.json", another_vocabulary), "tokenizer replaced"),
 )  # fmt: skip

@@ -15,7 +15,7 @@ def layers(**changes: object) -> pd.DataFrame:
     table = table.assign(rms_attention_output=0.05, rms_feed_forward_in=0.065, rms_feed_forward_out=0.045)
     table = table.assign(fit_query_key=[25.0, 16, 20, 21, 22, 9], fit_value_output=[13.0, 19, 41, 25, 38, 54])
     table = table.assign(fit_feed_forward=[81.0, 51, 57, 51, 48, 16], lean=[-3.6, -3.0, -2.8, -3.4, -4.0, -1.9])
-    table = table.assign(levels=380.0)
+    table = table.assign(levels=380.0, attention=[0.80, 0.49, 0.51, 0.63, 0.62, 0.76])
     return table.assign(gain_low=0.57, gain_high=[0.62, 0.61, 0.65, 0.72, 0.68, 0.64]).assign(**changes)
 
 

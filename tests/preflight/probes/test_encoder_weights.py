@@ -70,6 +70,8 @@ def test_a_zeroed_part_weighs_by_the_share_of_the_layers(count, severity, lab, h
         ({"rms_value": [0.044, 0.7, 0.065, 0.071, 0.067, 0.063]}, "11 times as large"),
         ({"levels": 3.0}, "rounded to 3 values"),
         ({"lean": [-3.6, -3.0, 2.8, -3.4, -4.0, -1.9]}, "opposite sign"),
+        ({"attention": [0.5, 0.01, 0.02, 0.6, 0.5, 0.7]}, "attends to a single one"),
+        ({"attention": [1.0, 1.0, 1.0, 0.6, 0.5, 0.7]}, "attends to all others alike"),
     ],
 )
 def test_what_is_wrong_is_named(changes, said, healthy, findings):

@@ -16,6 +16,7 @@ from whyrank.findings.records import DataRecords, rows_of
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval
 from whyrank.preflight.probes import layer_faults as layers
+from whyrank.preflight.probes.attention_faults import attending
 from whyrank.preflight.probes.layer_faults import LEAST_PAIRS, NEARER, WHOLE, Fault
 
 # Reciprocal rank by which the embeddings alone find more halves than the whole encoder.
@@ -77,6 +78,7 @@ def encoder_damaged(data: DataRecords) -> Iterator[Finding | Outcome]:
         *layers.overgrown(table),
         *layers.rounded(table),
         *layers.turned(table),
+        *attending(table),
         *_positions(data),
     ]
     if table.empty:

@@ -47,6 +47,13 @@ DAMAGES["zero_feed_forward_of_one"] = of_one("output.dense")
 
 
 @damage
+def scores_not_scaled(encoder: Any) -> None:
+    for layer in layers(encoder):
+        for weight in layer.attention.self.query.parameters():
+            weight.data.mul_(22.6)
+
+
+@damage
 def embeddings_shuffled(encoder: Any) -> None:
     weight = encoder.transformer.embeddings.word_embeddings.weight.data
     weight.copy_(shuffled(weight))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from whyrank.model.encoder.encoder import Encoder, TokenIds
+from whyrank.preflight.figures.encoder import attention
 
 # What architectures call the linear maps of a layer, by the end of their names in it.
 PARTS = {
@@ -56,14 +57,17 @@ def table(encoder: Encoder, rows: Sequence[TokenIds]) -> pd.DataFrame:
                     ones, 0 where one of the two is zero
     levels          different values in a row of the weight that has fewest, median of `ROWS` rows: 16 of four bits
     lean            sqrt(H) times the mean cosine of what a neuron reads with what it writes
+    attention       entropy of what a token attends to, by that of attending to all alike (attention.py)
     gain_low, gain_high   mean size of the weights of its LayerNorms: of the least, of the greatest
     """
     layers = layers_of(encoder)
     moved = movement(encoder, layers, rows)
     found = [{"layer": i + 1, **moved[i], **weights(layer)} for i, layer in enumerate(layers)]
     prints = [tuple(float(weight.double().sum()) for weight in layer.state_dict().values()) for layer in layers]
+    widths = attention.widths(encoder, rows)
+    width = widths if len(widths) == len(layers) else [float("nan")] * len(layers)
     copies = [prints.index(own) + 1 if prints.index(own) < i else 0 for i, own in enumerate(prints)]
-    return pd.DataFrame(found).assign(copy_of=copies) if found else pd.DataFrame()
+    return pd.DataFrame(found).assign(copy_of=copies, attention=width) if found else pd.DataFrame()
 
 
 def weights(layer: nn.Module) -> dict[str, float]:
