@@ -10,8 +10,8 @@ from whyrank.core.prepared import Prepared
 from whyrank.lexical.words import written
 from whyrank.model.encoder.encoder import Encoder
 
-# Texts of a kind that are looked at, spread evenly over them: some ten thousand words, and half a second.
-TEXTS = 500
+# Texts of a kind that are looked at, spread evenly over them: some ten thousand words, and a tenth of a second.
+TEXTS = 200
 CAPITAL = re.compile("[A-Z]")
 
 
