@@ -19,8 +19,8 @@ TINY = 1e-12
 def widths(encoder: Encoder, rows: Sequence[TokenIds]) -> list[float]:
     """Mean over tokens and heads of the entropy of what a token attends to, by that of attending to all alike.
 
-    One float a layer, 0 (one token) to 1 (all alike); none of an encoder whose texts are not packed, or where no text has
-    `LEAST_TOKENS` tokens. Clark et al. 2019, arXiv:1906.04341, figure 2
+    One float a layer, 0 (one token) to 1 (all alike); none of an encoder whose texts are not packed, or where no text
+    has `LEAST_TOKENS` tokens. Clark et al. 2019, arXiv:1906.04341, figure 2
     """
     long = sorted((row for row in rows if len(row) >= LEAST_TOKENS), key=len)
     if not long or not encoder.is_packed:
