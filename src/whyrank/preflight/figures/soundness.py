@@ -12,6 +12,7 @@ UNSOUND = (
     "answers-in-another-language",
     "answers-say-little",
     "garbled-texts",
+    "overlapping-texts",
     "placeholder-answers",
     "queries-say-nothing",
 )

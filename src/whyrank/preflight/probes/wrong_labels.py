@@ -14,6 +14,7 @@ from whyrank.findings.records import DataRecords, rows_of
 from whyrank.preflight.probes import suspects
 from whyrank.preflight.probes.chance import is_blank
 from whyrank.preflight.probes.label_symptoms import OF_CHANCE, OF_TRAINING
+from whyrank.preflight.probes.texts.figure import borrowed
 
 # Agreed queries of a split from which its labels can be judged: wrong ones of a half would show.
 ENOUGH = 12
@@ -70,6 +71,12 @@ def labels_shifted(data: DataRecords) -> Iterator[Finding | Outcome]:
     if not held:
         best = rows_of(table)[0]
         yield passed("data", percent("labels that the best repair would make right", best.after), 25.0)
+        return
+    shared = borrowed(data)
+    if shared is not None and not shared.is_template:
+        # The neighbour of a right answer holds what answers the query.
+        told = f"{100 * shared.share:.0f} % of what is read of the answers stands in other answers: they tell no shift"
+        yield too_little("data", told)
         return
     first, changed = held[0], sum(row.judgements for row in held)
     places = "; ".join(f"{row.rows_of}, lines {row.first_line} to {row.last_line}" for row in held)

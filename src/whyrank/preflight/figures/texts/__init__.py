@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from whyrank.preflight.figures.texts import cuts, damage, languages, leading, shared_text, splits, ties
+from whyrank.preflight.figures.texts import cuts, damage, languages, leading, order, overlaps, shared_text, splits, ties
 from whyrank.preflight.figures.texts.read import Read, figure_table, rows_table
 
 
@@ -17,11 +17,15 @@ def tables(read: Read, seed: int) -> dict[str, pd.DataFrame]:
     led, led_rows = leading.figures(read)
     damaged, garbled = damage.figures(read, seed)
     spoken, foreign = languages.figures(read)
+    ordered, unordered = order.figures(read, seed)
+    garbled = list({row[:2]: row for row in (*unordered, *garbled)}.values())
+    borrowed, borrowing = overlaps.figures(read)
     tied, tied_rows = ties.figures(read, {answer for _, answer, _, _ in (*garbled, *foreign)})
     own_Q, _ = ties.ties(read)
-    found = [*tied, *led, *damaged, *spoken, *shared_text.figures(read), *cuts.figures(read)]
+    found = [*tied, *led, *damaged, *ordered, *borrowed, *spoken, *shared_text.figures(read), *cuts.figures(read)]
     found += splits.figures(read, own_Q, seed)
     rows = tied_rows | led_rows | {"garbled-texts": garbled, "answers-in-another-language": foreign}
+    rows["overlapping-texts"] = borrowing
     return {"text_figures": figure_table(found)} | {
         f"rows_{code}": rows_table(of_code) for code, of_code in rows.items() if of_code
     }

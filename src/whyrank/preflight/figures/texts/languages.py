@@ -22,7 +22,7 @@ EAST_ASIAN = {"CJK": "CJK", "HIRAGANA": "CJK", "KATAKANA": "CJK", "FULLWIDTH": "
 def figures(read: Read) -> tuple[list[Figure], list[Row]]:
     """`other_script` and `other_language`: share of the answers in one that hardly a query is in; and their rows.
 
-    The example names both. `no_language`: share of the answers, and of the queries, of some length that are in none.
+    The example names both. `no_language`: share of the texts of a kind of some length that are in none.
     A language counts only where the answer has hardly a telling word of its queries: names of
     languages are guesses, and two tongues of one family differ by a few words.
     """
@@ -33,7 +33,7 @@ def figures(read: Read) -> tuple[list[Figure], list[Row]]:
     rows = {row: script for row, script in enumerate(scripts) if script and n and script not in own_scripts}
     found = [_figure("other_script", read, rows, len(scripts), own_scripts)]
 
-    for kind, texts in (("answer", read.answers), ("query", read.queries)):
+    for kind, (texts, _) in read.of_kind().items():
         long = [text for i in spread(len(texts), TEXTS // 2) if is_long(text := texts[i])]
         found.append(
             (

@@ -25,7 +25,7 @@ FEWEST_QUERIES = 30
     "placeholder-answers",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, *ALIKE, *READ, "near-copies", "answers-say-little"),
+    explains=(*TRAINING, *ALIKE, *READ, "near-copies", "answers-say-little", "overlapping-texts"),
 )
 def placeholder_answers(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers whose text stands for nothing: repeated, a stand-in, or in words that no query has."""
@@ -56,7 +56,7 @@ def placeholder_answers(data: DataRecords) -> Iterator[Finding | Outcome]:
     "near-copies",
     on="preflight",
     layer="data",
-    explains=(*TRAINING, *ALIKE, *READ, "splits-differ", "conflicting-duplicates"),
+    explains=(*TRAINING, *ALIKE, *READ, "splits-differ", "conflicting-duplicates", "overlapping-texts"),
 )
 def near_copies(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Answers that repeat another one under their own id, or hold many others."""

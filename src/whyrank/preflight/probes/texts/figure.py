@@ -29,6 +29,9 @@ READ = (
     "below-chance",
     "temperature-flattens",
 )
+# Share of what is read of the answers that stands in other answers (real ones: 5 % at most), from how many others each
+# has it where it is a template, and pieces of so few words that lines alternate: a passage is one piece or two.
+BORROWED, TEMPLATE, PIECES, LINE = 0.25, 8.0, 3.0, 20.0
 
 
 class Figure(NamedTuple):
@@ -45,6 +48,26 @@ class Figure(NamedTuple):
         centre = self.value + z**2 / (2 * n)
         half = z * math.sqrt(self.value * (1 - self.value) / n + z**2 / (4 * n**2))
         return (centre - half) / (1 + z**2 / n)
+
+
+class Borrowed(NamedTuple):
+    """share   of what is read of the answers that stands in other answers;  sources   from how many each has it
+    pieces    of the one that it has most of, of so many `words` each;  example   two answers, and one's text
+    """
+
+    share: float
+    sources: float
+    pieces: float
+    words: float
+    example: str
+
+    @property
+    def is_template(self) -> bool:
+        return self.sources >= TEMPLATE
+
+    @property
+    def is_interleaved(self) -> bool:
+        return not self.is_template and self.pieces >= PIECES and self.words <= LINE
 
 
 def figure(data: DataRecords, name: str, kind: str) -> Figure | None:
@@ -68,6 +91,16 @@ def kinds_of(data: DataRecords, name: str) -> list[str]:
 def rows_file(data: DataRecords, code: str) -> str:
     """The file of the rows to mend; empty where none was written."""
     return "" if data.table(f"rows_{code}").empty else f"metrics/prepare/rows_{code}.csv"
+
+
+def borrowed(data: DataRecords) -> Borrowed | None:
+    """None where answers have little of each other, or nothing was recorded."""
+    share = figure(data, "borrowed", "answer")
+    named = [figure(data, f"borrowed_{name}", "answer") for name in ("from", "stretches", "words")]
+    if share is None or share.value < BORROWED or None in named:
+        return None
+    sources, pieces, words = (one.value for one in named if one is not None)
+    return Borrowed(share.value, sources, pieces, words, named[0].example if named[0] else "")
 
 
 def no_texts() -> Outcome:

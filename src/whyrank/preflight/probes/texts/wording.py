@@ -3,23 +3,28 @@
 from collections.abc import Iterator
 
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
-from whyrank.findings.outcome import Outcome, passed
+from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import ALIKE, READ, TRAINING, below, figure, kinds_of, no_texts, rows_file
+from whyrank.preflight.probes.texts.figure import (
+    ALIKE,
+    BORROWED,
+    READ,
+    TRAINING,
+    below,
+    borrowed,
+    figure,
+    kinds_of,
+    no_texts,
+    rows_file,
+)
 
 # Share of the words in runs of four that a tenth of the texts have. Real texts: 4 % at most.
 SHARED = 0.20
 # Share of the characters in tags, entities, addresses and JSON. Real texts: 4 % at most.
 MARKUP = 0.15
-# Shares of the texts. Replaced characters and words run together: 1 % of real texts at most; atypical letters in random
-# order: none.
-REPLACED, RUN_TOGETHER, ATYPICAL = 0.05, 0.05, 0.05
-# Different groups of letters, pairs of words, over as many after shuffling: real texts 0.55 and 0.93 at most.
-LETTERS, WORD_ORDER = 0.9, 0.985
-CAPITALS = 0.9
-# Share of texts of 60 letters or more; 1 % of real ones.
-NO_LANGUAGE = 0.30
+# Of what is read of the answers, from which on they are mostly other answers.
+MOST_BORROWED = 0.50
 
 
 @probe(
@@ -34,6 +39,7 @@ NO_LANGUAGE = 0.30
         "truncation-loses-evidence",
         "cut-loses-end",
         "duplicate-across-splits",
+        "overlapping-texts",
     ),
 )
 def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
@@ -47,7 +53,10 @@ def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
     kind = max(found, key=lambda name: found[name].value - 0.1 * (" " in name))
     shared, holders = found[kind], figure(data, "shared_texts", kind)
     if shared.value < SHARED or holders is None:
-        yield below("words of a text that many texts share", shared.value, SHARED)
+        if (of_few := _of_few(data)) is not None:
+            yield of_few
+        else:
+            yield below("words of a text that many texts share", shared.value, SHARED)
         return
     name, _, split = kind.partition(" ")
     table = data.answers if name == "answer" else data.queries[data.queries["type"] == name]
@@ -68,6 +77,27 @@ def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
         fix=Fix({}, f"take this text out of the {called}"),
         reference="ST#364",
         weight=50 * shared.value,
+    )
+
+
+def _of_few(data: DataRecords) -> Finding | None:
+    """Of answers, passages that a few others have, and each answer several of them."""
+    found = borrowed(data)
+    if found is None or not found.is_template:
+        return None
+    return Finding(
+        system="data",
+        sentence=f"{100 * found.share:.0f} % of what the encoder reads of the answers stands in other answers, an "
+        f"answer having passages of {found.sources:.0f} others: {found.example}.",
+        evidence=(
+            percent("words read of the answers that stand in other answers", found.share),
+            Evidence("others that an answer shares passages with", found.sources, "answers"),
+        ),
+        cause="A menu, a list of related texts or a template was taken for text. It makes vectors alike, and takes "
+        "room in the token budget from what tells answers apart.",
+        fix=Fix({}, "take this text out of the answers", rows_file(data, "overlapping-texts")),
+        reference="ST#364",
+        weight=50 * found.share,
     )
 
 
@@ -101,105 +131,36 @@ def markup_in_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 
 @probe(
-    "garbled-texts",
+    "overlapping-texts",
     on="preflight",
     layer="data",
-    explains=(
-        *TRAINING,
-        *READ,
-        "tokenizer-mismatch",
-        "boilerplate",
-        "splits-differ",
-        "answers-in-another-language",
-        "placeholder-answers",
-    ),
+    explains=(*TRAINING, *ALIKE, *READ, "truncation-loses-evidence", "wrong-labels", "splits-differ"),
 )
-def garbled_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
-    """Letters or words in random order, characters that were lost, words without spaces; of each kind the worst."""
-    told, kinds = False, kinds_of(data, "replaced")
-    if not kinds:
+def overlapping_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Answers that begin or end with a passage of another one."""
+    share = figure(data, "borrowed", "answer")
+    if share is None:
         yield no_texts()
         return
-    for kind in kinds:
-        if (why := _garbled(data, kind)) is not None and not told:
-            told = True
-            sentence, evidence, cause, is_error = why
-            yield Finding(
-                severity="error" if is_error else "warning",
-                system="data",
-                sentence=sentence,
-                evidence=(evidence,),
-                cause=cause,
-                fix=Fix(
-                    {}, f"export the {kind}s again, as UTF-8 and as they were written", rows_file(data, "garbled-texts")
-                ),
-                reference="mteb#4335",
-                weight=80.0 if is_error else 40.0,
-            )
-    if not told:
-        worst = max((found.value for kind in kinds if (found := figure(data, "letters", kind))), default=0.0)
-        yield passed("data", Evidence("different groups of letters, over as many after shuffling", worst), LETTERS)
-
-
-def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | None:
-    """Sentence, evidence, cause, and whether it is an error."""
-    letters, order = figure(data, "letters", kind), figure(data, "word_order", kind)
-    if letters is not None and letters.value >= LETTERS:
-        return (
-            f"The letters of the {kind}s stand in random order, as in “{letters.example}”.",
-            Evidence("different groups of letters, over as many after shuffling", letters.value),
-            "The texts are encoded, encrypted or shuffled: they have as many groups of letters as after shuffling, and "
-            "a language has half of that.",
-            True,
-        )
-    named = (
-        (
-            "replaced",
-            REPLACED,
-            "have replaced characters (� or another encoding)",
-            "They were written or read in another encoding.",
+    found = borrowed(data)
+    if found is None or found.is_template or found.is_interleaved:
+        yield below("words read of an answer that stand in others as a passage", share.value, BORROWED)
+        return
+    yield Finding(
+        severity="error" if found.share >= MOST_BORROWED else "warning",
+        system="data",
+        sentence=f"{100 * found.share:.0f} % of what the encoder reads of the answers stands in another answer, in "
+        f"passages of {found.words:.0f} words: {found.example}.",
+        evidence=(
+            percent("words read of the answers that stand in other answers", found.share),
+            Evidence("words of a passage that two answers share", found.words, "words"),
+            Evidence("others that an answer shares a passage with", found.sources, "answers"),
         ),
-        (
-            "run_together",
-            RUN_TOGETHER,
-            "are words run together, or encoded",
-            "The spaces were lost, or the texts are base64 or the like.",
+        cause="Texts were split into chunks with a long overlap, or put together with their neighbours. Two answers "
+        "that share a passage are alike, and one of them counts as wrong for a query that the passage answers.",
+        fix=Fix(
+            {}, "split the texts with a shorter overlap, or each passage once", rows_file(data, "overlapping-texts")
         ),
-        (
-            "atypical",
-            ATYPICAL,
-            "have letters in an order that no other text has",
-            "These texts are shuffled, encoded or encrypted.",
-        ),
+        reference="vecscope `collapse`; reports on retrieval over overlapping chunks",
+        weight=100 * found.share,
     )
-    for name, least, what, cause in named:
-        found = figure(data, name, kind)
-        if found is not None and found.low >= least:
-            evidence = percent(f"{kind}s that {what}", found.value)
-            return f"{100 * found.value:.0f} % of the {kind}s {what}, as “{found.example}”.", evidence, cause, False
-    unknown = figure(data, "no_language", "answer" if kind == "answer" else "query")
-    if unknown is not None and unknown.low >= NO_LANGUAGE:
-        return (
-            f"{100 * unknown.value:.0f} % of the {kind}s are in no language, as “{unknown.example}”.",
-            percent("longer texts in no language", unknown.value),
-            "They are encoded, encrypted, or lists of codes and numbers.",
-            False,
-        )
-    if order is not None and order.value >= WORD_ORDER:
-        return (
-            f"The words of the {kind}s stand in random order, or without the small words between them, as in "
-            f"“{order.example}”.",
-            Evidence("different pairs of words, over as many after shuffling", order.value),
-            "They have as many pairs of neighbouring words as after shuffling, so that their order says nothing.",
-            False,
-        )
-    capitals, tokenizer = figure(data, "capitals", kind), data.table("tokenizer")
-    is_cased = not tokenizer.empty and not tokenizer["lower_cases"].iloc[0]
-    if capitals is not None and capitals.value >= CAPITALS and is_cased:
-        return (
-            f"The {kind}s are written in capitals, which this encoder tells from small letters.",
-            percent("letters that are capitals", capitals.value),
-            "Words in capitals are other, rarer pieces of its vocabulary.",
-            False,
-        )
-    return None
