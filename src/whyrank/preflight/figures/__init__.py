@@ -16,6 +16,7 @@ from whyrank.preflight.figures import (
     poolings,
     rankers,
     rating_parts,
+    rating_rows,
     repairs,
     row_shifts,
     sanity,
@@ -51,6 +52,8 @@ def tables(
         "rating_shifts": row_shifts.rating_shifts(texts),
         "rating_parts": rating_parts.rating_parts(texts),
         "rating_copies": rating_parts.rating_copies(texts),
+        "rating_levels": rating_rows.rating_levels(texts),
+        "ratings_alike": rating_rows.ratings_alike(texts),
         **_labels(encoder, read, options, seed, valid, soundness.soundness(said, read)),
         **sanity.tables(encoder, texts, options, seed),
     }

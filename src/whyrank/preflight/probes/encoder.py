@@ -19,6 +19,8 @@ SPARE, SPARE_ROWS = 1.25, 1000
 CASED_VOCABULARY = 0.05
 # Share of the words with a capital, from which it matters.
 CASED = 0.01
+# Share of the pieces with the vocabulary's mark (##) in words that need it: 0.4 and more.
+MARKED = 0.02
 
 # Reciprocal rank. Another pooling always changes some ranks; less than a point is no reason to change anything.
 LEAST_GAIN = 0.01
@@ -65,6 +67,16 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
             "Tokenizer and encoder do not belong together: a piece gets the embedding of another one.",
             MATCHING,
         )
+    elif float(first.get("marked", 1.0)) < MARKED:
+        mark = first["mark"]
+        yield _finding(
+            table,
+            f"The tokenizer never uses the pieces of its vocabulary that begin with {mark}.",
+            f"It lost its setting for {mark}, which tells the rest of a word from its beginning: words are cut into "
+            "pieces of other words, or of letters.",
+            MATCHING,
+            lost=True,
+        )
     elif folds:
         yield _finding(
             table,
@@ -77,10 +89,12 @@ def tokenizer_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
         yield passed("prepare", percent(f"unknown pieces of {worst['kind']}s", worst["unknown"]), 100 * UNKNOWN)
 
 
-def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknown: float = 0.0) -> Finding:
-    first = table.iloc[0]
+def _finding(
+    table: pd.DataFrame, sentence: str, cause: str, action: str, unknown: float = 0.0, *, lost: bool = False
+) -> Finding:
+    first, is_error = table.iloc[0], lost or unknown >= UNKNOWN_MOST
     return Finding(
-        severity="error" if unknown >= UNKNOWN_MOST else "warning",
+        severity="error" if is_error else "warning",
         system="prepare",
         sentence=sentence,
         evidence=(
@@ -93,7 +107,7 @@ def _finding(table: pd.DataFrame, sentence: str, cause: str, action: str, unknow
         cause=cause,
         fix=Fix({}, action),
         reference="HF#27583, #2468; silnlp#1053",
-        weight=100 * unknown + (CAUSE if unknown >= UNKNOWN_MOST else 0.0),
+        weight=100 * unknown + (CAUSE if is_error else 0.0),
     )
 
 

@@ -16,6 +16,7 @@ from whyrank.findings.records import DataRecords, rows_of
 from whyrank.measure.significance.resampling import Interval
 from whyrank.measure.significance.statistics import mean_interval
 from whyrank.preflight.probes import layer_faults as layers
+from whyrank.preflight.probes import layer_values
 from whyrank.preflight.probes.attention_faults import attending
 from whyrank.preflight.probes.layer_faults import LEAST_PAIRS, NEARER, WHOLE, Fault
 
@@ -79,6 +80,8 @@ def encoder_damaged(data: DataRecords) -> Iterator[Finding | Outcome]:
         *layers.rounded(table),
         *layers.turned(table),
         *attending(table),
+        *layer_values.foreign(table),
+        *layer_values.pruned(table),
         *_positions(data),
     ]
     if table.empty:

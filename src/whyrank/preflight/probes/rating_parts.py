@@ -1,14 +1,24 @@
-"""Columns of ratings that were exchanged in a part of the file, and columns that are one."""
+"""Columns of ratings that were exchanged in a part of the file or are one, and rows with a level of their own or one
+number in all columns.
+"""
 
 from collections.abc import Iterator
 
-from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
+from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 from whyrank.preflight.probes.rating_labels import excluding
 
 SHOWN = 4
+# What wrong ratings make of every training on them.
+LATER = ("ratings-at-chance", "fold-failed", "worse-than-lexical", "constant-predictions", "underfitted", "overfitted",
+         "ratings-contradict", "duplicate-targets", "undefined-targets", "last-layer-drops-surface")  # fmt: skip
+# Correlation of the levels of neighbouring rows less that of far ones, in standard deviations too, and mean correlation
+# of two targets: 0.25 and 0.1 at most of two real sets, 0.8 and 0.7 of raters with ten rows each.
+BESIDE, SURE, COMMON = 0.5, 5.0, 0.3
+# Share of the rows with one number in all columns, and how many times what luck brings.
+ALIKE, TIMES, FEWEST = 0.05, 4.0, 10
 
 
 @probe(
@@ -84,4 +94,71 @@ def duplicate_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
         fix=excluding(data, list(dict.fromkeys(str(row.other) for row in rows))),
         reference="docs/data.md, Ratings",
         weight=len(rows) / max(1, len(data.table("rating_targets"))),
+    )
+
+
+@probe(
+    "raters-differ",
+    on="preflight",
+    explains=("one-rating-for-all-targets", *LATER),
+    about="ratings",
+    layer="labels",
+)
+def raters_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Rows that stand together lie higher or lower in all columns at once."""
+    if "rating_levels" not in data.tables or data.table("rating_levels").empty:
+        yield not_applicable("ratings", "60 rated rows of several targets")
+        return
+    row = rows_of(data.table("rating_levels"))[0]
+    apart = row.beside - max(row.far, 0.0)
+    measured = Evidence("correlation of the level of a row with that of the next question's", float(row.beside))
+    if apart < max(BESIDE, SURE * row.spread) or row.common < COMMON:
+        yield passed("ratings", measured, BESIDE)
+        return
+    yield Finding(
+        severity="warning",
+        system="ratings",
+        sentence=f"Ratings that stand together lie higher or lower in all columns at once: the level of a row "
+        f"correlates with that of the next question's row ({row.beside:.2f}; {row.far:.2f} thirty rows on), and two "
+        f"targets with each other ({row.common:.2f} in the mean).",
+        evidence=(
+            measured,
+            Evidence("the same of rows 30 to 50 further on", float(row.far)),
+            Evidence("mean correlation of two targets", float(row.common)),
+            Evidence("rows", int(row.n), "rows"),
+        ),
+        cause="Each rater, or each batch of rows, has a zero of its own: what differs is who rated and not what was "
+        "rated, and no text tells that.",
+        fix=Fix({}, "take from each rating the mean of its rater (or batch), and add that of all; or rank within each"),
+        reference="Wang and Shah 2019, arXiv:1806.05085 (miscalibrated raters)",
+        weight=100 * float(row.beside),
+    )
+
+
+@probe("one-rating-for-all-targets", on="preflight", explains=LATER, about="ratings", layer="labels")
+def one_rating_for_all_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Rows that have the same number in every column."""
+    if "ratings_alike" not in data.tables or len(data.table("rating_targets")) < 3:
+        yield not_applicable("ratings", "ratings of three targets or more")
+        return
+    rows = rows_of(data.table("ratings_alike"))
+    share = len(rows) / rows[0].n if rows else 0.0
+    if share < ALIKE or len(rows) < max(FEWEST, TIMES * rows[0].expected):
+        yield passed("ratings", percent("rows with one number in all columns", share), 100 * ALIKE)
+        return
+    named = ", ".join(f"'{row.rating_id}' ({row.value:.3g})" for row in rows[:SHOWN])
+    yield Finding(
+        severity="error" if share >= 0.5 else "warning",
+        system="ratings",
+        sentence=f"{len(rows)} of {rows[0].n} rows ({100 * share:.0f} %) have one number in every target column, where "
+        f"luck brings {rows[0].expected:.0f}: {named}.",
+        evidence=(
+            Evidence("rows with one number in all columns", len(rows), "rows"),
+            Evidence("such rows, with each column in any order", float(rows[0].expected), "rows"),
+        ),
+        cause="An overall score, or a value that stands for none, was stored in every column: in these rows no target "
+        "has a rating of its own.",
+        fix=Fix({}, "leave out the rows of metrics/prepare/ratings_alike.csv, or bring the ratings of each target"),
+        reference="Thorndike 1920 (halo effect); Kaggle QUEST threads",
+        weight=100 * share,
     )

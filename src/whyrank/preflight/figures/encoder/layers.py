@@ -58,11 +58,19 @@ def table(encoder: Encoder, rows: Sequence[TokenIds]) -> pd.DataFrame:
     levels          different values in a row of the weight that has fewest, median of `ROWS` rows: 16 of four bits
     lean            sqrt(H) times the mean cosine of what a neuron reads with what it writes
     attention       entropy of what a token attends to, by that of attending to all alike (attention.py)
+    zeros           share of exact zeros in the part that has most, of those that are not zero as a whole
+    follows         correlation over the features with the layer below, of what its weights read, write and pass: the
+                    best of them; NaN of the first layer
     gain_low, gain_high   mean size of the weights of its LayerNorms: of the least, of the greatest
     """
     layers = layers_of(encoder)
     moved = movement(encoder, layers, rows)
-    found = [{"layer": i + 1, **moved[i], **weights(layer)} for i, layer in enumerate(layers)]
+    features = [by_feature(layer) for layer in layers]
+    below: list[list[torch.Tensor]] = [[], *features[:-1]]
+    found = [
+        {"layer": i + 1, **moved[i], **weights(layer), "follows": follows(below[i], features[i])}
+        for i, layer in enumerate(layers)
+    ]
     prints = [tuple(float(weight.double().sum()) for weight in layer.state_dict().values()) for layer in layers]
     widths = attention.widths(encoder, rows)
     width = widths if len(widths) == len(layers) else [float("nan")] * len(layers)
@@ -78,6 +86,8 @@ def weights(layer: nn.Module) -> dict[str, float]:
     found = {f"rms_{part}": float("nan") for part in PARTS} | {f"fit_{pair}": float("nan") for pair in PARTNERS}
     found["lean"] = float("nan")
     found["levels"] = min((levels(weight) for weight in of_part.values() if len(weight.T) >= COLUMNS), default=np.nan)
+    zeros = [float((weight == 0).float().mean()) for weight in of_part.values()]
+    found["zeros"] = max((share for share in zeros if share < 1), default=np.nan)
     found |= {f"rms_{part}": float(weight.square().mean().sqrt()) for part, weight in of_part.items()}
     for pair, (first, second) in PARTNERS.items():
         if first in of_part and second in of_part:
@@ -89,6 +99,23 @@ def weights(layer: nn.Module) -> dict[str, float]:
                     found["lean"] = float(cosine_N.mean() * other.shape[1] ** 0.5)
     gains = [_weight(module).abs().mean().item() for module in layer.modules() if isinstance(module, nn.LayerNorm)]
     return found | {"gain_low": min(gains, default=np.nan), "gain_high": max(gains, default=np.nan)}
+
+
+def by_feature(layer: nn.Module) -> list[torch.Tensor]:
+    """Of each feature of the hidden state: weights of LayerNorms, and lengths of its feed-forward weights."""
+    found = [_weight(module) for module in layer.modules() if isinstance(module, nn.LayerNorm)]
+    for name, module in layer.named_modules():
+        for part, side in (("feed_forward_in", 0), ("feed_forward_out", 1)):
+            if _is_linear(module) and NAMED[part].match(name):
+                found.append(_weight(module).norm(dim=side))
+    return found
+
+
+def follows(below: Sequence[torch.Tensor], own: Sequence[torch.Tensor]) -> float:
+    """Features keep their places from layer to layer: those that are large in one are large in the next."""
+    pairs = [torch.stack([one, other]) for one, other in zip(below, own, strict=False) if one.shape == other.shape]
+    found = [float(torch.corrcoef(pair)[0, 1]) for pair in pairs if bool((pair.std(dim=1) > 0).all())]
+    return max(found, default=float("nan"))
 
 
 def levels(weight: torch.Tensor) -> float:
