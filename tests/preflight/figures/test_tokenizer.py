@@ -1,5 +1,7 @@
 """Figures of a tokenizer, and an id without an embedding."""
 
+from itertools import product
+
 import pandas as pd
 import pytest
 import tokenizers
@@ -128,3 +130,17 @@ def test_an_id_without_an_embedding_is_a_user_error_before_anything_is_encoded(t
     with_embeddings(tiny_encoder, 10)
     with pytest.raises(UserError, match=r"`encoder\.source`: its tokenizer gives id \d+, but the encoder has 10 emb"):
         budgets.tokenised(tiny_encoder, topics, budget)
+
+
+@pytest.mark.parametrize(("prefix", "marked"), [("##", 0.5), ("", 0.0)])
+def test_a_tokenizer_that_lost_the_mark_of_its_vocabulary_never_uses_it(prefix, marked, tiny_encoder):
+    words = [one + two for one, two in product("bcdfghklmnprst", "aeiou")]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words, *(f"##{word}" for word in words)]
+    model = tokenizers.models.WordPiece(
+        {piece: i for i, piece in enumerate(vocabulary)}, unk_token="[UNK]", continuing_subword_prefix=prefix
+    )
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tiny_encoder.tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    table = tokenizer.figures(tiny_encoder, prepared(TEXTS))
+    assert (table["mark"] == "##").all() and table["marked"].tolist() == pytest.approx([marked], abs=0.1)

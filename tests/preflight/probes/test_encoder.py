@@ -58,3 +58,11 @@ def test_unknown_pieces_weigh_by_the_kind_of_text_that_has_most(unknown, severit
     finding = findings(unknown_pieces(lab, healthy, unknown)).get(("tokenizer-mismatch", "prepare"))
     assert (finding.severity if finding else None) == severity
     assert not finding or "of the questions" in finding.sentence
+
+
+@pytest.mark.parametrize(("marked", "severity"), [(0.5, None), (float("nan"), None), (0.0, "error")])
+def test_a_mark_that_is_never_used_was_lost(marked, severity, healthy, findings):
+    table = healthy.data.tables["tokenizer"].assign(mark="##", marked=marked)
+    records = with_data(healthy, tables=healthy.data.tables | {"tokenizer": table})
+    found = findings(records).get(("tokenizer-mismatch", "prepare"))
+    assert (found.severity if found else None) == severity

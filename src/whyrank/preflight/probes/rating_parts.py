@@ -138,7 +138,7 @@ def raters_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
 @probe("one-rating-for-all-targets", on="preflight", explains=LATER, about="ratings", layer="labels")
 def one_rating_for_all_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Rows that have the same number in every column."""
-    if "ratings_alike" not in data.tables or len(data.table("rating_targets")) < 3:
+    if "ratings_alike" not in data.tables or data.table("rating_targets").empty:
         yield not_applicable("ratings", "ratings of three targets or more")
         return
     rows = rows_of(data.table("ratings_alike"))

@@ -126,3 +126,23 @@ def first_layer_everywhere(encoder: Any) -> None:
     first, *others = layers(encoder)
     for layer in others:
         layer.load_state_dict(first.state_dict())
+
+
+@damage
+def upper_features_moved(encoder: Any) -> None:
+    """The upper half reads and writes the features of another training, which stand in another order."""
+    half = layers(encoder)[3:]
+    order = torch.randperm(encoder.width, generator=torch.Generator().manual_seed(0))
+    for layer in half:
+        for name, weight in layer.named_parameters():
+            if name.startswith(("attention.output.", "output.")):
+                weight.data = weight.data[order]
+            elif weight.ndim > 1:
+                weight.data = weight.data[:, order]
+
+
+@damage
+def smaller_weights_zero(encoder: Any) -> None:
+    for weight in encoder.transformer.encoder.parameters():
+        if weight.ndim > 1:
+            weight.data[weight.data.abs() < weight.data.abs().median()] = 0

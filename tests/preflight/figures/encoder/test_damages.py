@@ -34,6 +34,8 @@ SAID = {
     "norm_tenfold_in_all": {"encoder-damaged": "error"},
     "layers_drawn_anew": {"encoder-damaged": "error"},
     "first_layer_everywhere": {"layer-does-nothing": "error"},
+    "upper_features_moved": {"encoder-damaged": "error"},
+    "smaller_weights_zero": {"encoder-damaged": "warning"},
 }
 
 

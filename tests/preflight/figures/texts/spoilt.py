@@ -289,3 +289,62 @@ def a_greeting_that_fills_the_budget(answers, queries, qrels, draw):
 def five_words(answers, queries, qrels, draw):
     answers["title"] = ""
     rewritten(answers, some(answers, 1.0, draw), lambda text: " ".join(text.split()[:5]))
+
+
+@spoils("garbled-texts")
+def words_in_reverse(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 1.0, draw), lambda text: " ".join(text.split()[::-1]))
+
+
+@spoils("garbled-texts")
+def conversations_in_reverse(answers, queries, qrels, draw):
+    long = [row for row, kind in enumerate(queries["type"]) if kind == "conversation"]
+    rewritten(queries, long, lambda text: " ".join(text.split()[::-1]))
+
+
+@spoils("garbled-texts")
+def every_other_word(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 1.0, draw), lambda text: " ".join(text.split()[::2]))
+
+
+@spoils("garbled-texts")
+def each_letter_twice(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 0.4, draw), lambda text: "".join(letter * 2 for letter in text))
+
+
+@spoils("garbled-texts")
+def bytes_as_numbers(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 0.4, draw), lambda text: " ".join(f"{byte:02x}" for byte in text.encode()))
+
+
+@spoils("garbled-texts")
+def greek_letters_that_look_alike(answers, queries, qrels, draw):
+    alike = str.maketrans("aeiouvnpt", "\u03b1\u03b5\u03b9\u03bf\u03c5\u03bd\u03b7\u03c1\u03c4")
+    rewritten(answers, some(answers, 0.4, draw), lambda text: text.translate(alike))
+
+
+@spoils("garbled-texts")
+def words_by_the_alphabet(answers, queries, qrels, draw):
+    rewritten(answers, some(answers, 0.4, draw), lambda text: " ".join(sorted(set(text.lower().split()), reverse=True)))
+
+
+@spoils("garbled-texts")
+def lines_of_two_answers_in_turn(answers, queries, qrels, draw):
+    lines = [[" ".join(text.split()[at : at + 9]) for at in range(0, 400, 9)] for text in answers["raw_text"]]
+    for row in range(len(answers)):
+        pairs = zip(lines[row], lines[(row + 7) % len(answers)], strict=True)
+        rewritten(answers, [row], lambda _, pairs=pairs: " ".join(line for pair in pairs for line in pair))
+
+
+@spoils("overlapping-texts")
+def the_beginning_of_the_next(answers, queries, qrels, draw):
+    texts = answers["raw_text"].tolist()
+    for row in range(len(texts)):
+        after = " ".join(texts[(row + 1) % len(texts)].split()[:60])
+        rewritten(answers, [row], lambda text, after=after: f"{text} {after}")
+
+
+@spoils("boilerplate")
+def beginnings_of_nine_others(answers, queries, qrels, draw):
+    begins = [" ".join(text.split()[:9]) for text in answers["raw_text"]]
+    rewritten(answers, some(answers, 1.0, draw), lambda text: " / ".join([*draw.sample(begins, 9), text]))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from whyrank.findings.records import Records
-from whyrank.preflight.probes.texts import answers, cuts, queries, splits, wording
+from whyrank.preflight.probes.texts import answers, cuts, garbled, queries, splits, wording
 from whyrank.preflight.probes.texts.figure import Figure
 
 from ....diagnosis.probes.faults import ENCODERS, of, planted, with_data
@@ -67,9 +67,17 @@ def markup(lab: Any, healthy: Records, share: float = 0.3) -> Records:
 
 
 @planted("garbled-texts", of("garbled-texts", "data"))
-def garbled(lab: Any, healthy: Records, letters: float = 0.99) -> Records:
+def letters_in_any_order(lab: Any, healthy: Records, letters: float = 0.99) -> Records:
     rows = [("replaced", "answer", 0.0, 40, ""), ("letters", "answer", letters, 40, "tesp")]
     return figures(healthy, *rows)
+
+
+@planted("overlapping-texts", of("overlapping-texts", "data"))
+def overlaps(
+    lab: Any, healthy: Records, share: float = 0.4, sources: float = 2, pieces: float = 1, words: float = 50
+) -> Records:
+    named = {"borrowed": share, "borrowed_from": sources, "borrowed_stretches": pieces, "borrowed_words": words}
+    return figures(healthy, *((name, "answer", value, 40, "a01 and a02: step") for name, value in named.items()))
 
 
 @planted("query-names-answer", of("query-names-answer", "data"))
@@ -152,7 +160,8 @@ def small_test(lab: Any, healthy: Records, n: int = 15) -> Records:
         (answers.one_answer_dominates, dominant, {"share": 0.05}),
         (wording.boilerplate, notice, {"share": 0.1}),
         (wording.markup_in_texts, markup, {"share": 0.05}),
-        (wording.garbled_texts, garbled, {"letters": 0.6}),
+        (garbled.garbled_texts, letters_in_any_order, {"letters": 0.6}),
+        (wording.overlapping_texts, overlaps, {"share": 0.1}),
         (queries.query_names_answer, ids, {"share": 0.01}),
         (queries.query_quotes_answer, quotes, {"share": 0.1}),
         (queries.queries_say_nothing, greetings, {"share": 0.02}),
@@ -192,3 +201,46 @@ def test_the_span_of_an_interval_is_told_in_points(lab, healthy):
 
 def test_few_texts_widen_the_interval_of_a_share():
     assert Figure(0.2, 10, "").low < 0.06 < 0.16 < Figure(0.2, 1000, "").low < 0.2
+
+
+@pytest.mark.parametrize(
+    ("borrowed", "code"),
+    [
+        ({"share": 0.6}, "overlapping-texts"),
+        ({"share": 0.6, "pieces": 6, "words": 7}, "garbled-texts"),
+        ({"share": 0.6, "sources": 20, "pieces": 6, "words": 7}, "boilerplate"),
+    ],
+)
+def test_what_answers_have_of_others_is_told_by_its_pieces(borrowed, code, lab, healthy):
+    rows = [("shared_words", "answer", 0.05, 40, ""), ("shared_texts", "answer", 0.1, 40, "")]
+    rows += [("replaced", "answer", 0.0, 40, "")]
+    table = overlaps(lab, healthy, **borrowed).data.tables["text_figures"]
+    records = figures(healthy, *rows, *table.itertuples(index=False, name=None))
+    checks = (wording.boilerplate, garbled.garbled_texts, wording.overlapping_texts)
+    assert [one.code for check in checks for one in check(records.data)] == [code]
+
+
+def bits(**by_kind: float) -> list[tuple[str, str, float, int, str]]:
+    rows = [("replaced", kind, 0.0, 200, "") for kind in ("answer", "question", "conversation")]
+    for kind, value in by_kind.items():
+        rows += [("word_order_shared", kind, value, 600, "of the"), ("common_pairs", kind, 0.15, 600, "")]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("by_kind", "kind"),
+    [
+        ({"answer": 0.0, "question": 0.0, "conversation": 0.0, "query": 1.3}, "answers"),
+        ({"answer": 0.5, "question": 0.8, "conversation": 0.05, "query": 0.1}, "conversations"),
+        ({"answer": 1.2, "question": 0.5, "conversation": 0.9, "query": 1.3}, ""),
+    ],
+)
+def test_the_kind_whose_words_stand_in_another_order_is_named(by_kind, kind, healthy):
+    found = list(garbled.garbled_texts(figures(healthy, *bits(**by_kind)).data))
+    assert [one.sentence.split()[4] for one in found] == ([kind] if kind else [])
+
+
+def test_search_terms_have_too_few_small_words_to_be_out_of_order(healthy):
+    rows = [(name, kind, 0.02 if name == "common_pairs" else value, n, text)
+            for name, kind, value, n, text in bits(answer=0.0, question=0.0)]  # fmt: skip
+    assert list(garbled.garbled_texts(figures(healthy, *rows).data)) == []

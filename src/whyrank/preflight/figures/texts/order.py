@@ -23,6 +23,8 @@ PRIOR = 5.0
 # letters spaced out, base64 and look-alikes of another alphabet have -2.5 to -4.
 UNLIKE = -2.0
 FEWEST_CHARACTERS = 20
+# Characters of the other side that teach what follows what.
+FEWEST_READ = 3000
 SIGN = re.compile(r"[!-@\[-`{-~]")
 # Words of a side whose order is compared, and pairs of them of which one counts as known.
 COMMON, BELIEVED = 100, 2.0
@@ -112,7 +114,8 @@ class guess:  # noqa: N801 - a function that is made from texts
         one_V = (np.bincount(own_N, minlength=ALPHABET) + 0.5) / (len(own_N) + ALPHABET / 2)
         two_VV = (count_VV + PRIOR * one_V) / (count_VV.sum(axis=1, keepdims=True) + PRIOR)
         three_VVV = (count_VVV + PRIOR * two_VV) / (count_VVV.sum(axis=2, keepdims=True) + PRIOR)
-        self.bits_VVV = np.log2(three_VVV / one_V)
+        is_enough = len(own_N) >= FEWEST_READ
+        self.bits_VVV = np.log2(three_VVV / one_V) if is_enough else np.zeros_like(three_VVV)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         lines = list(map(_line, texts))

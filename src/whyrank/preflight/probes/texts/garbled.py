@@ -187,7 +187,7 @@ def _interleaved(mixed: Borrowed) -> tuple[str, Evidence, str, bool]:
 def _out_of_order(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | None:
     """Words of a kind that are no neighbours on the other side, while no other kind has the order of that side."""
     queries = [one for one in kinds_of(data, "word_order_shared") if one not in ("answer", "query")]
-    ordered = {one: _is_ordered(data, one) for one in ("answer", *queries)}
+    ordered = {one: _is_ordered(data, one) for one in {"answer", kind, *queries}}
     others = [ordered[one] for one in queries if one != kind]
     # Of queries in any order, answers share no order with either; the queries are told by themselves.
     is_shuffled = any((order := figure(data, "word_order", one)) and order.value >= WORD_ORDER for one in queries)
