@@ -6,7 +6,7 @@ Shapes: N characters · V different ones · W different words · P pairs of neig
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ PRIOR = 5.0
 # letters spaced out, base64 and look-alikes of another alphabet have -2.5 to -4.
 UNLIKE = -2.0
 FEWEST_CHARACTERS = 20
-# Characters of the other side that teach what follows what.
-FEWEST_READ = 3000
+# Different groups of three of the other side that teach what follows what: a template has few.
+FEWEST_GROUPS = 1000
 SIGN = re.compile(r"[!-@\[-`{-~]")
 # Words of a side whose order is compared, and pairs of them of which one counts as known.
 COMMON, BELIEVED = 100, 2.0
@@ -53,20 +53,20 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
     for kind, rows in read.kinds.items():
         groups[kind] = rows, [read.queries[i] for i in rows], [read.query_words[i] for i in rows]
     sides = {"answer": (read.answers, read.answer_words), "query": (read.queries, read.query_words)}
-    guesses = {side: guess(_some(texts)) for side, (texts, _) in sides.items()}
+    guesses = {side: Guess(_some(texts)) for side, (texts, _) in sides.items()}
     orders = {side: Order(_some(words), random) for side, (_, words) in sides.items()}
     found: list[Figure] = []
     marked: dict[tuple[str, int], str] = {}
     for kind, (rows, texts, words) in groups.items():
         other = "query" if kind == "answer" else "answer"
-        bits_N = guesses[other](texts)
-        flags = {
-            "unlike": [i for i in range(len(texts)) if bits_N[i] < UNLIKE],
-            "alphabetical": [i for i, text in enumerate(words) if is_sorted(text)],
-            "letterless": [i for i, text in enumerate(texts) if is_letterless(text)],
-        }
-        for name, of_name in flags.items():
-            found.append((name, kind, len(of_name) / max(len(texts), 1), len(texts), _first(texts, of_name)))
+        for name, test in _tests(texts, words, guesses[other]).items():
+            looked = spread(len(texts), TEXTS)
+            is_one = test(looked)
+            if is_one.any() and len(looked) < len(texts):
+                looked = np.arange(len(texts))
+                is_one = test(looked)
+            of_name = looked[is_one].tolist()
+            found.append((name, kind, len(of_name) / max(len(looked), 1), len(looked), _first(texts, of_name)))
             marked |= {(other, int(rows[i])): name for i in of_name}
         found += orders[other].figures(kind, _some(words), _first(texts, [0]))
     if len(read.kinds) > 1:
@@ -76,6 +76,17 @@ def figures(read: Read, seed: int) -> tuple[list[Figure], list[Row]]:
         ("", read.answer_id(row), "", why) if other == "query" else (read.query_id(row), "", "", why)
         for (other, row), why in marked.items()
     ]
+
+
+def _tests(
+    texts: Sequence[str], words: Sequence[Sequence[str]], guess: "Guess"
+) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """By figure, what tells of rows of texts whether each is out of order."""
+    return {
+        "unlike": lambda rows: guess.bits([texts[i] for i in rows]) < UNLIKE,
+        "alphabetical": lambda rows: np.array([is_sorted(words[i]) for i in rows], dtype=bool),
+        "letterless": lambda rows: np.array([is_letterless(texts[i]) for i in rows], dtype=bool),
+    }
 
 
 def _some(texts: Sequence[Any]) -> list[Any]:
@@ -97,8 +108,8 @@ def is_letterless(text: str) -> bool:
     return len(begun) >= FEWEST_CHARACTERS and 2 * len(SIGN.findall(begun)) > len(begun)
 
 
-class guess:  # noqa: N801 - a function that is made from texts
-    """Learn which character follows two others; called with texts, (N,) bits by which that helps, mean of each."""
+class Guess:
+    """Learn which character follows two others; then how much it helps."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         code_N = _codes("".join(map(_line, texts)))
@@ -114,10 +125,11 @@ class guess:  # noqa: N801 - a function that is made from texts
         one_V = (np.bincount(own_N, minlength=ALPHABET) + 0.5) / (len(own_N) + ALPHABET / 2)
         two_VV = (count_VV + PRIOR * one_V) / (count_VV.sum(axis=1, keepdims=True) + PRIOR)
         three_VVV = (count_VVV + PRIOR * two_VV) / (count_VVV.sum(axis=2, keepdims=True) + PRIOR)
-        is_enough = len(own_N) >= FEWEST_READ
+        is_enough = len(np.unique(group)) >= FEWEST_GROUPS
         self.bits_VVV = np.log2(three_VVV / one_V) if is_enough else np.zeros_like(three_VVV)
 
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+    def bits(self, texts: Sequence[str]) -> np.ndarray:
+        """(N,) by which two characters help to guess the next one, mean of each text; 0 of short ones."""
         lines = list(map(_line, texts))
         stop_N = np.cumsum([len(line) for line in lines])
         own_N = self._numbers(_codes("".join(lines)))

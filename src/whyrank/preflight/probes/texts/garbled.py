@@ -136,9 +136,14 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
         ),
     )
     # A template of codes and numbers is told as one, and a side that knows no order of the other is told as a whole.
-    shared = figure(data, "shared_words", kind)
-    is_template = shared is not None and shared.value >= SHARED
-    silent = {"letterless": is_template, "unordered": _is_ordered(data, kind) is False}
+    is_template = _is_template(data, kind)
+    queries = [one for one in kinds_of(data, "unlike") if one != "answer"]
+    silent = {
+        "letterless": is_template,
+        "unordered": _is_ordered(data, kind) is False,
+        # What a template says is no measure of others.
+        "unlike": any(_is_template(data, one) for one in (queries if kind == "answer" else ["answer"])),
+    }
     for name, least, what, cause in named:
         found = figure(data, name, kind)
         if found is not None and found.low >= least and not silent.get(name):
@@ -206,6 +211,11 @@ def _out_of_order(data: DataRecords, kind: str) -> tuple[str, Evidence, str, boo
         + (", or else the queries were." if kind == "answer" else "."),
         False,
     )
+
+
+def _is_template(data: DataRecords, kind: str) -> bool:
+    shared = figure(data, "shared_words", kind)
+    return shared is not None and shared.value >= SHARED
 
 
 def _is_ordered(data: DataRecords, kind: str) -> bool | None:
