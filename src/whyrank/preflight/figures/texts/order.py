@@ -167,10 +167,11 @@ class Order:
         total_N = np.bincount(text_P, weights=self.bits_WW[real_P], minlength=len(texts))
         known = np.flatnonzero(count_N >= FEWEST_PAIRS)
         below = total_N[known] / count_N[known] <= chance + LITTLE
+        first = shown(" ".join(texts[known[below][0]])) if below.any() else ""
         return [
             ("word_order_shared", kind, bits, len(real_P), example),
             ("common_pairs", kind, share, len(real_P), ""),
-            ("unordered", kind, float(below.mean()) if len(known) else 0.0, len(known), ""),
+            ("unordered", kind, float(below.mean()) if len(known) else 0.0, len(known), first),
         ]
 
     def _pairs(self, texts: Sequence[Sequence[str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -140,7 +140,7 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
     queries = [one for one in kinds_of(data, "unlike") if one != "answer"]
     silent = {
         "letterless": is_template,
-        "unordered": _is_ordered(data, kind) is False,
+        "unordered": _is_ordered(data, kind) is not True,
         # What a template says is no measure of others.
         "unlike": any(_is_template(data, one) for one in (queries if kind == "answer" else ["answer"])),
     }
