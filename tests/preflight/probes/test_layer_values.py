@@ -15,11 +15,11 @@ def test_weights_that_are_exactly_zero_were_pruned(zeros, told):
 @pytest.mark.parametrize(
     ("follows", "told"),
     [
-        ([None, 0.9, 0.95, 0.94, 0.89, 0.84], []),
-        ([None, 0.9, 0.95, 0.02, 0.89, 0.84], [[4]]),
-        ([None, 0.9, 0.02, 0.02, 0.89, 0.84], [[3, 4]]),
+        ([1.0, 0.9, 0.95, 0.94, 0.89, 0.84], []),
+        ([1.0, 0.9, 0.95, 0.02, 0.89, 0.84], [[4]]),
+        ([1.0, 0.9, 0.02, 0.02, 0.89, 0.84], [[3, 4]]),
         # Nothing is known of an architecture whose layers never resemble each other.
-        ([None, 0.1, 0.2, 0.02, 0.3, 0.2], []),
+        ([1.0, 0.1, 0.2, 0.02, 0.3, 0.2], []),
     ],
 )
 def test_features_keep_their_places_from_layer_to_layer(follows, told):

@@ -25,7 +25,7 @@ def pruned(table: pd.DataFrame) -> Iterator[Fault]:
 
 
 def foreign(table: pd.DataFrame) -> Iterator[Fault]:
-    found = table["follows"].dropna() if "follows" in table else pd.Series(dtype=float)
+    found = table.loc[table["layer"] > 1, "follows"].dropna() if "follows" in table else pd.Series(dtype=float)
     far = found[found < FOREIGN]
     if len(far) and float(found.max()) >= USUAL and len(far) <= len(found) / 2:
         layers = table.loc[far.index, "layer"].tolist()

@@ -60,7 +60,7 @@ def table(encoder: Encoder, rows: Sequence[TokenIds]) -> pd.DataFrame:
     attention       entropy of what a token attends to, by that of attending to all alike (attention.py)
     zeros           share of exact zeros in the part that has most, of those that are not zero as a whole
     follows         correlation over the features with the layer below, of what its weights read, write and pass: the
-                    best of them; NaN of the first layer
+                    best of them; 1 of the first layer
     gain_low, gain_high   mean size of the weights of its LayerNorms: of the least, of the greatest
     """
     layers = layers_of(encoder)
@@ -68,7 +68,7 @@ def table(encoder: Encoder, rows: Sequence[TokenIds]) -> pd.DataFrame:
     features = [by_feature(layer) for layer in layers]
     below: list[list[torch.Tensor]] = [[], *features[:-1]]
     found = [
-        {"layer": i + 1, **moved[i], **weights(layer), "follows": follows(below[i], features[i])}
+        {"layer": i + 1, **moved[i], **weights(layer), "follows": follows(below[i], features[i]) if i else 1.0}
         for i, layer in enumerate(layers)
     ]
     prints = [tuple(float(weight.double().sum()) for weight in layer.state_dict().values()) for layer in layers]
