@@ -59,7 +59,12 @@ def one_rating(lab: Any, healthy: Records) -> Records:
 @pytest.mark.parametrize("rows", [6, 8, 12])
 def test_levels_of_raters_are_seen_in_the_row_beside(rows, healthy):
     (found,) = raters_differ(with_tables(healthy, tables(by_raters(rows))).data)
-    assert found.severity == "warning" and "in all columns at once" in found.sentence
+    assert found.severity == "error" and "in all columns at once" in found.sentence
+
+
+def test_levels_that_differ_little_are_a_warning(healthy):
+    (found,) = raters_differ(with_tables(healthy, tables(by_raters(8, lift=0.2))).data)
+    assert found.severity == "warning"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.7])

@@ -17,6 +17,8 @@ LATER = ("ratings-at-chance", "fold-failed", "worse-than-lexical", "constant-pre
 # Correlation of the levels of neighbouring rows less that of far ones, in standard deviations too, and mean correlation
 # of two targets: 0.25 and 0.1 at most of two real sets, 0.8 and 0.7 of raters with ten rows each.
 BESIDE, SURE, COMMON = 0.5, 5.0, 0.3
+# From which both on nothing else in the ratings is as large.
+MOST_BESIDE, MOST_COMMON = 0.6, 0.5
 # Share of the rows with one number in all columns, and how many times what luck brings.
 ALIKE, TIMES, FEWEST = 0.05, 4.0, 10
 
@@ -100,7 +102,7 @@ def duplicate_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
 @probe(
     "raters-differ",
     on="preflight",
-    explains=("one-rating-for-all-targets", *LATER),
+    explains=("one-rating-for-all-targets", "group-leak", *LATER),
     about="ratings",
     layer="labels",
 )
@@ -115,8 +117,9 @@ def raters_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
     if apart < max(BESIDE, SURE * row.spread) or row.common < COMMON:
         yield passed("ratings", measured, BESIDE)
         return
+    is_most = apart >= MOST_BESIDE and row.common >= MOST_COMMON
     yield Finding(
-        severity="warning",
+        severity="error" if is_most else "warning",
         system="ratings",
         sentence=f"Ratings that stand together lie higher or lower in all columns at once: the level of a row "
         f"correlates with that of the next question's row ({row.beside:.2f}; {row.far:.2f} thirty rows on), and two "
@@ -131,7 +134,7 @@ def raters_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
         "rated, and no text tells that.",
         fix=Fix({}, "take from each rating the mean of its rater (or batch), and add that of all; or rank within each"),
         reference="Wang and Shah 2019, arXiv:1806.05085 (miscalibrated raters)",
-        weight=100 * float(row.beside),
+        weight=100 * float(row.beside) + (CAUSE if is_most else 0.0),
     )
 
 
