@@ -38,6 +38,7 @@ def main() -> None:
         runs=Path("data/runs"),
         metrics=Path("metrics"),
         systems=Systems.of(values),
+        params=values,
     )
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     told = registry.examine(case)

@@ -1,4 +1,4 @@
-"""The systems of the shipped params.yaml."""
+"""The shipped params.yaml, and its systems."""
 
 from pathlib import Path
 
@@ -6,4 +6,5 @@ import yaml
 
 from whyrank.findings.systems import Systems
 
-SHIPPED = Systems.of(yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")))
+PARAMS = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+SHIPPED = Systems.of(PARAMS)

@@ -142,7 +142,11 @@ def read(folder):
     else:
         places = {name: Path(name) for name in ("metrics",)}
         read_records(
-            prepared=Path("data/prepared"), runs=Path("data/runs"), systems=Systems(SYSTEMS, ("base",)), **places
+            prepared=Path("data/prepared"),
+            runs=Path("data/runs"),
+            systems=Systems(SYSTEMS, ("base",)),
+            params={},
+            **places,
         )
 
 

@@ -2,13 +2,17 @@
 
 import importlib
 import pkgutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from benchmarks.faults import blind, development, held_out
 from benchmarks.faults.fault import Fault
 
+# The code that only suspects a setting.
+SUSPICION = "unusual-setting"
 PLACES = {"development": development, "held-out": held_out, "blind": blind}
 
 
@@ -30,7 +34,20 @@ def of_module(name: str) -> tuple[Fault, ...]:
 def causes(kind: str) -> dict[str, list[str]]:
     """fault → codes that name it rightly, the surest first; `refused: words`: a refusal that has the words.
 
+    `unusual-setting` names whatever lies outside of a range, and so counts only where its fix sets a key that the fault
+    set: see `named`.
     Of each place apart: who works on checks reads those of development alone. None where nobody has said yet.
     """
     file = Path(PLACES[kind].__path__[0]) / "causes.yaml"
     return (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None) or {}
+
+
+def named(kind: str) -> dict[str, set[str]]:
+    """fault → the keys of params.yaml that it set, of which a suspicion has to name one."""
+    return {fault.name: set(fault.settings) for fault in faults(kind)}
+
+
+def is_right(finding: Mapping[str, Any], codes: Collection[str], keys: Collection[str]) -> bool:
+    """Whether a finding names the cause; keys   those that the fault set"""
+    is_named = finding["code"] != SUSPICION or bool(set(finding.get("sets", ())) & set(keys))
+    return finding["code"] in codes and is_named

@@ -100,7 +100,7 @@ def findings(file: Path) -> list[dict[str, Any]]:
         return []
     found = json.loads(file.read_text(encoding="utf-8"))
     kept = ("code", "severity", "layer", "is_root", "explained_by", "step", "systems", "sentence", "cause")
-    return [{key: row[key] for key in kept if key in row} for row in found]
+    return [{key: row[key] for key in kept if key in row} | {"sets": list(row["fix"]["params"])} for row in found]
 
 
 def steps(file: Path) -> list[dict[str, Any]]:

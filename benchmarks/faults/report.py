@@ -1,7 +1,7 @@
 """How much of the bench the diagnosis saw: shares with Wilson's interval, and a table of the kinds."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import sqrt
 from typing import Any
 
@@ -40,8 +40,14 @@ def roots(row: Row) -> list[str]:
     return list(dict.fromkeys(own))
 
 
-def judged(row: Row, twin: Row, causes: Sequence[str]) -> dict[str, bool]:
-    """Whether the fault was flagged, named first, among the first three, and before training."""
+def judged(row: Row, twin: Row, causes: Sequence[str], keys: Collection[str] = ()) -> dict[str, bool]:
+    """Whether the fault was flagged, named first, among the first three, and before training.
+
+    keys   of params.yaml that the fault set, of which a suspicion must name one
+    """
+    said = [*(row.get("findings") or ()), *row.get("preflight", ())]
+    if not any(kinds.is_right(one, [kinds.SUSPICION], keys) for one in said):
+        causes = [code for code in causes if code != kinds.SUSPICION]
     usual = set(loud(twin))
     refusal = row.get("refused", "")
     words = [cause.removeprefix("refused:").strip() for cause in causes if cause.startswith("refused:")]
@@ -63,12 +69,15 @@ def is_harmful(row: Row) -> bool:
 
 
 def faulty(rows: Sequence[Row], kind: str) -> str:
-    causes = kinds.causes(kind)
+    causes, keys = kinds.causes(kind), kinds.named(kind)
     twins = {place(row): row for row in rows if row["kind"] == "twin" and "task" in row}
     cases = [row for row in rows if row["kind"] == kind]
     broken = [row for row in cases if row.get("failed") or row.get("crashed") or place(row) not in twins]
     sound = [row for row in cases if row not in broken]
-    marks = {row["key"]: judged(row, twins[place(row)], causes.get(row["fault"], [])) for row in sound}
+    marks = {
+        row["key"]: judged(row, twins[place(row)], causes.get(row["fault"], []), keys.get(row["fault"], ()))
+        for row in sound
+    }
     harmful = [row for row in sound if is_harmful(row)]
     early = [row for row in harmful if row["about"] in ("data", "labels")]
     names = {row["fault"] for row in cases}

@@ -78,6 +78,16 @@ def test_the_first_root_names_the_cause_and_a_symptom_does_not():
     assert marks["flagged"] and not marks["first"] and marks["three"] and not marks["early"]
 
 
+@pytest.mark.parametrize(
+    ("sets", "is_first"), [(["finetune_rank.weight_decay"], True), (["finetune_rank.epochs"], False), ([], False)]
+)
+def test_a_suspicion_names_a_fault_only_by_a_key_that_it_set(sets, is_first):
+    found = [one | {"sets": sets} for one in said("unusual-setting", "other")]
+    marks = report.judged(row(found), row([]), ["unusual-setting"], {"finetune_rank.weight_decay", "seed"})
+    assert marks["first"] == is_first and marks["flagged"]
+    assert "finetune_rank.weight_decay" in kinds.named("development")["weight-decay-undoes"]
+
+
 def test_a_refusal_flags_and_names_by_its_words():
     refused = row([], refused="the tokenizer sets no [CLS]", stage="prepare")
     assert report.judged(refused, row([]), ["refused: tokenizer"])["first"]

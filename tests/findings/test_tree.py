@@ -201,3 +201,17 @@ def test_a_doubt_about_texts_does_not_explain_labels_that_are_surely_wrong(regis
     register("labels", layer="labels")
     told = diagnosed(finding("texts", weight=50.0), finding("labels", severity="error", weight=60.0))
     assert [one.code for one in told] == ["labels", "texts"] and told[0].is_root
+
+
+def test_a_suspicion_gives_way_to_a_cause_that_sets_its_first_parameter(register):
+    register("suspicion", "outcome", suspects=True)
+    register("cause")
+    register("outcome", by_outcome=True)
+    register("effect", layer="symptom")
+    suspicion = finding("suspicion", x=1, y=1)
+    assert [one.code for one in diagnosed(suspicion, finding("cause", x=2))] == ["cause"]
+    # Another parameter, information, a symptom, and what the suspicion itself explains name nothing.
+    others = [finding("cause", y=2), finding("cause", severity="info", x=2), finding("effect", layer="symptom", x=2),
+              finding("outcome", x=2)]  # fmt: skip
+    for other in others:
+        assert "suspicion" in {one.code for one in diagnosed(suspicion, other)}

@@ -1,6 +1,8 @@
 """The recorded files as `Records`. Folders come as arguments; the names of the files in them are known here."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,11 @@ from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRe
 from whyrank.findings.systems import Systems
 
 
-def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems) -> Records:
+def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems, params: Mapping[str, Any]) -> Records:
     """Everything recorded about the systems.
 
     prepared   tables of `prepare`;  runs   one folder per system;  metrics   `<stage>.json` beside a folder `<stage>`
+    params     the values of params.yaml
     Raises UserError, naming the file and the stage that makes it anew, where one is not as its stage wrote it, or is
     of another run than what lies beside it.
     """
@@ -24,6 +27,7 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems)
         finetune={init: read_training(metrics / "finetune_rank" / init) for init in systems.inits},
         runs={system: read_run(runs / system, metrics / "evaluate" / system) for system in systems.options},
         systems=systems,
+        params=params,
     )
 
 

@@ -25,6 +25,7 @@ class Probe:
     layer     where the cause that it names lies; `symptom` where it names none
     by_outcome   its evidence is how a run came out, which a fault before it in the chain changes as well; of a
               symptom always
+    suspects  names a setting without evidence against it: says nothing where a cause that is no symptom of it sets it
     find      yields findings, and what there is to say where it found nothing; code and layer are filled in
     """
 
@@ -35,6 +36,7 @@ class Probe:
     adds_up: bool
     layer: Layer
     by_outcome: bool
+    suspects: bool
     find: Callable[[Any], Iterator[Finding | Outcome]]
 
 
@@ -50,6 +52,7 @@ def probe(
     adds_up: bool = False,
     layer: Layer = "training",
     by_outcome: bool = False,
+    suspects: bool = False,
 ) -> Callable[[Callable[[Any], Iterator[Finding | Outcome]]], Callable[[Any], Iterator[Finding]]]:
     """Register a function that yields findings, see `Probe`. Called by itself, it yields its findings alone.
 
@@ -67,7 +70,7 @@ def probe(
             return (told for told in coded(records) if isinstance(told, Finding))
 
         outcome = by_outcome or layer == "symptom"
-        _REGISTERED.append(Probe(code, on, explains, about, adds_up, layer, outcome, coded))
+        _REGISTERED.append(Probe(code, on, explains, about, adds_up, layer, outcome, suspects, coded))
         return findings
 
     return register

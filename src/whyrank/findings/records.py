@@ -1,6 +1,11 @@
-"""What the pipeline recorded, as probes read it. A probe sees only this, never the intention in params.yaml."""
+"""What the pipeline recorded, as probes read it.
+
+A fault is seen by what was recorded, whatever parameter, file or bug caused it. `Records.params` says what was asked
+for: which of several explanations a run allows, and which key a fix sets; never that something is wrong.
+"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -117,13 +122,17 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything one `dvc repro` recorded. Systems and runs are in the order of params.yaml."""
+    """Everything one `dvc repro` recorded. Systems and runs are in the order of params.yaml.
+
+    params   the values of params.yaml that it ran with; empty where they are not known
+    """
 
     data: DataRecords
     barlow: TrainingRecord | None
     finetune: dict[str, TrainingRecord]  # by the one of `inits` that it started from
     runs: dict[str, RunRecord]  # by system
     systems: Systems
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pretraining(self) -> TrainingRecord | None:

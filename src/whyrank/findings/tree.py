@@ -40,7 +40,24 @@ class Root(NamedTuple):
 
 def diagnosed(found: Iterable[Found], distance: Distance) -> list[Finding]:
     """The findings as a reader needs them, in order. found   by probes that stand causes first"""
-    return in_order(merged(explained(found, distance)))
+    return in_order(merged(explained(without_named(found), distance)))
+
+
+def without_named(found: Iterable[Found]) -> list[Found]:
+    """All but suspicions of a setting, the first of their fix, that a finding sets which is no symptom of theirs."""
+    told = list(found)
+
+    def is_named(suspect: Found) -> bool:
+        key = next(iter(suspect[1].fix.params), "")
+        return any(
+            probe.layer != "symptom"
+            and probe.code not in {suspect[0].code, *suspect[0].explains}
+            and finding.severity != "info"
+            and key in finding.fix.params
+            for probe, finding in told
+        )
+
+    return [one for one in told if not (one[0].suspects and is_named(one))]
 
 
 def explained(found: Iterable[Found], distance: Distance) -> list[Finding]:

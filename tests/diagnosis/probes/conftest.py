@@ -26,7 +26,7 @@ from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRe
 from whyrank.measure.metrics import geometry, locating, ranking, separation
 from whyrank.preflight.figures import label_agreement
 
-from ...shipped import SHIPPED
+from ...shipped import PARAMS, SHIPPED
 from .rated import rating_tables
 
 ANSWERS, PER_ANSWER, FEATURES = 40, 10, 64
@@ -242,7 +242,7 @@ class Lab:
         floors = {name: self.scored(self.vectors(noise) @ self.answer_AD.T) for name, noise in FLOORS.items()}
         encoders = {name: self.run(self.vectors(noise)) for name, noise in SYSTEMS.items()}
         finetune = {"base": self.finetune(), "barlow": self.finetune(start=0.64)}
-        records = Records(self.data, self.barlow(), finetune, {**floors, **encoders}, SHIPPED)
+        records = Records(self.data, self.barlow(), finetune, {**floors, **encoders}, SHIPPED, PARAMS)
         return self.with_scored_pairs(records, **{name.replace("-", "_"): noise for name, noise in PAIR_NOISE.items()})
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from whyrank.findings.records import Records
 
@@ -64,6 +65,29 @@ def two_looks(lab: Any, healthy: Records) -> Records:
     looks = record.evaluations[record.evaluations["step"].isin([0, 20, 60])]
     metrics = {"steps_run": 60, "best_step": 60}
     return with_finetune(healthy, evaluations=looks, history=record.history[:60], metrics=metrics)
+
+
+def cut_short(healthy: Records, *, every: int = 1, made: int = 3, end: float = 0.62) -> Records:
+    """Patience ended training after `made` of 400 steps of 10 of 200 pairs, evaluated `every` step."""
+    record = healthy.finetune["base"]
+    steps = list(range(0, made + 1, every))
+    looks = record.evaluations.head(len(steps)).assign(step=steps, **{"accuracy@1_all": 0.62})
+    looks["train_accuracy@1"] = np.linspace(0.62, end, len(steps))
+    metrics = {"steps_run": made, "best_step": 0}
+    return with_finetune(healthy, evaluations=looks, history=record.history[:made], metrics=metrics)
+
+
+def test_patience_that_ends_a_training_within_its_first_steps_is_too_short(healthy, findings):
+    found = findings(cut_short(healthy))["few-evaluations", "base-tuned"]
+    assert found.severity == "warning" and "after 3 of 400 steps" in found.sentence
+    assert found.fix.params["finetune_rank.early_stopping.patience"] == 3
+    assert found.fix.params["finetune_rank.early_stopping.eval_steps"] == 0
+
+
+@pytest.mark.parametrize("right", [{"end": 0.4}, {"made": 40, "every": 20}, {"made": 16, "every": 8}])
+def test_patience_was_right_where_training_got_worse_or_a_round_was_made(right, healthy, findings):
+    told = findings(cut_short(healthy, **right)).get(("few-evaluations", "base-tuned"))
+    assert told is None or told.severity == "info"
 
 
 def test_batches_as_large_as_the_data_have_no_order(healthy, findings):

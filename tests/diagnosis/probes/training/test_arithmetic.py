@@ -46,6 +46,13 @@ def test_a_training_pass_that_ranks_far_worse_than_the_evaluation_of_the_same_we
     assert ("first-loss-off", "base-tuned") not in findings(with_history(healthy, rank_accuracy=0.5))
 
 
+def test_copies_of_the_right_answer_in_a_batch_are_no_fault_of_the_training_pass(healthy, findings):
+    low = {"rank_accuracy": 0.3, "update_block_5": 0.0}
+    assert ("first-loss-off", "base-tuned") in findings(with_history(healthy, **low, rows=64))
+    copies = with_history(healthy, **low, rows=64, rows_with_false_negatives=0.5)
+    assert ("first-loss-off", "base-tuned") not in findings(copies)
+
+
 def test_long_first_steps_are_no_fault_of_the_training_pass(healthy, findings):
     """After a step that changed the weights, the evaluation before it says nothing."""
     accuracy = np.where(np.arange(400) == 0, 0.6, 0.02)

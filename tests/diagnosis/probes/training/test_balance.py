@@ -50,6 +50,13 @@ def test_what_falls_is_dominated_and_what_stands_still_is_starved(end, code, lab
     assert set(findings(drowned(lab, healthy, end=end))) == of(code, *TUNED) | NOTHING
 
 
+def test_what_is_outdone_at_first_counts_though_its_gradient_grows_as_it_falls(lab, healthy, findings):
+    done = np.arange(400) / 400
+    grows = {"rank_gradient_share": 0.05 + 0.75 * (done > 0.3), "similarity_gradient_share": 0.95 - 0.75 * (done > 0.3)}
+    found = findings(with_history(drowned(lab, healthy), **grows))["task-dominates", "base-tuned"]
+    assert "`rank` contributes 5.0 % of the gradient norm in the first quarter of the steps" in found.sentence
+
+
 def test_similarity_is_judged_by_the_correlation_of_its_dev_pairs(healthy, findings):
     still = with_looks(healthy, spearman_mean=0.5)
     spoken = findings(with_history(still, rank_gradient_share=0.96, similarity_gradient_share=0.04))

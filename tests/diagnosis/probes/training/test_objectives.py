@@ -1,13 +1,16 @@
 """Objectives: where the checks begin, and what they propose."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from whyrank.core.options.overrides import put
 from whyrank.findings.records import Records
 
-from ..faults import TUNED, of, planted, with_history
+from ....shipped import PARAMS
+from ..faults import TUNED, of, planted, with_finetune, with_history
 
 
 @planted("nothing-moves", of("nothing-moves", *TUNED) | of("tuning-brought-nothing", *TUNED))
@@ -32,7 +35,7 @@ def opposed_pairs(lab: Any, healthy: Records, share: float = 0.2) -> Records:
     return with_history(healthy, similarity_opposed_positives=share)
 
 
-@pytest.mark.parametrize(("moved", "speaks"), [(9e-7, True), (1.1e-6, False)])
+@pytest.mark.parametrize(("moved", "speaks"), [(4.9e-5, True), (5.1e-5, False)])
 def test_nothing_moves_speaks_below_what_rounding_can_hide(moved, speaks, healthy, findings):
     spoken = findings(with_history(healthy, moved_block_5=moved))
     assert (("nothing-moves", "base-tuned") in spoken) == speaks
@@ -51,6 +54,28 @@ def test_rates_of_zero_are_raised_and_a_frozen_encoder_is_thawed(healthy, findin
     }  # fmt: skip
     frozen = findings(with_history(healthy, **still))[key]
     assert frozen.fix.params["finetune_rank.objectives.rank.freeze_encoder"] is False
+
+
+def test_a_rate_that_an_objective_keeps_for_itself_is_named_and_given_up(healthy, findings):
+    own = with_history(healthy, moved_block_5=3e-6, learning_rate=1e-8, rank_learning_rate=1e-8, weights_changed=0.7)
+    spoken = findings(own)
+    found = spoken["nothing-moves", "base-tuned"]
+    assert found.fix.params == {"finetune_rank.objectives.rank.learning_rate": 0.0}
+    assert "`finetune_rank.objectives.rank.learning_rate` wins over" in found.cause
+    assert "updates-lost-in-rounding" not in {code for code, _ in spoken}
+
+
+def test_an_objective_that_begins_after_the_end_was_never_trained(healthy, findings):
+    late = {"finetune_rank.objectives.similarity.weight": 1.0, "finetune_rank.objectives.rank.start_step": 5000}
+    history = healthy.finetune["base"].history
+    left = history.drop(columns=[name for name in history if name.startswith("rank_")])
+    run = replace(with_finetune(healthy, history=left), params=put(PARAMS, late))
+    found = findings(run)["dead-loss-term", "base-tuned"]
+    assert found.severity == "error" and "step 5000, and training had 400 steps" in found.sentence
+    assert found.fix.params == {"finetune_rank.objectives.rank.start_step": 0}
+    # One that began within the training, and one that was drawn for no batch, are other matters.
+    begun = replace(run, params=put(PARAMS, late | {"finetune_rank.objectives.rank.start_step": 399}))
+    assert ("dead-loss-term", "base-tuned") not in findings(begun)
 
 
 @pytest.mark.parametrize(("share", "speaks"), [(0.0099, True), (0.0101, False)])

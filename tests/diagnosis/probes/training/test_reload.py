@@ -10,6 +10,7 @@ import pytest
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
+from whyrank.findings.systems import Systems
 
 from ..faults import of, planted
 
@@ -55,6 +56,26 @@ def test_vectors_that_are_the_same_pass_and_unrecorded_ones_do_not_apply(healthy
     found = told("reload-changes-vectors", with_golden(healthy, golden(healthy.runs["base-tuned"])))
     assert found["base-tuned"].status == "passed" and found["base-tuned"].measured.value > 0.9999
     assert found["barlow-tuned"].status == "not applicable"
+
+
+def with_pooling(records, name="base-tuned", **more):
+    own = records.systems.options
+    options = own | {name: replace(own["base-tuned"], pooling="max")} | more
+    return replace(records, systems=Systems(options, records.systems.inits))
+
+
+def test_another_pooling_than_that_of_the_training_is_named_and_taken_back(lab, healthy):
+    found = told("reload-changes-vectors", with_pooling(other_weights(lab, healthy)))["base-tuned"]
+    assert found.severity == "error" and "pooled by max, not as in training" in found.sentence
+    assert found.fix.params == {"systems.base-tuned.pooling": "auto"}
+    same = with_pooling(with_golden(healthy, golden(healthy.runs["base-tuned"])))
+    assert told("reload-changes-vectors", same)["base-tuned"].status == "passed"
+
+
+def test_a_variant_beside_the_system_as_it_was_trained_is_no_fault(lab, healthy):
+    own = healthy.systems.options["base-tuned"]
+    variant = with_pooling(other_weights(lab, healthy), **{"as-trained": own})
+    assert told("reload-changes-vectors", variant)["base-tuned"].severity == "info"
 
 
 def test_half_precision_of_another_batch_is_no_fault(healthy):

@@ -1,13 +1,9 @@
-"""What tuning brought, what there was to bring, and whether what it brought was kept."""
+"""What tuning brought, and what there was to bring."""
 
 from collections.abc import Iterator
 
-import numpy as np
-import pandas as pd
-
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, is_lower, paired, points, spoken
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
-from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS
 from whyrank.diagnosis.probes.training.steps import each_training, judged_at
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
@@ -178,72 +174,3 @@ def by_type(case: Examination, system: str, untuned: str) -> dict[str, Interval]
     gain_Q = queries[case.metric].to_numpy() - before.loc[queries["query_id"]].to_numpy()
     kinds = {str(kind): (queries["type"] == kind).to_numpy() for kind in sorted(queries["type"].unique())}
     return {kind: case.interval(gain_Q[is_kind_Q], queries["cluster"][is_kind_Q]) for kind, is_kind_Q in kinds.items()}
-
-
-@probe("best-not-kept", on="trained", explains=("tuning-brought-nothing", "worse-than-zero-shot", "worse-than-lexical"))
-@each_training
-def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
-    """The kept weights are not those of the best evaluation, by the metric that chooses or, without one, by any."""
-    looks, kept = record.evaluations, int(record.metrics["best_step"])
-    names = [str(name) for name in looks if not str(name).startswith("train_") and name not in ("step", "choice")]
-    dev = [name for name in names if name.endswith(DEV)]
-    # Some metric of one type of queries is best at any step.
-    whole = [name for name in names if name in dev or f"{name.rpartition('_')[0]}{DEV}" not in looks]
-    chosen_by = ["choice"] if "choice" in looks else whole
-    if len(looks) < 2 or not dev or kept not in looks["step"].to_numpy():
-        yield not_applicable("", "several evaluations on the dev set")
-        return
-    row = looks[looks["step"] == kept].iloc[0]
-    asked = f"{case.metric}{DEV}" if f"{case.metric}{DEV}" in dev else dev[0]
-    best = int(looks[asked].to_numpy().argmax())
-    lost = float(looks[asked].iloc[best] - row[asked])
-    if any(row[name] >= looks[name].max() for name in chosen_by) or lost < LEAST_EFFECT:
-        yield passed("", Evidence(f"dev {asked}, best minus kept", 100 * lost, "points"), 100 * LEAST_EFFECT)
-        return
-    yield Finding(
-        sentence=f"The kept weights, of step {kept}, are not the best evaluation: dev {asked} is "
-        f"{row[asked]:.3f}, at step {int(looks['step'].iloc[best])} it was {looks[asked].iloc[best]:.3f}.",
-        evidence=(
-            Evidence("kept", kept, "step"),
-            Evidence("best evaluation", int(looks["step"].iloc[best]), "step"),
-            Evidence(f"dev {asked}, best minus kept", 100 * lost, "points"),
-        ),
-        cause="The last step was kept whatever the dev set said, or the comparison of evaluations is turned round.",
-        fix=Fix({"finetune_rank.early_stopping.metric": asked}),
-        reference="transformers#31450; ST#2749",
-        weight=100 * lost,
-    )
-
-
-@probe("few-evaluations", on="trained")
-@each_training
-def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
-    """Too few evaluations to see where the dev set was best, and the last one is the best."""
-    looks = record.evaluations
-    name = f"{case.metric}{DEV}"
-    if name not in looks or len(looks) < 2:
-        yield not_applicable("", "evaluations on the dev set")
-        return
-    rise = _last_rise(looks[name])
-    is_last_kept = int(record.metrics["best_step"]) == looks["step"].iloc[-1]
-    if len(looks) >= LEAST_EVALUATIONS or rise < LEAST_EFFECT or not is_last_kept:
-        yield passed("", Evidence("evaluations", len(looks), "evaluations"), LEAST_EVALUATIONS)
-        return
-    yield Finding(
-        severity="info",
-        sentence=f"{len(looks) - 1} evaluations while training cannot tell whether it was over: the last is the best, "
-        f"{100 * rise:.1f} points of dev {name} above the one before.",
-        evidence=(
-            Evidence("evaluations, the one before the first step included", len(looks), "evaluations"),
-            Evidence(f"dev {name}, last minus the one before", 100 * rise, "points"),
-        ),
-        cause="A curve of so few points shows neither a rise that goes on nor a fall that began.",
-        fix=Fix({"finetune_rank.early_stopping.evaluations": 8, "finetune_rank.early_stopping.patience": 3}),
-        reference="Prechelt 1998, Early stopping, but when?",
-        weight=1.0,
-    )
-
-
-def _last_rise(curve: pd.Series) -> float:
-    value = curve.to_numpy(dtype=np.float64)
-    return float(value[-1] - value[-2])

@@ -74,8 +74,8 @@ def _course(case: Examination, _: str, record: TrainingRecord) -> Course:
         is_rising=is_late and all(effects.is_rising(_tail_gain(curve), curve) for curve in (train, dev)),
         left=float(LEARNT - train.max()),
         tail_gain=_tail_gain(dev),
-        epochs=_epochs_run(case, record),
-        fix=_train_more(case, record) if hardly_moved(train) else Fix(_epochs(3 * _epochs_run(case, record))),
+        epochs=epochs_run(case, record),
+        fix=_train_more(case, record) if hardly_moved(train) else Fix(_epochs(3 * epochs_run(case, record))),
     )
 
 
@@ -95,7 +95,7 @@ def _candidates(case: Examination, record: TrainingRecord) -> tuple[str, float] 
 effects.register(Task("rank", _effect, _course, _candidates, leads=True, sides=("queries", "answers")))
 
 
-def _epochs_run(case: Examination, record: TrainingRecord) -> float:
+def epochs_run(case: Examination, record: TrainingRecord) -> float:
     """Rounds through the training pairs that training saw."""
     return float(record.history["rows"].sum()) / len(case.data.ranking.relevant_in("train"))
 
@@ -106,7 +106,7 @@ def _epochs(number: float) -> dict[str, object]:
 
 def _train_more(case: Examination, record: TrainingRecord) -> Fix:
     """For a training that hardly learned anything: shorter steps where it went astray, else longer and more of them."""
-    steps, epochs = int(record.metrics["steps_run"]), _epochs_run(case, record)
+    steps, epochs = int(record.metrics["steps_run"]), epochs_run(case, record)
     accuracy = record.evaluations["train_accuracy@1"].to_numpy()
     longer = go_further(record, epochs)
     if accuracy[-1] >= LEFT * accuracy[0] and longer is not None:
@@ -180,7 +180,7 @@ def _train_less(case: Examination, record: TrainingRecord, best: int, lost: floa
     many as it took.
     """
     share = record.evaluations["step"].to_numpy()[max(best, 1)] / record.metrics["steps_run"]
-    params = scaled_rates(record, 1 / 3 if best else 0.1) | _epochs(3 * _epochs_run(case, record) * share)
+    params = scaled_rates(record, 1 / 3 if best else 0.1) | _epochs(3 * epochs_run(case, record) * share)
     if lost >= LEAST_EFFECT:
         params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
     return Fix(params)

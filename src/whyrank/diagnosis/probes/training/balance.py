@@ -1,6 +1,7 @@
 """Faults between several objectives on one encoder: one has nearly all of the gradient, or two contradict."""
 
 from collections.abc import Iterator
+from math import ceil
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from whyrank.measure.significance.resampling import Interval
 # Of the share that it would have if all pulled alike. On the tiny encoder of the tests, of two objectives, ranking lost
 # what it had with 0.13 of the gradient (0.26 of its share) and less, and learned with 0.37 and more.
 OUTDONE = 0.3
+
+# Share of the steps in which an objective is outdone before its gradient grows.
+EARLY = 0.25
 
 COSINE = "_gradient_cosine"
 # Mean cosine; of unrelated objectives it was -0.02 to 0.17, of contradicting ones -0.40.
@@ -58,11 +62,16 @@ def _balanced(record: TrainingRecord) -> Outcome:
 
 def _outdone(case: Examination, init: str, record: TrainingRecord, name: str, found: Effect, harm: str) -> Finding:
     own, of = shares(record), "batches" if is_drawn(record) else "gradient norm"
+    is_early = not is_drawn(record) and own[name] < record.history[f"{name}_gradient_share"].mean()
+    when = " in the first quarter of the steps" if is_early else ""
     return Finding(
-        sentence=f"`{name}` contributes {100 * own[name]:.1f} % of the {of}, and {found.metric} went from "
+        sentence=f"`{name}` contributes {100 * own[name]:.1f} % of the {of}{when}, and {found.metric} went from "
         f"{found.start:.2f} to {found.end:.2f}.",
         evidence=(
-            *(percent(f"contribution of `{one}` to the {of}", share) for one, share in own.items()),
+            *(
+                percent(f"contribution of `{one}` to the {of}{when if one == name else ''}", share)
+                for one, share in own.items()
+            ),
             *found.evidence,
         ),
         cause=f"`{max(own, key=own.__getitem__)}` decides the steps, and {harm}: the weight of a loss says nothing "
@@ -83,11 +92,17 @@ def outdone(case: Examination, record: TrainingRecord) -> dict[str, Effect]:
 
 
 def shares(record: TrainingRecord) -> dict[str, float]:
-    """Of each objective in the gradient, or where one is drawn for each batch in the batches; none of a single one."""
+    """Of each objective in the gradient, or where one is drawn for each batch in the batches; none of a single one.
+
+    The smaller of all steps and of the first quarter: what is outdone gets worse, and its gradient larger for it.
+    """
     names = objectives(record)
     column = "batches" if is_drawn(record) else "gradient_share"
     found = {name: record.history.get(f"{name}_{column}") for name in names}
-    return {name: float(value.mean()) for name, value in found.items() if value is not None} if len(names) > 1 else {}
+    known = {name: value.dropna() for name, value in found.items() if value is not None} if len(names) > 1 else {}
+    if is_drawn(record):
+        return {name: float(one.mean()) for name, one in known.items()}
+    return {name: float(min(one.mean(), one.head(ceil(EARLY * len(one))).mean())) for name, one in known.items()}
 
 
 def is_drawn(record: TrainingRecord) -> bool:

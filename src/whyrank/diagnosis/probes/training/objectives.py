@@ -5,18 +5,17 @@ from collections.abc import Iterator
 import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.training.effects import tasks
-from whyrank.diagnosis.probes.training.steps import USUAL, each_training, moved, peak_rates
+from whyrank.diagnosis.probes.training.effects import leads, tasks
+from whyrank.diagnosis.probes.training.learning_rate import SPOILT
+from whyrank.diagnosis.probes.training.steps import RATES, USUAL, are_slow, each_training, moved, parameter, peak_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
-# Weights in float32 round at 6e-8 of their size; a training that leaves every part closer to its start than this did
-# not happen.
-STILL = 1e-6
-# A rate below this moves no weight in thousands of AdamW steps.
-NO_RATE = 1e-9
+# Weights in float32 round at 6e-8 of their size, and the first step of a warm-up moves a part by 5e-4; a training that
+# leaves every part a tenth as close to its start did not happen.
+STILL = 5e-5
 
 # Below a hundredth of the gradient a loss changes no step that one could see.
 DEAD = 0.01
@@ -53,12 +52,10 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
             Evidence("steps", len(record.history), "steps"),
             Evidence("largest learning rate", rate),
         ),
-        cause="The learning rates are zero, or too small for the precision of the weights."
-        if rate < NO_RATE
-        else _unmoved(record),
+        cause=_slow(record) if are_slow(record) else _unmoved(record),
         fix=Fix(
-            {f"finetune_rank.{name}": value for name, value in USUAL.items()}
-            if rate < NO_RATE
+            _faster(record)
+            if are_slow(record)
             else {
                 "finetune_rank.freeze_steps": 0,
                 "finetune_rank.unfreeze_every": 0,
@@ -68,6 +65,23 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
         reference="ST#680",
         weight=CAUSE,
     )
+
+
+def _own_rates(record: TrainingRecord) -> list[str]:
+    """Columns of the rates that objectives keep for themselves; where there are some, they win over that of all."""
+    return [name for name in peak_rates(record) if name not in RATES]
+
+
+def _faster(record: TrainingRecord) -> dict[str, object]:
+    usual: dict[str, object] = {f"finetune_rank.{name}": value for name, value in USUAL.items()}
+    return {parameter(name): 0.0 for name in _own_rates(record)} or usual
+
+
+def _slow(record: TrainingRecord) -> str:
+    own = [f"`{parameter(name)}`" for name in _own_rates(record)]
+    if own:
+        return f"{' and '.join(own)} wins over finetune_rank.learning_rate, and is too small to move a weight."
+    return "The learning rates are zero, or too small for the precision of the weights."
 
 
 def _unmoved(record: TrainingRecord) -> str:
@@ -100,6 +114,31 @@ def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iter
         )
     if columns and len(least) == len(columns):
         yield passed("", percent("least contribution of a loss to the gradient norm", min(least)), 100 * DEAD)
+
+
+@probe(
+    "dead-loss-term",
+    on="trained",
+    explains=("best-not-kept", "overfitted", "underfitted", "forgetting", *SPOILT),
+    layer="training",
+)
+@each_training
+def never_begun(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+    """An objective that was to begin after the last step."""
+    steps = len(record.history)
+    for name, own in case.records.params.get("finetune_rank", {}).get("objectives", {}).items():
+        if not own["weight"] or name in record.objectives or own["start_step"] < steps:
+            continue
+        yield Finding(
+            severity="error" if leads(name) else "warning",
+            sentence=f"`{name}` was never trained: it was to begin after step {own['start_step']}, and training had "
+            f"{steps} steps.",
+            evidence=(Evidence("steps made", steps, "steps"), Evidence("start_step", own["start_step"], "steps")),
+            cause="The objective begins after the end of this training, which followed the others alone.",
+            fix=Fix({f"finetune_rank.objectives.{name}.start_step": 0}),
+            reference="Bengio et al. 2009, Curriculum learning",
+            weight=CAUSE if leads(name) else 10.0,
+        )
 
 
 def revived(name: str) -> Fix:

@@ -24,6 +24,8 @@ ENOUGH = {"learning_rate": 0.015, "encoder_learning_rate": 0.0015}
 USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
 # Times the usual rate.
 FAR = 30.0
+# Share of the usual rate from which weights stand still beside what learning takes.
+SLOW = 1e-3
 # A rate of zero is a rate.
 TINY = 1e-12
 
@@ -78,6 +80,11 @@ def peak_rates(record: TrainingRecord) -> dict[str, float]:
     """By column of the history."""
     own = [name for name in map(str, record.history) if name.endswith(OWN) and name not in RATES]
     return {name: float(record.history[name].max()) for name in (*RATES, *own) if name in record.history}
+
+
+def are_slow(record: TrainingRecord) -> bool:
+    """Whether no rate ever came near one at which anything learns."""
+    return all(peak < SLOW * measure_of(USUAL, name) for name, peak in peak_rates(record).items())
 
 
 def peak_evidence(record: TrainingRecord, reached: str) -> Iterator[Evidence]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
-from whyrank.diagnosis.probes.training.steps import each_training, peak_rates
+from whyrank.diagnosis.probes.training.steps import are_slow, each_training, peak_rates
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
@@ -67,8 +67,8 @@ def updates_lost_in_rounding(case: Examination, init: str, record: TrainingRecor
     at_work = history[history.get("rate_factor", history["step"] * 0 + 1) >= AT_WORK]
     changed = float(at_work["weights_changed"].median()) if len(at_work) else 1.0
     moved = [name for name in history if str(name).startswith("update_")]
-    # Nothing at all is another finding.
-    if changed >= CHANGED or history[moved].to_numpy().max() == 0:
+    # Nothing at all is another finding, and so are rates at which nothing learns in any precision.
+    if changed >= CHANGED or history[moved].to_numpy().max() == 0 or are_slow(record):
         yield passed("", percent("weights that a step changes", changed), 100 * CHANGED)
         return
     yield Finding(
