@@ -11,7 +11,7 @@ from whyrank.core.options.usual import CHOICES, FARTHEST, USUAL, Usual, unusual,
 
 from ...shipped import PARAMS
 
-SECTIONS = ("finetune_rank", "pretrain_barlow", "encoder", "prepare")
+SECTIONS = ("finetune_rank", "pretrain_barlow", "encoder", "prepare", "evaluate")
 SIMILARITY = "finetune_rank.objectives.similarity"
 
 
@@ -96,6 +96,22 @@ def test_weights_of_objectives_are_seen_beside_each_other(rank, similarity, name
     assert [one.usual.value for one in found] == ([instead] if named else [])
     learnt = put(PARAMS, weights | {"finetune_rank.tasks.weighting": "equal_gradient"})
     assert list(unusual(learnt, *SECTIONS)) == []
+
+
+def test_cuts_that_keep_next_to_nothing_are_given_up_with_their_weights():
+    rank = "finetune_rank.objectives.rank.matryoshka"
+    assert set(told(**{f"{rank}.dims": [2, 4], f"{rank}.weights": [1.0, 1.0]})) == {f"{rank}.dims", f"{rank}.weights"}
+    assert told(**{f"{rank}.dims": [8, 384], f"{rank}.weights": [1.0, 1.0]}) == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_usual"),
+    [("mrr_all", True), ("", True), ("train_mrr", False), ("accuracy@1_question", False), ("spearman_mean", False)],
+)
+def test_weights_of_a_ranker_are_chosen_by_all_dev_queries(metric, is_usual):
+    assert (told(finetune_rank__early_stopping__metric=metric) == {}) == is_usual
+    off = {"finetune_rank__objectives__rank__weight": 0.0, f"{SIMILARITY}.weight": 1.0}
+    assert told(finetune_rank__early_stopping__metric=metric, **off) == {}
 
 
 def test_a_word_that_is_a_known_fault_is_unusual():

@@ -118,6 +118,10 @@ USUAL: Mapping[str, Usual] = {
     "prepare.tokens.question": Usual(16, INFINITE, 64, TEXTS),
     "prepare.tokens.conversation": Usual(48, INFINITE, 256, TEXTS),
     "prepare.tokens.answer": Usual(48, INFINITE, 256, TEXTS),
+    "prepare.tokens.pair": Usual(24, INFINITE, 128, TEXTS),
+    "prepare.ratings.tokens.body": Usual(24, INFINITE, 260, TEXTS),
+    "prepare.ratings.tokens.answer": Usual(24, INFINITE, 210, TEXTS),
+    "evaluate.pair_tokens": Usual(24, INFINITE, 128, TEXTS),
     "prepare.short_conversation": Usual(0, 1000, 100, "a question has 10 to 200 characters"),
     "prepare.near_duplicate": Usual(0.5, 1, 0.8, "Broder 1997; Lee et al. 2022, arXiv:2107.06499"),
 }
@@ -136,9 +140,12 @@ CHOICES: Mapping[str, Choice] = {
 }
 # Of an objective beside that of the first one.
 RELATIVE_WEIGHT = Usual(0.02, 20, 1.0, "Kendall et al. 2018, arXiv:1705.07115; Chen et al. 2018, arXiv:1711.02257")
+CUT = Usual(32, INFINITE, [], "Kusupati et al. 2022, arXiv:2205.13147")
+CHOSEN_BY = Choice(("a metric of all dev queries",), "map@10_all", "Prechelt 1998, Early stopping, but when?")
 # A section is off by one of these keys, and with it all of its numbers.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
-    "weight": (0,), "count": (0,), "steps": (0,), "rounds": (0,), "rank": (0,), "kind": ("none", "shared"),
+    "weight": (0,), "count": (0,), "steps": (0,), "rounds": (0,), "rank": (0,),
+    "kind": ("none", "shared"), "read": (False,),
 }  # fmt: skip
 # Keys of a trained encoder, of a head of one kind, and of what takes several.
 OF_ENCODER = ("encoder_learning_rate", "layer_decay", "encoder_gradient_scale", "attention_dropout")
@@ -174,6 +181,25 @@ def unusual(values: Mapping[str, Any], *sections: str) -> Iterator[Found]:
             yield Found(key, value, usual, far)
     if TRAINING in sections:
         yield from _weights(values[TRAINING])
+        yield from _cuts(values[TRAINING])
+        yield from _chosen(values[TRAINING])
+
+
+def _cuts(training: Mapping[str, Any]) -> Iterator[Found]:
+    """A loss on cut vectors alone, the largest of which keeps next to nothing."""
+    for name, own in training["objectives"].items():
+        dims = own.get("matryoshka", {}).get("dims") if own["weight"] else None
+        if dims and (far := CUT.far(max(dims))):
+            said = f"the largest cut has {max(dims)} features"
+            for key in ("dims", "weights"):
+                yield Found(f"{TRAINING}.objectives.{name}.matryoshka.{key}", own["matryoshka"][key], CUT, far, said)
+
+
+def _chosen(training: Mapping[str, Any]) -> Iterator[Found]:
+    """Weights of a ranker that are chosen by a part of the dev queries, by training queries, or by another task."""
+    metric = training["early_stopping"]["metric"]
+    if training["objectives"]["rank"]["weight"] and metric and not metric.endswith("_all"):
+        yield Found(f"{TRAINING}.early_stopping.metric", metric, CHOSEN_BY, CHOSEN_BY.far(metric))
 
 
 def _weights(training: Mapping[str, Any]) -> Iterator[Found]:
@@ -217,5 +243,5 @@ def _has_part(values: Mapping[str, Any], path: list[str], last: str, value: floa
     if path[-1] == "tasks":
         return bool(values[TRAINING]["tasks"]["sampling"] == "temperature")
     # 0 stands for something else than a number.
-    is_no_number = last == "keep_layers" or (last == "learning_rate" and "objectives" in path)
+    is_no_number = last == "keep_layers" or "ratings" in path or (last == "learning_rate" and "objectives" in path)
     return not (is_no_number and value == 0)

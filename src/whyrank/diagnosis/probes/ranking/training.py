@@ -96,8 +96,9 @@ effects.register(Task("rank", _effect, _course, _candidates, leads=True, sides=(
 
 
 def epochs_run(case: Examination, record: TrainingRecord) -> float:
-    """Rounds through the training pairs that training saw."""
-    return float(record.history["rows"].sum()) / len(case.data.ranking.relevant_in("train"))
+    """Rounds through the training pairs that training saw; a step records the mean of the batches that it summed."""
+    batches = case.records.params.get("finetune_rank", {}).get("gradient_accumulation_steps", 1)
+    return batches * float(record.history["rows"].sum()) / len(case.data.ranking.relevant_in("train"))
 
 
 def _epochs(number: float) -> dict[str, object]:

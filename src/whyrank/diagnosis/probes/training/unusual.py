@@ -19,15 +19,15 @@ from whyrank.measure.significance.resampling import Interval
 # Settings that one finding names, at most; and of the distance of the farthest, what another one has at least.
 MOST, BESIDE = 3, 0.5
 # Of what is trained, and what it reads.
-SECTIONS = (TRAINING, "encoder", "prepare")
+SECTIONS = (TRAINING, "encoder", "prepare", "evaluate")
 ROUNDS = Usual(0.5, 50, 4.0, BERT)
-PRETRAINING_ROUNDS = Usual(0.5, 200, 30, "Zbontar et al. 2021, arXiv:2103.03230: 1000 rounds from scratch")
+PRETRAINING_ROUNDS = Usual(0.5, 500, 30, "Zbontar et al. 2021, arXiv:2103.03230: 1000 rounds from scratch")
 # Of all steps, until the last layer or an objective begins.
 BEGUN = Usual(0, 0.6, 0, "Howard and Ruder 2018, arXiv:1801.06146", is_share=True)
 
 SYMPTOMS = (*SPOILT, "overfitted", "underfitted", "best-not-kept", "few-evaluations", "loss-without-learning",
             "gradient-grows", "gradient-vanishes", "dimensional-collapse", "collapsed-embeddings", "forgetting",
-            "pretraining-hurts", "pretraining-overfits")  # fmt: skip
+            "pretraining-hurts")  # fmt: skip
 
 
 class Bad(NamedTuple):
@@ -64,7 +64,10 @@ def _told(system: str, found: list[Found], how: Bad | None) -> Iterator[Finding 
     yield Finding(
         system=system,
         sentence=f"{how.words}, and {_listed(named)}.",
-        evidence=(*(Evidence(one.key, one.value) for one in named if not isinstance(one.value, str)), *how.evidence),
+        evidence=(
+            *(Evidence(one.key, one.value) for one in named if isinstance(one.value, int | float)),
+            *how.evidence,
+        ),
         cause="Nothing shows that this setting is to blame; but few trainings work with such a value, and with a usual "
         "one it can be ruled out.",
         fix=Fix({one.key: one.usual.value for one in named}),
