@@ -33,13 +33,8 @@ def main() -> None:
     values = params.load("diagnose")
     seed = params.seed(values)
     options = params.section(values, "diagnose", params.Diagnose)
-    records = read_records(
-        prepared=Path("data/prepared"),
-        runs=Path("data/runs"),
-        metrics=Path("metrics"),
-        systems=Systems.of(values),
-        params=values,
-    )
+    places = {"prepared": Path("data/prepared"), "runs": Path("data/runs"), "metrics": Path("metrics")}
+    records = read_records(**places, systems=Systems.of(values), params=values)
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     told = registry.examine(case)
     findings, plan = planned(of_run(told.findings, overrides.of_run()), read_yaml(PARAMS))
