@@ -17,8 +17,7 @@ from whyrank.findings.finding import CAUSE, LAYERS, SEVERITIES, Finding, Fix
 from whyrank.findings.probe import Probe, place, tasks
 
 Found = tuple[Probe, Finding]
-# From the system of a cause to that of a symptom, the nearer the surer; None where they have nothing to do with each
-# other.
+# From the system of a cause to that of a symptom, the nearer the surer; None where neither has to do with the other.
 Distance = Callable[[str, str], int | None]
 
 # While one of these is at fault, other rates and more steps are no remedy.
