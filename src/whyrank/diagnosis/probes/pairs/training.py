@@ -12,6 +12,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 
 SIMILARITY = "finetune_rank.objectives.similarity"
 # Columns of losses that take positive pairs alone.
@@ -43,7 +44,12 @@ def _candidates(_: Examination, record: TrainingRecord) -> tuple[str, float] | N
     return f"{SIMILARITY}.batch_size", float(record.history["similarity_rows"].mean())
 
 
-effects.register(Task("similarity", _effect, candidates=_candidates, sides=("first sentences", "second sentences")))
+def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:
+    return case.similarity_difference(one, other), "Spearman"
+
+
+SIDES = ("first sentences", "second sentences")
+effects.register(Task("similarity", _effect, candidates=_candidates, gain=_gain, sides=SIDES))
 
 
 @probe(

@@ -22,6 +22,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes.batches import false_negative_findings
 
 # Training queries that an evaluation draws at most (training/ranking/task.py).
@@ -92,7 +93,11 @@ def _candidates(case: Examination, record: TrainingRecord) -> tuple[str, float] 
     return "finetune_rank.batch_size", float(candidates.mean())
 
 
-effects.register(Task("rank", _effect, _course, _candidates, leads=True, sides=("queries", "answers")))
+def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:
+    return case.difference(one, other), case.metric
+
+
+effects.register(Task("rank", _effect, _course, _candidates, _gain, leads=True, sides=("queries", "answers")))
 
 
 def epochs_run(case: Examination, record: TrainingRecord) -> float:

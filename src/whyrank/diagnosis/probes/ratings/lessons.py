@@ -9,6 +9,7 @@ from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, NO_GAP, Cour
 from whyrank.diagnosis.probes.training.steps import further, go_further, rounded, usual_rates
 from whyrank.findings.finding import Fix
 from whyrank.findings.records import DataRecords, TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 
 HELD_OUT, TRAIN = "ratings_spearman", "train_ratings_spearman"
 # Rows that were trained on, of which an evaluation draws at most so many.
@@ -93,7 +94,11 @@ def _course(case: Examination, init: str, record: TrainingRecord) -> Course | No
     )
 
 
-effects.register(Task("ratings", _effect, _course))
+def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:
+    return case.rating_difference(one, other), "mean column Spearman"
+
+
+effects.register(Task("ratings", _effect, _course, gain=_gain))
 
 
 def _to_untrained(case: Examination, train: float, dev: float) -> Gap | None:

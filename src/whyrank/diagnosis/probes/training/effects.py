@@ -11,6 +11,7 @@ import pandas as pd
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.findings.finding import Evidence, Fix
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 
 # Standard errors that a change must exceed.
 NOISE = 2.0
@@ -109,6 +110,7 @@ class Task:
     effect       of a training; None where the metric was not recorded
     course       of the training from the encoder that is named; None where it was not trained, or not looked at
     candidates   key of the batch size, and texts in a batch that each is compared with; None where none is
+    gain         of one system over another in what the objective is for, and what it is measured by
     leads        a run with several objectives is about this one
     sides        what its loss compares, in words, in the order of `<name>_side_<n>_gradient`
     """
@@ -117,6 +119,7 @@ class Task:
     effect: Callable[[Examination, TrainingRecord], Effect | None]
     course: Callable[[Examination, str, TrainingRecord], Course | None] = lambda case, init, record: None
     candidates: Callable[[Examination, TrainingRecord], tuple[str, float] | None] = lambda case, record: None
+    gain: Callable[[Examination, str, str], tuple[Interval | None, str]] = lambda case, one, other: (None, "")
     leads: bool = False
     sides: tuple[str, ...] = ()
 

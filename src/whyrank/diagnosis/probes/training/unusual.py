@@ -87,7 +87,7 @@ def _listed(named: list[Found]) -> str:
 def bad(case: Examination, system: str, record: TrainingRecord) -> Bad | None:
     """What a tuned system is for, beside what it began from, the baselines, and its own evaluations; None if well."""
     untuned = case.systems.untuned.get(system, "")
-    gain, what = _gain(case, system, untuned, record)
+    gain, what = _gain(case, system, untuned)
     if gain is not None and not is_higher(gain):
         how = "worse than" if is_lower(gain) else "not significantly better than"
         words = f"{system} is {how} {untuned}, {spoken(gain, what)}"
@@ -103,14 +103,11 @@ def bad(case: Examination, system: str, record: TrainingRecord) -> Bad | None:
     return None
 
 
-def _gain(case: Examination, system: str, untuned: str, record: TrainingRecord) -> tuple[Interval | None, str]:
+def _gain(case: Examination, system: str, untuned: str) -> tuple[Interval | None, str]:
     """Of the objective that the run is about; ranking, where that is on, also where no step took it."""
     on = {name for name, own in case.records.params[TRAINING]["objectives"].items() if own["weight"] > 0}
-    if any(map(leads, on)) or "ranking" in record.objectives:
-        return case.difference(system, untuned), case.metric
-    if "ratings" in on:
-        return case.rating_difference(system, untuned), "mean column Spearman"
-    return case.similarity_difference(system, untuned), "Spearman"
+    first = next((task for task in tasks() if task.name in on), None)
+    return (None, "") if first is None else first.gain(case, system, untuned)
 
 
 def _points(name: str, difference: Interval) -> tuple[Evidence, ...]:
@@ -119,7 +116,7 @@ def _points(name: str, difference: Interval) -> tuple[Evidence, ...]:
 
 def _fell(case: Examination, record: TrainingRecord) -> float:
     looks, name = record.evaluations, f"{case.metric}_all"
-    if name not in looks or "rank" not in objectives(record):
+    if name not in looks or not any(map(leads, objectives(record))):
         return 0.0
     kept = looks.loc[looks["step"] == record.metrics["best_step"], name]
     return float(looks[name].max() - kept.iloc[0]) if len(kept) else 0.0
