@@ -17,7 +17,9 @@ from pathlib import Path  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("command", choices=["run", "fix", "report", "list"])
-    parser.add_argument("--kinds", choices=["development", "held-out", "blind", "healthy"], default="development")
+    parser.add_argument(
+        "--kinds", choices=["development", "held-out", "blind", "blind-2", "healthy"], default="development"
+    )
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of faults, sets or tasks")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, each on the next set")
     parser.add_argument("--at-once", type=int, default=2, help="cases side by side")

@@ -18,7 +18,7 @@ TWIN = "none"
 
 @dataclass(frozen=True)
 class Case:
-    """kind     development | held-out | blind | healthy | twin
+    """kind     development | held-out | blind | blind-2 | healthy | twin
     queries     size of the set, where it is another than usual
     settings    overrides of a healthy run; those of a fault are its own
     """

@@ -1,7 +1,8 @@
 """A fault: what is wrong, as a person would say it, and the one change to a healthy run that brings it about.
 
-A module of kinds (`development/`, `held_out/`, `blind/`) has `FAULTS: tuple[Fault, ...]`. Which codes name a fault
-rightly is said apart, in the causes.yaml of each place, so that kinds can be written by someone who has seen no check.
+A module of kinds (`development/`, `held_out/`, `blind/`, `blind_2/`) has `FAULTS: tuple[Fault, ...]`. Which codes name
+a fault rightly is said apart, in the causes.yaml of each place, so that kinds can be written by someone who has seen no
+check.
 
 What a healthy run of each task has, and so what a fault may break:
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from benchmarks.faults import blind, development, held_out
+from benchmarks.faults import blind, blind_2, development, held_out
 from benchmarks.faults.fault import Fault
 
 # The code that only suspects a setting.
 SUSPICION = "unusual-setting"
-PLACES = {"development": development, "held-out": held_out, "blind": blind}
+PLACES = {"development": development, "held-out": held_out, "blind": blind, "blind-2": blind_2}
 
 
 def faults(kind: str) -> list[Fault]:

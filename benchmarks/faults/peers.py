@@ -38,7 +38,7 @@ TOKENS, STEPS, ROWS, SCALE = 64, 24, 12, 20.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults.peers", description=__doc__)
-    parser.add_argument("--kinds", choices=["development", "held-out", "blind"], default="development")
+    parser.add_argument("--kinds", choices=["development", "held-out", "blind", "blind-2"], default="development")
     parser.add_argument("--about", nargs="*", default=list(ABOUT), choices=ABOUT)
     parser.add_argument("--out", type=Path, required=True, help="file of results, a line of JSON for each case")
     asked = parser.parse_args()

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 RAW = ROOT / "data/raw"
 REAL = Path(os.environ.get("WHYRANK_REAL_DATA", ROOT.parent / "shared" / "data")) / "conditionalqa"
 sys.path.insert(0, str(ROOT / "benchmarks"))
-PLACES = {name: importlib.import_module(f"faults.{name}") for name in ("held_out", "blind")}
+PLACES = {name: importlib.import_module(f"faults.{name}") for name in ("held_out", "blind", "blind_2")}
 OF_PLACE = {
     name: [
         fault
@@ -51,7 +51,9 @@ LEAST = {
     "pairs": 3,
     "ratings": 3,
 }
-TEXTS = ["permit for the garden fence", "Pension age and payments", "visa", "my neighbour licence " * 3]
+# Of blind_2, which is smaller.
+FEWER = LEAST | {"labels": 6, "code": 6, "encoder": 6, "pairs": 2, "ratings": 2}
+TEXTS = ["permit for the garden fence", "Pension age, and payments?", "visa", "my neighbour licence " * 3]
 
 
 def named(faults):
@@ -130,11 +132,12 @@ def parse(task, folder, shipped):
     return read_pairs(section(shipped, found, "prepare", params.Prepare).pairs, max_rejected=0, seed=1).pairs
 
 
-@pytest.mark.parametrize("faults", OF_PLACE.values(), ids=OF_PLACE)
-def test_there_are_enough_of_each_and_all_have_a_name_a_sentence_and_a_source(faults):
-    counts = {about: sum(fault.about == about for fault in faults) for about in LEAST}
-    assert all(counts[about] >= least for about, least in LEAST.items()), counts
-    assert len({fault.name for fault in faults}) == len(faults) >= 45
+@pytest.mark.parametrize(("place", "faults"), OF_PLACE.items(), ids=OF_PLACE)
+def test_there_are_enough_of_each_and_all_have_a_name_a_sentence_and_a_source(place, faults):
+    least, fewest = (FEWER, 40) if place == "blind_2" else (LEAST, 45)
+    counts = {about: sum(fault.about == about for fault in faults) for about in least}
+    assert all(counts[about] >= own for about, own in least.items()), counts
+    assert len({fault.name for fault in faults}) == len(faults) >= fewest
     for fault in faults:
         assert len(fault.sentence) > 60 and fault.source and fault.name == fault.name.lower().replace(" ", "-")
         assert fault.data or fault.settings or fault.code or fault.encoder

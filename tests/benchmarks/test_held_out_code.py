@@ -21,7 +21,7 @@ from whyrank.training.barlow import pretrain
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-PLACES = [importlib.import_module(f"faults.{name}") for name in ("held_out", "blind")]
+PLACES = [importlib.import_module(f"faults.{name}") for name in ("held_out", "blind", "blind_2")]
 MODULES = [
     importlib.import_module(f"{place.__name__}.{one.name}")
     for place in PLACES
