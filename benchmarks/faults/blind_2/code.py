@@ -10,20 +10,13 @@ from torch.nn import functional
 from whyrank.model.encoder import vector_cache
 from whyrank.model.system import System
 from whyrank.scoring.search import embed
-from whyrank.training.engine import loop
+from whyrank.training.ranking import losses
 from whyrank.training.ranking.objective import RankObjective
 
 from ..fault import Fault
 from ..patches import wrapped
 
 LAST = {"finetune_rank.early_stopping.metric": ""}
-# So that a head moves far from the identity.
-FAR = LAST | {
-    "finetune_rank.train": "head",
-    "finetune_rank.head.kind": "residual",
-    "finetune_rank.epochs": 20.0,
-    "finetune_rank.learning_rate": 3.0e-3,
-}
 
 
 def normalised_over_the_batch() -> None:
@@ -47,14 +40,14 @@ def positions_for_numbers() -> None:
     wrapped(RankObjective, "__init__", change)
 
 
-def optimiser_made_anew() -> None:
-    """Adam forgets its averages before each step, so that every weight moves by the whole rate."""
+def positive_term_lost() -> None:
+    """What is left of the cross-entropy draws every query away from all candidates, from its own answer most."""
 
-    def change(old: Any, self: loop.Loop, step: int) -> None:
-        self.optimiser.adamw.state.clear()
-        old(self, step)
+    def change(old: Any, logit_BC: torch.Tensor, target_B: torch.Tensor, ignored_BC: torch.Tensor) -> torch.Tensor:
+        ignored_BC = ignored_BC.scatter(1, target_B[:, None], False)
+        return logit_BC.masked_fill(ignored_BC, float("-inf")).logsumexp(1).mean()
 
-    wrapped(loop.Loop, "step", change)
+    wrapped(losses, "ranking_cross_entropy", change)
 
 
 def of_vectors(edit: Callable[[embed.Vectors], embed.Vectors]) -> Callable[[], None]:
@@ -62,13 +55,18 @@ def of_vectors(edit: Callable[[embed.Vectors], embed.Vectors]) -> Callable[[], N
     return lambda: wrapped(embed, "embed", lambda old, *given: edit(old(*given)))
 
 
-def index_of_the_start() -> None:
-    """The answers have the vectors of the encoder without the trained head."""
+def index_by_first_token() -> None:
+    """The answers were pooled by [CLS], and the queries as the system says."""
 
     def change(old: Any, system: System, prepared: Any, encoder: Any) -> embed.Vectors:
-        found = old(system, prepared, encoder)
-        vector_MD = vector_cache.encoded(system.encoder, prepared.token_ids, encoder)
-        return found._replace(answer_AD=vector_MD[: len(prepared.answers)].cpu().numpy())
+        found, own = old(system, prepared, encoder), system.encoder.pooling
+        system.encoder.pooling = "cls"
+        try:
+            vector_AD = vector_cache.encoded(system.encoder, prepared.token_ids[: len(prepared.answers)], encoder)
+        finally:
+            system.encoder.pooling = own
+        with torch.inference_mode():
+            return found._replace(answer_AD=system.answers(vector_AD).cpu().numpy())
 
     wrapped(embed, "embed", change)
 
@@ -84,8 +82,12 @@ def with_feedback(vectors: embed.Vectors, share: float = 0.9, best: int = 8) -> 
 
 
 def answers_whitened(vectors: embed.Vectors) -> embed.Vectors:
+    """By the axes of the answers, each divided by its deviation; of those that have none, nothing is left."""
     centred_AD = vectors.answer_AD - vectors.answer_AD.mean(0)
-    return vectors._replace(answer_AD=(centred_AD / (centred_AD.std(0) + 1e-6)).astype(np.float32))
+    variance_D, axes_DD = np.linalg.eigh(np.cov(centred_AD.T))
+    is_there_D = variance_D > 1e-6 * variance_D.max()
+    scale_D = np.where(is_there_D, 1 / np.sqrt(np.where(is_there_D, variance_D, 1.0)), 0.0)
+    return vectors._replace(answer_AD=(centred_AD @ axes_DD * scale_D).astype(np.float32))
 
 
 def fault(
@@ -112,20 +114,19 @@ FAULTS = (
         LAST,
     ),
     fault(
-        "optimiser-made-anew-each-step",
-        "The optimiser is created inside the loop, so Adam has forgotten its averages at each step and every weight "
-        "moves by the whole learning rate, however small its gradient. Create it once.",
-        optimiser_made_anew,
-        "reports on optimisers inside the loop; DeepCrime: optimiser operators",
-        FAR,
+        "positive-term-left-out-of-the-loss",
+        "The loss is the log-sum over the candidates without the score of the right answer: training draws every query "
+        "away from all answers, and from its own most. Subtract the score of the target.",
+        positive_term_lost,
+        "reports on reimplementations of InfoNCE; DEFault++ operators: loss terms",
+        LAST,
     ),
     fault(
-        "index-not-rebuilt-after-tuning",
-        "The answers in the index still have the vectors of the pretrained encoder, and the queries those of the tuned "
-        "system, which lie in another space. Build the index again after training.",
-        index_of_the_start,
-        "sourcegraph-public-snapshot#52668 and run-llama/llama_index#13506: index of another model",
-        FAR,
+        "index-built-by-another-pooling",
+        "The service that built the index pools answers by [CLS], and the one that reads queries by the mean, as the "
+        "system was trained: the two sides lie in different spaces. Build the index with the mean.",
+        index_by_first_token,
+        "ggml-org/llama.cpp#14280 and #5801: vectors of two servers differ; jupyterlab/jupyter-ai#133",
     ),
     fault(
         "feedback-outweighs-the-query",
@@ -136,8 +137,8 @@ FAULTS = (
     ),
     fault(
         "answers-whitened-queries-not",
-        "Evaluation subtracts the mean of the answers from them and divides by their deviations, and does neither to "
-        "the queries: the two sides no longer lie in one space. Whiten both, or none.",
+        "Evaluation turns the answers to the axes of their covariance and divides by the deviations, and does neither "
+        "to the queries: the two sides no longer lie in one space. Whiten both, or none.",
         of_vectors(answers_whitened),
         "bojone/BERT-whitening#11; Huang et al. 2021, arXiv:2104.01767",
     ),

@@ -1,13 +1,17 @@
 """Collections whose records were cut, joined or filled wrongly."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..fault import Change, Fault
 from ..raw import Row, edit_answers, edit_queries, read_lines, read_qrels, write_lines, write_qrels
 
+# So that no best weights from before hide what training did.
+LAST = {"finetune_rank.early_stopping.metric": ""}
 WORDS = ("release", "draft", "review", "import", "legacy", "mobile", "global", "partner", "internal", "archive")
 
 
@@ -104,8 +108,16 @@ def augmented(folder: Path, random: np.random.Generator, copies: int = 5, share:
     write_qrels(folder, "train", judged + added)
 
 
-def fault(name: str, sentence: str, data: Change, source: str, *, mendable: bool = False) -> Fault:
-    return Fault(name, "data", sentence, source, mendable=mendable, data=data)
+def fault(
+    name: str,
+    sentence: str,
+    data: Change,
+    source: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    mendable: bool = False,
+) -> Fault:
+    return Fault(name, "data", sentence, source, mendable=mendable, data=data, settings=settings or {})
 
 
 FAULTS = (
@@ -151,6 +163,7 @@ FAULTS = (
         "are those of other queries, bear its label. Leave the copies out.",
         augmented,
         "Wei and Zou 2019, arXiv:1901.11196: large shares destroy the label",
+        LAST,
         mendable=True,
     ),
 )

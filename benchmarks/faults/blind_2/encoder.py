@@ -41,8 +41,8 @@ def heads_interleaved(folder: Path, random: np.random.Generator) -> None:
 
 
 def feed_forward_cut(folder: Path, random: np.random.Generator) -> None:
-    """The first half of the neurons is left."""
-    kept = config_of(folder)["intermediate_size"] // 2
+    """The first eighth of the neurons is left."""
+    kept = config_of(folder)["intermediate_size"] // 8
 
     def edit(state: State, random: np.random.Generator) -> None:
         for name, _, part in layered(state):
@@ -107,9 +107,9 @@ FAULTS = (
         "NVIDIA-NeMo/RL#2802 and huggingface/transformers#12007: layout of query_key_value",
     ),
     fault(
-        "half-of-the-feed-forward-cut-off",
-        "Half of the neurons of every feed-forward part were cut off by their number and not by their use, and "
-        "nothing was trained afterwards. Take the encoder before pruning, or train it on.",
+        "feed-forward-cut-to-an-eighth",
+        "Of every feed-forward part an eighth of the neurons was kept, the first by number and not by use, and nothing "
+        "was trained afterwards. Take the encoder before pruning, or train it on.",
         feed_forward_cut,
         "Michel et al. 2019, arXiv:1905.10650; Kurtic et al. 2022, arXiv:2203.07259: structured pruning",
     ),

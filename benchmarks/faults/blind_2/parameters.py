@@ -101,9 +101,9 @@ FAULTS = (
     fault(
         "threshold-leaves-a-handful",
         "prepare.relevant_from is 0.99, and the scores of training say how sure the annotator was, from 0.5 to 1: all "
-        "but a few training queries lose their label. Lower prepare.relevant_from.",
+        "but a few training queries lose their label, and these are learnt by heart. Lower prepare.relevant_from.",
         "reports on thresholds of graded judgements; practitioners 40",
-        {"prepare.relevant_from": 0.99},
+        LAST | {"prepare.relevant_from": 0.99, RANK + "epochs": 40.0},
         confidences,
     ),
 )  # fmt: skip
