@@ -244,3 +244,10 @@ def test_search_terms_have_too_few_small_words_to_be_out_of_order(healthy):
     rows = [(name, kind, 0.02 if name == "common_pairs" else value, n, text)
             for name, kind, value, n, text in bits(answer=0.0, question=0.0)]  # fmt: skip
     assert list(garbled.garbled_texts(figures(healthy, *rows).data)) == []
+
+
+@pytest.mark.parametrize(("taught", "told"), [(0.3, 0), (0.9, 1)])
+def test_single_texts_are_out_of_order_only_where_the_other_side_teaches_one(taught, told, healthy):
+    rows = bits(answer=taught, question=0.9)
+    found = garbled.garbled_texts(figures(healthy, *rows, ("unordered", "answer", 0.22, 156, "it of")).data)
+    assert len(list(found)) == told
