@@ -7,7 +7,7 @@ import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.views import NAME, SYMPTOMS, of_history
-from whyrank.diagnosis.probes.training.steps import USUAL, ends, measure_of, peak_evidence, peak_rates, rounded
+from whyrank.diagnosis.probes.training.steps import ends, gentler, peak_evidence, peak_rates
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
@@ -122,7 +122,7 @@ def too_long_steps(case: Examination) -> Told:
         ),
         cause="Such long steps leave the region in which their gradient holds: what the encoder or its head knew is "
         "lost, and fine-tuning at its own rate hardly moves weights that long.",
-        fix=Fix({f"{NAME}.{rate}": rounded(min(at / 10, measure_of(USUAL, rate))) for rate, at in peaks.items()}),
+        fix=Fix(gentler(record, NAME)),
         reference="Zbontar et al. 2021, arXiv:2103.03230, section 2.2; HF#735",
         weight=CAUSE,
     )

@@ -120,10 +120,10 @@ def calmer(record: TrainingRecord, section: str = "finetune_rank") -> dict[str, 
     }
 
 
-def gentler(record: TrainingRecord) -> dict[str, object]:
+def gentler(record: TrainingRecord, section: str = "finetune_rank") -> dict[str, object]:
     """Rates that bring weights as far as learning takes, at most a third of those that there were."""
     far = [record.history[name].sum() / measure_of(ENOUGH, name) for name in peak_rates(record)]
-    return scaled_rates(record, 1 / max([3.0, *far]))
+    return scaled_rates(record, 1 / max([3.0, *far]), section)
 
 
 def further(record: TrainingRecord) -> dict[str, float]:
