@@ -25,6 +25,7 @@ OTHER_MEANING = {
     "preflight/figures/judgements.py": {"rank"},  # a column
     "preflight/figures/soundness.py": {"rank"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column
+    "diagnosis/unusual.py": {"rank"},  # of LoRA
 }
 # Layers in which a record, a section of the report or a check before training is about a task.
 ABOUT_TASKS = ("findings", "preflight/probes", "diagnosis/report")

@@ -81,7 +81,7 @@ def sanity_table() -> pd.DataFrame:
     after |= {("shuffled", "train"): 1.0, ("shuffled", "dev"): 0.5}
     names = ["training", "part", "query_id", "answer_id", "before", "after"]
     rows = [(*key, f"q{i}", f"a{i % 40}", 0.6, value) for key, value in after.items() for i in range(60)]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).assign(is_shared=lambda table: table["part"] == "train")
 
 
 class Lab:

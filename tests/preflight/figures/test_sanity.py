@@ -20,6 +20,7 @@ def test_pairs_are_learnt_by_heart_and_shuffled_labels_do_not_help_dev(topics, t
     table = sanity.tables(tiny_encoder, topics, OPTIONS, 0)["sanity"]
     assert list(table) == sanity.COLUMNS
     assert mean(table, "by_heart", "train") == 1.0
+    assert mean(table, "labels", "train", "is_shared") == 1.0 and mean(table, "labels", "dev", "is_shared") == 0.0
     assert mean(table, "labels", "train") > mean(table, "labels", "train", "before")
     assert set(table["query_id"]) <= set(topics.queries["query_id"]) and set(table["answer_id"]) <= set(
         topics.answers["answer_id"]
@@ -40,6 +41,7 @@ def test_queries_of_train_that_stand_in_dev_learn_shuffled_labels(topics, tiny_e
     leaking = replace(topics, queries=topics.queries.assign(input_ids=ids))
     table = sanity.tables(tiny_encoder, leaking, OPTIONS, 0)["sanity"]
     assert mean(table, "shuffled", "dev") > mean(table, "shuffled", "dev", "before") + 0.1
+    assert mean(table, "shuffled", "dev", "is_shared") == 1.0
 
 
 def test_the_same_seed_gives_the_same_table_and_without_dev_there_is_none(topics, tiny_encoder):

@@ -11,10 +11,18 @@ from whyrank.preflight.probes import learning
 from ...diagnosis.probes.faults import of, planted, with_data
 
 
-def with_sanity(records: Records, training: str, part: str, after: Any) -> Records:
+def with_sanity(records: Records, training: str, part: str, after: Any, is_shared: Any = False) -> Records:
     table = records.data.table("sanity").copy()
-    table.loc[(table["training"] == training) & (table["part"] == part), "after"] = after
+    rows = (table["training"] == training) & (table["part"] == part)
+    table.loc[rows, "after"] = after
+    table.loc[rows, "is_shared"] = is_shared
     return with_data(records, tables=records.data.tables | {"sanity": table})
+
+
+def with_shuffled(records: Records, known: int) -> Records:
+    """Dev queries that stand in train, whose labels drawn at random are learnt there."""
+    is_known = np.arange(60) < known
+    return with_sanity(records, "shuffled", "dev", np.where(is_known, 1.0, 0.5), is_known)
 
 
 @planted("cannot-learn-by-heart", of("cannot-learn-by-heart", "prepare"))
@@ -24,19 +32,22 @@ def one_vector(lab: Any, healthy: Records) -> Records:
 
 @planted("learns-shuffled-labels", of("learns-shuffled-labels", "prepare"))
 def leak(lab: Any, healthy: Records) -> Records:
-    return with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.55))
+    return with_shuffled(healthy, 20)
 
 
 def test_two_queries_that_shuffled_labels_put_right_are_luck(healthy):
-    few = with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 2, 1.0, 0.5))
-    more = with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.5))
-    assert not list(learning.learns_shuffled_labels(few.data))
-    assert len(list(learning.learns_shuffled_labels(more.data))) == 1
+    assert not list(learning.learns_shuffled_labels(with_shuffled(healthy, 2).data))
+    assert len(list(learning.learns_shuffled_labels(with_shuffled(healthy, 20).data))) == 1
+
+
+def test_shuffled_labels_that_help_queries_without_a_copy_in_train_are_luck(healthy):
+    by_luck = with_sanity(healthy, "shuffled", "dev", np.where(np.arange(60) < 20, 1.0, 0.5))
+    assert not list(learning.learns_shuffled_labels(by_luck.data))
 
 
 def test_a_gain_of_shuffled_labels_within_noise_is_none(healthy):
     noise = 0.6 + 0.2 * np.random.default_rng(0).standard_normal(60)
-    assert not list(learning.learns_shuffled_labels(with_sanity(healthy, "shuffled", "dev", noise).data))
+    assert not list(learning.learns_shuffled_labels(with_sanity(healthy, "shuffled", "dev", noise, True).data))
 
 
 def test_labels_that_make_dev_worse_contradict_it(healthy):

@@ -24,15 +24,18 @@ BY_HEART, TRAIN, DEV = 32, 200, 200
 # Answers that a query is ranked among.
 ANSWERS = 500
 STEPS, RATE, SCALE, DECAY = 40, 4e-3, 20.0, 1e-2
-COLUMNS = ["training", "part", "query_id", "answer_id", "before", "after"]
+COLUMNS = ["training", "part", "query_id", "answer_id", "before", "after", "is_shared"]
 
 
 class Part(NamedTuple):
-    """Some queries of a split: their vectors, and the column of one right answer of each."""
+    """Some queries of a split: their vectors, the column of one right answer of each, and which have the vector of a
+    training query.
+    """
 
     row_S: np.ndarray
     query_SD: torch.Tensor
     own_S: np.ndarray
+    is_shared_S: np.ndarray
 
 
 def tables(encoder: Encoder, prepared: Prepared, options: Options, seed: int) -> dict[str, pd.DataFrame]:
@@ -42,6 +45,7 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options, seed: int) ->
     part                train, dev
     query_id, answer_id   the query, and the answer that it is to find
     before, after       reciprocal rank of that answer among those of the sample, before and after the training
+    is_shared           whether a training query has the same vector
     """
     train, dev = (prepared.relevant_in(split).drop_duplicates("query") for split in ("train", "dev"))
     if len(train) < 2 or dev.empty:
@@ -54,15 +58,14 @@ def tables(encoder: Encoder, prepared: Prepared, options: Options, seed: int) ->
     unit_ND = functional.normalize(vector_cache.encoded(encoder, prepared.token_ids, options).float(), dim=1).cpu()
     texts = prepared.texts
     answer_CD = unit_ND[texts.of("answer")[answer_C]]
+    vectors = {name: unit_ND[texts.of("query")[part["query"].to_numpy()]] for name, part in pairs.items()}
+    number_N = _numbers(torch.cat(list(vectors.values())))
+    shared = np.isin(number_N, number_N[: len(pairs["train"])])
     parts = {
-        name: Part(
-            part["query"].to_numpy(),
-            unit_ND[texts.of("query")[part["query"].to_numpy()]],
-            np.searchsorted(answer_C, part["answer"]),
-        )
-        for name, part in pairs.items()
+        name: Part(part["query"].to_numpy(), vectors[name], np.searchsorted(answer_C, part["answer"]), is_shared_S)
+        for (name, part), is_shared_S in zip(pairs.items(), np.split(shared, [len(pairs["train"])]), strict=True)
     }
-    found = _trainings(parts, answer_CD, random)
+    found = _trainings(parts, number_N, answer_CD, random)
     ids, answer_ids = prepared.queries["query_id"].to_numpy(), prepared.answers["answer_id"].to_numpy()
     table = pd.concat(found, ignore_index=True)
     table["query_id"], table["answer_id"] = ids[table["query_id"]], answer_ids[answer_C[table["answer_id"]]]
@@ -73,11 +76,18 @@ def _drawn(pairs: pd.DataFrame, most: int, random: np.random.Generator) -> pd.Da
     return pairs.iloc[np.sort(random.permutation(len(pairs))[:most])]
 
 
-def _trainings(parts: dict[str, Part], answer_CD: torch.Tensor, random: np.random.Generator) -> list[pd.DataFrame]:
+def _numbers(vector_ND: torch.Tensor) -> np.ndarray:
+    """(N,) int64, the same of equal vectors."""
+    return np.unique(vector_ND.numpy().round(3), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _trainings(
+    parts: dict[str, Part], number_N: np.ndarray, answer_CD: torch.Tensor, random: np.random.Generator
+) -> list[pd.DataFrame]:
     train = parts["train"]
     first_S = np.sort(np.unique(train.own_S, return_index=True)[1])[:BY_HEART]
-    by_heart = Part(train.row_S[first_S], train.query_SD[first_S], train.own_S[first_S])
-    shuffled = _shuffled(parts, len(answer_CD), random)
+    by_heart = Part(train.row_S[first_S], train.query_SD[first_S], train.own_S[first_S], train.is_shared_S[first_S])
+    shuffled = _shuffled(parts, number_N, len(answer_CD), random)
     found = []
     for name, own in (("by_heart", {"train": by_heart}), ("labels", parts), ("shuffled", shuffled)):
         map_DD = learnt(own["train"], answer_CD, decay=0.0 if name == "by_heart" else DECAY)
@@ -87,14 +97,15 @@ def _trainings(parts: dict[str, Part], answer_CD: torch.Tensor, random: np.rando
                 "after": reciprocal_ranks(queries.query_SD @ map_DD, answer_CD, queries.own_S),
             }
             rows = {"training": name, "part": part, "query_id": queries.row_S, "answer_id": queries.own_S}
+            rows["is_shared"] = queries.is_shared_S
             found.append(pd.DataFrame(rows | columns))
     return found
 
 
-def _shuffled(parts: dict[str, Part], answers: int, random: np.random.Generator) -> dict[str, Part]:
+def _shuffled(
+    parts: dict[str, Part], number_N: np.ndarray, answers: int, random: np.random.Generator
+) -> dict[str, Part]:
     """The same queries, each with an answer drawn at random: equal vectors, of whatever part, with the same one."""
-    vector_ND = torch.cat([part.query_SD for part in parts.values()]).numpy().round(3)
-    number_N = np.unique(vector_ND, axis=0, return_inverse=True)[1].reshape(-1)
     drawn_N = random.integers(answers, size=number_N.max() + 1)[number_N]
     first = len(parts["train"].own_S)
     return {

@@ -93,12 +93,13 @@ def _cut_short(case: Examination, record: TrainingRecord) -> float | None:
     start, end = judged_at(record, 0), judged_at(record, -1)
     if "progress" not in history or history["progress"].iloc[-1] >= 1 or start is None or end is None:
         return None
-    made, waited = epochs_run(case, record), len(looks_since_best(record)) * float(np.diff(steps).max()) / len(history)
+    made = epochs_run(case, record)
+    waited = made * len(waited_for(record)) * float(np.diff(steps).max()) / len(history)
     is_worse = end < start - NOTHING_LEARNT
-    return made if made < WHOLE and made * waited < WAITED and not is_worse else None
+    return made if made < WHOLE and waited < WAITED and not is_worse else None
 
 
-def looks_since_best(record: TrainingRecord) -> pd.DataFrame:
+def waited_for(record: TrainingRecord) -> pd.DataFrame:
     """The evaluations that patience waited for."""
     return record.evaluations[record.evaluations["step"] > record.metrics["best_step"]]
 
@@ -107,7 +108,7 @@ def _stopped(record: TrainingRecord, made: float) -> Finding:
     steps, share = len(record.history), float(record.history["progress"].iloc[-1])
     return Finding(
         sentence=f"Patience ended training after {steps} of {steps / share:.0f} steps, {made:.2f} rounds through the "
-        f"training pairs: so few evaluations ({len(looks_since_best(record))}) without a better value cannot tell "
+        f"training pairs: so few evaluations ({len(waited_for(record))}) without a better value cannot tell "
         "that it was over.",
         evidence=(
             Evidence("steps made", steps, "steps"),

@@ -7,6 +7,7 @@ import numpy as np
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
 from whyrank.diagnosis.probes.training.steps import each_training
+from whyrank.diagnosis.usual import USUAL
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
@@ -14,7 +15,7 @@ from whyrank.findings.records import TrainingRecord
 
 SCALE = "finetune_rank.similarity.scale"
 # Of the default, which is that of sentence-transformers.
-USUAL_SCALE = 20.0
+USUAL_SCALE = USUAL["finetune_rank.similarity.scale"].value
 # Times the usual scale, or less than one in so many of it.
 FAR = 1.5
 # Mean entropy of the softmax in the first steps, as a share of its largest value. Healthy runs begin at 0.3 to 0.9.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.usual import OPTIMISATION
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.records import TrainingRecord
@@ -21,7 +22,7 @@ OWN = "_learning_rate"
 # accuracy 0.40 -> 0.42 at 0.0015, 0.85 at 0.015. Pretrained layers need a tenth of it.
 ENOUGH = {"learning_rate": 0.015, "encoder_learning_rate": 0.0015}
 # Rates at which they learned there; what is missing beyond them takes more steps.
-USUAL = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4}
+USUAL: dict[str, float] = {name: OPTIMISATION[name].value for name in RATES}
 # Times the usual rate.
 FAR = 30.0
 # Share of the usual rate from which weights stand still beside what learning takes.

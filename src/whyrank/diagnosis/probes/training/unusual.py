@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from whyrank.core.options.overrides import written
-from whyrank.core.options.usual import BERT, PRETRAINING, TRAINING, Found, Usual, unusual
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, is_lower, spoken
 from whyrank.diagnosis.probes.ranking.ranking import to_lexical
 from whyrank.diagnosis.probes.training.effects import leads, objectives, tasks
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
 from whyrank.diagnosis.probes.training.steps import trained
+from whyrank.diagnosis.unusual import Found, unusual
+from whyrank.diagnosis.usual import BERT, PRETRAINING, TRAINING, Usual
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe

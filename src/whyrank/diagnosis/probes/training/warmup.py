@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import each_training, peak_evidence
+from whyrank.diagnosis.usual import OPTIMISATION
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
 WARMUP = "finetune_rank.warmup_ratio"
-USUAL_WARMUP = 0.1
+USUAL_WARMUP = OPTIMISATION["warmup_ratio"].value
 # Share of the planned steps. From half on it is the warm-up that keeps the rate from its peak; a shorter one that a run
 # does not live to see the end of was cut by patience.
 LONG = 0.5

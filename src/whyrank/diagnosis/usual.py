@@ -5,8 +5,11 @@ copied from. Nothing here says that a value is wrong.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
+
+from whyrank.core.options.finetune import Objectives
 
 INFINITE = math.inf
 # A distance is at most so many powers of ten; zero is as far from any range of rates.
@@ -71,7 +74,7 @@ HEAD = {"hidden": Usual(32, 8192, 384, "half to four times the width of an encod
         "Reimers and Gurevych 2021, arXiv:2012.14210: fewer features rank worse"), "dropout": DROPOUT}  # fmt: skip
 OPTIMISATION = {
     "learning_rate": HEAD_RATE,
-    "encoder_learning_rate": Usual(1e-6, 5e-4, 5e-5, BERT),
+    "encoder_learning_rate": Usual(1e-6, 5e-4, 1e-4, BERT),
     "layer_decay": Usual(0.35, 1, 1.0, "Howard and Ruder 2018, arXiv:1801.06146; Clark et al. 2020"),
     "weight_decay": Usual(0, 0.3, 0.01, ADAMW),
     "warmup_ratio": Usual(0, 0.3, 0.1, BERT, is_share=True),
@@ -99,7 +102,7 @@ OBJECTIVE = {
 }
 TRAINING = "finetune_rank"
 PRETRAINING = "pretrain_barlow"
-OBJECTIVES = ("rank", "similarity", "classification", "ratings")
+OBJECTIVES = tuple(field.name for field in fields(Objectives))
 TEXTS = "the encoder reads 256 to 512 tokens; sentence-transformers: 128 and more"
 USUAL: Mapping[str, Usual] = {
     **{f"{section}.{key}": usual for section in (TRAINING, PRETRAINING) for key, usual in OPTIMISATION.items()},
@@ -128,7 +131,10 @@ USUAL: Mapping[str, Usual] = {
 FRESH = "Kumar et al. 2022, arXiv:2202.10054: a fresh head spoils what the encoder knows"
 CHOICES: Mapping[str, Choice] = {
     f"{TRAINING}.head.kind": Choice(("none", "residual", "experts"), "residual", FRESH),
-    f"{TRAINING}.objectives.similarity.head.kind": Choice(("shared", "none", "residual"), "shared", FRESH),
+    **{
+        f"{TRAINING}.objectives.{name}.head.kind": Choice(("shared", "none", "residual"), "shared", FRESH)
+        for name in OBJECTIVES
+    },
     f"{TRAINING}.barlow_head": Choice(("inherit", "freeze"), "inherit", "Zbontar et al. 2021, section 3.1"),
     f"{TRAINING}.same_answer": Choice(("masked",), "masked", "Chuang et al. 2020, arXiv:2007.00224"),
     f"{TRAINING}.similarity.kind": Choice(("cosine",), "cosine", "sentence-transformers: cos_sim"),
@@ -142,106 +148,5 @@ CHOICES: Mapping[str, Choice] = {
 RELATIVE_WEIGHT = Usual(0.02, 20, 1.0, "Kendall et al. 2018, arXiv:1705.07115; Chen et al. 2018, arXiv:1711.02257")
 CUT = Usual(32, INFINITE, [], "Kusupati et al. 2022, arXiv:2205.13147")
 CHOSEN_BY = Choice(("a metric of all dev queries",), "map@10_all", "Prechelt 1998, Early stopping, but when?")
-# A section is off by one of these keys, and with it all of its numbers.
-SWITCHES: Mapping[str, tuple[Any, ...]] = {
-    "weight": (0,), "count": (0,), "steps": (0,), "rounds": (0,), "rank": (0,),
-    "kind": ("none", "shared"), "read": (False,),
-}  # fmt: skip
-# Keys of a trained encoder, of a head of one kind, and of what takes several.
-OF_ENCODER = ("encoder_learning_rate", "layer_decay", "encoder_gradient_scale", "attention_dropout")
 # Of a dot product the scale is about 1: its vectors need not have the length 1.
 DOT_SCALE = Usual(0.01, 20, 1.0, "sentence-transformers: scale 1 for dot products")
-
-
-class Found(NamedTuple):
-    """key, value   of params.yaml
-    measured   what is compared with the range, where that is not the value itself, in words
-    """
-
-    key: str
-    value: Any
-    usual: Usual | Choice
-    far: float
-    measured: str = ""
-
-
-def unusual(values: Mapping[str, Any], *sections: str) -> Iterator[Found]:
-    """What is outside of its usual range and takes part in the sections of params.yaml, in no order."""
-    for key, choice in CHOICES.items():
-        word = _at(values, key) if key.split(".")[0] in sections else None
-        if isinstance(word, str) and (far := choice.far(word)):
-            yield Found(key, word, choice, far)
-    for key, usual in USUAL.items():
-        value = used(values, key)
-        if value is None or key.split(".")[0] not in sections:
-            continue
-        if key.endswith("similarity.scale") and values[TRAINING]["similarity"]["kind"] == "dot":
-            usual = DOT_SCALE
-        if far := usual.far(value):
-            yield Found(key, value, usual, far)
-    if TRAINING in sections:
-        yield from _weights(values[TRAINING])
-        yield from _cuts(values[TRAINING])
-        yield from _chosen(values[TRAINING])
-
-
-def _cuts(training: Mapping[str, Any]) -> Iterator[Found]:
-    """A loss on cut vectors alone, the largest of which keeps next to nothing."""
-    for name, own in training["objectives"].items():
-        dims = own.get("matryoshka", {}).get("dims") if own["weight"] else None
-        if dims and (far := CUT.far(max(dims))):
-            said = f"the largest cut has {max(dims)} features"
-            for key in ("dims", "weights"):
-                yield Found(f"{TRAINING}.objectives.{name}.matryoshka.{key}", own["matryoshka"][key], CUT, far, said)
-
-
-def _chosen(training: Mapping[str, Any]) -> Iterator[Found]:
-    """Weights of a ranker that are chosen by a part of the dev queries, by training queries, or by another task."""
-    metric = training["early_stopping"]["metric"]
-    if training["objectives"]["rank"]["weight"] and metric and not metric.endswith("_all"):
-        yield Found(f"{TRAINING}.early_stopping.metric", metric, CHOSEN_BY, CHOSEN_BY.far(metric))
-
-
-def _weights(training: Mapping[str, Any]) -> Iterator[Found]:
-    """Weights of objectives beside that of the first one that is on; of the two the one that is not about 1."""
-    own = {name: training["objectives"].get(name, {}).get("weight", 0) for name in OBJECTIVES}
-    (lead, first), *others = [(name, weight) for name, weight in own.items() if weight > 0]
-    for name, weight in others if training["tasks"]["weighting"] == "fixed" else []:
-        if far := RELATIVE_WEIGHT.far(weight / first):
-            key, value, other = max((name, weight, first), (lead, first, weight), key=lambda one: abs(math.log(one[1])))
-            usual = RELATIVE_WEIGHT._replace(value=other)
-            said = f"{weight / first:g} times the weight of {lead}"
-            yield Found(f"{TRAINING}.objectives.{key}.weight", value, usual, far, said)
-
-
-def used(values: Mapping[str, Any], key: str) -> float | None:
-    """The number of a dotted key; None where it is not there, is switched off, or has no part in what is trained."""
-    *path, last = key.split(".")
-    value = _at(values, key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _has_part(values, path, last, value):
-        return None
-    return float(value)
-
-
-def _at(values: Mapping[str, Any], key: str) -> Any:
-    """None where the key is not there, or a section around it is off."""
-    at: Any = values
-    *path, last = key.split(".")
-    for name in path:
-        at = at.get(name) if isinstance(at, Mapping) else None
-        if at is None or any(at.get(switch) in off for switch, off in SWITCHES.items() if switch in at):
-            return None
-    return at.get(last)
-
-
-def _has_part(values: Mapping[str, Any], path: list[str], last: str, value: float) -> bool:
-    section = values.get(path[0] if path[0] in (TRAINING, PRETRAINING) else TRAINING, {})
-    if last in OF_ENCODER and section.get("train", "all") == "head":
-        return False
-    if last == "output":
-        return bool(_at(values, ".".join([*path, "kind"])) == "mlp")
-    if path[-1] == "tasks":
-        return bool(values[TRAINING]["tasks"]["sampling"] == "temperature")
-    # 0 stands for something else than a number.
-    is_no_number = last == "keep_layers" or "ratings" in path or (last == "learning_rate" and "objectives" in path)
-    return not (is_no_number and value == 0)

@@ -7,9 +7,10 @@ import pytest
 
 from whyrank.core.options import params
 from whyrank.core.options.overrides import put
-from whyrank.core.options.usual import CHOICES, FARTHEST, USUAL, Usual, unusual, used
+from whyrank.diagnosis.unusual import unusual, used
+from whyrank.diagnosis.usual import CHOICES, FARTHEST, USUAL, Usual
 
-from ...shipped import PARAMS
+from ..shipped import PARAMS
 
 SECTIONS = ("finetune_rank", "pretrain_barlow", "encoder", "prepare", "evaluate")
 SIMILARITY = "finetune_rank.objectives.similarity"
