@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fault import Change, Fault
+from ..fault import About, Change, Fault
 from ..raw import Row, edit_answers, edit_queries, read_lines, read_qrels, write_lines, write_qrels
 
 # So that no best weights from before hide what training did.
@@ -115,9 +115,10 @@ def fault(
     source: str,
     settings: Mapping[str, Any] | None = None,
     *,
+    about: About = "data",
     mendable: bool = False,
 ) -> Fault:
-    return Fault(name, "data", sentence, source, mendable=mendable, data=data, settings=settings or {})
+    return Fault(name, about, sentence, source, mendable=mendable, data=data, settings=settings or {})
 
 
 FAULTS = (

@@ -1,14 +1,13 @@
 """Judgements that someone made or moved in another way than the table says."""
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..blind.labels import Judgements, Search, in_splits, rarity, words
-from ..fault import Change, Fault
 from ..raw import read_lines, read_qrels, write_lines, write_qrels
+from . import data
 
 TRAINED = ("train", "dev")
 # So that no best weights from before hide what training did.
@@ -87,17 +86,7 @@ def by_first_letters(folder: Path, random: np.random.Generator, rows: Judgements
     return [[row[0], first[key], row[2]] for row, key in zip(rows, keys, strict=True)]
 
 
-def fault(
-    name: str,
-    sentence: str,
-    data: Change,
-    source: str,
-    settings: Mapping[str, Any] | None = None,
-    *,
-    mendable: bool = False,
-) -> Fault:
-    return Fault(name, "labels", sentence, source, mendable=mendable, data=data, settings=settings or {})
-
+fault = partial(data.fault, about="labels")
 
 FAULTS = (
     fault(

@@ -1,6 +1,7 @@
 """Texts that are no running text: letters or words out of order, characters lost, lines of two texts in turn."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
@@ -18,10 +19,6 @@ from whyrank.preflight.probes.texts.figure import (
 )
 from whyrank.preflight.probes.texts.wording import SHARED
 
-# Shares of the texts. Replaced characters and words run together: 1 % of real texts at most; atypical letters in random
-# order, letters unlike those of the other side, words in the order of the alphabet or unusual order: none.
-REPLACED, RUN_TOGETHER, ATYPICAL, UNLIKE, ALPHABETICAL, UNORDERED = 0.05, 0.05, 0.05, 0.05, 0.05, 0.08
-LETTERLESS = 0.10
 # Different groups of letters, pairs of words, over as many after shuffling: real texts 0.55 and 0.93 at most.
 LETTERS, WORD_ORDER = 0.9, 0.985
 CAPITALS = 0.9
@@ -32,6 +29,35 @@ NO_LANGUAGE = 0.30
 ORDERED, FEWEST_PAIRS, RUNNING = 0.20, 300, 0.05
 # From which on single texts are told: 0.3 that few short questions teach leave a fifth of sound answers unordered.
 TAUGHT = 0.60
+
+
+class Sign(NamedTuple):
+    """A figure of `text_figures` by text: name, share of the texts from which it is told, what they do, and why."""
+
+    figure: str
+    least: float
+    told: str
+    cause: str
+
+
+# The surest first. Of real texts 1 % at most have replaced characters or run words together, and none the others.
+# {other} is the side that they are compared with.
+SIGNS = (
+    Sign("replaced", 0.05, "have replaced characters (� or another encoding)",
+         "They were written or read in another encoding."),
+    Sign("run_together", 0.05, "are words run together, or encoded",
+         "The spaces were lost, or the texts are base64 or the like."),
+    Sign("atypical", 0.05, "have letters in an order that no other text has",
+         "These texts are shuffled, encoded or encrypted."),
+    Sign("unlike", 0.05, "have letters in an order that the {other} do not have",
+         "Their letters stand apart, or were replaced by others that look alike, or the texts are encoded."),
+    Sign("letterless", 0.10, "are digits and signs for the most part",
+         "They are codes, tables of numbers or encoded text."),
+    Sign("alphabetical", 0.05, "are lists of words in the order of the alphabet",
+         "They came from an index or a sorted set of words, and their order says nothing."),
+    Sign("unordered", 0.08, "have words in an order that is less usual than any",
+         "The words of these texts were shuffled, reversed or left out, or they are lists and no sentences."),
+)  # fmt: skip
 
 
 @probe(
@@ -93,50 +119,6 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
             "a language has half of that.",
             True,
         )
-    named = (
-        (
-            "replaced",
-            REPLACED,
-            "have replaced characters (� or another encoding)",
-            "They were written or read in another encoding.",
-        ),
-        (
-            "run_together",
-            RUN_TOGETHER,
-            "are words run together, or encoded",
-            "The spaces were lost, or the texts are base64 or the like.",
-        ),
-        (
-            "atypical",
-            ATYPICAL,
-            "have letters in an order that no other text has",
-            "These texts are shuffled, encoded or encrypted.",
-        ),
-        (
-            "unlike",
-            UNLIKE,
-            f"have letters in an order that the {'queries' if kind == 'answer' else 'answers'} do not have",
-            "Their letters stand apart, or were replaced by others that look alike, or the texts are encoded.",
-        ),
-        (
-            "letterless",
-            LETTERLESS,
-            "are digits and signs for the most part",
-            "They are codes, tables of numbers or encoded text.",
-        ),
-        (
-            "alphabetical",
-            ALPHABETICAL,
-            "are lists of words in the order of the alphabet",
-            "They came from an index or a sorted set of words, and their order says nothing.",
-        ),
-        (
-            "unordered",
-            UNORDERED,
-            "have words in an order that is less usual than any",
-            "The words of these texts were shuffled, reversed or left out, or they are lists and no sentences.",
-        ),
-    )
     # A template of codes and numbers is told as one, and a side that knows no order of the other is told as a whole.
     is_template = _is_template(data, kind)
     queries = [one for one in kinds_of(data, "unlike") if one != "answer"]
@@ -147,11 +129,13 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
         # What a template says is no measure of others.
         "unlike": any(_is_template(data, one) for one in (queries if kind == "answer" else ["answer"])),
     }
-    for name, least, what, cause in named:
-        found = figure(data, name, kind)
-        if found is not None and found.low >= least and not silent.get(name):
+    for sign in SIGNS:
+        found = figure(data, sign.figure, kind)
+        if found is not None and found.low >= sign.least and not silent.get(sign.figure):
+            what = sign.told.format(other="queries" if kind == "answer" else "answers")
             evidence = percent(f"{kind}s that {what}", found.value)
-            return f"{100 * found.value:.0f} % of the {kind}s {what}, as “{found.example}”.", evidence, cause, False
+            said = f"{100 * found.value:.0f} % of the {kind}s {what}, as “{found.example}”."
+            return said, evidence, sign.cause, False
     unknown = figure(data, "no_language", kind)
     if unknown is not None and unknown.low >= NO_LANGUAGE and not is_template:
         return (
