@@ -45,6 +45,20 @@ def test_shuffled_labels_that_help_queries_without_a_copy_in_train_are_luck(heal
     assert not list(learning.learns_shuffled_labels(by_luck.data))
 
 
+def test_queries_of_both_splits_that_gain_nothing_are_no_leak_beside_others_that_gain_by_luck(healthy):
+    is_shared, start = np.arange(60) < 20, 0.5
+    by_luck = with_sanity(healthy, "shuffled", "dev", np.where(is_shared, start, 1.0), is_shared)
+    assert not list(learning.learns_shuffled_labels(by_luck.data))
+
+
+def test_queries_of_both_splits_that_gain_without_being_learnt_are_no_leak(healthy):
+    is_shared = np.arange(60) < 20
+    table = healthy.data.table("sanity").assign(before=0.1)
+    records = with_data(healthy, tables=healthy.data.tables | {"sanity": table})
+    closer = with_sanity(records, "shuffled", "dev", np.where(is_shared, 0.45, 1.0), is_shared)
+    assert not list(learning.learns_shuffled_labels(closer.data))
+
+
 def test_a_gain_of_shuffled_labels_within_noise_is_none(healthy):
     noise = 0.6 + 0.2 * np.random.default_rng(0).standard_normal(60)
     assert not list(learning.learns_shuffled_labels(with_sanity(healthy, "shuffled", "dev", noise, True).data))

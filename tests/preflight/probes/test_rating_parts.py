@@ -86,6 +86,13 @@ def test_ratings_in_their_place_and_sorted_ones_are_no_fault(healthy):
         assert list(raters_differ(records.data)) == list(one_rating_for_all_targets(records.data)) == []
 
 
+def test_levels_of_targets_that_do_not_move_together_are_no_rater_s(healthy):
+    levels = tables(by_raters(8))["rating_levels"]
+    assert list(raters_differ(with_tables(healthy, {"rating_levels": levels}).data))
+    apart = with_tables(healthy, {"rating_levels": levels.assign(common=0.2)})
+    assert not list(raters_differ(apart.data))
+
+
 def test_few_rows_and_two_values_tell_nothing():
     prepared = rated(rows=50)
     assert rating_rows.rating_levels(prepared).empty

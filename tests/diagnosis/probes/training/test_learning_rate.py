@@ -172,3 +172,9 @@ def test_steps_that_are_too_long_by_the_dev_set_alone_need_no_length_of_the_weig
     found = findings(replace(healthy, finetune={"base": own, "barlow": own}))
     assert "never as good as before" in found["learning-rate-too-high", "base-tuned"].sentence
     assert "times as long" not in found["learning-rate-too-high", "base-tuned"].sentence
+
+
+@pytest.mark.parametrize(("peak", "wanted"), [(0.3, 1e-3), (5e-3, 5e-4)])
+def test_a_senseless_rate_comes_down_to_the_usual_one_and_another_to_its_tenth(peak, wanted, healthy):
+    records = with_history(healthy, learning_rate=np.linspace(peak, 0, len(healthy.finetune["base"].history)))
+    assert steps.calmer(records.finetune["base"]) == {"finetune_rank.learning_rate": wanted}
