@@ -46,9 +46,11 @@ def test_shuffled_labels_that_help_queries_without_a_copy_in_train_are_luck(heal
 
 
 def test_queries_of_both_splits_that_gain_nothing_are_no_leak_beside_others_that_gain_by_luck(healthy):
-    is_shared, start = np.arange(60) < 20, 0.5
-    by_luck = with_sanity(healthy, "shuffled", "dev", np.where(is_shared, start, 1.0), is_shared)
-    assert not list(learning.learns_shuffled_labels(by_luck.data))
+    is_shared = np.arange(60) < 20
+    table = healthy.data.table("sanity").copy()
+    table.loc[(table["training"] == "shuffled") & (table["part"] == "dev"), "before"] = np.where(is_shared, 1.0, 0.2)
+    records = with_data(healthy, tables=healthy.data.tables | {"sanity": table})
+    assert not list(learning.learns_shuffled_labels(with_sanity(records, "shuffled", "dev", 1.0, is_shared).data))
 
 
 def test_queries_of_both_splits_that_gain_without_being_learnt_are_no_leak(healthy):
