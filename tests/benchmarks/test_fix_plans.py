@@ -91,3 +91,11 @@ def test_a_value_that_was_set_already_or_comes_after_another_one_is_a_fault_of_t
     other = step("other", finetune_rank__learning_rate=9e-4)
     row, _ = mended([same, CALMER, other], [HELPED] * 3)
     assert [fault.split(":")[0] for fault in row["faults"]] == ["already set", "another value than before"]
+
+
+def test_a_fault_of_pretraining_is_judged_by_the_system_that_was_pretrained():
+    measure = {"base-tuned": {"q1": (0.8, "q1")}, "barlow-tuned": {"q1": (0.3, "q1")}}
+    tasks = {"barlow": "barlow-tuned", "ranking": "base-tuned"}
+    for task, name in tasks.items():
+        fault = Fault("f", "parameters", "A rate is too high", "", task=task)
+        assert fix.judged_by(Case("development", fault, "sample", 1), measure) == name
