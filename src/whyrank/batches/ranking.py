@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 
 from whyrank.core.errors import UserError
@@ -48,7 +49,7 @@ class RankBatches:
             shape=(len(prepared.queries), self.answers),
         )
         # Answers of equal text are one answer under several ids; as a negative, such a one is a false negative.
-        self.text_A = np.unique(prepared.answers["raw_text"].to_numpy(dtype=str), return_inverse=True)[1]
+        self.text_A = pd.factorize(prepared.answers["raw_text"])[0]
         self.rows = endless(len(pairs), options.batch_size, random)
         self.negative_PN = np.empty((len(pairs), 0), dtype=np.int64)
 

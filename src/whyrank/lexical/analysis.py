@@ -1,11 +1,10 @@
 """How the lexical baselines read a corpus: its language, and what stop words, stems and compounds follow from it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -70,13 +69,14 @@ class Analyser:
         return [word[i : i + GROUP] for word in long for i in range(len(word) - GROUP + 1)]
 
     def _stems(self, words: list[str]) -> list[str]:
-        return self._snowball.stemWords(words) if self._snowball else words
+        return list(map(self._stem, words)) if self.stemmer else words
 
     @cached_property
-    def _snowball(self) -> Any:
+    def _stem(self) -> Callable[[str], str]:
+        """Snowball's, asked once for each word of a corpus."""
         from Stemmer import Stemmer
 
-        return Stemmer(self.stemmer) if self.stemmer else None
+        return cache(Stemmer(self.stemmer, 0).stemWord)
 
     @cached_property
     def _lucene_stop_words(self) -> frozenset[str]:

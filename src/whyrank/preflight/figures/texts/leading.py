@@ -114,7 +114,7 @@ def codes(text: str, found: list[str]) -> set[str]:
     """Words with digits of a text; `found` are its `words`, which hold them where it is ASCII."""
     if not text.isascii():
         return set(CODE.findall(text.casefold()))
-    return {word for word in set(found) if len(word) >= SHORTEST_ID and not word.isalpha() and CODE.match(word)}
+    return {word for word in set(found) if not word.isalpha() and CODE.match(word)}
 
 
 def _holds(text: str, plain: str, name: str) -> bool:
