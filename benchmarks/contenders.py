@@ -70,7 +70,7 @@ class Left(NamedTuple):
 
 def left_out(*, has_bf16: bool, quick: bool) -> Left:
     needing = [name for name, one in CONTENDERS.items() if one.options.get("bf16")]
-    reasons = {} if has_bf16 else dict.fromkeys(needing, "not run: this processor has no bfloat16")
+    reasons = {} if has_bf16 else dict.fromkeys(needing, "not run: no faster than float32 on this processor")
     if quick:
         return Left(reasons | {"angle": "not run: --quick"}, Path(sys.executable))
     try:

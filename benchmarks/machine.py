@@ -11,13 +11,15 @@ from whyrank.core import runtime
 
 CPU = torch.device("cpu")
 TIMES = 5
+# Rows and columns of the products.
+LARGE, SMALL = 2048, 256
 
 
 class Machine(NamedTuple):
     processor: str
     cores: int  # that this process may use
     threads: int  # that torch uses
-    has_bf16: bool  # multiplies bfloat16 natively
+    has_bf16: bool  # multiplies bfloat16 faster than float32
     float32: float  # GFLOP/s of a large matrix product
     bfloat16: float
 
@@ -29,8 +31,11 @@ class Machine(NamedTuple):
 
 def measure() -> Machine:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    rates = (runtime.product_rate(CPU, dtype, times=TIMES) / 1e9 for dtype in (torch.float32, torch.bfloat16))
-    return Machine(processor(), cores, torch.get_num_threads(), runtime.processor_has_bf16(), *rates)
+    has_bf16 = runtime.processor_has_bf16()
+    # Emulated, a product as large as that of float32 takes a minute.
+    sizes = {torch.float32: LARGE, torch.bfloat16: LARGE if has_bf16 else SMALL}
+    rates = (runtime.product_rate(CPU, dtype, size, times=TIMES) / 1e9 for dtype, size in sizes.items())
+    return Machine(processor(), cores, torch.get_num_threads(), has_bf16, *rates)
 
 
 def processor() -> str:

@@ -118,7 +118,7 @@ def markdown(machine: Machine, task: tasks.Task, options: argparse.Namespace, re
     """The whole page."""
     about = [
         ("processor", f"{machine.processor}, {machine.cores} cores, {machine.threads} threads"),
-        ("bfloat16", "yes" if machine.has_bf16 else "no (emulated, so whyrank stays with float32)"),
+        ("bfloat16", "yes" if machine.has_bf16 else "no matrix unit for it, so whyrank stays with float32"),
         ("matrix products", f"{machine.float32:.0f} GFLOP/s float32, {machine.bfloat16:.0f} GFLOP/s bfloat16"),
         ("whyrank, whole encoder", reached(machine, task, results)),
         ("training", f"{task.pairs} pairs, {options.tokens} tokens a text at most, batches of {options.batch} pairs"),

@@ -11,8 +11,8 @@ from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model.system import System
 
-# Queries, and as many answers: evenly spread over their tables. A second of encoding on one core.
-TEXTS = 32
+# Queries, and as many answers: evenly spread over their tables. They are encoded by every training and evaluation.
+TEXTS = 12
 
 
 def golden_vectors(system: System, prepared: Prepared, encoder: params.Encoder) -> pd.DataFrame:

@@ -32,7 +32,7 @@ class Encoder:
         description="token vectors to one text vector; auto: as the encoder's own files declare, else mean"
     )
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
-        description="of matrix products; auto: bf16 where the processor multiplies it natively"
+        description="of matrix products; auto: bf16 where it is faster: on GPUs, and on processors with AMX"
     )
     attention_dropout: StrictFloat = Field(
         ge=0, lt=1, examples=[0.0], description="in trained layers; above 0 rules out torch's fast attention on CPUs"

@@ -38,20 +38,20 @@ class RankingWatch:
         return query_Q[np.isin(query_Q, self.prepared.relevant["query"])]
 
     def __call__(self) -> dict[str, float]:
-        dev, kind_Q = self._per_query(self.dev_Q), self.prepared.queries["type"].to_numpy()[self.dev_Q]
+        texts, query_Q = self.prepared.texts, np.concatenate([self.dev_Q, self.train_Q])
+        vectors = self.vectors.inference(texts.of("query")[query_Q]), self.vectors.inference(texts.of("answer"))
+        query_QD, answer_AD = self.system.project(*vectors)
+        score_QA = (query_QD @ answer_AD.T).cpu().numpy()
+        count = len(self.dev_Q)
+        dev, train = self._per_query(self.dev_Q, score_QA[:count]), self._per_query(self.train_Q, score_QA[count:])
+        kind_Q = self.prepared.queries["type"].to_numpy()[self.dev_Q]
         metrics = {f"{name}_all": float(value_Q.mean()) for name, value_Q in dev.items()}
         for kind in ("question", "conversation"):
             if (kind_Q == kind).any():
                 metrics |= {f"{name}_{kind}": float(value_Q[kind_Q == kind].mean()) for name, value_Q in dev.items()}
-        train = self._per_query(self.train_Q)
         return metrics | {f"train_{name}": float(train[name].mean()) for name in ("accuracy@1", "mrr")}
 
-    def _per_query(self, query_Q: np.ndarray) -> dict[str, np.ndarray]:
-        texts = self.prepared.texts
-        query_QD, answer_AD = self.system.project(
-            self.vectors.inference(texts.of("query")[query_Q]), self.vectors.inference(texts.of("answer"))
-        )
-        score_QA = (query_QD @ answer_AD.T).cpu().numpy()
+    def _per_query(self, query_Q: np.ndarray, score_QA: np.ndarray) -> dict[str, np.ndarray]:
         pairs = self.prepared.relevant
         pairs = pairs[np.isin(pairs["query"], query_Q)]
         row_P = np.searchsorted(query_Q, pairs["query"])
