@@ -92,10 +92,11 @@ def half_precision(run: RunRecord) -> tuple[str, float]:
     if len(score_N) == 0 or np.ptp(score_N) <= ON:
         return "", 0.0
     # Of each query: beside one score of millions all small ones are near the grid.
-    by_query = run.top["score"].groupby(run.top["query_id"])
-    most_N = by_query.transform(lambda score: score.abs().max()).to_numpy()
+    by_query = pd.Series(score_N).groupby(pd.factorize(run.top["query_id"])[0])
+    largest_N, least_N = by_query.transform("max").to_numpy(), by_query.transform("min").to_numpy()
+    most_N = np.maximum(np.abs(largest_N), np.abs(least_N))
     # Scores of a list that are all but equal may lie on one point of any grid.
-    is_spread_N = (by_query.transform("max") - by_query.transform("min")).to_numpy() > HALF["bfloat16"] * most_N
+    is_spread_N = largest_N - least_N > HALF["bfloat16"] * most_N
     if not is_spread_N.any():
         return "", 0.0
     score_N, near_N = score_N[is_spread_N], ON * most_N[is_spread_N]
