@@ -108,6 +108,19 @@ def test_an_untrained_encoder_is_called_untrained_and_not_damaged(made_here, sev
     assert "untrained" in found["encoder-damaged", "prepare"].sentence
 
 
+def test_an_untrained_encoder_that_ranks_far_behind_tfidf_is_the_cause(healthy, findings):
+    fresh = {"fit_query_key": 1.1, "fit_value_output": 0.9, "fit_feed_forward": 1.3, "lean": 0.1}
+    records = with_encoder(
+        healthy,
+        layers=layers(made_here=True, **fresh),
+        pieces=pieces(0.5, 0.5, 1.0),
+        readings=readings(shared_words=0.4),
+    )
+    found = findings(records)["encoder-damaged", "prepare"]
+    assert found.severity == "warning" and found.is_root
+    assert "40 points of MRR" in found.sentence and found.fix.params == {"encoder.source": "embedded"}
+
+
 def test_an_untrained_encoder_is_known_by_its_embeddings_where_weights_have_no_partners(healthy, findings):
     fused = {"fit_query_key": np.nan, "fit_value_output": np.nan, "fit_feed_forward": np.nan, "change": 0.001}
     drawn = {"pieces": pieces(0.5, 0.5, 1.0), "halves": halves(moved=1e-9)}

@@ -142,17 +142,19 @@ def _untrained(data: DataRecords) -> Finding:
         told = (
             f"its embeddings know no related pieces ({measured.value:.0f} % are nearer; 50 % by chance, above 90 % in "
         )
+    queries = _behind(data)
+    against = "" if queries is None else f", and it ranks training queries {_less(queries)} than TF-IDF"
     return Finding(
-        severity="info" if is_made_here else "warning",
+        severity="info" if is_made_here and queries is None else "warning",
         system="prepare",
-        sentence=f"The encoder is untrained: {told}trained encoders).",
-        evidence=(measured,),
+        sentence=f"The encoder is untrained: {told}trained encoders){against}.",
+        evidence=(measured, *(() if queries is None else (_of_queries(queries),))),
         cause="`encoder.source` is `scratch`, which starts from random weights."
         if is_made_here
         else "Its weights are as an initialisation draws them: they were saved before training, or not loaded.",
         fix=Fix({"encoder.source": "embedded"}),
         reference="Devlin et al. 2019; Glorot and Bengio 2010",
-        weight=10.0,
+        weight=10.0 if queries is None else CAUSE - 100 * queries.mean,
     )
 
 
@@ -221,19 +223,27 @@ def _behind(data: DataRecords) -> Interval | None:
     return found if found.high < 0 and found.mean <= -BEHIND else None
 
 
-def _adds_nothing(lost: Interval, queries: Interval, means: pd.Series) -> Finding:
+def _less(queries: Interval) -> str:
     bounds = f"[{100 * queries.low:.0f}, {100 * queries.high:.0f}]"
+    return f"{-100 * queries.mean:.0f} points of MRR {bounds} worse"
+
+
+def _of_queries(queries: Interval) -> Evidence:
+    return Evidence("MRR of training queries, less that of TF-IDF", queries.mean)
+
+
+def _adds_nothing(lost: Interval, queries: Interval, means: pd.Series) -> Finding:
     return Finding(
         system="prepare",
         sentence=f"The layers of the encoder add next to nothing: it finds the other half of an answer with an MRR of "
         f"{means['encoder']:.2f}, the mean of its own word embeddings with {means['embeddings']:.2f}, and it ranks "
-        f"training queries {-100 * queries.mean:.0f} points of MRR {bounds} behind TF-IDF.",
+        f"training queries {_less(queries)} than TF-IDF.",
         evidence=(
             *(
                 Evidence(f"MRR of the other half by {name}", float(means[name]))
                 for name in ("encoder", "embeddings", "shared_words")
             ),
-            Evidence("MRR of training queries, less that of TF-IDF", queries.mean),
+            _of_queries(queries),
         ),
         cause="Its layers are damaged, in another order, read with another configuration (heads, activation, epsilon), "
         "or of another encoder; or it was never trained to embed texts.",
