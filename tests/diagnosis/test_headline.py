@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from whyrank.diagnosis.report.headline import headline
@@ -56,3 +57,10 @@ def test_the_other_tasks_have_a_number_for_each_system_that_was_tested(whole):
             f"{system}.{task}_spearman": pytest.approx(value) for system, value in values.items()
         }
     assert all(math.isfinite(value) for value in found.values())
+
+
+@pytest.mark.parametrize(("precision", "bits"), [("float32", 32), ("bfloat16", 16)])
+def test_the_precision_that_was_computed_in_is_recorded_with_the_figures(precision, bits, whole):
+    tables = whole.data.tables | {"encoder_space": pd.DataFrame({"precision": [precision]})}
+    found = headline(examined(replace(whole, data=replace(whole.data, tables=tables))), [])
+    assert found["precision_bits"] == bits

@@ -11,13 +11,16 @@ from whyrank.findings.finding import SEVERITIES, Finding
 
 # Of encoders by the type of the query, beside the metric that decides.
 BY_TYPE = ("mrr", "ndcg@10")
+# Of the numbers in a matrix product: processors that differ in it differ in the third digit of a metric.
+BITS = {"float32": 32, "bfloat16": 16, "float16": 16}
 
 
 def headline(case: Examination, findings: list[Finding]) -> dict[str, float]:
     """How many findings of each severity, and what every system reaches, as `<system>.<metric>_<type>`.
 
     With six systems of which all change these are 37 numbers. Where pairs or rated texts were tested, also
-    `<system>.similarity_spearman` and `<system>.ratings_spearman`; an undefined number is left out.
+    `<system>.similarity_spearman` and `<system>.ratings_spearman`; an undefined number is left out. `precision_bits` is
+    that of the matrix products, 16 or 32.
     """
     severities = Counter(finding.severity for finding in findings)
     numbers: dict[str, float] = {name: severities[name] for name in SEVERITIES}
@@ -26,6 +29,9 @@ def headline(case: Examination, findings: list[Finding]) -> dict[str, float]:
         if system in case.systems.encoders:
             names += [f"{metric}_{kind}" for metric in BY_TYPE for kind in TYPES[1:]]
         numbers |= {f"{system}.{name}": run.metrics[name] for name in names if name in run.metrics}
+    space = case.records.data.tables.get("encoder_space")
+    if space is not None and len(space):
+        numbers["precision_bits"] = BITS[str(space["precision"].iloc[0])]
     similar = case.similarity.systems
     numbers |= _values(similar[similar["list"] == case.similarity.headline], "similarity")
     return numbers | (_values(case.ratings.systems, "ratings") if case.ratings is not None else {})
