@@ -6,7 +6,7 @@ import torch
 
 from whyrank.core.options.params import Encoder, Head
 from whyrank.model import system
-from whyrank.model.golden import golden_vectors, spread
+from whyrank.model.golden import TEXTS, golden_vectors, spread
 from whyrank.model.heads import heads
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
@@ -18,7 +18,7 @@ def stacked(table, name):
 
 def test_rows_are_spread_over_the_table():
     assert spread(5).tolist() == [0, 1, 2, 3, 4]
-    assert len(spread(1000)) == 32 and spread(1000)[[0, -1]].tolist() == [0, 999]
+    assert len(spread(1000)) == TEXTS and spread(1000)[[0, -1]].tolist() == [0, 999]
 
 
 def test_both_heads_and_what_is_below_them_are_recorded_without_dropout(topics, tiny_encoder):
