@@ -14,21 +14,26 @@ from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords, rows_of
 from whyrank.measure.significance.resampling import Interval
-from whyrank.measure.significance.statistics import mean_interval
 from whyrank.preflight.probes import layer_faults as layers
 from whyrank.preflight.probes import layer_values
 from whyrank.preflight.probes.attention_faults import attending
+from whyrank.preflight.probes.beside_tfidf import (
+    LEAST_ANSWERS,
+    LEVEL,
+    behind_tfidf,
+    interval,
+    measured_behind,
+    worse_by,
+)
 from whyrank.preflight.probes.layer_faults import LEAST_PAIRS, NEARER, WHOLE, Fault
 
 # Reciprocal rank by which the embeddings alone find more halves than the whole encoder.
-LOST, LEAST_ANSWERS = 0.05, 20
+LOST = 0.05
 # Reciprocal rank that the layers add to the embeddings in finding halves: 0.15 to 0.34 of sentence encoders on three
-# sets, at most 0.10 of damaged ones that rank training queries so far behind TF-IDF (-0.11 to -0.6; sound ones there
-# add 0.18).
-ADDED, BEHIND = 0.10, 0.08
+# sets, at most 0.10 of damaged ones that rank training queries far behind TF-IDF (sound ones there add 0.18).
+ADDED = 0.10
 # Of the reciprocal rank of TF-IDF: 0.78 to 1.1 of it reach sentence encoders on the three sets here.
 FAR_BEHIND = 0.7
-LEVEL, RESAMPLES = 0.99, 2000
 
 SYMPTOMS = (
     *("worse-than-lexical", "worse-than-zero-shot", "collapsed-embeddings", "dimensional-collapse", "hub-answers"),
@@ -142,13 +147,13 @@ def _untrained(data: DataRecords) -> Finding:
         told = (
             f"its embeddings know no related pieces ({measured.value:.0f} % are nearer; 50 % by chance, above 90 % in "
         )
-    queries = _behind(data)
-    against = "" if queries is None else f", and it ranks training queries {_less(queries)} than TF-IDF"
+    queries = behind_tfidf(data)
+    against = "" if queries is None else f", and it ranks training queries {worse_by(queries)} than TF-IDF"
     return Finding(
         severity="info" if is_made_here and queries is None else "warning",
         system="prepare",
         sentence=f"The encoder is untrained: {told}trained encoders){against}.",
-        evidence=(measured, *(() if queries is None else (_of_queries(queries),))),
+        evidence=(measured, *(() if queries is None else (measured_behind(queries),))),
         cause="`encoder.source` is `scratch`, which starts from random weights."
         if is_made_here
         else "Its weights are as an initialisation draws them: they were saved before training, or not loaded.",
@@ -173,13 +178,13 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
     if len(table) < LEAST_ANSWERS:
         yield too_little("prepare", f"{len(table)} answers long enough to be cut in two; {LEAST_ANSWERS} would tell")
         return
-    lost = _interval(table, table["embeddings"] - table["encoder"])
-    behind = _interval(table, FAR_BEHIND * table["shared_words"] - table["encoder"])
+    lost = interval(table, table["embeddings"] - table["encoder"])
+    behind = interval(table, FAR_BEHIND * table["shared_words"] - table["encoder"])
     means = table[["encoder", "embeddings", "shared_words", "edited"]].mean()
     is_lost = lost.low > 0 and lost.mean >= LOST
     if is_told:
         return
-    if not is_lost and lost.high >= 0 and lost.mean > -ADDED and (queries := _behind(data)) is not None:
+    if not is_lost and lost.high >= 0 and lost.mean > -ADDED and (queries := behind_tfidf(data)) is not None:
         yield _adds_nothing(lost, queries, means)
         return
     if not is_lost and (behind.low <= 0 or lost.high < 0):
@@ -214,36 +219,18 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
     )
 
 
-def _behind(data: DataRecords) -> Interval | None:
-    """Reciprocal rank of training queries, less that of TF-IDF; None where it is not surely far below 0."""
-    table = data.table("encoder_readings")
-    if len(table) < LEAST_ANSWERS:
-        return None
-    found = _interval(table, table["used"] - table["shared_words"])
-    return found if found.high < 0 and found.mean <= -BEHIND else None
-
-
-def _less(queries: Interval) -> str:
-    bounds = f"[{100 * queries.low:.0f}, {100 * queries.high:.0f}]"
-    return f"{-100 * queries.mean:.0f} points of MRR {bounds} worse"
-
-
-def _of_queries(queries: Interval) -> Evidence:
-    return Evidence("MRR of training queries, less that of TF-IDF", queries.mean)
-
-
 def _adds_nothing(lost: Interval, queries: Interval, means: pd.Series) -> Finding:
     return Finding(
         system="prepare",
         sentence=f"The layers of the encoder add next to nothing: it finds the other half of an answer with an MRR of "
         f"{means['encoder']:.2f}, the mean of its own word embeddings with {means['embeddings']:.2f}, and it ranks "
-        f"training queries {_less(queries)} than TF-IDF.",
+        f"training queries {worse_by(queries)} than TF-IDF.",
         evidence=(
             *(
                 Evidence(f"MRR of the other half by {name}", float(means[name]))
                 for name in ("encoder", "embeddings", "shared_words")
             ),
-            _of_queries(queries),
+            measured_behind(queries),
         ),
         cause="Its layers are damaged, in another order, read with another configuration (heads, activation, epsilon), "
         "or of another encoder; or it was never trained to embed texts.",
@@ -252,7 +239,3 @@ def _adds_nothing(lost: Interval, queries: Interval, means: pd.Series) -> Findin
         interval=(100 * queries.low, 100 * queries.high),
         weight=100 * max(lost.mean, -queries.mean),
     )
-
-
-def _interval(table: pd.DataFrame, difference: pd.Series) -> Interval:
-    return mean_interval(difference, table["answer_id"], resamples=RESAMPLES, seed=0, level=LEVEL)
