@@ -104,7 +104,9 @@ def make_training(rng, start, final):
     step = np.arange(0, 401, 20)
     dev = final - (final - start) * np.exp(-step / 60) + 0.01 * rng.standard_normal(len(step))
     table = {"step": step, "accuracy@1_all": dev, "mrr_all": dev + 0.05, "train_accuracy@1": np.minimum(dev + 0.1, 1)}
-    return TrainingRecord({"steps_run": 400}, pd.DataFrame({"step": step[1:]}), pd.DataFrame(table))
+    return TrainingRecord(
+        {"steps_run": 400, "best_step": int(step[dev.argmax()])}, pd.DataFrame({"step": step[1:]}), pd.DataFrame(table)
+    )
 
 
 def make_barlow(rng):

@@ -14,19 +14,21 @@ import pytest
 
 from whyrank.core import io
 from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_hurts
 from whyrank.diagnosis.report import sections
-from whyrank.diagnosis.report.blocks import Card
+from whyrank.diagnosis.report.blocks import Card, Facts, Page, Section
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.files import write
 from whyrank.diagnosis.report.html import render_html
 from whyrank.diagnosis.report.markdown import render_markdown
+from whyrank.diagnosis.report.numbers import free
 from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
 from whyrank.findings.finding import START, Evidence, Finding, Fix
 from whyrank.findings.outcome import not_applicable, passed, too_little
-from whyrank.findings.plan import planned
+from whyrank.findings.plan import Plan, Step, planned
 from whyrank.findings.records import TrainingRecord
 from whyrank.findings.tree import in_order
 
@@ -152,6 +154,49 @@ def test_verdict_says_not_significant_where_the_correction_takes_certainty_away(
     assert "[+1.0, +9.0]), not significant after correction (p = 0.120)" in text
 
 
+def test_a_finding_has_the_doubt_that_the_verdict_has(recorded):
+    case = examined(recorded)
+    said = {one.system: one.sentence for one in pretraining_hurts(case) if isinstance(one, Finding)}
+    assert set(said) == {"barlow-tuned", "barlow"} and "significant" not in "".join(said.values())
+    doubtful = examined(recorded)
+    # A cached property stands in the dictionary of its object.
+    vars(doubtful)["comparisons"] = case.comparisons.assign(p_holm=0.14)
+    said = {one.system: one.sentence for one in pretraining_hurts(doubtful) if isinstance(one, Finding)}
+    assert "], not significant after correction (p = 0.140). This is one seed" in said["barlow-tuned"]
+    told_at_top = gather(doubtful, [], PROVENANCE).verdict
+    assert "hurts" not in told_at_top.replace("seems to hurt", "") and "(p = 0.140)" in told_at_top
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0.9338, "0.9338"), (1.388e-17, "0"), (-82.84, "\u221282.84"), (1e-5, "1e\u221205"), (0.0, "0")],
+)
+def test_a_number_is_never_broken_and_what_rounding_left_is_nothing(number, shown):
+    page = render_html(Page("", [], [Section(1, "s", [Facts([("name", free(number), "points")])], "s")], ""))
+    assert f'<dd><span class="number">{shown}</span> <small>points</small></dd>' in page
+    assert re.search(r"\.number \{[^}]*white-space: nowrap", page)
+
+
+@pytest.mark.parametrize(("text", "is_number"), [("[\u22123.8, +2.6]", True), ("2.0", True), ("a/long/path", False)])
+def test_an_interval_is_one_number_and_a_path_may_be_broken(text, is_number):
+    page = render_html(Page("", [], [Section(1, "s", [Facts([("name", text, "")])], "s")], ""))
+    assert (f'<span class="number">{text}</span>' in page) == is_number
+
+
+@pytest.mark.parametrize(
+    ("fix", "label"),
+    [(Fix({"a": 1}, "or choose another encoder"), "Alternatively"), (Fix({"a": 1}, "check the prompts"), "Besides")],
+)
+def test_an_alternative_stands_below_the_command_that_it_is_an_alternative_to(recorded, fix, label):
+    case = examined(replace(recorded, runs={"bm25": recorded.runs["bm25"]}, finetune={}))
+    finding = Finding("code", "error", "base", "It fails.", fix=fix)
+    steps = Plan([Step(1, "other", ("base",), "It fails.", fix, changes_data=False)])
+    text = render_markdown(page_of(gather(case, [finding], PROVENANCE, (), steps)))
+    for part in (text[text.index("## Fix plan") : text.index("## Findings")], text[text.index("## Findings") :]):
+        said = fix.action.removeprefix("or ")
+        assert part.index("dvc exp run -S a=1") < part.index(f"{label}: {said}")
+
+
 def test_verdict_has_no_bounds_to_tell_with_a_single_answer():
     text = say(row("base-tuned", "base", 0.5, np.nan, np.nan, n=1))
     assert text.endswith("no significant difference from the encoder it started from, base (n = 1).")
@@ -241,7 +286,8 @@ def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(pa
 
 
 def test_provenance_shows_params_with_dotted_names(content, page):
-    assert "<dt>prepare.tokens.answer</dt><dd>128</dd>" in page and "<dt>numpy</dt><dd>2.0</dd>" in page
+    assert '<dt>prepare.tokens.answer</dt><dd><span class="number">128</span></dd>' in page
+    assert '<dt>numpy</dt><dd><span class="number">2.0</span></dd>' in page
     assert "### params\n\n- prepare.tokens.answer: 128\n" in render_markdown(page_of(content))
 
 

@@ -8,9 +8,9 @@ from whyrank.diagnosis.compare.ranking import convergence
 from whyrank.findings.records import TrainingRecord
 
 
-def trained(dev):
+def trained(dev, kept=None):
     looks = pd.DataFrame({"step": range(0, 10 * len(dev), 10), "mrr_all": dev})
-    return TrainingRecord({}, pd.DataFrame(), looks)
+    return TrainingRecord({"best_step": 10 * dev.index(max(dev)) if kept is None else kept}, pd.DataFrame(), looks)
 
 
 def table_of(recorded, **dev):
@@ -21,6 +21,11 @@ def test_row_worked_by_hand(recorded):
     # 0.9 x 0.8 = 0.72 is reached at the fourth look, step 30; the best look is the fifth.
     row = table_of(recorded, base=[0.2, 0.5, 0.71, 0.72, 0.9, 0.8]).iloc[0]
     assert row.tolist() == ["base", 0.2, 0.8, 0.9, 30, 40, 50]
+
+
+def test_the_step_shown_is_the_one_that_was_kept_also_where_another_has_more_of_this_metric(recorded):
+    kept = replace(recorded, finetune={"base": trained([0.2, 0.9, 0.7, 0.8], kept=20)})
+    assert convergence(kept, "mrr").loc[0, ["best", "best_step"]].tolist() == [0.7, 20]
 
 
 def test_start_that_is_already_there_takes_no_steps(recorded):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare import tables
-from whyrank.findings.records import Records, RunRecord
+from whyrank.findings.records import Records, RunRecord, TrainingRecord
 from whyrank.measure.metrics.ranking import METRICS
 from whyrank.measure.significance.statistics import resample_means
 
@@ -82,17 +82,19 @@ def convergence(records: Records, metric: str) -> pd.DataFrame:
     """How fast fine-tuning got where it ended: one row per initial encoder, in dev-set values of `<metric>_all`.
 
     start         before the first step
-    final, best   at the last evaluation, and at the best one (whose weights are kept)
+    final, best   at the last evaluation, and at the one whose weights were kept: the best by the metric of early
+                  stopping, which need not be this one
     steps_to_90   steps to the first evaluation at or above 0.9 x final; missing where final is 0
     best_step, steps_run   steps
     Raises UserError for a metric that was not recorded while training.
     """
-    rows = [_course_row(init, record.evaluations, f"{metric}_all") for init, record in records.finetune.items()]
+    rows = [_course_row(init, record, f"{metric}_all") for init, record in records.finetune.items()]
     table = pd.DataFrame(rows, columns=["init", "start", "final", "best", "steps_to_90", "best_step", "steps_run"])
     return table.astype({"steps_to_90": "Int64"})
 
 
-def _course_row(init: str, evaluations: pd.DataFrame, column: str) -> tuple[object, ...]:
+def _course_row(init: str, record: TrainingRecord, column: str) -> tuple[object, ...]:
+    evaluations, kept = record.evaluations, int(record.metrics["best_step"])
     if column not in evaluations:
         recorded = ", ".join(name.removesuffix("_all") for name in map(str, evaluations) if name.endswith("_all"))
         metric = column.removesuffix("_all")
@@ -104,8 +106,7 @@ def _course_row(init: str, evaluations: pd.DataFrame, column: str) -> tuple[obje
     # 0.9 x 0.8 is above 0.72 by rounding.
     reached = step[value >= SHARE * value[-1] - 1e-12]
     to_90 = int(reached[0]) if value[-1] > 0 else None
-    best = value.argmax()
-    return init, value[0], value[-1], value[best], to_90, int(step[best]), int(step[-1])
+    return init, value[0], value[-1], value[step == kept][0], to_90, kept, int(step[-1])
 
 
 def _families(

@@ -66,7 +66,7 @@ def gather(
 ) -> Content:
     """Compute every table. Raises UserError for a metric that was not recorded."""
     records, metric = case.records, case.metric
-    differences = compare.comparisons(records, metric, **case.draws)
+    differences = case.comparisons
     systems = compare.system_table(records, **case.draws)
     return Content(
         metric=metric,

@@ -1,5 +1,6 @@
 """A page for a browser: one self-contained file, no network, no script, everything from data escaped."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,8 @@ CARD = Markup(
     '<article class="card {}{}">\n<header>{}<h3>{}</h3><span class="about">{}</span></header>\n{}</article>\n'
 )
 FIGURE = Markup("<figure><figcaption><strong>{}</strong>{}</figcaption>{}</figure>\n")
+# A number or an interval, which no line may end within.
+NUMBER = re.compile(r"\[?[-+\u2212]?\d[\d.,e+\u2212-]*(, [-+\u2212]?\d[\d.,e+\u2212-]*\])?")
 HIT = Markup('<li><span class="hit"><bdi class="title">{}</bdi>{}</span><bdi class="body">{}</bdi></li>\n')
 
 
@@ -51,7 +54,9 @@ def _block(block: b.Block) -> Markup:
             return Markup('{}<pre tabindex="0">{}</pre>\n').format(_label(label), text)
         case b.Facts(items):
             line = Markup("<div><dt>{}</dt><dd>{}{}</dd></div>\n")
-            rows = (line.format(one_line(name), one_line(value), _small(unit, " ")) for name, value, unit in items)
+            rows = (
+                line.format(one_line(name), _value(one_line(value)), _small(unit, " ")) for name, value, unit in items
+            )
             return Markup('<dl class="facts">\n{}</dl>\n').format(Markup("").join(rows))
         case b.Answers(label, items, is_ranked):
             remark = Markup(' <span class="remark">{}</span>')
@@ -73,6 +78,10 @@ def _prose(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return escape(one_line(text))
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def _value(text: str) -> Markup:
+    return Markup('<span class="number">{}</span>' if NUMBER.fullmatch(text) else "{}").format(text)
 
 
 def _label(text: str) -> Markup:

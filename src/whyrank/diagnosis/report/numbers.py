@@ -10,6 +10,7 @@ DIGITS = 3  # of a metric, as shown
 MINUS = "\u2212"
 NONE = "\u2013"
 UNDEFINED = "undefined"
+ROUNDING = 1e-12  # of sums of 64-bit numbers of about 1
 
 # What a system is, by its role; tuned ones also by whether pretraining came before.
 ROLES: dict[Role, str] = {
@@ -68,10 +69,20 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def is_sure(p_holm: float, level: float) -> bool:
+    """Whether a difference is significant after Holm's correction."""
+    return bool(p_holm <= 1 - level + 1e-12)
+
+
+def not_sure(p_holm: float) -> str:
+    return f"not significant after correction (p = {p_value(p_holm)})"
+
+
 def free(number: float | int) -> str:
-    """A number of unknown kind: whole ones whole, others to 4 significant digits."""
+    """A number of unknown kind: whole ones whole, others to 4 significant digits; what only rounding left is 0."""
     if isinstance(number, float) and not math.isfinite(number):
         return NONE
+    number = 0 if abs(number) < ROUNDING else number
     text = f"{number:,.0f}" if float(number).is_integer() and abs(number) < 1e9 else f"{number:.4g}"
     return text.replace("-", MINUS)
 

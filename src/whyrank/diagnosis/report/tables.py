@@ -54,8 +54,7 @@ def differences_head(level: float) -> list[Cell]:
 
 
 def is_sure(row: Any, level: float) -> bool:
-    """Whether a difference is significant after Holm's correction."""
-    return bool(row.p_holm <= 1 - level + 1e-12)
+    return numbers.is_sure(row.p_holm, level)
 
 
 def from_difference(row: Any, level: float, show: Callable[[float], str] = numbers.signed) -> list[Cell]:

@@ -9,7 +9,7 @@ import pandas as pd
 from whyrank.diagnosis.compare.pairs import Similarity, of_list
 from whyrank.diagnosis.compare.ratings import Ratings
 from whyrank.diagnosis.compare.text import one_line
-from whyrank.diagnosis.report.numbers import ci, interval, p_value, points, signed
+from whyrank.diagnosis.report.numbers import ci, interval, not_sure, points, signed
 from whyrank.diagnosis.report.tables import each, is_sure
 from whyrank.findings.finding import Finding
 from whyrank.findings.systems import BEST_BASELINE, Systems
@@ -144,7 +144,7 @@ class _Claims:
     def _size(self, row: Any) -> str:
         of = f" of {self.metric}" if self.is_first else ""
         unit = " points" if self.unit == "queries" else ""
-        doubt = "" if is_sure(row, self.level) else f", not significant after correction (p = {p_value(row.p_holm)})"
+        doubt = "" if is_sure(row, self.level) else f", {not_sure(row.p_holm)}"
         return f"{self.show(row.difference)}{unit}{of} ({self._interval(row)}){doubt}"
 
     def _interval(self, row: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from whyrank.diagnosis.compare.pairs import of_list
 from whyrank.diagnosis.examination import Examination, is_higher, is_lower, paired, spoken, without_loss
 from whyrank.diagnosis.probes.pairs.pair_labels import Learnt, asked, learnt, spoken_levels, words
 from whyrank.diagnosis.probes.ranking.ranking import begins_anew, zero_shot_fix
@@ -12,6 +13,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
+from whyrank.measure.significance.resampling import Interval
 
 # Rise of the agreement with the training labels from which they count as learnt: its noise over 1,000 pairs is 0.03.
 LEARNT = 0.05
@@ -38,12 +40,17 @@ def similarity_worse_than_zero_shot(case: Examination) -> Iterator[Finding | Out
         yield Finding(
             system=system,
             sentence=f"Training on sentence pairs made {system} worse than {untuned}: "
-            f"{spoken(difference, what(case))}.",
+            f"{_spoken(case, system, untuned, difference)}.",
             cause=_cause(case, untuned, system, labels),
             fix=_pairs_fix(record),
             reference="Reimers and Gurevych 2019, arXiv:1908.10084; Gao, Yao and Chen 2021, arXiv:2104.08821",
             **paired(difference, values(case, untuned, system), *more, *_dev_evidence(record)),
         )
+
+
+def _spoken(case: Examination, a: str, b: str, difference: Interval) -> str:
+    rows = of_list(case.similarity, case.similarity.headline)
+    return spoken(difference, what(case)) + case.doubt(rows, a, b)
 
 
 def _by_kind(case: Examination, start: str, system: str) -> Iterator[Evidence]:
@@ -148,7 +155,8 @@ def _forgotten_similarity(case: Examination) -> Iterator[Finding]:
         yield Finding(
             severity="warning" if system in case.systems.tuned else "info",
             system=system,
-            sentence=f"{system} forgot similarity that {start} had: {spoken(difference, what(case))}, {beside}.",
+            sentence=f"{system} forgot similarity that {start} had: "
+            f"{_spoken(case, system, start, difference)}, {beside}.",
             fix=_forgetting_fix(case, system, record),
             **paired(difference, values(case, start, system), *by_list(case, start, system), *gained),
             **FORGOTTEN,
@@ -163,7 +171,8 @@ def _forgotten_ranking(case: Examination) -> Iterator[Finding]:
         yield Finding(
             severity="info",
             system=system,
-            sentence=f"Training without ranking made {system} worse than {start}: {spoken(difference, case.metric)}.",
+            sentence=f"Training without ranking made {system} worse than {start}: "
+            f"{case.spoken(system, start, difference)}.",
             fix=_forgetting_fix(case, system, record),
             **paired(difference, case.values(start, system)),
             **FORGOTTEN,

@@ -191,7 +191,7 @@ def _comparison(case: Examination, a: str, b: str, difference: Interval, what: s
     return Finding(
         severity="info",
         system=a,
-        sentence=f"{what.format(a=a, b=b)}: {spoken(difference, case.metric)}. This is one seed; another may differ.",
+        sentence=f"{what.format(a=a, b=b)}: {case.spoken(a, b, difference)}. This is one seed; another may differ.",
         cause="Pretraining pulled the texts of each answer together before ranking was trained.",
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",

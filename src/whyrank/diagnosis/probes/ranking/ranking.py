@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from whyrank.diagnosis.compare.ranking import best_system
-from whyrank.diagnosis.examination import Examination, is_lower, paired, spoken, without_loss
+from whyrank.diagnosis.examination import Examination, is_lower, paired, without_loss
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.training import is_of_ranking
 from whyrank.diagnosis.probes.training.steps import calmer
@@ -43,7 +43,7 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding | Outcome]:
             severity="warning" if system in case.systems.tuned and is_of_ranking(case, system) else "info",
             system=system,
             sentence=f"{system} ranks worse than {baseline}, which only counts words: "
-            f"{spoken(difference, case.metric)}.",
+            f"{case.spoken(system, baseline, difference)}.",
             cause="Queries share words with their answers. A lexical ranker reads these words directly; this encoder "
             "has not learned to weigh them.",
             fix=_lexical_fix(case, system, baseline),
@@ -88,7 +88,7 @@ def worse_than_zero_shot(case: Examination) -> Iterator[Finding | Outcome]:
             continue
         yield Finding(
             system=system,
-            sentence=f"Fine-tuning made {system} worse than {untuned}: {spoken(difference, case.metric)}.",
+            sentence=f"Fine-tuning made {system} worse than {untuned}: {case.spoken(system, untuned, difference)}.",
             cause="Training began without the ranking of the pretrained encoder (a new head, or another score) and did "
             "not recover it."
             if begins_anew(case, system)

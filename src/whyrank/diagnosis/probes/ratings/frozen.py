@@ -33,7 +33,8 @@ def worse_than_lexical(case: Examination) -> Iterator[Finding | Outcome]:
         yield Finding(
             severity="warning" if is_tuned else "info",
             system=system,
-            sentence=f"{system} rates worse than {baseline}, which only counts words: {spoken(difference, METRIC)}.",
+            sentence=f"{system} rates worse than {baseline}, which only counts words: "
+            f"{spoken(difference, METRIC)}{case.doubt(case.ratings.comparisons, system, baseline)}.",
             cause="A ridge reads the words that decide a rating directly; fine-tuning has not learned to weigh them."
             if is_tuned
             else "The vector of a frozen encoder holds what a text says; a rating depends on how it says it.",

@@ -95,7 +95,7 @@ def bad(case: Examination, system: str, record: TrainingRecord) -> Bad | None:
         return Bad(words, _points(f"gain in {what}", gain), max(0.0, -100 * gain.mean))
     baseline, against = to_lexical(case, system)
     if is_lower(against):
-        words = f"{system} is worse than {baseline}, {spoken(against, case.metric)}"
+        words = f"{system} is worse than {baseline}, {case.spoken(system, baseline, against)}"
         return Bad(words, _points(f"difference to {baseline}", against), -100 * against.mean)
     fell = _fell(case, record)
     if fell >= LEAST_EFFECT:
@@ -128,7 +128,7 @@ def _bad_pretraining(case: Examination) -> Bad | None:
     for a, b in case.systems.pretraining:
         difference = case.difference(a, b)
         if is_lower(difference):
-            words = f"{a} is worse than {b}, {spoken(difference, case.metric)}"
+            words = f"{a} is worse than {b}, {case.spoken(a, b, difference)}"
             return Bad(words, _points(f"difference in {case.metric}", difference), -100 * difference.mean)
     return None
 

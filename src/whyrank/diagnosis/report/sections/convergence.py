@@ -26,10 +26,13 @@ def section(content: Content) -> Section:
         "Initial encoder",
         "Before tuning",
         "Final",
-        "Best",
-        "Best step",
+        "Kept",
+        "Kept step",
         "Steps to 90 %|of the final value",
         "Steps run",
     )
-    note = f"{content.metric} on the dev queries during fine-tuning. The weights of the best step are kept."
+    note = (
+        f"{content.metric} on the dev queries during fine-tuning. The kept weights are those of the best evaluation by "
+        "`early_stopping.metric`."
+    )
     return Section(90, "Convergence", [Paragraph(note), Table("Convergence", names, [Group("", rows)]), *blocks])

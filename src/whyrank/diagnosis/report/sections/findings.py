@@ -5,6 +5,7 @@ from collections import Counter
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Card, Command, Facts, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.sections.plan import by_hand
 from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Finding
 from whyrank.findings.tree import nested
@@ -34,11 +35,11 @@ def _card(finding: Finding, is_nested: bool, level: float) -> Card:
     blocks += [Facts(evidence)] if evidence else []
     blocks += [Paragraph(one.sentence, one.system, "text") for one in finding.also]
     blocks.append(Paragraph(finding.cause, "Cause", "text"))
-    blocks += [Paragraph(finding.fix.action, "What to do", "text")] if finding.fix.action else []
     if finding.step:
         blocks.append(Paragraph(f"step {finding.step} of the fix plan", "Fix", "text"))
     elif finding.fix.command:
         blocks.append(Command(finding.fix.command, "Command that fixes it"))
+    blocks += [by_hand(finding.fix)] if finding.fix.action and not finding.step else []
     blocks += [Paragraph(", ".join(finding.explains), "Explains")] if finding.explains else []
     blocks.append(Paragraph(finding.reference, "Reference"))
     return Card(finding.code, f"about {', '.join(finding.systems)}", blocks, finding.severity, is_nested)

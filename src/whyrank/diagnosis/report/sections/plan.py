@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Command, Details, Heading, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.findings.finding import Fix
 from whyrank.findings.plan import Step
 
 HOW = (
@@ -32,7 +33,15 @@ def _step(step: Step, content: Content) -> Iterator[Block]:
         yield Paragraph("It changes the data, and with them what the metric measures.", tone="text")
     if step.fix.rows:
         yield Paragraph(f"look at the rows in {step.fix.rows} first; {step.fix.action}", "Rows", "text")
-    elif step.fix.action:
-        yield Paragraph(step.fix.action, "And" if step.command else "By hand", "text")
     if step.command:
         yield Command(step.command, "Command")
+    if step.fix.action and not step.fix.rows:
+        yield by_hand(step.fix)
+
+
+def by_hand(fix: Fix) -> Paragraph:
+    """What no parameter does; it stands below the command that it goes with, or that it is an alternative to."""
+    if not fix.command:
+        return Paragraph(fix.action, "By hand", "text")
+    said = fix.action.removeprefix("or ")
+    return Paragraph(said, "Besides" if said == fix.action else "Alternatively", "text")
