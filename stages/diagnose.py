@@ -17,6 +17,7 @@ from whyrank.core import ctrl_c  # noqa: F401 - first
 from whyrank.core import checksums, command, io
 from whyrank.core.options import overrides, params
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
+from whyrank.core.origin import origin
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
@@ -41,7 +42,7 @@ def main() -> None:
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
         provenance = {"params": values, "versions": versions}
-        verdict = files.write(case, findings, folder, provenance, told.outcomes, plan)
+        verdict = files.write(case, findings, folder, provenance, told.outcomes, plan, origin())
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
         io.write_json(folder / "plan.json", plan.as_json())

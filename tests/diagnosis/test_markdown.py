@@ -10,6 +10,7 @@ from whyrank.diagnosis.report.blocks import (
     Answers,
     Card,
     Cell,
+    Count,
     Facts,
     Group,
     Heading,
@@ -76,6 +77,14 @@ def test_no_block_lets_a_text_be_markup(text):
     answers = [Answers(text, [(text, text, text)], is_ranked) for is_ranked in (False, True)]
     one = [Paragraph(text, text), Heading(text), Facts([(text, text, text)]), Quote(text)]
     blocks = [*one, *answers, Card(text, text, [Quote(text)], "error"), table]
-    page = Page(text, [(text, text)], [Section(1, text, blocks)], text)
+    page = Page(
+        [text],
+        [(text, text)],
+        [Section(1, text, blocks)],
+        text,
+        [(text, text)],
+        [Count(1, text)],
+        Paragraph(text, text),
+    )
     around = shown(render_markdown(page))[1]
     assert not around & {"script", "img", "a", "em", "strong", "s", "del", "hr", "pre", "b", "http"}

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core import io
+from whyrank.core.origin import Origin
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_hurts
 from whyrank.diagnosis.report import sections
@@ -172,14 +173,14 @@ def test_a_finding_has_the_doubt_that_the_verdict_has(recorded):
     [(0.9338, "0.9338"), (1.388e-17, "0"), (-82.84, "\u221282.84"), (1e-5, "1e\u221205"), (0.0, "0")],
 )
 def test_a_number_is_never_broken_and_what_rounding_left_is_nothing(number, shown):
-    page = render_html(Page("", [], [Section(1, "s", [Facts([("name", free(number), "points")])], "s")], ""))
+    page = render_html(Page([], [], [Section(1, "s", [Facts([("name", free(number), "points")])], "s")], ""))
     assert f'<dd><span class="number">{shown}</span> <small>points</small></dd>' in page
     assert re.search(r"\.number \{[^}]*white-space: nowrap", page)
 
 
 @pytest.mark.parametrize(("text", "is_number"), [("[\u22123.8, +2.6]", True), ("2.0", True), ("a/long/path", False)])
 def test_an_interval_is_one_number_and_a_path_may_be_broken(text, is_number):
-    page = render_html(Page("", [], [Section(1, "s", [Facts([("name", text, "")])], "s")], ""))
+    page = render_html(Page([], [], [Section(1, "s", [Facts([("name", text, "")])], "s")], ""))
     assert (f'<span class="number">{text}</span>' in page) == is_number
 
 
@@ -352,7 +353,7 @@ WORD = re.compile(r"[+\u2212]?\d[\d.,]*\d|[+\u2212]?\d|\w[\w@-]+")
 
 def words_of_page(page):
     """What a reader sees of the page: no style, no drawing, no link to a section."""
-    text = re.sub(r"(?s)<(style|svg|nav|title)\b.*?</\1>|<[^>]+>", " ", page)
+    text = re.sub(r'(?s)<(style|svg|nav|title)\b.*?</\1>|<a class="skip".*?</a>|<[^>]+>', " ", page)
     return Counter(WORD.findall(unescape(text)))
 
 
@@ -432,7 +433,7 @@ def test_the_plan_stands_before_the_findings_and_every_check_is_shown_with_its_n
         replace(not_applicable("data", "pairs"), code="labels-reversed"),
     ]
     made = page_of(gather(examined(recorded), told, PROVENANCE, outcomes, plan))
-    assert [section.key for section in made.sections][:3] == ["systems", "plan", "findings"]
+    assert [section.key for section in made.sections][:3] == ["plan", "systems", "findings"]
     text = " ".join(render_markdown(made).split())
     assert plan.steps[0].command in text and "Fix: step 1 of the fix plan" in text
     counts = "Checks: 3 failed, 1 passed, 1 not enough data, 1 not applicable."
@@ -442,6 +443,32 @@ def test_the_plan_stands_before_the_findings_and_every_check_is_shown_with_its_n
     assert "4 queries; 20 would tell" in text and "needs pairs" in text
     shown = render_html(made)
     assert 'href="#plan"' in shown and shown.count("<h3>") > 3
+    assert unescape(shown).index(plan.steps[0].command) < unescape(shown).index("<nav")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_top_says_which_run_it_is_how_its_checks_ended_and_the_first_error(recorded, findings):
+    params = {"prepare": {"hub": "", "source": "/home/who/data/<b>mine"}, "encoder": {"source": "embedded"}}
+    outcomes = [replace(passed("base", Evidence("ties", 1.0), 5.0), code="ties-decide-the-metric"),
+                replace(not_applicable("data", "pairs"), code="labels-reversed")]  # fmt: skip
+    origin = Origin("no-pretraining", "0123abcd", "2024-02-03", True)
+    made = page_of(gather(examined(recorded), in_order(findings), {"params": params}, outcomes, origin=origin))
+    assert made.title == "<b>mine, all-MiniLM-L6-v2, no-pretraining, 0123abcd, code changed since, 2024-02-03"
+    shown, text = render_html(made), " ".join(render_markdown(made).split())
+    assert "<title>&lt;b&gt;mine, all-MiniLM-L6-v2, no-pretraining, 0123abcd" in shown and "/home" not in shown[:20_000]
+    assert "1 error, 1 warning, 1 for information, 1 passed, 1 not applicable." in text
+    assert '<li class="error"><b>1</b> error</li>' in shown and '<li class="passed"><b>1</b> passed</li>' in shown
+    assert "Cause: `barlow-single-answer-batches` (pretrain_barlow). Every pretraining batch held one answer" in text
+    healthy = render_html(page_of(gather(examined(recorded), [], {}, outcomes)))
+    assert '<li class=""><b>0</b> errors</li>' in healthy and "No problem found." in healthy
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_four_steps_of_the_plan_are_seen_and_the_others_folded(content):
+    steps = [Step(n, f"code-{n}", ("base",), "It fails.", Fix({"a": n}), False) for n in range(1, 7)]
+    shown = render_html(page_of(replace(content, plan=Plan(steps))))
+    assert shown.count('<article class="card step">') == 6
+    assert shown.index("4. code-4") < shown.index("<summary>Steps 5 to 6: code-5, code-6") < shown.index("5. code-5")
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -64,7 +64,11 @@ def _number(outcome: Outcome) -> dict[str, object]:
 
 
 def tally(table: pd.DataFrame) -> str:
-    """`3 failed, 51 passed, 4 not enough data, 12 not applicable`: a check failed where it did for any system."""
-    worst = table.groupby("code", sort=False)["status"].first()
-    counts = worst.value_counts()
-    return ", ".join(f"{counts[status]} {status}" for status in STATUSES if status in counts)
+    """`3 failed, 51 passed, 4 not enough data, 12 not applicable`"""
+    return ", ".join(f"{number} {status}" for status, number in ended(table).items())
+
+
+def ended(table: pd.DataFrame) -> dict[str, int]:
+    """How many checks ended so, by status: a check ended as it did for the system that it is worst for."""
+    counts = table.groupby("code", sort=False)["status"].first().value_counts()
+    return {status: int(counts[status]) for status in STATUSES if status in counts}

@@ -88,13 +88,21 @@ class Quote(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """One finding or one query. tone   error | warning | info, or empty;  is_nested   belongs to the card before"""
+    """One finding, step of the plan or query.
+
+    tone   error | warning | info | step, or empty;  is_nested   belongs to the card before
+    """
 
     title: str
     about: str
     blocks: Sequence["Block"]
     tone: str = ""
     is_nested: bool = False
+
+    @property
+    def badge(self) -> str:
+        """The severity, where it has one."""
+        return self.tone.replace("step", "")
 
 
 @dataclass(frozen=True)
@@ -110,22 +118,45 @@ Block = Table | Paragraph | Heading | Figures | Command | Facts | Answers | Quot
 
 @dataclass(frozen=True)
 class Section:
-    """place   sections come in this order;  key   the name of its module, which `sections.page` fills in"""
+    """place    sections come in this order;  key   the name of its module, which `sections.page` fills in
+    is_first  stands before what was tested, and before the list of sections
+    """
 
     place: int
     title: str
     blocks: Sequence[Block]
     key: str = ""
+    is_first: bool = False
+
+
+class Count(NamedTuple):
+    """How many checks ended so. tone   error | warning | passed, or empty"""
+
+    number: int
+    what: str
+    tone: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
-    """facts   value and unit of what was tested"""
+    """about   name and value of what the run is: data set, encoder, experiment
+    status  how many checks ended how;  result   a sentence for each task, the most important first
+    cause   what it comes from, with its label
+    facts   value and unit of what was tested
+    """
 
-    verdict: str
+    result: Sequence[str]
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
     footer: str
+    about: Sequence[tuple[str, str]] = ()
+    status: Sequence[Count] = ()
+    cause: Paragraph | None = None
+
+    @property
+    def title(self) -> str:
+        """`sample, embedded, main`; what a tab of a browser says."""
+        return ", ".join(value for _, value in self.about)
 
 
 def head(*names: str) -> list[Cell]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from whyrank.core.origin import NO_ORIGIN, Origin
 from whyrank.diagnosis.compare import ranking as compare
 from whyrank.diagnosis.compare.pairs import Similarity
 from whyrank.diagnosis.compare.slices import slices
@@ -13,7 +14,7 @@ from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report import series
 from whyrank.diagnosis.report.series import RatingSection, rating_section
-from whyrank.diagnosis.report.verdict import verdict
+from whyrank.diagnosis.report.verdict import result, verdict
 from whyrank.findings.diagnosis import checks
 from whyrank.findings.finding import Finding
 from whyrank.findings.outcome import Outcome
@@ -31,6 +32,7 @@ class Content:
     level: float
     records: Records
     verdict: str
+    result: list[str]
     findings: list[Finding]
     plan: Plan
     checks: pd.DataFrame
@@ -46,6 +48,7 @@ class Content:
     centroids: pd.DataFrame
     worst: list[WorstQuery]
     provenance: Mapping[str, Any]
+    origin: Origin
 
     @property
     def experiment(self) -> Systems:
@@ -63,19 +66,22 @@ def gather(
     provenance: Mapping[str, Any],
     outcomes: Sequence[Outcome] = (),
     plan: Plan = NO_PLAN,
+    origin: Origin = NO_ORIGIN,
 ) -> Content:
     """Compute every table. Raises UserError for a metric that was not recorded."""
     records, metric = case.records, case.metric
     differences = case.comparisons
     systems = compare.system_table(records, **case.draws)
+    told: dict[str, Any] = {
+        "systems": records.systems, "metric": metric, "level": case.level, "similarity": case.similarity,
+        "ratings": case.ratings, "trained": objectives_trained(records),
+    }  # fmt: skip
     return Content(
         metric=metric,
         level=case.level,
         records=records,
-        verdict=verdict(
-            differences, findings, systems=records.systems, metric=metric, level=case.level,
-            similarity=case.similarity, ratings=case.ratings, trained=objectives_trained(records),
-        ),
+        verdict=verdict(differences, findings, **told),
+        result=result(differences, **told),
         findings=in_order(findings),
         plan=plan,
         checks=checks(findings, outcomes),
@@ -91,4 +97,5 @@ def gather(
         centroids=series.centroids(records),
         worst=worst_queries(records, metric),
         provenance=provenance,
+        origin=origin,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from whyrank.core import io
+from whyrank.core.origin import NO_ORIGIN, Origin
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.html import render_html
@@ -23,18 +24,20 @@ def write(
     provenance: Mapping[str, Any],
     outcomes: Sequence[Outcome] = (),
     plan: Plan = NO_PLAN,
+    origin: Origin = NO_ORIGIN,
 ) -> str:
     """Write the report into `folder` and return its verdict.
 
     provenance   what is shown under that heading: values, or mappings (`{"params": {...}, "versions": {...}}`), which
                  become tables with dotted keys
+    origin       of the run, for the title
     Files: report.html, report.md; systems.csv, comparisons.csv, similarity.csv, similarity_comparisons.csv,
     convergence.csv, slices.csv, checks.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table
     holds only its header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv,
     rating_columns.csv, rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
     The same records give the same bytes. Raises UserError for a metric that was not recorded.
     """
-    content = gather(case, findings, provenance, outcomes, plan)
+    content = gather(case, findings, provenance, outcomes, plan, origin)
     folder = Path(folder)
     shown = page(content)
     io.write_text(folder / "report.html", render_html(shown))

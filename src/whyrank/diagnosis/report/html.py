@@ -31,7 +31,9 @@ def render_html(page: b.Page) -> str:
         keep_trailing_newline=True,
     )
     bodies = {section.key: _all(section.blocks) for section in page.sections}
-    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies, verdict=_prose(page.verdict))
+    result = [_prose(sentence) for sentence in page.result]
+    cause = _block(page.cause) if page.cause else ""
+    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies, result=result, cause=cause)
 
 
 def _all(blocks: Iterable[b.Block]) -> Markup:
@@ -66,7 +68,7 @@ def _block(block: b.Block) -> Markup:
         case b.Quote(text):
             return Markup('<blockquote><bdi dir="auto">{}</bdi></blockquote>\n').format(text)
         case b.Card(title, about, blocks, tone, is_nested):
-            badge = Markup('<span class="badge">{}</span>').format(tone) if tone else ""
+            badge = Markup('<span class="badge">{}</span>').format(block.badge) if block.badge else ""
             return CARD.format(tone or "query", " nested" if is_nested else "", badge, title, about, _all(blocks))
         case b.Details(summary, blocks):
             return Markup("<details><summary>{}</summary>\n{}</details>\n").format(one_line(summary), _all(blocks))

@@ -23,10 +23,17 @@ START = re.compile(r"^(?:#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+$|--+$|~{3}|\d+(?=[.)](
 def render_markdown(page: b.Page) -> str:
     """All that the page for a browser says, less the drawings."""
     facts = ", ".join(f"{value} {unit}" for value, unit in page.facts)
-    parts = ["# whyrank diagnosis", prose(page.verdict), prose(f"{facts}.")]
-    for section in page.sections:
-        parts += [f"## {inline(section.title)}", *_all(section.blocks, 3)]
+    about = ", ".join(f"{name}: {value}" for name, value in page.about)
+    status = ", ".join(f"{count.number} {count.what}" for count in page.status)
+    parts = ["# whyrank report", *([prose(f"{about}.")] if about else []), *([prose(f"{status}.")] if status else [])]
+    parts += [*map(prose, page.result), *(_block(page.cause, 2) if page.cause else [])]
+    first = [section for section in page.sections if section.is_first]
+    parts += [*_sections(first), prose(f"{facts}."), *_sections(page.sections[len(first) :])]
     return "\n\n".join([*parts, prose(page.footer)]) + "\n"
+
+
+def _sections(sections: Sequence[b.Section]) -> list[str]:
+    return [text for one in sections for text in (f"## {inline(one.title)}", *_all(one.blocks, 3))]
 
 
 def plain(text: object) -> str:
@@ -148,7 +155,7 @@ def _block(block: b.Block, depth: int) -> list[str]:
         case b.Figures(plots):
             return ["\n".join(prose(f"Figure: {plot.title}. {plot.caption}", "- ") for plot in plots)]
         case b.Command(text, label):
-            return [prose(f"{label}:"), fenced(text)]
+            return [*([prose(f"{label}:")] if label else []), fenced(text)]
         case b.Facts(items):
             return ["\n".join(prose(f"{name}: {value} {unit}", "- ") for name, value, unit in items)]
         case b.Answers(label, items, is_ranked):
@@ -159,8 +166,8 @@ def _block(block: b.Block, depth: int) -> list[str]:
             return [prose(f"{label}:"), "\n".join(lines)]
         case b.Quote(text):
             return [prose(text, "> ", "> ")]
-        case b.Card(title, about, blocks, tone):
-            name = inline(f"{tone.upper()} {title} ({about})")
+        case b.Card(title, about, blocks):
+            name = inline(f"{block.badge.upper()} {title} ({about})".strip())
             return [f"{heading} {name}", *_all(blocks, depth + 1)]
         case b.Details(summary, blocks):
             return [f"{heading} {inline(summary)}", *_all(blocks, depth + 1)]

@@ -27,7 +27,35 @@ def verdict(
     trained: Set[str] = frozenset({"rank"}),
     ratings: Ratings | None = None,
 ) -> str:
-    """Did tuning beat the pretrained encoder and the lexical baselines, did pretraining help, and what to fix first.
+    """What came out (`result`), and which error to fix first."""
+    said = result(
+        comparisons, systems=systems, metric=metric, level=level, similarity=similarity, trained=trained,
+        ratings=ratings,
+    )  # fmt: skip
+    text = " ".join(said).removesuffix(".")
+    first = first_of(findings)
+    if first is not None and first.severity == "error":
+        text += f"; fix first {first.code}: {first.sentence.strip().rstrip('.')}"
+    return one_line(text) + "."
+
+
+def first_of(findings: list[Finding]) -> Finding | None:
+    """What to fix first: an error, else a warning."""
+    return next((finding for finding in in_order(findings) if finding.severity != "info"), None)
+
+
+def result(
+    comparisons: pd.DataFrame,
+    *,
+    systems: Systems,
+    metric: str,
+    level: float,
+    similarity: Similarity | None = None,
+    trained: Set[str] = frozenset({"rank"}),
+    ratings: Ratings | None = None,
+) -> list[str]:
+    """Did tuning beat the pretrained encoder and the lexical baselines, and did pretraining help: a sentence for each
+    of ranking, similarity and ratings that was tested.
 
     comparisons   of `compare.comparisons`; only the rows over all queries are read
     similarity    of the list that speaks for all test pairs
@@ -45,11 +73,7 @@ def verdict(
     sentences = [rated, similar, ranking] if is_ranking_aside else [ranking, similar, rated]
     nothing = "no tuned system was evaluated beside another, so there is nothing to compare"
     told = [sentence for sentence in sentences if sentence] or [nothing]
-    text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
-    first = next((finding for finding in in_order(findings) if finding.severity == "error"), None)
-    if first is not None:
-        text += f"; fix first {first.code}: {first.sentence.strip().rstrip('.')}"
-    return one_line(text) + "."
+    return [one_line(sentence[0].upper() + sentence[1:]) + "." for sentence in told]
 
 
 def _similarity(similarity: Similarity, systems: Systems, level: float, is_trained: bool) -> str:

@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Page, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.top import about, cause, status
 
 
 def page(content: Content) -> Page:
@@ -22,8 +23,11 @@ def page(content: Content) -> Page:
     rated = ("rating_systems", "rating_targets", "rating_columns", "rating_comparisons")
     files += [*(rated if content.ratings else ()), "slices", "convergence"]
     return Page(
-        content.verdict,
+        content.result,
         [*facts, (content.metric, "is the metric"), (numbers.per_cent(content.level), "confidence intervals")],
-        sorted(sections, key=lambda section: (section.place, section.key)),
+        sorted(sections, key=lambda section: (not section.is_first, section.place, section.key)),
         f"Written by whyrank. The numbers are in {', '.join(f'{name}.csv' for name in files)} beside this file.",
+        about(content),
+        status(content),
+        cause(content),
     )

@@ -22,7 +22,7 @@ def section(content: Content) -> Section:
         for cause, symptoms in nested(content.findings)
         for finding in (cause, *symptoms)
     ]
-    has_command = any(finding.fix.command for finding in content.findings)
+    has_command = any(finding.fix.command and not finding.step for finding in content.findings)
     start = f" {START}" if has_command else ""
     return Section(20, "Findings", [Paragraph(f"By severity: {severities}.{checked}{start}"), *cards])
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from whyrank.diagnosis.report import numbers
-from whyrank.diagnosis.report.blocks import Block, Command, Details, Heading, Paragraph, Section
+from whyrank.diagnosis.report.blocks import Block, Card, Command, Details, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
-from whyrank.findings.finding import Fix
+from whyrank.findings.finding import START, Fix
 from whyrank.findings.plan import Step
 
+MOST = 4  # steps that are seen at once
 HOW = (
-    "`python -m whyrank fix` runs the first step that was not tried yet in a temporary copy, and says whether it "
+    "`whyrank fix` runs the first step that was not tried yet in a temporary copy, and says whether it "
     "helped; with `--all` it goes on until nothing helps."
 )
 
@@ -18,23 +19,30 @@ def section(content: Content) -> Section | None:
     plan = content.plan
     if not plan.steps and not plan.left_out:
         return None
-    blocks: list[Block] = [Paragraph(HOW)] if any(step.command for step in plan.steps) else []
-    for step in plan.steps:
-        blocks += [Heading(f"{step.number}. {step.code}"), *_step(step, content)]
+    cards = [_card(step) for step in plan.steps]
+    blocks: list[Block] = [*cards[:MOST]]
+    if cards[MOST:]:
+        codes = ", ".join(step.code for step in plan.steps[MOST:])
+        blocks.append(Details(f"Steps {MOST + 1} to {len(cards)}: {codes}", cards[MOST:]))
+    blocks += [Paragraph(f"{START} {HOW}")] if any(step.command for step in plan.steps) else []
     left_out = [Paragraph(one.why, one.code, "text") for one in plan.left_out]
-    return Section(18, "Fix plan", [*blocks, *([Details("Fixes that are no step", left_out)] if left_out else [])])
+    blocks += [Details("Fixes that are no step", left_out)] if left_out else []
+    return Section(1, "Fix plan", blocks, is_first=True)
 
 
-def _step(step: Step, content: Content) -> Iterator[Block]:
-    yield Paragraph(step.sentence, ", ".join(step.systems), "text")
-    if step.stake is not None:
-        yield Paragraph(f"at most {numbers.free(step.stake)} points", "At stake", "text")
+def _card(step: Step) -> Card:
+    stake = "" if step.stake is None else f", at most {numbers.free(step.stake)} points at stake"
+    return Card(f"{step.number}. {step.code}", f"{', '.join(step.systems)}{stake}", list(_blocks(step)), "step")
+
+
+def _blocks(step: Step) -> Iterator[Block]:
+    yield Paragraph(step.sentence)
     if step.changes_data and step.command:
         yield Paragraph("It changes the data, and with them what the metric measures.", tone="text")
     if step.fix.rows:
         yield Paragraph(f"look at the rows in {step.fix.rows} first; {step.fix.action}", "Rows", "text")
     if step.command:
-        yield Command(step.command, "Command")
+        yield Command(step.command, "")
     if step.fix.action and not step.fix.rows:
         yield by_hand(step.fix)
 

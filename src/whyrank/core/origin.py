@@ -1,0 +1,42 @@
+"""Of which experiment and which commit a run is, in words that repeat: every clone of a commit says the same."""
+
+import os
+import subprocess
+from typing import NamedTuple
+
+# What a run is made of. A commit of anything else, as of the results themselves, leaves what is said as it is.
+CODE = ("dvc.yaml", "stages", "src")
+MADE_OF = (*CODE, "params.yaml", "data")
+DIGITS = 8  # of a commit: as many as Git abbreviates to depends on the clone
+
+
+class Origin(NamedTuple):
+    """experiment   its name, else the branch;  commit, date   the last one that changed what the run is made of
+    has_changed  whether the code of the workspace is another than the committed one
+    Empty where Git has none.
+    """
+
+    experiment: str = ""
+    commit: str = ""
+    date: str = ""
+    has_changed: bool = False
+
+
+NO_ORIGIN = Origin()
+
+
+def origin() -> Origin:
+    """Of the run in this workspace. DVC tells the stages of an experiment its name, and the commit it began from."""
+    experiment = os.environ.get("DVC_EXP_NAME", "") or _git("branch", "--show-current")
+    start = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
+    commit, _, date = _git("log", "-1", "--format=%H %cs", start, "--", *MADE_OF).partition(" ")
+    return Origin(experiment, commit[:DIGITS], date, bool(_git("status", "--porcelain", "--", *CODE)))
+
+
+def _git(*arguments: str) -> str:
+    """What Git says; empty where it fails."""
+    try:
+        ran = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, errors="replace")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return ran.stdout.strip()
