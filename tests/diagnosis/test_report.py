@@ -16,11 +16,13 @@ from whyrank.core import io
 from whyrank.core.origin import Origin
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_hurts
+from whyrank.diagnosis.registry import codes
 from whyrank.diagnosis.report import sections
-from whyrank.diagnosis.report.blocks import Card, Facts, Page, Section
+from whyrank.diagnosis.report.blocks import Details, Facts, Page, Section
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.files import write
 from whyrank.diagnosis.report.html import render_html
+from whyrank.diagnosis.report.links import OF_CODE
 from whyrank.diagnosis.report.markdown import render_markdown
 from whyrank.diagnosis.report.numbers import free
 from whyrank.diagnosis.report.sections import page as page_of
@@ -224,7 +226,7 @@ def test_page_needs_no_network_and_no_script(page, outline):
     loading = [
         value for _, attrs in outline.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]
-    assert loading and all(value.startswith("#") for value in loading)
+    assert loading and all(value.startswith(("#", "../../docs/findings.md#")) for value in loading)
     assert "@import" not in page and not re.search(r"url\((?!#)", page)
 
 
@@ -401,25 +403,47 @@ def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_p
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_symptom_stands_below_its_cause(content, findings):
+def test_a_symptom_is_folded_into_its_cause_and_information_stands_last(content, findings):
     def pages_of(*found):
         made = page_of(replace(content, findings=in_order(found)))
         (section,) = [section for section in made.sections if section.key == "findings"]
-        return made, [block for block in section.blocks if isinstance(block, Card)]
+        return made, section.blocks[1:]
 
     symptom = replace(
         findings[0], code="pretraining-hurts", severity="error", explained_by=("barlow-single-answer-batches",)
     )
     cause = replace(findings[1], explains=("pretraining-hurts",), also=(replace(findings[1], system="elsewhere"),))
-    made, cards = pages_of(cause, symptom, findings[0], findings[2])
-    assert [(card.title, card.is_nested) for card in cards] == [
-        ("barlow-single-answer-batches", False), ("pretraining-hurts", True), ("truncation-loses-evidence", False),
-        ("hub-answers", False),
-    ]  # fmt: skip
-    assert cards[0].about == "about pretrain_barlow, elsewhere"
+    made, (first, second, aside) = pages_of(cause, symptom, findings[0], findings[2])
+    assert (first.title, first.about) == ("barlow-single-answer-batches", "about pretrain_barlow, elsewhere")
+    (folded,) = [block for block in first.blocks if isinstance(block, Details)]
+    assert folded.summary == "Explains pretraining-hurts"
+    assert [card.title for card in folded.blocks] == ["pretraining-hurts"]
+    assert second.title == "truncation-loses-evidence"
+    assert aside.summary == "For information: hub-answers" and [card.title for card in aside.blocks] == ["hub-answers"]
+    assert "#### Explains pretraining-hurts\n\n##### ERROR pretraining-hurts" in render_markdown(made)
     _, cards = pages_of(cause, replace(symptom, explained_by=("another-cause",)))
-    assert [card.is_nested for card in cards] == [False, False]
-    assert "Explains: pretraining-hurts" in render_markdown(made)
+    assert [card.title for card in cards] == ["barlow-single-answer-batches", "pretraining-hurts"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_each_finding_has_an_address_and_leads_to_its_check_its_figure_and_its_rows(content, findings):
+    rows = replace(findings[1], fix=Fix({"a": 1}, rows="metrics/prepare/rows_wrong-labels.csv"))
+    twice = replace(findings[2], severity="error", code=rows.code)
+    steps = Plan([Step(1, rows.code, ("data",), "It fails.", Fix({"a": 1}), False)])
+    made = page_of(replace(content, findings=in_order([rows, twice, findings[0]]), plan=steps))
+    shown, text = render_html(made), render_markdown(made)
+    name = "barlow-single-answer-batches"
+    assert shown.count(f'id="finding-{name}"') == shown.count(f'id="finding-{name}-2"') == 1
+    assert f'<h3><a href="#finding-{name}">1. {name}</a></h3>' in shown
+    assert f'<a href="../../docs/findings.md#{name}">docs/findings.md#{name}</a>' in shown
+    assert '<a href="#plot-barlow-diagonal">' in shown and 'id="plot-barlow-diagonal"' in shown
+    assert '<a href="../../metrics/prepare/rows_wrong-labels.csv">metrics/prepare/rows_wrong-labels.csv</a>' in shown
+    assert f"- What the check does: docs/findings.md#{name}" in text
+    assert "- Rows: metrics/prepare/rows_wrong-labels.csv" in text
+
+
+def test_every_code_that_leads_to_a_figure_is_one_of_a_check():
+    assert set(OF_CODE) <= {*codes()}
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -82,6 +82,12 @@ class Answers(NamedTuple):
     is_ranked: bool = False
 
 
+class Links(NamedTuple):
+    """What each leads to, the words to click at, and the address: `#id` of this page, or a path beside its file."""
+
+    items: Sequence[tuple[str, str, str]]
+
+
 class Quote(NamedTuple):
     text: str
 
@@ -90,14 +96,15 @@ class Quote(NamedTuple):
 class Card:
     """One finding, step of the plan or query.
 
-    tone   error | warning | info | step, or empty;  is_nested   belongs to the card before
+    tone   error | warning | info | step, or empty;  id   where a link finds it;  link   where its title leads
     """
 
     title: str
     about: str
     blocks: Sequence["Block"]
     tone: str = ""
-    is_nested: bool = False
+    id: str = ""
+    link: str = ""
 
     @property
     def badge(self) -> str:
@@ -113,7 +120,7 @@ class Details:
     blocks: Sequence["Block"]
 
 
-Block = Table | Paragraph | Heading | Figures | Command | Facts | Answers | Quote | Card | Details
+Block = Table | Paragraph | Heading | Figures | Command | Facts | Links | Answers | Quote | Card | Details
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from whyrank.diagnosis.report.svg import drawn
 
 BOX = Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">\n<table>\n{}{}</table>\n</div>\n')
 CARD = Markup(
-    '<article class="card {}{}">\n<header>{}<h3>{}</h3><span class="about">{}</span></header>\n{}</article>\n'
+    '<article class="card {}"{}>\n<header>{}<h3>{}</h3><span class="about">{}</span></header>\n{}</article>\n'
 )
-FIGURE = Markup("<figure><figcaption><strong>{}</strong>{}</figcaption>{}</figure>\n")
+LINK = Markup('<a href="{}">{}</a>')
+FIGURE = Markup('<figure id="plot-{}"><figcaption><strong>{}</strong>{}</figcaption>{}</figure>\n')
 # A number or an interval, which no line may end within.
 NUMBER = re.compile(r"\[?[-+\u2212]?\d[\d.,e+\u2212-]*(, [-+\u2212]?\d[\d.,e+\u2212-]*\])?")
 HIT = Markup('<li><span class="hit"><bdi class="title">{}</bdi>{}</span><bdi class="body">{}</bdi></li>\n')
@@ -50,7 +51,7 @@ def _block(block: b.Block) -> Markup:
         case b.Heading(text):
             return Markup("<h3>{}</h3>\n").format(text)
         case b.Figures(plots):
-            figures = Markup("").join(FIGURE.format(plot.title, plot.caption, drawn(plot)) for plot in plots)
+            figures = Markup("").join(FIGURE.format(plot.name, plot.title, plot.caption, drawn(plot)) for plot in plots)
             return Markup('<div class="figures{}">\n{}</div>\n').format(" three" if len(plots) == 3 else "", figures)
         case b.Command(text, label):
             return Markup('{}<pre tabindex="0">{}</pre>\n').format(_label(label), text)
@@ -67,9 +68,14 @@ def _block(block: b.Block) -> Markup:
             return list_.format(_label(label), Markup("").join(lines))
         case b.Quote(text):
             return Markup('<blockquote><bdi dir="auto">{}</bdi></blockquote>\n').format(text)
-        case b.Card(title, about, blocks, tone, is_nested):
+        case b.Links(items):
+            lines = (Markup("<li>{}{}</li>").format(_label(what), LINK.format(to, text)) for what, text, to in items)
+            return Markup('<ul class="links">{}</ul>\n').format(Markup("").join(lines))
+        case b.Card(title, about, blocks, tone, id_, link):
             badge = Markup('<span class="badge">{}</span>').format(block.badge) if block.badge else ""
-            return CARD.format(tone or "query", " nested" if is_nested else "", badge, title, about, _all(blocks))
+            place = Markup(' id="{}"').format(id_) if id_ else ""
+            name = LINK.format(link, title) if link else title
+            return CARD.format(tone or "query", place, badge, name, about, _all(blocks))
         case b.Details(summary, blocks):
             return Markup("<details><summary>{}</summary>\n{}</details>\n").format(one_line(summary), _all(blocks))
 

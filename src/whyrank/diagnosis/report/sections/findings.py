@@ -1,10 +1,12 @@
-"""What went wrong: each cause with its evidence and what to do, and its symptoms below it."""
+"""What went wrong: each cause with its evidence and what to do, and its symptoms folded into it."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 
 from whyrank.diagnosis.report import numbers
-from whyrank.diagnosis.report.blocks import Block, Card, Command, Facts, Paragraph, Section
+from whyrank.diagnosis.report.blocks import Block, Card, Command, Details, Facts, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.links import links, place
 from whyrank.diagnosis.report.sections.plan import by_hand
 from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Finding
@@ -17,29 +19,46 @@ def section(content: Content) -> Section:
         return Section(20, "Findings", [Paragraph(f"No problem found.{checked}")])
     counts = Counter(finding.severity for finding in content.findings)
     severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    cards = [
-        _card(finding, finding is not cause, content.level)
-        for cause, symptoms in nested(content.findings)
-        for finding in (cause, *symptoms)
-    ]
     has_command = any(finding.fix.command and not finding.step for finding in content.findings)
     start = f" {START}" if has_command else ""
-    return Section(20, "Findings", [Paragraph(f"By severity: {severities}.{checked}{start}"), *cards])
+    groups, seen = nested(content.findings), Counter[str]()
+    cards = {id(one): _card(one, symptoms, content, seen) for one, symptoms in groups}
+    urgent = [cards[id(one)] for one, _ in groups if one.severity != "info"]
+    aside = [cards[id(one)] for one, _ in groups if one.severity == "info"]
+    folded = [Details(f"For information: {', '.join(card.title for card in aside)}", aside)] if aside else []
+    return Section(20, "Findings", [Paragraph(f"By severity: {severities}.{checked}{start}"), *urgent, *folded])
 
 
-def _card(finding: Finding, is_nested: bool, level: float) -> Card:
+def _card(finding: Finding, symptoms: Sequence[Finding], content: Content, seen: Counter[str]) -> Card:
+    """A cause with what it explains folded into it. seen   codes so far: of two cards each has an id of its own"""
+    seen[finding.code] += 1
+    blocks = [*_blocks(finding, {one.code for one in symptoms}, content)]
+    if symptoms:
+        codes = ", ".join(dict.fromkeys(one.code for one in symptoms))
+        blocks.append(Details(f"Explains {codes}", [_card(one, (), content, seen) for one in symptoms]))
+    about = f"about {', '.join(finding.systems)}"
+    return Card(finding.code, about, blocks, finding.severity, place(finding.code, seen[finding.code]))
+
+
+def _blocks(finding: Finding, below: Set[str], content: Content) -> Iterator[Block]:
+    """below   codes of the symptoms that stand within the card"""
+    level = content.level
     evidence = [(one.name, numbers.free(one.value), one.unit) for one in finding.evidence]
     if finding.interval:
         evidence.append((numbers.ci(level), numbers.interval(*finding.interval, numbers.free), ""))
-    blocks: list[Block] = [Paragraph(finding.sentence, tone="lead")]
-    blocks += [Facts(evidence)] if evidence else []
-    blocks += [Paragraph(one.sentence, one.system, "text") for one in finding.also]
-    blocks.append(Paragraph(finding.cause, "Cause", "text"))
+    yield Paragraph(finding.sentence, tone="lead")
+    if evidence:
+        yield Facts(evidence)
+    for one in finding.also:
+        yield Paragraph(one.sentence, one.system, "text")
+    yield Paragraph(finding.cause, "Cause", "text")
     if finding.step:
-        blocks.append(Paragraph(f"step {finding.step} of the fix plan", "Fix", "text"))
+        yield Paragraph(f"step {finding.step} of the fix plan", "Fix", "text")
     elif finding.fix.command:
-        blocks.append(Command(finding.fix.command, "Command that fixes it"))
-    blocks += [by_hand(finding.fix)] if finding.fix.action and not finding.step else []
-    blocks += [Paragraph(", ".join(finding.explains), "Explains")] if finding.explains else []
-    blocks.append(Paragraph(finding.reference, "Reference"))
-    return Card(finding.code, f"about {', '.join(finding.systems)}", blocks, finding.severity, is_nested)
+        yield Command(finding.fix.command, "Command that fixes it")
+    if finding.fix.action and not finding.step:
+        yield by_hand(finding.fix)
+    if elsewhere := [code for code in finding.explains if code not in below]:
+        yield Paragraph(", ".join(elsewhere), "Explains too")
+    yield Paragraph(finding.reference, "Reference")
+    yield links(finding, content)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Card, Command, Details, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.links import place
 from whyrank.findings.finding import START, Fix
 from whyrank.findings.plan import Step
 
@@ -32,7 +33,14 @@ def section(content: Content) -> Section | None:
 
 def _card(step: Step) -> Card:
     stake = "" if step.stake is None else f", at most {numbers.free(step.stake)} points at stake"
-    return Card(f"{step.number}. {step.code}", f"{', '.join(step.systems)}{stake}", list(_blocks(step)), "step")
+    return Card(
+        f"{step.number}. {step.code}",
+        f"{', '.join(step.systems)}{stake}",
+        list(_blocks(step)),
+        "step",
+        "",
+        f"#{place(step.code)}",
+    )
 
 
 def _blocks(step: Step) -> Iterator[Block]:
@@ -40,7 +48,7 @@ def _blocks(step: Step) -> Iterator[Block]:
     if step.changes_data and step.command:
         yield Paragraph("It changes the data, and with them what the metric measures.", tone="text")
     if step.fix.rows:
-        yield Paragraph(f"look at the rows in {step.fix.rows} first; {step.fix.action}", "Rows", "text")
+        yield Paragraph("; ".join(filter(None, (f"look at {step.fix.rows} first", step.fix.action))), "Rows", "text")
     if step.command:
         yield Command(step.command, "")
     if step.fix.action and not step.fix.rows:
