@@ -55,6 +55,8 @@ CONTENDERS = {
     "theirs, encode": Contender(f"{LIBRARY}, as it comes", "peers.py", "encode", {}),
     "theirs, encode bf16": Contender(f"{LIBRARY}, bfloat16 autocast", "peers.py", "encode", {"bf16": True}),
 }
+# What a brief run compares: the training of the whole encoder beside the peer's best settings.
+BRIEF = ("ours", "theirs, best", "theirs, bf16, best")
 # Those that train the whole encoder, as "ours" does.
 TUNED = [name for name, one in CONTENDERS.items() if one.script == "peers.py" and one.work in ("finetune", "angle")]
 
@@ -68,9 +70,12 @@ class Left(NamedTuple):
     python: Path
 
 
-def left_out(*, has_bf16: bool, quick: bool) -> Left:
+def left_out(*, has_bf16: bool, quick: bool, brief: bool) -> Left:
     needing = [name for name, one in CONTENDERS.items() if one.options.get("bf16")]
     reasons = {} if has_bf16 else dict.fromkeys(needing, "not run: no faster than float32 on this processor")
+    if brief:
+        others = [name for name in CONTENDERS if name not in BRIEF]
+        return Left(dict.fromkeys(others, "not run: --brief") | reasons, Path(sys.executable))
     if quick:
         return Left(reasons | {"angle": "not run: --quick"}, Path(sys.executable))
     try:

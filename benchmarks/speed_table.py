@@ -72,7 +72,7 @@ def steps(count: float) -> Seconds:
 def lines(task: tasks.Task, options: argparse.Namespace, results: Results, left: Left) -> Iterator[Sequence[str]]:
     for row in rows(task.pairs, task.corpus, options.batch):
         beside = "whyrank, whole encoder" if row.theirs == "ours" else CONTENDERS[row.theirs].shown
-        yield [row.what, beside, *(left_or(left, row.theirs) or measured(row, results))]
+        yield [row.what, beside, *(left_or(left, row.theirs) or left_or(left, row.ours) or measured(row, results))]
     for name in TUNED:
         figures = left_or(left, name) or learnt(task, results, name, options.seed)
         yield [f"accuracy@1 on dev after {options.warm_up + options.steps + 1} steps", CONTENDERS[name].shown, *figures]

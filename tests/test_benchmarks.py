@@ -133,3 +133,12 @@ def test_the_measure_of_ratings_is_exact_and_five_times_as_fast_as_a_loop_over_s
     assert run.returncode == 0, run.stderr[-2000:]
     assert float(run.stdout.split(" times as fast")[0].split()[-1]) >= 5
     assert float(run.stdout.split()[-1]) < 1e-12
+
+
+def test_a_brief_run_leaves_out_all_but_the_whole_encoder_beside_the_peer_s_best():
+    code = (
+        "import contenders as c; print(set(c.CONTENDERS) - set(c.left_out(has_bf16=False, quick=False, brief=True)[0]))"
+    )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT / "benchmarks", check=True).stdout
+    assert said.strip() in ("{'ours', 'theirs, best'}", "{'theirs, best', 'ours'}")
