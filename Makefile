@@ -5,8 +5,6 @@ VENV := .venv
 # Processes of the fast tests; each imports torch, so that more than the cores help nobody.
 WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# Nothing here needs a model hub; a library that asks one anyway should fail at once, not hang.
-export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= true
 
 .PHONY: repro test slow lint
@@ -15,8 +13,10 @@ repro: $(VENV)/installed
 	@find models/source -xtype l -delete  # links to an encoder that is gone, on which DVC would stop
 	dvc repro
 	@echo
-	@cat metrics/diagnose/verdict.txt
-	@echo "Report: $(CURDIR)/metrics/diagnose/report.html (for a terminal: metrics/diagnose/report.md)"
+	@whyrank verdict --short
+
+# No test needs a model hub; a library that asks one anyway should fail at once, not hang.
+test slow: export HF_HUB_OFFLINE = 1
 
 test: $(VENV)/installed-test lint
 	python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal

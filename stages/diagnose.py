@@ -22,6 +22,7 @@ from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
+from whyrank.diagnosis.report.ending import ending
 from whyrank.diagnosis.report.headline import headline
 from whyrank.findings.finding import SEVERITIES, of_run
 from whyrank.findings.plan import planned
@@ -50,7 +51,7 @@ def main() -> None:
     # Every code, also those that found no problem: `git diff` shows a count beside a count.
     io.write_metrics("metrics/findings.json", {word: raised[word] for word in (*SEVERITIES, *sorted(registry.codes()))})
     io.write_metrics("metrics/summary.json", headline(case, findings))
-    print(verdict, file=sys.stderr)
+    print(ending("metrics/diagnose"), file=sys.stderr)
 
 
 if __name__ == "__main__":

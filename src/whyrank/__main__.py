@@ -44,7 +44,7 @@ def main() -> None:
     elif arguments.command == "post-mortem":
         compare(arguments.topic, arguments.overrides, is_agreed=arguments.yes)
     elif arguments.command == "verdict":
-        tell(arguments.fail_on)
+        tell(arguments.fail_on, is_short=arguments.short)
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -105,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
         "Ends with exit code 0, or with 1 where --fail-on names a severity that a finding has.",
     )
     said.add_argument("--fail-on", choices=("error", "warning"), help="warning: a finding that is an error fails, too")
+    said.add_argument("--short", action="store_true", help="three lines alone: verdict, checks, path of the report")
     tried = add(
         "fix",
         "try the next step of the fix plan in a temporary copy, and say whether it helped",
@@ -132,13 +133,17 @@ def export(system: str, folder: Path) -> None:
     card.export(system, folder, Path())
 
 
-def tell(fail_on: Literal["error", "warning"] | None) -> None:
+def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None:
     """Print what the last diagnosis said, and end with 1 where that is a failure."""
     # Imported only here, as for the card.
     from whyrank.commands import verdict
+    from whyrank.diagnosis.report.ending import ending
 
     told = verdict.read(DIAGNOSIS)
-    print(verdict.rendered(told), end="")
+    if not is_short:
+        print(verdict.rendered(told), end="", flush=True)
+    # What is posted, or kept in a file, has said the first two already.
+    print(ending(DIAGNOSIS), file=sys.stdout if is_short else sys.stderr)
     sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
 
 
@@ -146,6 +151,7 @@ def try_fixes(number: int | None, *, everything: bool, is_agreed: bool) -> None:
     """Try steps of the fix plan; end with 0 where one stayed or nothing is left to try, else with 1."""
     # Imported only here, as for the card.
     from whyrank.commands import fix
+    from whyrank.diagnosis.report.ending import ending
 
     def agreed(_: fix.Step) -> bool:
         if is_agreed or not sys.stdin.isatty():
@@ -154,18 +160,23 @@ def try_fixes(number: int | None, *, everything: bool, is_agreed: bool) -> None:
 
     made = fix.fix(experiment, number, everything=everything, ask=agreed)
     print(fix.ending(made, fix.read_tried(), fix.start().steps))
+    print(f"\n{ending(fix.diagnosed(made))}")
     sys.exit(0 if not made or any(trial["kept"] for trial in made) else 1)
 
 
 def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> None:
     """Run a scenario and end with 0 when all came as expected, else with 1."""
+    # Imported only here, as for the card.
+    from whyrank.diagnosis.report.ending import ending
+
     check([chosen], is_agreed=is_agreed)
     folder = SCENARIO_RESULTS / chosen.name
     found = codes(chosen, overrides, folder)
     print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(found) or 'none'}")
-    print(f"report: {folder}/report.html; `dvc exp apply {chosen.name}` brings all results into the workspace")
+    print(f"`dvc exp apply {chosen.name}` brings all results into the workspace")
     surprises = scenario.verdict(chosen, found)
     print("\n".join(surprises) if surprises else "Everything came as expected.")
+    print(ending(folder))
     sys.exit(1 if surprises else 0)
 
 

@@ -12,6 +12,7 @@ from whyrank import __main__
 from whyrank.commands import effect, experiment, fix
 from whyrank.core import checksums, io, workspace
 from whyrank.core.errors import UserError
+from whyrank.findings.diagnosis import checks
 
 EPOCHS, RATE = "finetune_rank.epochs", "finetune_rank.learning_rate"
 QUERIES = 200
@@ -72,6 +73,8 @@ class Runner:
 def write_diagnosis(folder, steps):
     with checksums.summed_folder(folder) as temporary:
         (temporary / "plan.json").write_text(json.dumps({"steps": steps, "left_out": []}))
+        (temporary / "verdict.txt").write_text("All the same.\n")
+        checks([], []).to_csv(temporary / "checks.csv", index=False)
 
 
 @pytest.fixture
@@ -189,6 +192,9 @@ def test_the_command_ends_with_1_where_no_step_stayed(share, code, lab, monkeypa
     told = capsys.readouterr().out
     assert exit.value.code == code and "- few: accuracy@1" in told and "- by hand: by-hand: mend by-hand" in told
     assert (f"dvc exp run -S {EPOCHS}=9" in told) == (code == 0)
+    # Of the run that the step left: its own where it stayed, else that of the workspace.
+    place = f"logs/fix/fix-few-{fix.read_tried()[0]['id'][:4]}/diagnose" if code == 0 else "metrics/diagnose"
+    assert told.endswith(f"\nverdict: All the same.\nchecks: none\nreport: {place}/report.html\n")
 
 
 @pytest.mark.parametrize(

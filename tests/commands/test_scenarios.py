@@ -15,6 +15,7 @@ from whyrank.core import workspace
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
+from whyrank.findings.diagnosis import checks
 
 from .. import overrides
 
@@ -27,7 +28,8 @@ SMALL = {
     "expected": ["hub-answers"],
     "unexpected": ["pretraining-hurts"],
 }
-REPORT = "report: logs/scenario/small/report.html; `dvc exp apply small` brings all results into the workspace\n"
+APPLY = "`dvc exp apply small` brings all results into the workspace\n"
+ENDING = "verdict: All the same.\nchecks: none\nreport: logs/scenario/small/report.html\n"
 
 
 @pytest.fixture
@@ -214,6 +216,8 @@ def scenario_command(folder, root, monkeypatch):
             assert (name, path) == ("small", "metrics/diagnose")
             target.mkdir(parents=True)
             (target / "findings.json").write_text(json.dumps([{"code": code} for code in codes]))
+            (target / "verdict.txt").write_text("All the same.\n")
+            checks([], []).to_csv(target / "checks.csv", index=False)
             return True
 
         for name in workspace.FILES:
@@ -236,8 +240,8 @@ def test_a_run_in_which_all_came_as_expected_ends_with_0(scenario_command, capsy
         scenario_command("small", codes=["underfitted", "hub-answers", "hub-answers"])
     assert exit.value.code == 0
     assert capsys.readouterr().out == (
-        f"\n{SMALL['question']}\nfindings, weightiest first: underfitted, hub-answers\n{REPORT}"
-        "Everything came as expected.\n"
+        f"\n{SMALL['question']}\nfindings, weightiest first: underfitted, hub-answers\n{APPLY}"
+        f"Everything came as expected.\n{ENDING}"
     )
 
 
@@ -246,8 +250,8 @@ def test_a_run_with_a_surprise_ends_with_1(scenario_command, capsys):
         scenario_command("small")
     assert exit.value.code == 1
     assert capsys.readouterr().out == (
-        f"\n{SMALL['question']}\nfindings, weightiest first: none\n{REPORT}"
-        "expected hub-answers, which no probe raised\n"
+        f"\n{SMALL['question']}\nfindings, weightiest first: none\n{APPLY}"
+        f"expected hub-answers, which no probe raised\n{ENDING}"
     )
 
 
@@ -267,10 +271,12 @@ def test_a_run_that_failed_is_not_judged_by_the_findings_of_an_earlier_one(scena
 
 
 def test_the_report_of_an_earlier_run_is_replaced(scenario_command, root):
-    for _ in range(2):
-        with pytest.raises(SystemExit):
-            scenario_command("small", codes=["hub-answers"])
-    assert [file.name for file in (root / "logs/scenario/small").iterdir()] == ["findings.json"]
+    (root / "logs/scenario/small").mkdir(parents=True)
+    (root / "logs/scenario/small/earlier.csv").touch()
+    with pytest.raises(SystemExit):
+        scenario_command("small", codes=["hub-answers"])
+    names = {file.name for file in (root / "logs/scenario/small").iterdir()}
+    assert names == {"findings.json", "verdict.txt", "checks.csv"}
 
 
 def test_without_a_name_the_scenarios_are_listed_with_their_questions(scenario_command, capsys):

@@ -99,6 +99,15 @@ def test_without_findings_it_says_so(diagnosed, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "Findings: none. Checks: 1 passed."
 
 
+def test_it_ends_with_three_lines_beside_the_text_or_alone(diagnosed, monkeypatch, capsys):
+    ending = f"verdict: {HEALTHY}\nchecks: 1 failed, 1 passed\nreport: metrics/diagnose/report.html\n"
+    diagnosed("warning")
+    run(monkeypatch)
+    assert capsys.readouterr().err == ending
+    assert run(monkeypatch, "--short", "--fail-on", "warning") == 1
+    assert capsys.readouterr() == (ending, "")
+
+
 def test_before_any_diagnosis_a_line_says_what_to_run(diagnosed, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["whyrank", "verdict"])
     with pytest.raises(UserError, match=r"metrics/diagnose does not exist; .*`dvc pull` to fetch it"):

@@ -342,9 +342,10 @@ def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, long
 def test_scenarios_are_listed_and_one_that_surprises_says_so_and_ends_with_1(long_runs):
     clone, result = long_runs["scenario"].result()
     assert result.returncode == 1, result.stderr
-    *_, report, verdict = result.stdout.strip().splitlines()
-    assert verdict == "expected barlow-single-answer-batches, which no probe raised"
-    assert report.startswith("report: logs/scenario/no-pretraining/report.html")
+    *_, surprise, verdict, checks, report = result.stdout.strip().splitlines()
+    assert surprise == "expected barlow-single-answer-batches, which no probe raised"
+    assert verdict.startswith("verdict: ") and checks.startswith("checks: ")
+    assert report == "report: logs/scenario/no-pretraining/report.html"
     assert (clone.folder / "logs/scenario/no-pretraining/report.html").exists()
     # It ran on the committed parameters, in a copy: what an earlier experiment left is untouched.
     assert (clone.folder / "params.yaml").read_text().endswith("\n# of an earlier experiment\n")

@@ -178,6 +178,12 @@ def _resumed(runner: Runner, state: State, tried: Sequence[Trial]) -> State:
     return state
 
 
+def diagnosed(trials: Sequence[Trial]) -> Path:
+    """What `diagnose` wrote in the run after the trials, which is that of the workspace where none of them stayed."""
+    kept = [one for one in trials if one["kept"]]
+    return _of_results(kept[-1]["name"], kept[-1]["settings"]).diagnosis if kept else DIAGNOSIS
+
+
 def ending(trials: Sequence[Trial], tried: Sequence[Trial], left: Sequence[Step]) -> str:
     """What was tried, and the one command that holds all that stayed.
 

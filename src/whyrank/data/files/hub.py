@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import datasets
 from datasets.exceptions import DatasetsError
 
+from whyrank.core import network
 from whyrank.core.errors import UserError, said_by
 from whyrank.data.files.readers import SPLIT_NAMES, RawSource, RawTable, Row, name_splits
 
@@ -17,6 +19,7 @@ def read_hub(name: str) -> RawSource:
     Judgements are looked for in the config `qrels`, then in `default` beside the other two (the MTEB habit), then in
     the repository `<name>-qrels` (the BEIR habit). Raises UserError when the id or a part of it cannot be had.
     """
+    _check(f"source '{name}'", name)
     with _reading(f"source '{name}' is no folder in BEIR layout and no hub set that can be read"):
         configs = datasets.get_dataset_config_names(name)
         missing = sorted({"corpus", "queries"} - set(configs))
@@ -40,6 +43,7 @@ def read_hub_split(name: str, config: str, split: str) -> tuple[str, list[Row], 
     split    a split's name, or train, dev or test as the hub may call it
     Raises UserError when the id, the config or the split cannot be had.
     """
+    _check(f"hub set '{name}'", name)
     with _reading(f"hub set '{name}' cannot be read"):
         config = _config(name, config)
         splits = datasets.get_dataset_split_names(name, config)
@@ -59,6 +63,12 @@ def _config(name: str, config: str) -> str:
     if config and config not in configs:
         raise UserError(f"{name}: no config '{config}' (found {', '.join(configs)}); set `config` to one of them")
     return config or ("default" if "default" in configs else configs[0])
+
+
+def _check(what: str, name: str) -> None:
+    """Raise UserError where `name` is no folder and the hub does not answer."""
+    if not Path(name).exists() and not datasets.config.HF_HUB_OFFLINE:
+        network.check_hub(what)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import tokenizers
 import transformers
 
+from whyrank.core import network
 from whyrank.core.errors import UserError, said_by
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.model.encoder import layers
@@ -80,6 +81,7 @@ def snapshot(hub_id: str, revision: str, *, python: bool) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
 
+    network.check_hub(f"params.yaml: `encoder.source` {hub_id!r} is no folder here")
     patterns = [*HUB_FILES, *(["*.py"] if python else [])]
     try:
         return Path(huggingface_hub.snapshot_download(hub_id, revision=revision or None, allow_patterns=patterns))
