@@ -17,17 +17,18 @@ from whyrank.core.options.systems import tuned_folder
 from whyrank.model import system
 from whyrank.model.golden import golden_vectors
 from whyrank.training import distillation, finetune
+from whyrank.training.engine import trackers
 from whyrank.training.engine.trained import curves, finetuning_summary
 
 
 def main() -> None:
     init = command.argument("one of `inits` of params.yaml")
     values = params.load(f"finetune_rank@{init}")
-    seed = params.seed(values)
+    seed, rated = params.seed(values), params.section(values, "prepare", params.Rated)
     encoder = params.section(values, "encoder", params.Encoder)
     options = params.section(values, "finetune_rank", params.FinetuneRank)
-    ids = params.section(values, "prepare", params.Rated).ratings.id
     processes.start()
+    trackers.report_to(params.report_to())
     runtime.seed_everything(seed)
     runtime.arrange_memory(keep=not options.cache_tokens)
     source = Path("models") / init
@@ -46,11 +47,10 @@ def main() -> None:
         for file, table in tables.items():
             io.write_table(folder / file, table)
     io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))
-    target = tuned_folder(init)
     unchanged = source if options.train == "head" or options.epochs <= 0 else None
-    system.save(trained.system, target, longest=system.longest(source), unchanged=unchanged)
+    system.save(trained.system, tuned_folder(init), longest=system.longest(source), unchanged=unchanged)
     if trained.out_of_fold:
-        trained.out_of_fold.write(Path(target), data, id_name=ids)
+        trained.out_of_fold.write(Path(tuned_folder(init)), data, id_name=rated.ratings.id)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -17,6 +17,7 @@ from whyrank.core.options.systems import PRETRAINED
 from whyrank.model import system
 from whyrank.model.golden import golden_vectors
 from whyrank.training.barlow import pretrain
+from whyrank.training.engine import trackers
 from whyrank.training.engine.trained import curves, pretraining_summary
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     encoder = params.section(values, "encoder", params.Encoder)
     options = params.section(values, "pretrain_barlow", params.PretrainBarlow)
     processes.start()
+    trackers.report_to(params.report_to())
     runtime.seed_everything(seed)
     runtime.arrange_memory(keep=not options.cache_tokens)
 

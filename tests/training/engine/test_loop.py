@@ -13,9 +13,9 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Tasks as Options
 from whyrank.core.options.params import EarlyStopping, Lora, Optimisation
 from whyrank.model.heads import heads
-from whyrank.training.engine import optimiser
+from whyrank.training.engine import optimiser, trackers
 from whyrank.training.engine.loop import Loop
-from whyrank.training.engine.monitor import FOLDER, Speed
+from whyrank.training.engine.monitor import Speed
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.optimiser import factor, parameter_groups, training_mode
 from whyrank.training.engine.tasks import Tasks
@@ -489,7 +489,8 @@ def test_an_encoder_that_would_never_learn_is_a_user_error(frozen, make_encoder)
 
 
 def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trackers, "_named", ["dvclive"])
     monkeypatch.delenv("DVC_STAGE", raising=False)
     trained = nn.Linear(2, 1, bias=False)
     nn.init.ones_(trained.weight)
@@ -497,7 +498,7 @@ def test_dvclive_shows_the_steps_and_the_looks_of_a_training(tmp_path, monkeypat
         trained, {"x": objective(lambda: trained.weight.sum())}, optimisation(), steps=1, what="train",
         evaluate=scripted([0.1, 0.3]), early_stopping=STOPPING,
     )  # fmt: skip
-    shown = json.loads((tmp_path / "train" / "metrics.json").read_text())
+    shown = json.loads((tmp_path / "logs/dvclive/train/metrics.json").read_text())
     assert shown["loss"] == pytest.approx(2.0) and shown["dev"]["mrr"] == pytest.approx(0.3)
 
 

@@ -8,7 +8,7 @@ the class of each section from here.
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictInt, ValidationError
 from pydantic.dataclasses import dataclass
@@ -39,6 +39,9 @@ class Params:
 
     seed: Seed
     launch: str = Field(min_length=1, examples=["python"], description="what starts a training stage")
+    report_to: list[Literal["none", "tensorboard", "dvclive", "wandb", "mlflow", "trackio"]] = Field(
+        max_length=6, description="trackers that show each step of a training as it comes"
+    )
     inits: Annotated[list[Name], Field(min_length=1, max_length=100, examples=[["base", "barlow"]])] = Field(
         description="what fine-tuning starts from"
     )
@@ -96,6 +99,11 @@ def load(stage: str) -> dict[str, Any]:
     values = read_yaml(FILE)
     check(values)
     return declared(values, read_yaml("dvc.yaml"), stage)
+
+
+def report_to() -> list[str]:
+    """The trackers that params.yaml names. No stage declares them: they change nothing that a training makes."""
+    return [str(name) for name in read_yaml(FILE)["report_to"]]
 
 
 def declared(values: dict[str, Any], pipeline: Any, stage: str) -> dict[str, Any]:

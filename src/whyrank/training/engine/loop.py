@@ -20,11 +20,12 @@ from whyrank.core.signals import interruption
 from whyrank.training.engine import gradients, sharding
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.footprint import Footprint, gradients_left
-from whyrank.training.engine.monitor import Live, Speed
+from whyrank.training.engine.monitor import Speed
 from whyrank.training.engine.objective import Objective, Step, merged, not_finite
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
 from whyrank.training.engine.sides import SideGradients
 from whyrank.training.engine.tasks import Tasks
+from whyrank.training.engine.trackers import Trackers
 from whyrank.training.engine.watch import DevWatch, changing
 
 FP32 = "use -S encoder.precision=fp32"
@@ -73,7 +74,7 @@ class Loop:
         self.rows: list[dict[str, float]] = []
         self.note = Note()
         self.speed = Speed()
-        self.live = Live(self.what)
+        self.trackers = Trackers(self.what)
 
     def fit(self) -> History:
         """Train, or go on where a killed run was. Leaves everything in evaluation mode.
@@ -152,7 +153,7 @@ class Loop:
         clip = min(1.0, self.optimisation.max_grad_norm / max(gradient_norm, 1e-12))
         norms = {"gradient_norm": gradient_norm, "clip_factor": clip, "gradient_left": left}
         self.rows.append(first | rates | norms | record | self.movement() | self.footprint.after())
-        self.live(step, self.rows[-1])
+        self.trackers(step, self.rows[-1])
         self.done = step
         self.speed.count(step, began, record.get("tokens", 0.0))
         self.note(f"loss {first['loss']:.3f}, {self.speed}{self.watch or ''}")
@@ -198,7 +199,7 @@ class Loop:
         if not self.watch or not self.watch.is_due(step):
             return False
         is_over = self.watch.evaluate(step)
-        self.live(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
+        self.trackers(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
         return is_over
 
     @property
@@ -220,7 +221,7 @@ class Loop:
             processes.wait()
 
     def end(self) -> History:
-        self.live.end()
+        self.trackers.end()
         best_step = self.watch.restore() if self.watch else self.done
         self.trained.eval()
         steps = pd.DataFrame(self.rows, columns=None if self.rows else ["step"])

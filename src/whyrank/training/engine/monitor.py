@@ -1,26 +1,14 @@
-"""What a training shows as it runs: its speed, and its history as a growing set of curves.
+"""How fast a training is. Wall-clock figures are kept apart from the history: they differ from run to run."""
 
-Wall-clock figures are kept apart from the history: they differ from run to run. dvclive feeds the views of DVC's
-extension for VS Code and of DVC Studio, for whoever sets WHYRANK_DVCLIVE to a folder; `pip install 'whyrank[live]'`
-brings it.
-"""
-
-import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 from torch import nn
 
-from whyrank.core import processes
-from whyrank.core.errors import UserError
 from whyrank.core.runtime import product_rate
 from whyrank.training.engine.optimiser import layer_of
 
-FOLDER = "WHYRANK_DVCLIVE"
 # Below this the measurement of the processor would be a good part of the run.
 SECONDS_WORTH_MEASURING = 10.0
 
@@ -82,38 +70,3 @@ def operations_per_token(trained: nn.Module) -> float:
         last = max(map(layer_of, weights), default=-1)
         weights = {name: count for name, count in weights.items() if layer_of(name) != last}
     return 6.0 * sum(weights.values())
-
-
-class Live:
-    """Passes rows on to `<folder>/<stage of DVC, else work>/<part>` of `what`, `part: work`; nothing without FOLDER."""
-
-    def __init__(self, what: str) -> None:
-        self.live: Any = None
-        folder = os.environ.get(FOLDER)
-        if not folder or not processes.is_first():
-            return
-        try:
-            import dvclive
-        except ImportError as error:
-            raise UserError(f"{FOLDER}={folder} needs dvclive; use pip install dvclive") from error
-        part, _, work = what.rpartition(": ")
-        # No commit, no dvc.yaml of its own: this pipeline has both. A run that goes on adds to its curves.
-        self.live = dvclive.Live(
-            str(Path(folder) / os.environ.get("DVC_STAGE", work) / part),
-            resume=True,
-            report=None,
-            save_dvc_exp=False,
-            dvcyaml=None,
-            monitor_system=False,
-        )
-
-    def __call__(self, step: int, row: Mapping[str, float]) -> None:
-        if self.live:
-            self.live.step = step
-            for name, value in row.items():
-                self.live.log_metric(name, value)
-            self.live.make_summary()
-
-    def end(self) -> None:
-        if self.live:
-            self.live.end()
