@@ -1,5 +1,7 @@
 """The report: what its verdict claims, that its page is whole and safe, and that its bytes repeat."""
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
@@ -221,8 +223,14 @@ def test_verdict_without_tuned_systems_says_so(recorded):
     assert "No problem found." in render_markdown(made)
 
 
-def test_page_needs_no_network_and_no_script(page, outline):
-    assert not outline.named("script", "link", "img", "iframe", "object")
+def test_page_needs_no_network_and_no_script_but_its_own(page, outline):
+    assert not outline.named("link", "img", "iframe", "object")
+    # Data that no browser runs, and the one script whose hash the policy names.
+    assert [attrs.get("type") for _, attrs in outline.named("script")] == ["application/json", None]
+    (hash_,) = re.findall(r"script-src 'sha256-([^']+)'", page)
+    (script,) = re.findall(r"(?s)<script>(.*?)</script>", page)
+    assert base64.b64decode(hash_) == hashlib.sha256(script.encode()).digest()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(|https?:", script)
     loading = [
         value for _, attrs in outline.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]
@@ -233,7 +241,7 @@ def test_page_needs_no_network_and_no_script(page, outline):
 def test_page_sections_come_in_the_order_of_a_reader(outline):
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections == [
-        "systems", "findings", "comparisons", "slices", "geometry", "worst", "convergence", "checks", "data",
+        "systems", "findings", "comparisons", "slices", "geometry", "queries", "worst", "convergence", "checks", "data",
         "provenance",
     ]  # fmt: skip
     assert outline.named("nav", "h1")[0][0] == "h1"
@@ -320,7 +328,7 @@ def hostile_page(hostile):
 def test_text_from_data_cannot_break_out_of_the_page(hostile_page, page):
     attacked = render_html(hostile_page)
     outline = Outline(attacked)
-    assert not outline.named("script")
+    assert len(outline.named("script")) == 2
     assert len(outline.named("svg")) == page.count("<svg") and len(outline.named("style")) == 1
     assert "😀" in attacked and "שלום" in attacked
 
@@ -355,7 +363,7 @@ WORD = re.compile(r"[+\u2212]?\d[\d.,]*\d|[+\u2212]?\d|\w[\w@-]+")
 
 def words_of_page(page):
     """What a reader sees of the page: no style, no drawing, no link to a section."""
-    text = re.sub(r'(?s)<(style|svg|nav|title)\b.*?</\1>|<a class="skip".*?</a>|<[^>]+>', " ", page)
+    text = re.sub(r'(?s)<(style|script|svg|nav|title)\b.*?</\1>|<a class="skip".*?</a>|<[^>]+>', " ", page)
     return Counter(WORD.findall(unescape(text)))
 
 
@@ -510,8 +518,8 @@ def test_written_files_are_complete_and_as_they_were_made_before(recorded, findi
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert names == [
         "checks.csv", "comparisons.csv", "convergence.csv", "plots/barlow.csv", "plots/centroids.csv", "plots/gap.csv",
-        "plots/learning.csv", "report.html", "report.md", "similarity.csv", "similarity_comparisons.csv", "slices.csv",
-        "systems.csv",
+        "plots/learning.csv", "queries.csv", "report.html", "report.md", "similarity.csv", "similarity_comparisons.csv",
+        "slices.csv", "systems.csv",
     ]  # fmt: skip
     for name, expected in (("report.html", page), ("report.md", render_markdown(made))):
         assert (tmp_path / name).read_text(encoding="utf-8") == expected, name

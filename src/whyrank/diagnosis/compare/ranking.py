@@ -34,6 +34,11 @@ def best_system(records: Records, metric: str, among: tuple[str, ...]) -> str | 
     return max(present, key=lambda system: float(per_query(records.runs[system], metric).mean()), default=None)
 
 
+def shown_system(records: Records, metric: str) -> str | None:
+    """The best tuned system, or where none was tuned the best of all, by the mean over all test queries."""
+    return best_system(records, metric, records.systems.tuned) or best_system(records, metric, tuple(records.runs))
+
+
 def per_query(run: RunRecord, metric: str) -> pd.Series:
     """(Q,) the metric of each test query. Raises UserError for a metric that `evaluate` did not record."""
     if metric not in run.queries:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from whyrank.diagnosis.compare.ranking import best_system
+from whyrank.diagnosis.compare.ranking import shown_system
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.findings.records import Records, RunRecord, rows_of
 
@@ -44,7 +44,7 @@ def worst_queries(records: Records, metric: str, *, n: int = 8, hits: int = 3) -
     Best by the mean of `metric` over all test queries. Equals stand in the order of their ids.
     Queries whose right answer is first are never among them.
     """
-    system = best_system(records, metric, records.systems.tuned) or best_system(records, metric, tuple(records.runs))
+    system = shown_system(records, metric)
     if system is None:
         return []
     run = records.runs[system]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pandas as pd
+
 
 class Cell(NamedTuple):
     """note   shown smaller: an interval, or what a system is;  is_best   stands out among the others"""
@@ -92,6 +94,20 @@ class Quote(NamedTuple):
     text: str
 
 
+class Queries(NamedTuple):
+    """A table of all queries, to be searched, sorted and filtered where there is a script for it.
+
+    note     what is said where there is none;  table   of `compare.queries.query_table`;  systems   of its ranks
+    shown    the system whose first answers are in it;  other   the one that its wins are counted against at first
+    """
+
+    note: str
+    table: pd.DataFrame
+    systems: Sequence[str]
+    shown: str
+    other: str
+
+
 @dataclass(frozen=True)
 class Card:
     """One finding, step of the plan or query.
@@ -120,7 +136,7 @@ class Details:
     blocks: Sequence["Block"]
 
 
-Block = Table | Paragraph | Heading | Figures | Command | Facts | Links | Answers | Quote | Card | Details
+Block = Queries | Table | Paragraph | Heading | Figures | Command | Facts | Links | Answers | Quote | Card | Details
 
 
 @dataclass(frozen=True)

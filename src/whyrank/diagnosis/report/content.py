@@ -9,6 +9,7 @@ import pandas as pd
 from whyrank.core.origin import NO_ORIGIN, Origin
 from whyrank.diagnosis.compare import ranking as compare
 from whyrank.diagnosis.compare.pairs import Similarity
+from whyrank.diagnosis.compare.queries import query_table
 from whyrank.diagnosis.compare.slices import slices
 from whyrank.diagnosis.compare.worst import WorstQuery, worst_queries
 from whyrank.diagnosis.examination import Examination
@@ -47,6 +48,8 @@ class Content:
     barlow: pd.DataFrame
     centroids: pd.DataFrame
     worst: list[WorstQuery]
+    shown: str
+    queries: pd.DataFrame
     provenance: Mapping[str, Any]
     origin: Origin
 
@@ -71,6 +74,7 @@ def gather(
     """Compute every table. Raises UserError for a metric that was not recorded."""
     records, metric = case.records, case.metric
     differences = case.comparisons
+    shown = compare.shown_system(records, metric) or next(iter(records.runs))
     systems = compare.system_table(records, **case.draws)
     told: dict[str, Any] = {
         "systems": records.systems, "metric": metric, "level": case.level, "similarity": case.similarity,
@@ -96,6 +100,8 @@ def gather(
         barlow=series.barlow(records),
         centroids=series.centroids(records),
         worst=worst_queries(records, metric),
+        shown=shown,
+        queries=query_table(records, shown),
         provenance=provenance,
         origin=origin,
     )  # fmt: skip

@@ -32,8 +32,8 @@ def write(
                  become tables with dotted keys
     origin       of the run, for the title
     Files: report.html, report.md; systems.csv, comparisons.csv, similarity.csv, similarity_comparisons.csv,
-    convergence.csv, slices.csv, checks.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv. A table
-    holds only its header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv,
+    convergence.csv, slices.csv, checks.csv, queries.csv; and for `dvc plots` plots/{learning,barlow,centroids,gap}.csv.
+    A table holds only its header where nothing was recorded. With ratings also rating_systems.csv, rating_targets.csv,
     rating_columns.csv, rating_comparisons.csv and plots/{rating_histograms,rating_folds}.csv.
     The same records give the same bytes. Raises UserError for a metric that was not recorded.
     """
@@ -42,7 +42,7 @@ def write(
     shown = page(content)
     io.write_text(folder / "report.html", render_html(shown))
     io.write_text(folder / "report.md", render_markdown(shown))
-    for name in ("systems", "comparisons", "convergence", "slices", "checks"):
+    for name in ("systems", "comparisons", "convergence", "slices", "checks", "queries"):
         io.write_table(folder / f"{name}.csv", getattr(content, name))
     io.write_table(folder / "similarity.csv", content.similarity.systems)
     io.write_table(folder / "similarity_comparisons.csv", content.similarity.comparisons)

@@ -1,4 +1,4 @@
-"""A page for a browser: one self-contained file, no network, no script, everything from data escaped."""
+"""A page for a browser: one self-contained file, no network, one script of our own, everything from data escaped."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import blocks as b
+from whyrank.diagnosis.report.listing import HASH, SCRIPT, listed
 from whyrank.diagnosis.report.svg import drawn
 
 BOX = Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">\n<table>\n{}{}</table>\n</div>\n')
@@ -34,7 +35,9 @@ def render_html(page: b.Page) -> str:
     bodies = {section.key: _all(section.blocks) for section in page.sections}
     result = [_prose(sentence) for sentence in page.result]
     cause = _block(page.cause) if page.cause else ""
-    return environment.get_template("page.html.jinja").render(page=page, bodies=bodies, result=result, cause=cause)
+    return environment.get_template("page.html.jinja").render(
+        page=page, bodies=bodies, result=result, cause=cause, script=Markup(SCRIPT), script_hash=HASH
+    )
 
 
 def _all(blocks: Iterable[b.Block]) -> Markup:
@@ -68,6 +71,8 @@ def _block(block: b.Block) -> Markup:
             return list_.format(_label(label), Markup("").join(lines))
         case b.Quote(text):
             return Markup('<blockquote><bdi dir="auto">{}</bdi></blockquote>\n').format(text)
+        case b.Queries():
+            return listed(block)
         case b.Links(items):
             lines = (Markup("<li>{}{}</li>").format(_label(what), LINK.format(to, text)) for what, text, to in items)
             return Markup('<ul class="links">{}</ul>\n').format(Markup("").join(lines))

@@ -158,6 +158,8 @@ def _block(block: b.Block, depth: int) -> list[str]:
             return [*([prose(f"{label}:")] if label else []), fenced(text)]
         case b.Facts(items):
             return ["\n".join(prose(f"{name}: {value} {unit}", "- ") for name, value, unit in items)]
+        case b.Queries(note):
+            return [prose(note)]
         case b.Links(items):
             return ["\n".join(prose(f"{what}: {text}", "- ") for what, text, _ in items)]
         case b.Answers(label, items, is_ranked):

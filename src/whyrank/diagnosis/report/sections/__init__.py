@@ -21,7 +21,7 @@ def page(content: Content) -> Page:
     facts += [(numbers.free(content.ratings.rated.n_rows), "rated rows")] if content.ratings else []
     files = ["systems", "comparisons", *(["similarity", "similarity_comparisons"] if content.has_pairs else [])]
     rated = ("rating_systems", "rating_targets", "rating_columns", "rating_comparisons")
-    files += [*(rated if content.ratings else ()), "slices", "convergence"]
+    files += [*(rated if content.ratings else ()), "slices", "convergence", "queries"]
     return Page(
         content.result,
         [*facts, (content.metric, "is the metric"), (numbers.per_cent(content.level), "confidence intervals")],

@@ -1,0 +1,163 @@
+// Copies commands, and shows the table of queries. Text from data becomes text nodes only, never markup.
+"use strict";
+
+const made = (tag, text = "", attributes = {}) => {
+  const element = document.createElement(tag);
+  if (text !== "") element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+};
+
+for (const command of document.querySelectorAll("pre")) {
+  const box = made("div", "", { class: "command" });
+  const button = made("button", "Copy", { type: "button", "aria-label": "Copy the command" });
+  command.replaceWith(box);
+  box.append(command, button);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+    } catch {
+      getSelection().selectAllChildren(command);
+      document.execCommand("copy");
+    }
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+}
+
+const ROW = 52; // pixels; as in the style of the page
+const SPARE = 8; // rows above and below those that are seen
+const [ID, TYPE, TEXT, ANSWER, RELEVANT, FIRST, SUSPECTED, RANKS] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+function table(box, data) {
+  const { rows, systems, answers, types } = data;
+  const answer = (row) => answers[row[ANSWER]] + (row[RELEVANT] > 1 ? ` (and ${row[RELEVANT] - 1} more)` : "");
+  const at = (name) => RANKS + systems.indexOf(name);
+  const state = { find: "", type: "", outcome: "", label: "", own: data.shown, other: data.other, by: -1, down: false };
+  const outcome = (row) => ["loss", "same", "win"][Math.sign(row[at(state.other)] - row[at(state.own)]) + 1];
+  const columns = [
+    ["Query", (row) => row[TEXT], "wide"],
+    ["Type", (row) => types[row[TYPE]]],
+    ["Relevant answer", answer, "wide"],
+    ...systems.map((name, i) => [`Rank ${name}`, (row) => row[RANKS + i], "rank"]),
+    [`First answer of ${data.shown}`, (row) => answers[row[FIRST]], "wide"],
+    ["Suspected label error", (row) => row[SUSPECTED], "wide"],
+    ["Wins and losses", outcome],
+  ];
+  const searched = rows.map((row) => [row[ID], row[TEXT], answer(row), answers[row[FIRST]]].join("\n").toLowerCase());
+  let seen = [];
+
+  const controls = made("div", "", { class: "controls" });
+  const field = (name, element, key) => {
+    const label = made("label", name);
+    label.append(element);
+    controls.append(label);
+    element.addEventListener("input", () => { state[key] = element.value; refresh(); });
+  };
+  const choice = (options, chosen) => {
+    const select = made("select");
+    for (const [value, text] of options) select.append(made("option", text, { value }));
+    select.value = chosen;
+    return select;
+  };
+  const named = systems.map((name) => [name, name]);
+  field("Search", made("input", "", { type: "search", autocomplete: "off" }), "find");
+  field("Type", choice([["", "all"], ...types.map((type) => [type, type])], ""), "type");
+  field("Wins and losses of", choice(named, state.own), "own");
+  field("against", choice(named, state.other), "other");
+  const outcomes = [["", "all"], ["win", "wins"], ["loss", "losses"], ["same", "same"]];
+  field("Show", choice(outcomes, ""), "outcome");
+  field("Labels", choice([["", "all"], ["suspected", "suspected errors"]], ""), "label");
+  const count = made("p", "", { class: "note", role: "status" });
+  const detail = made("dl", "", { class: "detail", "aria-live": "polite" });
+  const view = made("div", "", { class: "scroll window", tabindex: "0", role: "region", "aria-label": "All queries" });
+  const grid = made("table");
+  const head = made("tr");
+  const [above, body, below] = ["true", "false", "true"].map((hidden) => made("tbody", "", { "aria-hidden": hidden }));
+  for (const space of [above, below]) space.append(made("tr"));
+  const thead = made("thead");
+  thead.append(head);
+  grid.append(thead, above, body, below);
+  view.append(grid);
+  box.append(controls, count, view, detail);
+
+  columns.forEach(([name, , kind], i) => {
+    const cell = made("th", "", { scope: "col", class: kind || "" });
+    const sort = made("button", name, { type: "button" });
+    sort.addEventListener("click", () => {
+      state.down = state.by === i && !state.down;
+      state.by = i;
+      for (const other of head.children) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+      refresh();
+    });
+    cell.append(sort);
+    head.append(cell);
+  });
+
+  const collator = new Intl.Collator();
+  const compared = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
+
+  function refresh() {
+    const find = state.find.toLowerCase();
+    const tally = { win: 0, loss: 0, same: 0 };
+    seen = [];
+    rows.forEach((row, i) => {
+      if (find && !searched[i].includes(find)) return;
+      if (state.type && types[row[TYPE]] !== state.type) return;
+      if (state.label && !row[SUSPECTED]) return;
+      const ended = outcome(row);
+      tally[ended] += 1;
+      if (!state.outcome || state.outcome === ended) seen.push(row);
+    });
+    if (state.by >= 0) {
+      const value = columns[state.by][1];
+      const keyed = seen.map((row) => [value(row), row]).sort((a, b) => compared(a[0], b[0]));
+      seen = keyed.map((pair) => pair[1]);
+      if (state.down) seen.reverse();
+    }
+    const beside = `${state.own} against ${state.other}: wins ${tally.win}, losses ${tally.loss}, same ${tally.same}`;
+    count.textContent = `${seen.length} of ${rows.length} queries. ${beside}.`;
+    grid.setAttribute("aria-rowcount", seen.length + 1);
+    view.scrollTop = 0;
+    draw(true);
+  }
+
+  let drawn = -1;
+  function draw(anew) {
+    const from = Math.max(0, Math.floor(view.scrollTop / ROW) - SPARE);
+    if (!anew && from === drawn) return;
+    drawn = from;
+    const to = Math.min(seen.length, from + Math.ceil(view.clientHeight / ROW) + 2 * SPARE);
+    above.firstChild.style.height = `${from * ROW}px`;
+    below.firstChild.style.height = `${(seen.length - to) * ROW}px`;
+    body.replaceChildren(...seen.slice(from, to).map((row, i) => line(row, from + i)));
+  }
+
+  function line(row, place) {
+    const tr = made("tr", "", { "aria-rowindex": place + 2 });
+    columns.forEach(([, value, kind], i) => {
+      const cell = made(i ? "td" : "th", "", i ? { class: kind || "" } : { class: kind, scope: "row" });
+      if (i) cell.append(made("span", String(value(row))));
+      else {
+        const open = made("button", value(row), { type: "button", dir: "auto" });
+        open.addEventListener("click", () => show(row));
+        cell.append(open);
+      }
+      tr.append(cell);
+    });
+    return tr;
+  }
+
+  function show(row) {
+    const told = [["Id", row[ID]], ...columns.map(([name, value]) => [name, value(row)])].filter(([, text]) => text !== "");
+    detail.replaceChildren(...told.flatMap(([name, text]) => [made("dt", name), made("dd", String(text), { dir: "auto" })]));
+  }
+
+  view.addEventListener("scroll", () => requestAnimationFrame(() => draw(false)), { passive: true });
+  refresh();
+}
+
+const source = document.getElementById("queries-data");
+// After the page is painted: its data may be megabytes.
+if (source) requestAnimationFrame(() => setTimeout(() => table(document.querySelector(".queries"), JSON.parse(source.textContent))));
