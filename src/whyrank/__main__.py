@@ -21,7 +21,7 @@ from whyrank.core.errors import UsageError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
-DIAGNOSIS, FINDINGS = Path("metrics/diagnose"), "findings.json"
+DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
 SCENARIO_RESULTS, POST_MORTEMS = Path("logs/scenario"), Path("logs/post-mortem")
 
 SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
@@ -143,7 +143,8 @@ def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None
     if not is_short:
         print(verdict.rendered(told), end="", flush=True)
     # What is posted, or kept in a file, has said the first two already.
-    print(ending(DIAGNOSIS), file=sys.stdout if is_short else sys.stderr)
+    for line in filter(None, (verdict.other_precision(SUMMARY), ending(DIAGNOSIS))):
+        print(line, file=sys.stdout if is_short else sys.stderr)
     sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
 
 

@@ -1,8 +1,10 @@
 """The command `verdict`: what it prints of the last diagnosis, and when it fails."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -119,3 +121,21 @@ def test_what_was_edited_since_is_not_told(diagnosed, tmp_path):
     (tmp_path / "metrics/diagnose/findings.json").write_text("[]")
     with pytest.raises(UserError, match=r"findings\.json is not as it was written"):
         verdict.read(tmp_path / "metrics/diagnose")
+
+
+@pytest.mark.parametrize(("before", "now", "is_told"), [(16, 32, True), (32, 32, False), (None, 32, False)])
+def test_figures_of_another_precision_than_the_committed_ones_are_told(before, now, is_told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    summary = tmp_path / "metrics/summary.json"
+    summary.parent.mkdir()
+
+    def wrote(bits):
+        summary.write_text(json.dumps({"base.mrr": 0.5} | ({"precision_bits": bits} if bits else {})))
+
+    wrote(before)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "figures"]):
+        subprocess.run(["git", *command], check=True)
+    wrote(now)
+    line = verdict.other_precision(Path("metrics/summary.json"))
+    assert ("32 bits here and had 16" in line) is bool(line) is is_told

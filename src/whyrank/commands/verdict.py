@@ -3,12 +3,15 @@
 `python -m whyrank verdict --fail-on error` ends with exit code 1 where a finding is an error.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from whyrank.core import checksums, io
+from whyrank.core.origin import committed
+from whyrank.diagnosis.report.headline import PRECISION
 from whyrank.diagnosis.report.markdown import fenced, plain
 from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Severity
@@ -31,6 +34,21 @@ def read(folder: Path) -> Told:
         (folder / "verdict.txt").read_text(encoding="utf-8").strip(),
         io.read_json(folder / "findings.json"),
         tally(io.read_table(folder / "checks.csv")),
+    )
+
+
+def other_precision(summary: Path) -> str:
+    """One line where the committed figures were computed in another precision than those of the last run; else empty.
+
+    summary   the file of the figures, with `precision_bits`
+    """
+    before = re.search(rf'"{PRECISION}": (\d+)', committed(str(summary)))
+    now = io.read_json(summary).get(PRECISION) if before and summary.exists() else None
+    if before is None or now is None or int(before[1]) == now:
+        return ""
+    return (
+        f"figures: those under {summary.parent} differ from the committed ones in the third digit, as matrix products "
+        f"have {now} bits here and had {before[1]} (`encoder.precision`)"
     )
 
 

@@ -33,6 +33,11 @@ def origin() -> Origin:
     return Origin(experiment, commit[:DIGITS], date, bool(_git("status", "--porcelain", "--", *CODE)))
 
 
+def committed(file: str) -> str:
+    """The text of a file of this folder as the last commit has it; empty where it has none."""
+    return _git("show", f"HEAD:./{file}")
+
+
 def _git(*arguments: str) -> str:
     """What Git says; empty where it fails."""
     try:

@@ -12,7 +12,7 @@ from whyrank.findings.finding import SEVERITIES, Finding
 # Of encoders by the type of the query, beside the metric that decides.
 BY_TYPE = ("mrr", "ndcg@10")
 # Of the numbers in a matrix product: processors that differ in it differ in the third digit of a metric.
-BITS = {"float32": 32, "bfloat16": 16, "float16": 16}
+PRECISION, BITS = "precision_bits", {"float32": 32, "bfloat16": 16, "float16": 16}
 
 
 def headline(case: Examination, findings: list[Finding]) -> dict[str, float]:
@@ -31,7 +31,7 @@ def headline(case: Examination, findings: list[Finding]) -> dict[str, float]:
         numbers |= {f"{system}.{name}": run.metrics[name] for name in names if name in run.metrics}
     space = case.records.data.tables.get("encoder_space")
     if space is not None and len(space):
-        numbers["precision_bits"] = BITS[str(space["precision"].iloc[0])]
+        numbers[PRECISION] = BITS[str(space["precision"].iloc[0])]
     similar = case.similarity.systems
     numbers |= _values(similar[similar["list"] == case.similarity.headline], "similarity")
     return numbers | (_values(case.ratings.systems, "ratings") if case.ratings is not None else {})
