@@ -39,11 +39,13 @@ def main() -> None:
     records = read_records(**places, systems=Systems.of(values), params=values)
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     told = registry.examine(case)
-    findings, plan = planned(of_run(told.findings, overrides.of_run()), read_yaml(PARAMS))
+    changed = overrides.of_run()
+    findings, plan = planned(of_run(told.findings, changed), read_yaml(PARAMS))
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
         provenance = {"params": values, "versions": versions}
-        verdict = files.write(case, findings, folder, provenance, told.outcomes, plan, origin())
+        made_of = origin()._replace(settings=tuple(changed))
+        verdict = files.write(case, findings, folder, provenance, told.outcomes, plan, made_of)
         io.write_text(folder / "verdict.txt", verdict + "\n")
         io.write_json(folder / "findings.json", [finding.as_json() for finding in findings])
         io.write_json(folder / "plan.json", plan.as_json())

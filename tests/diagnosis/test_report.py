@@ -411,6 +411,16 @@ def test_a_section_is_one_file_which_both_pages_find(content, monkeypatch, tmp_p
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_parameters_that_differ_from_the_committed_ones_are_shown_and_all_others_folded(content):
+    origin = Origin(settings=("seed=8", "++systems.mine.role=tuned", "~systems.old"))
+    made = page_of(replace(content, origin=origin))
+    text, shown = render_markdown(made), render_html(made)
+    assert "- seed: 8\n- systems.mine.role: tuned\n- ~systems.old: taken away" in text
+    assert "Changed: 3 parameters" in text and "<summary>params</summary>" in shown
+    assert "No parameter differs from the committed params.yaml." in render_markdown(page_of(content))
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_symptom_is_folded_into_its_cause_and_information_stands_last(content, findings):
     def pages_of(*found):
         made = page_of(replace(content, findings=in_order(found)))

@@ -13,6 +13,7 @@ DIGITS = 8  # of a commit: as many as Git abbreviates to depends on the clone
 class Origin(NamedTuple):
     """experiment   its name, else the branch;  commit, date   the last one that changed what the run is made of
     has_changed  whether the code of the workspace is another than the committed one
+    settings     what turns the committed params.yaml into that of the run
     Empty where Git has none.
     """
 
@@ -20,6 +21,7 @@ class Origin(NamedTuple):
     commit: str = ""
     date: str = ""
     has_changed: bool = False
+    settings: tuple[str, ...] = ()
 
 
 NO_ORIGIN = Origin()

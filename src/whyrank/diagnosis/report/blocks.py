@@ -8,11 +8,14 @@ import pandas as pd
 
 
 class Cell(NamedTuple):
-    """note   shown smaller: an interval, or what a system is;  is_best   stands out among the others"""
+    """note   shown smaller: an interval, or what a system is;  is_best   stands out among the others
+    above   shown as a superscript
+    """
 
     text: str
     note: str = ""
     is_best: bool = False
+    above: str = ""
 
 
 class Group(NamedTuple):

@@ -93,6 +93,10 @@ def _prose(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
+def _above(text: str) -> Markup:
+    return Markup(" <sup>{}</sup>").format(text) if text else Markup("")
+
+
 def _value(text: str) -> Markup:
     return Markup('<span class="number">{}</span>' if NUMBER.fullmatch(text) else "{}").format(text)
 
@@ -121,10 +125,12 @@ def _group(group: b.Group, width: int) -> Markup:
 
 def _row(cells: Sequence[b.Cell]) -> Markup:
     name, *values = cells
-    first = Markup('<th scope="row"><span class="name">{}</span>{}</th>').format(one_line(name.text), _small(name.note))
+    first = Markup('<th scope="row"><span class="name">{}</span>{}{}</th>').format(
+        one_line(name.text), _above(name.above), _small(name.note)
+    )
     rest = (
-        Markup('<td class="best"><strong>{}</strong>{}</td>' if cell.is_best else "<td>{}{}</td>").format(
-            cell.text, _small(cell.note)
+        Markup('<td class="best"><strong>{}</strong>{}{}</td>' if cell.is_best else "<td>{}{}{}</td>").format(
+            cell.text, _above(cell.above), _small(cell.note)
         )
         for cell in values
     )

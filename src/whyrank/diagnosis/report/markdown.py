@@ -83,7 +83,8 @@ def table_blocks(
     parts: list[str] = []
     for group in table.groups:
         names, *columns = zip(*group.rows, strict=True)
-        texts = [[escape(cell.text) for cell in names], *(_column(column, mark) for column in columns)]
+        texts = [[f"{cell.above} {escape(cell.text)}".strip() for cell in names]]
+        texts += [_column(column, mark) for column in columns]
         parts += [f"{'#' * depth} {inline(group.heading)}"] if group.heading else []
         parts += [
             pipe_table(cut[0], cut[1:])
@@ -99,9 +100,12 @@ def _column(cells: Sequence[b.Cell], mark: tuple[str, str]) -> list[str]:
     none = tuple(" " * len(side) for side in mark) if any(cell.is_best for cell in cells) else ("", "")
     marks = (mark if cell.is_best else none for cell in cells)
     brackets = ("" if cell.note.startswith("[") else "()" for cell in cells)
+    width = max(len(cell.above) for cell in cells)
+    gap = "" if any(cell.is_best for cell in cells) or not width else " "
+    above = [gap + cell.above.ljust(width) for cell in cells]
     return [
-        _noted(before + in_cell(cell.text) + after, in_cell(cell.note), pair)
-        for (before, after), cell, pair in zip(marks, cells, brackets, strict=True)
+        _noted(before + in_cell(cell.text) + after + beaten, in_cell(cell.note), pair)
+        for (before, after), cell, pair, beaten in zip(marks, cells, brackets, above, strict=True)
     ]
 
 

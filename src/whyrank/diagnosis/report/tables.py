@@ -1,6 +1,8 @@
 """Tables that several sections and the model card show."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from string import ascii_lowercase
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -8,6 +10,7 @@ import pandas as pd
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
 
+NONE: Mapping[Any, Any] = MappingProxyType({})
 TYPES = {"all": "All queries", "question": "Questions", "conversation": "Conversations"}
 
 
@@ -23,20 +26,42 @@ def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:
     return set(best[["system", "type", "metric"]].itertuples(index=False, name=None))
 
 
-def systems_table(table: pd.DataFrame, metric: str, roles: Mapping[str, str]) -> Table:
+def systems_table(
+    table: pd.DataFrame, metric: str, roles: Mapping[str, str], beaten: Mapping[tuple[str, str], Sequence[str]] = NONE
+) -> Table:
     """A row per system with the metric for each type of query; the best are marked.
 
     table   as of `compare.ranking.system_table`;  roles   what each system is
+    beaten  those that a system (its name, the type) significantly beats: a row has a letter, and stands above others
     """
     best, chosen = best_cells(table), table[table["metric"] == metric]
-    rows = {system: [Cell(system, roles.get(system, ""))] for system in chosen["system"]}
+    letters = dict(zip(dict.fromkeys(chosen["system"]), ascii_lowercase, strict=False)) if beaten else {}
+    rows = {system: [Cell(system, roles.get(system, ""), above=letters.get(system, ""))] for system in chosen["system"]}
     kinds = [kind for kind in TYPES if kind in set(chosen["type"])]
     for kind in kinds:
         for row in each(chosen[chosen["type"] == kind]):
-            rows[row.system].append(metric_cell(row, (row.system, kind, metric) in best))
+            above = "".join(sorted(letters.get(other, "") for other in beaten.get((row.system, kind), ())))
+            rows[row.system].append(metric_cell(row, (row.system, kind, metric) in best)._replace(above=above))
     sizes = chosen.drop_duplicates("type").set_index("type")["n"]
     names = head("System", *(f"{TYPES[kind]}|n = {sizes[kind]}" for kind in kinds))
     return Table(f"Systems, {metric}", names, [Group("", list(rows.values()))])
+
+
+def in_order(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The same rows, of the systems with the highest metric over all queries first."""
+    values = table[(table["metric"] == metric) & (table["type"] == "all")].set_index("system")["value"]
+    places = {system: place for place, system in enumerate(values.sort_values(ascending=False, kind="stable").index)}
+    return table.sort_values("system", key=lambda system: system.map(places), kind="stable")
+
+
+def beaten(comparisons: pd.DataFrame, level: float) -> dict[tuple[str, str], list[str]]:
+    """Of each system and type of query, the systems that it significantly beats in a table of differences."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in each(comparisons):
+        if is_sure(row, level):
+            winner, loser = (row.a, row.b) if row.difference > 0 else (row.b, row.a)
+            found.setdefault((winner, row.type), []).append(loser)
+    return found
 
 
 def metric_cell(row: Any, is_best: bool = False) -> Cell:

@@ -23,6 +23,7 @@ def about(content: Content) -> list[tuple[str, str]]:
         "Experiment": origin.experiment,
         "Commit": f"{origin.commit}{', code changed since' if origin.commit and origin.has_changed else ''}",
         "Date": origin.date,
+        "Changed": f"{len(origin.settings)} {_plural('parameter', len(origin.settings))}" if origin.settings else "",
     }
     return [(name, value) for name, value in named.items() if value]
 

@@ -35,4 +35,6 @@ def section(content: Content) -> Section:
         f"{content.metric} on the dev queries during fine-tuning. The kept weights are those of the best evaluation by "
         "`early_stopping.metric`."
     )
-    return Section(90, "Convergence", [Paragraph(note), Table("Convergence", names, [Group("", rows)]), *blocks])
+    return Section(
+        90, "Convergence", [Paragraph(note), Table("Course of each fine-tuning", names, [Group("", rows)]), *blocks]
+    )

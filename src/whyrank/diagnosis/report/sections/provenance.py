@@ -1,9 +1,9 @@
 """What the run was made with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from whyrank.diagnosis.report.blocks import Details, Facts, Section
+from whyrank.diagnosis.report.blocks import Block, Details, Facts, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
 
 
@@ -13,7 +13,18 @@ def section(content: Content) -> Section:
     parts = ({"run": single} if single else {}) | {
         key: value for key, value in content.provenance.items() if isinstance(value, Mapping)
     }
-    return Section(110, "Provenance", [Details(name, [Facts(list(_flat(values)))]) for name, values in parts.items()])
+    folded = [Details(name, [Facts(list(_flat(values)))]) for name, values in parts.items()]
+    return Section(110, "Parameters and versions", [*_changed(content.origin.settings), *folded])
+
+
+def _changed(settings: Sequence[str]) -> Iterator[Block]:
+    """What is not as in the committed params.yaml, which holds the defaults."""
+    if not settings:
+        yield Paragraph("No parameter differs from the committed params.yaml.")
+        return
+    yield Paragraph("These parameters differ from the committed params.yaml:")
+    changed = (setting.partition("=") for setting in settings)
+    yield Facts([(name.lstrip("+"), value or "taken away", "") for name, _, value in changed])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:

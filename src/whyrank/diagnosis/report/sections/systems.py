@@ -6,16 +6,25 @@ from typing import Any
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Cell, Details, Group, Paragraph, Section, Table, head
 from whyrank.diagnosis.report.content import Content
-from whyrank.diagnosis.report.tables import TYPES, best_cells, each, systems_table
+from whyrank.diagnosis.report.recommended import recommended
+from whyrank.diagnosis.report.tables import TYPES, beaten, best_cells, each, in_order, systems_table
 
 
 def section(content: Content) -> Section:
-    metric, level, table = content.metric, content.level, content.systems
+    metric, level = content.metric, content.level
+    table, won = in_order(content.systems, metric), beaten(content.comparisons, level)
     note = (
-        f"{metric} on the test queries with its {numbers.ci(level)}, bootstrap clustered by answer. The best of each "
-        "column is marked."
+        f"{metric} on the test queries with its {numbers.ci(level)}, bootstrap clustered by answer. The highest of "
+        "each column is marked."
     )
-    blocks: list[Block] = [Paragraph(note), systems_table(table, metric, numbers.roles(content.experiment))]
+    note += (
+        " A letter behind a number names a system that it significantly beats, of those that were compared."
+        if won
+        else ""
+    )
+    name, why = recommended(content)
+    blocks: list[Block] = [Paragraph(f"{name}: {why}", "Recommended", "text"), Paragraph(note)]
+    blocks.append(systems_table(table, metric, numbers.roles(content.experiment), won))
     blocks += [Paragraph(text) for text in _read_by(content)]
     return Section(10, "Systems", [*blocks, Details("Every metric", [_every(content)])])
 
@@ -38,7 +47,7 @@ def _reading(analyser: dict[str, Any]) -> str:
 
 
 def _every(content: Content) -> Table:
-    table, best = content.systems, best_cells(content.systems)
+    table, best = in_order(content.systems, content.metric), best_cells(content.systems)
     metrics = list(table["metric"].drop_duplicates())
     groups = []
     for kind in TYPES:
