@@ -1,31 +1,27 @@
 """The command `whyrank`, also `python -m whyrank`: what a user asks beside `dvc repro` and `dvc exp run`."""
 
-import argparse
 import functools
+import json
 import shutil
 import sys
 import time
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 if __name__ == "__main__" or sys.argv[0].endswith("/whyrank"):  # a command, and no module that a test imports
     from whyrank.core import ctrl_c  # noqa: F401 - first
 
 # isort: split
 from whyrank.commands import experiment, scenario
+from whyrank.commands.arguments import parser
 from whyrank.core import command as ending
 from whyrank.core import workspace
-from whyrank.core.errors import UsageError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
 SCENARIO_RESULTS, POST_MORTEMS = Path("logs/scenario"), Path("logs/post-mortem")
-
-SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
-AGREED = "do not ask before running what a scenario file names: its launch, the code of its encoder"
 
 
 def command() -> None:
@@ -34,7 +30,7 @@ def command() -> None:
 
 
 def main() -> None:
-    arguments, here = parser().parse_args(), Path.cwd()
+    arguments, here = parser(SCENARIO_RESULTS, POST_MORTEMS).parse_args(), Path.cwd()
     if arguments.command != "schema":
         workspace.enter()
     if arguments.command == "export":
@@ -45,6 +41,8 @@ def main() -> None:
         compare(arguments.topic, arguments.overrides, is_agreed=arguments.yes)
     elif arguments.command == "verdict":
         tell(arguments.fail_on, is_short=arguments.short)
+    elif arguments.command == "report":
+        show(arguments.as_)
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -57,73 +55,6 @@ def main() -> None:
             print(f"{name:24} {scenario.read(name, SCENARIOS).question}")
     else:
         ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides, is_agreed=arguments.yes)
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `{self.prog} --help` says more")
-
-
-def parser() -> argparse.ArgumentParser:
-    made = Parser(
-        prog="whyrank",
-        description="Run named experiments, compare them, export trained systems; `dvc repro` runs the pipeline.",
-        epilog="Run it in the folder that holds dvc.yaml, or below. `whyrank COMMAND --help` says more of a command.",
-    )
-    made.add_argument("--version", action="version", version=f"whyrank {version('whyrank')}")
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(name: str, what: str, more: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}")
-
-    run = add(
-        "scenario",
-        "run a named experiment, or list them when no name is given",
-        "A scenario is a question, overrides of the committed params.yaml and the findings expected of them. It runs "
-        f"in a temporary copy; the report goes to {SCENARIO_RESULTS}. "
-        "Ends with exit code 0 if all came as expected, else 1.",
-    )
-    run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
-    run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
-    run.add_argument("--yes", action="store_true", help=AGREED)
-    why = add(
-        "post-mortem",
-        "run TOPIC-seed, each TOPIC-seed-* and TOPIC-fixed, and compare them",
-        f"Says what each change of the seed scenario brings by itself, and what all bring, in {POST_MORTEMS}/TOPIC.",
-    )
-    why.add_argument("topic", help="for instance ratings")
-    why.add_argument("--yes", action="store_true", help=AGREED)
-    why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
-    add(
-        "schema",
-        "print the JSON schema of params.yaml, which editors read",
-        "It has the meaning, bounds and choices of every key; params.schema.json is a copy.",
-    )
-    said = add(
-        "verdict",
-        "print the verdict and the findings of the last diagnosis, in Markdown",
-        "Ends with exit code 0, or with 1 where --fail-on names a severity that a finding has.",
-    )
-    said.add_argument("--fail-on", choices=("error", "warning"), help="warning: a finding that is an error fails, too")
-    said.add_argument("--short", action="store_true", help="three lines alone: verdict, checks, path of the report")
-    tried = add(
-        "fix",
-        "try the next step of the fix plan in a temporary copy, and say whether it helped",
-        "Compares the metric on the same test queries, with an interval. The workspace stays as it is; results are in "
-        "logs/fix.",
-    )
-    which = tried.add_mutually_exclusive_group()
-    which.add_argument("--step", type=int, metavar="N", help="this step of the plan, also one that was tried already")
-    which.add_argument("--all", action="store_true", help="go on until nothing is left, or nothing helps")
-    tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
-    out = add(
-        "export",
-        "copy a trained system, with its model card, into a folder for a hub",
-        "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings.",
-    )
-    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained or tuned")
-    out.add_argument("folder", type=Path, help="new or empty")
-    return made
 
 
 def export(system: str, folder: Path) -> None:
@@ -146,6 +77,21 @@ def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None
     for line in filter(None, (verdict.other_precision(SUMMARY), ending(DIAGNOSIS))):
         print(line, file=sys.stdout if is_short else sys.stderr)
     sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
+
+
+def show(form: Literal["text", "page", "json", "schema"]) -> None:
+    """Print the last report, as text or JSON, or the schema of that; or open its page, and print where it is."""
+    # Imported only here, as for the card.
+    from whyrank.commands import report
+
+    if form == "schema":
+        print(json.dumps(report.schema(), indent=1))
+    elif form == "json":
+        print(json.dumps(report.read(DIAGNOSIS, SUMMARY), indent=1, ensure_ascii=False))
+    elif form == "text":
+        print(report.text(DIAGNOSIS), end="")
+    else:
+        print(report.opened(DIAGNOSIS))
 
 
 def try_fixes(number: int | None, *, everything: bool, is_agreed: bool) -> None:

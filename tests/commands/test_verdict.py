@@ -95,6 +95,17 @@ def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diag
     ]
 
 
+def test_a_comment_on_a_pull_request_stays_under_sixty_lines(diagnosed, monkeypatch, capsys):
+    many = [replace(FINDINGS["info"], code=f"code-{n}", fix=Fix({"finetune_rank.epochs": n})) for n in range(40)]
+    monkeypatch.setattr(sys.modules[__name__], "FINDINGS", {one.code: one for one in many})
+    diagnosed(*FINDINGS)
+    run(monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    shown = sum(line.startswith("- ") for line in lines)
+    assert len(lines) < 60 and shown > 5
+    assert lines[-1] == f"And {40 - shown} more: the report has them."
+
+
 def test_without_findings_it_says_so(diagnosed, monkeypatch, capsys):
     diagnosed()
     run(monkeypatch)

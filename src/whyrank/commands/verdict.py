@@ -17,6 +17,8 @@ from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import SEVERITIES, START, Severity
 
 Finding = dict[str, Any]
+# Beyond so many lines no finding is begun: a comment on a pull request stays under 60.
+MOST_LINES = 50
 
 
 class Told(NamedTuple):
@@ -67,7 +69,10 @@ def rendered(told: Told) -> str:
     start = f" {START}" if any(one["fix"]["command"] for one in told.findings) else ""
     checked = f" Checks: {told.checks}." if told.checks else ""
     parts, shown = [f"**{plain(told.verdict)}**", f"Findings: {severities or 'none'}.{checked}{start}"], {""}
-    for one in told.findings:
+    for number, one in enumerate(told.findings):
+        if sum(part.count("\n") + 2 for part in parts) > MOST_LINES:
+            parts.append(f"And {len(told.findings) - number} more: the report has them.")
+            break
         step = f"; step {one['step']} of the fix plan" if one["step"] else ""
         about = f"{plain(', '.join(one['systems']))}{step}"
         parts.append(f"- {one['severity']} `{one['code']}` ({about}): {plain(one['sentence'])}")

@@ -1,0 +1,91 @@
+"""The commands of `whyrank` and their arguments; a mistake in them is one line."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from whyrank.core.errors import UsageError
+
+SETTING = "override of params.yaml for this run, as for dvc exp run: -S finetune_rank.epochs=3; may be repeated"
+AGREED = "do not ask before running what a scenario file names: its launch, the code of its encoder"
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `{self.prog} --help` says more")
+
+
+def parser(scenario_results: Path, post_mortems: Path) -> argparse.ArgumentParser:
+    """The parser of `whyrank`; the folders stand in the help of the commands that write to them."""
+    made = Parser(
+        prog="whyrank",
+        description="Run named experiments, compare them, export trained systems; `dvc repro` runs the pipeline.",
+        epilog="Run it in the folder that holds dvc.yaml, or below. `whyrank COMMAND --help` says more of a command.",
+    )
+    made.add_argument("--version", action="version", version=f"whyrank {version('whyrank')}")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, what: str, more: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}")
+
+    run = add(
+        "scenario",
+        "run a named experiment, or list them when no name is given",
+        "A scenario is a question, overrides of the committed params.yaml and the findings expected of them. It runs "
+        f"in a temporary copy; the report goes to {scenario_results}. "
+        "Ends with exit code 0 if all came as expected, else 1.",
+    )
+    run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
+    run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    run.add_argument("--yes", action="store_true", help=AGREED)
+    why = add(
+        "post-mortem",
+        "run TOPIC-seed, each TOPIC-seed-* and TOPIC-fixed, and compare them",
+        f"Says what each change of the seed scenario brings by itself, and what all bring, in {post_mortems}/TOPIC.",
+    )
+    why.add_argument("topic", help="for instance ratings")
+    why.add_argument("--yes", action="store_true", help=AGREED)
+    why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    add(
+        "schema",
+        "print the JSON schema of params.yaml, which editors read",
+        "It has the meaning, bounds and choices of every key; params.schema.json is a copy.",
+    )
+    said = add(
+        "verdict",
+        "print the verdict and the findings of the last diagnosis, in Markdown",
+        "Ends with exit code 0, or with 1 where --fail-on names a severity that a finding has.",
+    )
+    said.add_argument("--fail-on", choices=("error", "warning"), help="warning: a finding that is an error fails, too")
+    said.add_argument("--short", action="store_true", help="three lines alone: verdict, checks, path of the report")
+    shown = add(
+        "report",
+        "print the last report for a terminal, open it in a browser, or print it as JSON",
+        "docs/report.schema.json is the schema of the JSON.",
+    )
+    how = shown.add_mutually_exclusive_group()
+    for form, flag, what in (
+        ("page", "--open", "open the page in the browser of this machine"),
+        ("json", "--json", "verdict, metrics, checks, findings and fix plan"),
+        ("schema", "--schema", "the schema of that JSON"),
+    ):
+        how.add_argument(flag, dest="as_", action="store_const", const=form, default="text", help=what)
+    tried = add(
+        "fix",
+        "try the next step of the fix plan in a temporary copy, and say whether it helped",
+        "Compares the metric on the same test queries, with an interval. The workspace stays as it is; results are in "
+        "logs/fix.",
+    )
+    which = tried.add_mutually_exclusive_group()
+    which.add_argument("--step", type=int, metavar="N", help="this step of the plan, also one that was tried already")
+    which.add_argument("--all", action="store_true", help="go on until nothing is left, or nothing helps")
+    tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
+    out = add(
+        "export",
+        "copy a trained system, with its model card, into a folder for a hub",
+        "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings.",
+    )
+    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained or tuned")
+    out.add_argument("folder", type=Path, help="new or empty")
+    return made
