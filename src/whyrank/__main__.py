@@ -42,7 +42,7 @@ def main() -> None:
     elif arguments.command == "verdict":
         tell(arguments.fail_on, is_short=arguments.short)
     elif arguments.command == "report":
-        show(arguments.as_)
+        show(arguments.as_, arguments.since)
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -79,12 +79,18 @@ def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None
     sys.exit(1 if fail_on and verdict.failing(told.findings, fail_on) else 0)
 
 
-def show(form: Literal["text", "page", "json", "schema"]) -> None:
-    """Print the last report, as text or JSON, or the schema of that; or open its page, and print where it is."""
-    # Imported only here, as for the card.
-    from whyrank.commands import report
+def show(form: Literal["text", "page", "json", "schema"], revision: str | None) -> None:
+    """Print the last report, as text or JSON, or the schema of that; or open its page, and print where it is.
 
-    if form == "schema":
+    revision   print instead how it compares with this commit or experiment
+    """
+    # Imported only here, as for the card.
+    from whyrank.commands import report, since
+    from whyrank.core.options.yaml_files import read_yaml
+
+    if revision is not None:
+        print(since.since(revision, read_yaml(PARAMS), experiment.fetch))
+    elif form == "schema":
         print(json.dumps(report.schema(), indent=1))
     elif form == "json":
         print(json.dumps(report.read(DIAGNOSIS, SUMMARY), indent=1, ensure_ascii=False))

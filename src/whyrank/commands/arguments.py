@@ -71,6 +71,8 @@ def parser(scenario_results: Path, post_mortems: Path) -> argparse.ArgumentParse
         ("schema", "--schema", "the schema of that JSON"),
     ):
         how.add_argument(flag, dest="as_", action="store_const", const=form, default="text", help=what)
+    earlier = "compare it with a commit or an experiment: each system with an interval, findings gone and new"
+    how.add_argument("--since", nargs="?", const="HEAD", metavar="REVISION", help=f"{earlier}; default: HEAD")
     tried = add(
         "fix",
         "try the next step of the fix plan in a temporary copy, and say whether it helped",

@@ -70,7 +70,10 @@ def clear(name: str) -> None:
 
 
 def fetch(name: str, path: str, target: Path) -> bool:
-    """Copy a file or folder of the results of an experiment; False where it has none of that name."""
+    """Copy a file or folder of the results of an experiment or a commit; False where there is none.
+
+    False, too, where the results are in no cache of this machine.
+    """
     # Imported only here: it takes a second.
     from dvc.api import DVCFileSystem
 
@@ -78,7 +81,10 @@ def fetch(name: str, path: str, target: Path) -> bool:
     if not files.exists(path):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    files.get(path, str(target), recursive=files.isdir(path))
+    try:
+        files.get(path, str(target), recursive=files.isdir(path))
+    except FileNotFoundError:
+        return False
     return True
 
 
