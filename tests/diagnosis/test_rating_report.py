@@ -74,7 +74,7 @@ def test_page_has_the_section_first_with_its_tables_and_figures(content, page):
 
 def test_figures_are_one_of_systems_one_of_labels_two_of_targets_and_one_of_each_training(page):
     drawings = re.findall(r"<svg.*?</svg>", page[page.index('id="ratings"') : page.index('id="systems"')], re.DOTALL)
-    titles = [ElementTree.fromstring(drawing)[0].text for drawing in drawings]
+    titles = [ElementTree.fromstring(drawing)[0].text.partition(". ")[0] for drawing in drawings]
     assert titles[:2] == ["Spearman by target", "Labels of each target"]
     assert titles[2].startswith("Best target of barlow-tuned: ") and titles[3].startswith(
         "Worst target of barlow-tuned"

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from whyrank.core import io
 from whyrank.core.origin import Origin
@@ -20,7 +21,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import pretraining_hurts
 from whyrank.diagnosis.registry import codes
 from whyrank.diagnosis.report import sections
-from whyrank.diagnosis.report.blocks import Details, Facts, Page, Section
+from whyrank.diagnosis.report.blocks import Details, Facts, Figures, Page, Section
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.files import write
 from whyrank.diagnosis.report.html import render_html
@@ -300,6 +301,37 @@ def test_provenance_shows_params_with_dotted_names(content, page):
     assert '<dt>prepare.tokens.answer</dt><dd><span class="number">128</span></dd>' in page
     assert '<dt>numpy</dt><dd><span class="number">2.0</span></dd>' in page
     assert "### params\n\n- prepare.tokens.answer: 128\n" in render_markdown(page_of(content))
+
+
+def test_a_figure_says_its_message_and_has_the_colours_of_the_page(content, page):
+    alt = {one[0]: unescape(one[1]) for one in re.findall(r'<title id="([\w-]+)-title">(.*?)</title>', page)}
+    of_all = content.systems.query("type == 'all' and metric == 'accuracy@1'").sort_values("value", ascending=False)
+    best = of_all.iloc[0]
+    assert f"accuracy@1 of every system. Highest first: {best['system']} {best['value']:.3f}, " in alt["metrics"]
+    gap = content.gap.iloc[0]
+    assert f"in points: {gap['system']} {100 * gap['gap']:+.1f}".replace("-", "\u2212") in alt["gap"]
+    first, last = content.learning.query("init == 'base'")["dev"].iloc[[0, -1]]
+    assert (
+        f"base: {first:.3f} before the first step" in alt["learning"] and f"{last:.3f} at step 400." in alt["learning"]
+    )
+    assert "Question to conversation centroid:" in alt["centroids-base"]
+    drawings = "".join(re.findall(r"(?s)<svg.*?</svg>", page))
+    used = set(re.findall(r"var\(--(\w+), #", drawings))
+    assert {"ink", "muted", "grid", "axis", "card", "blue", "orange", "teal", "magenta"} <= used
+    assert not re.search(r"(?<!, )#[0-9a-f]{6}", drawings)  # no colour but by a name of the page
+    for theme in re.findall(r"(?s):root \{.*?\}", page)[:2]:
+        assert all(f"--{name}: #" in theme for name in used)
+
+
+@pytest.mark.parametrize("name", ["learning", "barlow-off-diagonal", "gap", "slice-length"])
+def test_a_legend_stands_outside_of_its_axes(made, name):
+    plots = [plot for section in made.sections for block in section.blocks if isinstance(block, Figures)
+             for plot in block.plots if plot.name == name]  # fmt: skip
+    figure = Figure(figsize=(4.2, plots[0].height), layout="constrained")
+    axes = figure.add_subplot()
+    plots[0].paint(axes)
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
 
 
 @pytest.fixture(scope="module")

@@ -46,8 +46,9 @@ class Heading(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A figure, drawn only where it is shown. `title` is also what a screen reader says, `caption` stands under it.
+    """A figure, drawn only where it is shown. `caption` stands under its title.
 
+    message   what it shows, in words and numbers, for a reader who does not see it; the caption where that says it
     name   begins the ids of the drawing;  height   inches
     paint  gets a set of axes, or several of a grid of so many rows and columns (`shape`), row by row
     """
@@ -58,6 +59,12 @@ class Plot(NamedTuple):
     height: float
     paint: Callable[..., None]
     shape: tuple[int, int] = (1, 1)
+    message: str = ""
+
+    @property
+    def spoken(self) -> str:
+        """What a screen reader says."""
+        return f"{self.title}. {self.message or self.caption}"
 
 
 class Figures(NamedTuple):

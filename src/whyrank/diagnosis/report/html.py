@@ -55,7 +55,7 @@ def _block(block: b.Block) -> Markup:
             return Markup("<h3>{}</h3>\n").format(text)
         case b.Figures(plots):
             figures = Markup("").join(FIGURE.format(plot.name, plot.title, plot.caption, drawn(plot)) for plot in plots)
-            return Markup('<div class="figures{}">\n{}</div>\n').format(" three" if len(plots) == 3 else "", figures)
+            return Markup('<div class="figures">\n{}</div>\n').format(figures)
         case b.Command(text, label):
             return Markup('{}<pre tabindex="0">{}</pre>\n').format(_label(label), text)
         case b.Facts(items):

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
+from whyrank.diagnosis.report import messages
 from whyrank.diagnosis.report.blocks import Plot
 from whyrank.diagnosis.report.numbers import MINUS, ci, points
 from whyrank.diagnosis.report.series import projected
@@ -16,6 +17,8 @@ from whyrank.diagnosis.report.tables import TYPES, each
 from whyrank.findings.systems import Systems
 
 BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
+# Of the types of queries: hues that no system has.
+QUESTION, CONVERSATION = "#00797a", "#b0357a"
 # Of encoders, by what they started from: colour and marker.
 CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6d00", "X"), ("#a3004a", "h"))
 BASELINES = "^v<>"
@@ -46,11 +49,20 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
         axes.grid(axis="y", visible=False)
 
     caption = f"Mean over test queries; whiskers are {ci(level)}s, bootstrap clustered by answer."
-    return Plot("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint)
+    return Plot("metrics", f"{metric} of every system", caption, 0.21 * len(kinds) * (len(names) + 1.8) + 0.5, paint,
+                message=messages.of_systems(chosen[chosen["type"] == "all"]))  # fmt: skip
 
 
-def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot:
+def learning_plot(
+    learning: pd.DataFrame, convergence: pd.DataFrame, systems: Systems, metric: str, chance: float | None
+) -> Plot:
+    """convergence   the step and value that each training kept;  chance   of the metric, where it is known"""
+
     def paint(axes: Axes) -> None:
+        if chance is not None:
+            axes.axhline(chance, color=MUTED, linewidth=0.9, linestyle="--", label="chance")
+        axes.plot(convergence["best_step"], convergence["best"], "o", color=INK, markersize=9, fillstyle="none",
+                  label="kept")  # fmt: skip
         for init, rows in learning.groupby("init", sort=False):
             style = styles_of(systems)[systems.trained_from(str(init))]
             every = max(1, len(rows) // 12)
@@ -58,39 +70,14 @@ def learning_plot(learning: pd.DataFrame, systems: Systems, metric: str) -> Plot
             if rows["train"].notna().any():
                 axes.plot(rows["step"], rows["train"], color=style["color"], linestyle=":", label=f"{init}, train")
         axes.set(xlabel="step", ylabel=metric, ylim=(0, 1.02))
-        axes.legend(loc="lower right", ncols=1)
+        legend_above(axes, ncols=2)
 
-    caption = "Metric at each evaluation on the dev set, by initial encoder; dotted: a sample of training queries."
-    return Plot("learning", f"{metric} while fine-tuning", caption, 2.7, paint)
-
-
-def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
-    def paint_diagonal(axes: Axes) -> None:
-        axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=":")
-        axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--")
-        axes.plot(barlow["step"], barlow["mean_diagonal"], color=ORANGE, linewidth=1.5)
-        axes.text(1, 0.96, "perfect", transform=axes.get_yaxis_transform(), ha="right", va="top", color=MUTED)
-        axes.text(1, 0.09, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=MUTED)
-        axes.set(xlabel="step", ylabel="mean diagonal", ylim=(min(-0.15, barlow["mean_diagonal"].min() - 0.05), 1.08))
-
-    def paint_off_diagonal(axes: Axes) -> None:
-        axes.plot(barlow["step"], barlow["off_diagonal_rms"], color=ORANGE, linewidth=1.5, label="off-diagonal RMS")
-        axes.plot(barlow["step"], barlow["noise_floor"], color=INK, linestyle="--", linewidth=1.1, label="noise floor")
-        axes.set(xlabel="step", ylabel="correlation", ylim=(0, None))
-        axes.legend(loc="upper right")
-
-    return [
-        Plot(
-            "barlow-diagonal", "Barlow Twins: agreement of the two views",
-            "Mean diagonal of the cross-correlation; it stays near 0 when the two views share nothing.", 2.3,
-            paint_diagonal,
-        ),
-        Plot(
-            "barlow-off-diagonal", "Barlow Twins: redundancy of the features",
-            "Off-diagonal RMS beside 1/√rows, which independent features reach by sampling alone.", 2.3,
-            paint_off_diagonal,
-        ),
-    ]  # fmt: skip
+    caption = (
+        "Metric at each evaluation on the dev set, by initial encoder; dotted: a sample of training queries; a ring: "
+        "the evaluation whose weights were kept."
+    )
+    title = f"{metric} while fine-tuning"
+    return Plot("learning", title, caption, 3.1, paint, message=messages.of_learning(learning))
 
 
 def centroid_plots(centroids: pd.DataFrame, systems: Systems) -> list[Plot]:
@@ -111,8 +98,8 @@ def _centroid_plot(system: str, title: str, rows: pd.DataFrame) -> Plot:
         question_A2, conversation_A2 = (part[["x", "y"]].to_numpy()[picked] for part in (question, conversation))
         for ends_22 in np.stack([question_A2, conversation_A2], axis=1):
             axes.plot(*ends_22.T, color="#9aa5b1", linewidth=0.8, zorder=1)
-        axes.plot(*question_A2.T, "o", color=BLUE, markerfacecolor="white", markersize=4.5, label="questions")
-        axes.plot(*conversation_A2.T, "^", color=ORANGE, markersize=4.5, label="conversations")
+        axes.plot(*question_A2.T, "o", color=QUESTION, markerfacecolor="white", markersize=4.5, label="questions")
+        axes.plot(*conversation_A2.T, "^", color=CONVERSATION, markersize=4.5, label="conversations")
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xticks=[], yticks=[], xlabel="first principal axis", ylabel="second")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2, handletextpad=0.2)
@@ -149,15 +136,16 @@ def _slice_plot(name: str, rows: pd.DataFrame, styles: Mapping[str, Style], metr
         legend_above(axes, ncols=3)
 
     caption = f"Whiskers are {ci(level)}s; n is the number of test queries."
-    return Plot(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint)
+    return Plot(f"slice-{name}", f"{metric} by {title.lower()}", caption, 3.1, paint,
+                message=messages.of_slices(rows))  # fmt: skip
 
 
 def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
     def paint(axes: Axes) -> None:
         y = np.arange(len(gap))
         axes.hlines(y, gap["question"], gap["conversation"], color="#9aa5b1", linewidth=1.6)
-        axes.scatter(gap["question"], y, s=34, facecolor="white", edgecolor=BLUE, label="questions", zorder=3)
-        axes.scatter(gap["conversation"], y, s=34, color=ORANGE, marker="^", label="conversations", zorder=3)
+        axes.scatter(gap["question"], y, s=34, facecolor="white", edgecolor=QUESTION, label="questions", zorder=3)
+        axes.scatter(gap["conversation"], y, s=34, color=CONVERSATION, marker="^", label="conversations", zorder=3)
         for i, difference in enumerate(gap["gap"]):
             axes.text(1.02, i, points(difference), transform=axes.get_yaxis_transform(), va="center")
         axes.set_yticks(y, gap["system"])
@@ -166,7 +154,8 @@ def gap_plot(gap: pd.DataFrame, metric: str) -> Plot:
         legend_above(axes, ncols=2)
 
     caption = "At the right: questions minus conversations, in points. The two types differ in length too."
-    return Plot("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint)
+    return Plot("gap", f"Question and conversation gap in {metric}", caption, 0.27 * len(gap) + 1.0, paint,
+                message=messages.of_gap(gap))  # fmt: skip
 
 
 def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float) -> Plot:
@@ -182,7 +171,8 @@ def similarity_plot(comparisons: pd.DataFrame, experiment: Systems, level: float
     def paint(axes: Axes) -> None:
         forest(axes, rows, styles_of(experiment), labels, "difference of Spearman's correlations", ncols=1)
 
-    return Plot("similarity", "Similarity gained or lost by training", caption, height, paint)
+    return Plot("similarity", "Similarity gained or lost by training", caption, height, paint,
+                message=messages.of_differences(rows))  # fmt: skip
 
 
 def forest(

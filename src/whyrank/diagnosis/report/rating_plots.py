@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report.blocks import Plot
+from whyrank.diagnosis.report.messages import of_systems
 from whyrank.diagnosis.report.numbers import ci, value
-from whyrank.diagnosis.report.plots import BLUE, forest, styles_of
+from whyrank.diagnosis.report.plots import BLUE, forest, legend_above, styles_of
 from whyrank.diagnosis.report.series import BINS, RatingSection
 from whyrank.diagnosis.report.svg import GRID, INK, MUTED
 from whyrank.diagnosis.report.tables import each
@@ -42,7 +43,8 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0
-    return Plot("rating-targets", "Spearman by target", caption, height, paint)
+    title, message = "Spearman by target", of_systems(section.rated.systems)
+    return Plot("rating-targets", title, caption, height, paint, message=message)
 
 
 def histograms_plot(section: RatingSection) -> Plot:
@@ -107,7 +109,7 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
         if rows["train"].notna().any():
             mean = _by_evaluation(rows)
             axes.plot(mean.index, mean, color=style["color"], linestyle=":", label="training rows, mean of folds")
-            axes.legend(loc="lower right")
+            legend_above(axes, ncols=1)
         for end, fold, step in ends:
             if np.isfinite(end):
                 axes.annotate(fold, (step, end), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)

@@ -1,6 +1,7 @@
 """Matplotlib figures as inline SVG: text stays text, the same figure gives the same bytes."""
 
 import io
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,6 +16,14 @@ INK, MUTED, GRID = "#1c2733", "#5b6875", "#e3e7eb"
 SVG = "http://www.w3.org/2000/svg"
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+COLOUR = re.compile("#[0-9a-f]{6}")
+# Colours of figures as the style of the page names them.
+THEMED = {
+    INK: "ink", MUTED: "muted", GRID: "grid", "#9aa5b1": "axis", "#ffffff": "card", "#0072b2": "blue",
+    "#c2500a": "orange", "#6b7680": "grey", "#117733": "green", "#7b3294": "purple", "#8c6d00": "olive",
+    "#a3004a": "crimson", "#00797a": "teal", "#b0357a": "magenta",
+}  # fmt: skip
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -49,7 +58,7 @@ def drawn(plot: Plot) -> Markup:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, plot.height))
         plot.paint(*(figure.add_subplot(*plot.shape, i + 1) for i in range(plot.shape[0] * plot.shape[1])))
-        return _serialise(figure, plot.name, plot.title)
+        return _serialise(figure, plot.name, plot.spoken)
 
 
 def _serialise(figure: Figure, name: str, title: str) -> Markup:
@@ -64,6 +73,8 @@ def _serialise(figure: Figure, name: str, title: str) -> Markup:
         element.tail = None
         if element.tag == f"{{{SVG}}}g":
             element.attrib.pop("id", None)  # matplotlib counts these from 1 in every figure
+        if "style" in element.attrib:
+            element.set("style", COLOUR.sub(_themed, element.attrib["style"]))
         if "d" in element.attrib:
             element.set("d", " ".join(element.attrib["d"].split()))
         if element.tag != f"{{{SVG}}}text":
@@ -74,6 +85,12 @@ def _serialise(figure: Figure, name: str, title: str) -> Markup:
     root.insert(0, label)
     root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title"}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _themed(found: re.Match[str]) -> str:
+    """A colour of the page where it has one for it: the same by day, and one that is seen on a dark page."""
+    name = THEMED.get(found[0])
+    return f"var(--{name}, {found[0]})" if name else found[0]
 
 
 def _drop(root: ElementTree.Element, path: str) -> None:

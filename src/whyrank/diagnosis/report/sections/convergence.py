@@ -1,14 +1,15 @@
 """How training went, and how fast."""
 
 from whyrank.diagnosis.report import numbers, plots
-from whyrank.diagnosis.report.blocks import Block, Cell, Figures, Group, Paragraph, Section, Table, head
+from whyrank.diagnosis.report.barlow_plots import barlow_plots
+from whyrank.diagnosis.report.blocks import Block, Cell, Figures, Group, Paragraph, Plot, Section, Table, head
 from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.tables import each
 
 
 def section(content: Content) -> Section:
-    drawn = [plots.learning_plot(content.learning, content.experiment, content.metric)] if len(content.learning) else []
-    drawn += plots.barlow_plots(content.barlow) if len(content.barlow) else []
+    drawn = [_learning(content)] if len(content.learning) else []
+    drawn += barlow_plots(content.barlow) if len(content.barlow) else []
     blocks: list[Block] = [Figures(drawn)] if drawn else []
     if content.convergence.empty:
         return Section(90, "Convergence", [*blocks, Paragraph("No fine-tuning was recorded.")])
@@ -38,3 +39,10 @@ def section(content: Content) -> Section:
     return Section(
         90, "Convergence", [Paragraph(note), Table("Course of each fine-tuning", names, [Group("", rows)]), *blocks]
     )
+
+
+def _learning(content: Content) -> Plot:
+    """Of the accuracies alone chance is known without the number of relevant answers."""
+    name, _, cutoff = content.metric.partition("@")
+    chance = int(cutoff) / len(content.records.data.answers) if name == "accuracy" else None
+    return plots.learning_plot(content.learning, content.convergence, content.experiment, content.metric, chance)
