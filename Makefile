@@ -1,4 +1,4 @@
-# Two commands from a fresh clone: `make repro` and `make test`.
+# From a fresh clone: `make demo`, `make repro`, `make test`.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,10 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export TOKENIZERS_PARALLELISM ?= true
 
-.PHONY: repro test slow lint
+.PHONY: demo repro test slow lint
+
+demo: $(VENV)/installed
+	@whyrank demo
 
 repro: $(VENV)/installed
 	@find models/source -xtype l -delete  # links to an encoder that is gone, on which DVC would stop

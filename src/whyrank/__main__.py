@@ -21,7 +21,7 @@ from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
-SCENARIO_RESULTS, POST_MORTEMS = Path("logs/scenario"), Path("logs/post-mortem")
+SCENARIO_RESULTS, POST_MORTEMS, DEMO = Path("logs/scenario"), Path("logs/post-mortem"), Path("logs/demo")
 
 
 def command() -> None:
@@ -30,7 +30,7 @@ def command() -> None:
 
 
 def main() -> None:
-    arguments, here = parser(SCENARIO_RESULTS, POST_MORTEMS).parse_args(), Path.cwd()
+    arguments, here = parser(SCENARIO_RESULTS, POST_MORTEMS, DEMO).parse_args(), Path.cwd()
     if arguments.command != "schema":
         workspace.enter()
     if arguments.command == "export":
@@ -43,6 +43,8 @@ def main() -> None:
         tell(arguments.fail_on, is_short=arguments.short)
     elif arguments.command == "report":
         show(arguments.as_, arguments.since)
+    elif arguments.command == "demo":
+        demonstrate()
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -98,6 +100,17 @@ def show(form: Literal["text", "page", "json", "schema"], revision: str | None) 
         print(report.text(DIAGNOSIS), end="")
     else:
         print(report.opened(DIAGNOSIS))
+
+
+def demonstrate() -> None:
+    """Run the demo and print it; end with 0 where every fix helped, else with 1."""
+    started = time.monotonic()
+    # Imported only here: it loads all stages.
+    from whyrank.commands import demo, demo_text
+
+    stories = demo.demo(Path.cwd(), DEMO)
+    print(demo_text.rendered(stories, DEMO, time.monotonic() - started))
+    sys.exit(0 if all(story.trial["outcome"] == "helped" for story in stories) else 1)
 
 
 def try_fixes(number: int | None, *, everything: bool, is_agreed: bool) -> None:

@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; `{self.prog} --help` says more")
 
 
-def parser(scenario_results: Path, post_mortems: Path) -> argparse.ArgumentParser:
+def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.ArgumentParser:
     """The parser of `whyrank`; the folders stand in the help of the commands that write to them."""
     made = Parser(
         prog="whyrank",
@@ -29,6 +29,12 @@ def parser(scenario_results: Path, post_mortems: Path) -> argparse.ArgumentParse
     def add(name: str, what: str, more: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}")
 
+    add(
+        "demo",
+        "break the bundled sample in three ways; show what the diagnosis says and what the fixes bring back",
+        "Runs the stages in a temporary folder, in about a minute. The workspace stays as it is; reports are in "
+        f"{demo}.",
+    )
     run = add(
         "scenario",
         "run a named experiment, or list them when no name is given",
