@@ -24,11 +24,16 @@ from whyrank.model.encoder import source, vector_cache
 
 NAMES = ("prepare", "pretrain_barlow", "finetune_rank", "evaluate", "diagnose")
 STAGES: Mapping[str, ModuleType] = {name: importlib.import_module(f"stages.{name}") for name in NAMES}
-# For the many cases that share a cache.
-vector_cache.KEPT_FILES = 2000
-text_vectors.install()
-# Nobody reads the reports, and their figures take longer than the training.
-STAGES["diagnose"].files.write = lambda *_, **__: ""  # type: ignore[attr-defined]
+# Files of the cache that many cases share.
+KEPT_FILES = 2000
+
+
+def adapt() -> None:
+    """Change this process, and those forked from it, for many cases; not on import, so that tests may import this."""
+    vector_cache.KEPT_FILES = KEPT_FILES
+    text_vectors.install()
+    # Nobody reads the reports, and their figures take longer than the training.
+    STAGES["diagnose"].files.write = lambda *_, **__: ""  # type: ignore[attr-defined]
 
 
 def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mapping[str, Any]) -> dict[str, Any]:

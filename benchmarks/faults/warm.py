@@ -11,12 +11,14 @@ def up() -> None:
     import py3langid
     import torch
 
+    from benchmarks.faults import pipeline
     from benchmarks.faults.sets import ROOT
     from whyrank.core.options import params
     from whyrank.core.options.yaml_files import read_yaml
     from whyrank.diagnosis import registry
     from whyrank.model.encoder import source
 
+    pipeline.adapt()
     torch.set_num_threads(1)
     py3langid.classify("a text in some language")
     values = read_yaml(str(ROOT / "params.yaml"))
