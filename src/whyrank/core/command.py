@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from whyrank.core import workspace
+from whyrank.core import rank, workspace
 from whyrank.core.errors import Interrupted, UsageError, UserError, lines_of
 from whyrank.core.signals import SIGNALS
 
@@ -55,6 +55,11 @@ def run_stage(main: Callable[[], None]) -> None:
 
     def inside() -> None:
         workspace.enter()
+        if rank.is_first():
+            # Imported only here: `ctrl_c`, which is to be there at once, imports this module.
+            from whyrank.core import place
+
+            print(f"stage {place.of_script(sys.argv[0], sys.argv[1:])}", file=sys.stderr, flush=True)
         main()
 
     run(inside)

@@ -9,22 +9,15 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from whyrank.core.rank import is_first as is_first
+from whyrank.core.rank import number as number
+
 if TYPE_CHECKING:
     import torch
 
 
 def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def number() -> int:
-    """The number of this process, from 0."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def is_first() -> bool:
-    """Whether this is the process that writes files and reports progress."""
-    return number() == 0
 
 
 def start() -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from whyrank.core import processes
+from whyrank.core import rank
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def progress(items: Iterable[T], *, total: int, what: str, done: int = 0, note: 
 
     done   items of an earlier, interrupted run, which are not among `items`
     """
-    if not processes.is_first():
+    if not rank.is_first():
         yield from items
     else:
         yield from (bar if sys.stderr.isatty() else lines)(items, total, what, done, note or Note())

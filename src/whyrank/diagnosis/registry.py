@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from whyrank.core.progress import progress
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
 from whyrank.findings.finding import Finding
@@ -19,9 +20,10 @@ def codes() -> list[str]:
 
 def examine(case: Examination) -> Diagnosis:
     """What every probe finds, causes first, each symptom with the fix of its cause; and what was looked at besides."""
+    probes = list(registered("preflight", "trained"))
     told = [
         (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)
-        for probe in registered("preflight", "trained")
+        for probe in progress(probes, total=len(probes), what="checks")
         for one in _told(case, probe)
     ]
     return diagnosis(told, lambda cause, symptom: distance(case, cause, symptom))

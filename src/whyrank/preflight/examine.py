@@ -5,6 +5,7 @@ import sys
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
+from whyrank.core.progress import progress
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
 from whyrank.findings.finding import Finding, of_run
 from whyrank.findings.plan import planned
@@ -16,7 +17,9 @@ import_modules("whyrank.preflight.probes")
 
 def examine(data: DataRecords) -> Diagnosis:
     """What can be said before any training."""
-    told = [(probe, one) for probe in registered("preflight") for one in probe.find(data)]
+    probes = list(registered("preflight"))
+    shown = progress(probes, total=len(probes), what="checks")
+    told = [(probe, one) for probe in shown for one in probe.find(data)]
     # The encoder has its part in what is estimated of the data with it.
     return diagnosis(told, lambda cause, symptom: 0 if cause in (symptom, "prepare") else None)
 

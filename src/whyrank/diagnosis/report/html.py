@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from whyrank.core.progress import progress
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import blocks as b
 from whyrank.diagnosis.report.listing import HASH, SCRIPT, listed
@@ -32,7 +33,8 @@ def render_html(page: b.Page) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    bodies = {section.key: _all(section.blocks) for section in page.sections}
+    shown = progress(page.sections, total=len(page.sections), what="report")
+    bodies = {section.key: _all(section.blocks) for section in shown}
     result = [_prose(sentence) for sentence in page.result]
     cause = _block(page.cause) if page.cause else ""
     return environment.get_template("page.html.jinja").render(
