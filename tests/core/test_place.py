@@ -29,6 +29,13 @@ def test_the_shipped_pipeline_is_counted_as_dvc_runs_it(stage, argument, told, m
     assert place.of_script(f"/somewhere/stages/{stage}.py", [argument] if argument else []) == told
 
 
+def test_files_that_say_nothing_are_left_to_what_reads_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    assert place.place("prepare") == "prepare"
+
+
 def test_dvc_has_the_same_stages_in_the_same_order():
     listed = subprocess.run(
         [sys.executable, "-m", "dvc", "stage", "list", "--name-only"],

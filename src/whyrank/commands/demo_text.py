@@ -17,7 +17,7 @@ EVIDENCE = 3
 STOPPED = "by `prepare`, before any training; the demo goes on, to show what training would give"
 
 
-def rendered(stories: Sequence[Story], results: Path, seconds: float) -> str:
+def rendered(stories: Sequence[Story], results: Path) -> str:
     """A block for each story, and what they come to.
 
     results   the folder of their reports
@@ -25,8 +25,7 @@ def rendered(stories: Sequence[Story], results: Path, seconds: float) -> str:
     blocks = ["\n".join(_block(number, one, results / one.fault.name)) for number, one in enumerate(stories, start=1)]
     helped = sum(one.trial["outcome"] == "helped" for one in stories)
     end = (
-        f"verdict: the first step of the fix plan helped with {helped} of {len(stories)} faults; all of it was run "
-        f"here, in {seconds:.0f} s\n"
+        f"verdict: the first step of the fix plan helped with {helped} of {len(stories)} faults\n"
         "next: `make repro` runs the pipeline as it is shipped; docs/data.md shows the files that it takes of yours"
     )
     return "\n\n".join([*blocks, end])

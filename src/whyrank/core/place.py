@@ -16,14 +16,15 @@ def place(stage: str, argument: str = "") -> str:
 
     Raises UserError for a dvc.yaml or params.yaml that cannot be read.
     """
-    names = list(stages(read_yaml(PIPELINE), read_yaml(PARAMS)))
+    pipeline, values = (read if isinstance(read := read_yaml(file), dict) else {} for file in (PIPELINE, PARAMS))
+    names = list(stages(pipeline, values))
     told = f"{stage} {argument}".strip()
     return f"{told} ({names.index((stage, argument)) + 1} of {len(names)})" if (stage, argument) in names else told
 
 
 def stages(pipeline: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(stage, argument) of each run, once `foreach` and `matrix` have the values of params.yaml."""
-    for name, entry in pipeline["stages"].items():
+    for name, entry in pipeline.get("stages", {}).items():
         over = entry.get("foreach") or next(iter(entry.get("matrix", {}).values()), None)
         named = NAMED.fullmatch(over) if isinstance(over, str) else None
         found = values.get(named[1]) if named else [""]
