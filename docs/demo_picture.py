@@ -31,9 +31,10 @@ def drawn(lines: list[str]) -> str:
         for number, line in enumerate(shown)
         if line
     )
-    style = f'font-family="monospace" font-size="13" fill="{INK}" xml:space="preserve"'
+    style = f'font-family="monospace" font-size="13" fill="{INK}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" {style}>\n'
+        f"<style>text {{ white-space: pre }}</style>\n"
         f'<rect width="100%" height="100%" rx="8" fill="{PAGE}"/>\n{rows}\n</svg>\n'
     )
 
