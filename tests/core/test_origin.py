@@ -1,10 +1,11 @@
 """Of which experiment and commit a run is said to be: the same in every clone, and after a commit of its results."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from whyrank.core.origin import Origin, origin
+from whyrank.core.origin import BESIDE, Origin, origin
 
 
 @pytest.fixture
@@ -41,6 +42,24 @@ def test_a_commit_of_the_results_changes_nothing_and_one_of_the_parameters_does(
     (tmp_path / "params.yaml").write_text("seed: 2\n")
     git("commit", "--quiet", "-am", "another seed")
     assert origin().commit == git("rev-parse", "HEAD")[:8] != before.commit
+
+
+@pytest.mark.parametrize("file", ["commands/fix.py", "__main__.py"])
+def test_code_that_no_stage_calls_is_no_part_of_a_run(file, git, tmp_path):
+    before = origin()
+    (tmp_path / "src/whyrank" / file).parent.mkdir(parents=True)
+    (tmp_path / "src/whyrank" / file).write_text("2\n")
+    assert not origin().has_changed
+    git("add", "."), git("commit", "--quiet", "-m", "a command")
+    assert origin() == before
+    (tmp_path / "src/whyrank/core.py").write_text("2\n")
+    git("add", "."), git("commit", "--quiet", "-m", "a stage")
+    assert origin() != before
+
+
+def test_no_stage_depends_on_what_is_left_out():
+    pipeline = (Path(__file__).parents[2] / "dvc.yaml").read_text(encoding="utf-8")
+    assert not any(path.removeprefix(":(exclude)") in pipeline for path in BESIDE)
 
 
 def test_an_experiment_has_its_own_name_and_the_commit_it_began_from(git, tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ import os
 import subprocess
 from typing import NamedTuple
 
-# What a run is made of. A commit of anything else, as of the results themselves, leaves what is said as it is.
-CODE = ("dvc.yaml", "stages", "src")
+# What a run is made of. A commit of anything else, as of the results themselves or of a command that no stage calls,
+# leaves what is said as it is: else a report would not be that of its clone though DVC has nothing to run.
+BESIDE = (":(exclude)src/whyrank/commands", ":(exclude)src/whyrank/__main__.py")
+CODE = ("dvc.yaml", "stages", "src", *BESIDE)
 MADE_OF = (*CODE, "params.yaml", "data")
 DIGITS = 8  # of a commit: as many as Git abbreviates to depends on the clone
 
