@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,9 +24,14 @@ from whyrank.core.options.yaml_files import read_yaml
 from whyrank.model.encoder import source, vector_cache
 
 NAMES = ("prepare", "pretrain_barlow", "finetune_rank", "evaluate", "diagnose")
-STAGES: Mapping[str, ModuleType] = {name: importlib.import_module(f"stages.{name}") for name in NAMES}
 # Files of the cache that many cases share.
 KEPT_FILES = 2000
+
+
+@cache
+def stages() -> Mapping[str, ModuleType]:
+    """Their scripts, which take over the signals of the process that imports them."""
+    return {name: importlib.import_module(f"stages.{name}") for name in NAMES}
 
 
 def adapt() -> None:
@@ -33,7 +39,7 @@ def adapt() -> None:
     vector_cache.KEPT_FILES = KEPT_FILES
     text_vectors.install()
     # Nobody reads the reports, and their figures take longer than the training.
-    STAGES["diagnose"].files.write = lambda *_, **__: ""  # type: ignore[attr-defined]
+    stages()["diagnose"].files.write = lambda *_, **__: ""  # type: ignore[attr-defined]
 
 
 def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def run(folder: Path, values: Mapping[str, Any], patch: Callable[[], None] | Non
             said["stage"] = f"{name}@{argument}" if argument else name
             sys.argv = [f"stages/{name}.py", *([argument] if argument else [])]
             began = time.monotonic()
-            STAGES[name].main()
+            stages()[name].main()
             said["seconds"][said["stage"]] = round(time.monotonic() - began, 2)
         said["stage"] = ""
     except UserError as error:
