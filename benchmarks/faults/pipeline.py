@@ -38,8 +38,10 @@ def adapt() -> None:
     """Change this process, and those forked from it, for many cases; not on import, so that tests may import this."""
     vector_cache.KEPT_FILES = KEPT_FILES
     text_vectors.install()
-    # Nobody reads the reports, and their figures take longer than the training.
-    stages()["diagnose"].files.write = lambda *_, **__: ""  # type: ignore[attr-defined]
+    # Nobody reads the reports, and their figures take longer than the training; the last lines are read off them.
+    diagnose: Any = stages()["diagnose"]
+    diagnose.files.write = lambda *_, **__: ""
+    diagnose.ending = lambda *_: ""
 
 
 def arrange(fault: Fault, raw_folder: Path, folder: Path, seed: int, more: Mapping[str, Any]) -> dict[str, Any]:
