@@ -30,8 +30,13 @@ def git(tmp_path, monkeypatch):
     return run
 
 
-def test_the_branch_and_the_commit_with_its_date(git):
-    assert origin() == Origin("trunk", git("rev-parse", "HEAD")[:8], "2024-02-03", False)
+def test_the_commit_with_its_date_on_any_branch_and_on_none(git):
+    told = Origin("", git("rev-parse", "HEAD")[:8], "2024-02-03", False)
+    assert origin() == told
+    git("checkout", "--quiet", "-b", "another")
+    assert origin() == told
+    git("checkout", "--quiet", "--detach")
+    assert origin() == told
 
 
 def test_a_commit_of_the_results_changes_nothing_and_one_of_the_parameters_does(git, tmp_path):

@@ -13,7 +13,8 @@ DIGITS = 8  # of a commit: as many as Git abbreviates to depends on the clone
 
 
 class Origin(NamedTuple):
-    """experiment   its name, else the branch;  commit, date   the last one that changed what the run is made of
+    """experiment   its name; no branch stands for it, since a checkout of the same commit may have none
+    commit, date   the last one that changed what the run is made of
     has_changed  whether the code of the workspace is another than the committed one
     settings     what turns the committed params.yaml into that of the run
     Empty where Git has none.
@@ -31,7 +32,7 @@ NO_ORIGIN = Origin()
 
 def origin() -> Origin:
     """Of the run in this workspace. DVC tells the stages of an experiment its name, and the commit it began from."""
-    experiment = os.environ.get("DVC_EXP_NAME", "") or _git("branch", "--show-current")
+    experiment = os.environ.get("DVC_EXP_NAME", "")
     start = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
     commit, _, date = _git("log", "-1", "--format=%H %cs", start, "--", *MADE_OF).partition(" ")
     return Origin(experiment, commit[:DIGITS], date, bool(_git("status", "--porcelain", "--", *CODE)))
