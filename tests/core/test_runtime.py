@@ -69,6 +69,16 @@ def test_whether_the_processor_has_bfloat16_is_a_plain_yes_or_no():
     assert runtime.processor_has_bf16() in (True, False)
 
 
+@pytest.mark.parametrize(
+    ("flags", "is_faster"),
+    [("avx512f avx512_bf16 amx_bf16 amx_tile", True), ("avx512f avx512_bf16", False), ("avx2", False)],
+)
+def test_bfloat16_is_faster_on_a_processor_with_a_matrix_unit_alone(flags, is_faster, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime.Path, "read_text", lambda *_, **__: f"flags : fpu {flags}\n")
+    assert runtime.processor_has_bf16() is is_faster
+
+
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_products_are_halved_where_the_processor_has_it_or_on_request(has_bf16, monkeypatch):
     monkeypatch.setattr(runtime, "processor_has_bf16", lambda: has_bf16)

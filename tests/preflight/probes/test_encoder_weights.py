@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from whyrank.findings.diagnosis import diagnosis
-from whyrank.findings.finding import Finding
+from whyrank.findings.finding import CAUSE, Finding
 from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
@@ -117,7 +117,7 @@ def test_an_untrained_encoder_that_ranks_far_behind_tfidf_is_the_cause(healthy, 
         readings=readings(shared_words=0.4),
     )
     found = findings(records)["encoder-damaged", "prepare"]
-    assert found.severity == "warning" and found.is_root
+    assert found.severity == "warning" and found.is_root and found.weight > CAUSE
     assert "40 points of MRR" in found.sentence and found.fix.params == {"encoder.source": "embedded"}
 
 
