@@ -137,3 +137,12 @@ def test_a_folder_without_an_encoder_is_a_user_error_of_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot be loaded: it has no config") as error:
         loading.load(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_saved_does_not_tell_how_the_tokenizer_was_read(tiny_encoder, tmp_path):
+    saved = []
+    for number, how in enumerate(({"local_files_only": True, "is_local": True}, {"local_files_only": False}, {})):
+        tiny_encoder.tokenizer.init_kwargs |= how
+        tiny_encoder.save(tmp_path / str(number), longest=16)
+        saved.append((tmp_path / str(number) / "tokenizer_config.json").read_bytes())
+    assert saved[0] == saved[1] == saved[2]

@@ -29,7 +29,8 @@ NO_LIMIT = 1_000_000
 # Encoders that are right on packed texts once they are told where each text begins. Others, whose positions or windows
 # reach across texts, work on padded batches.
 PACKED = {"bert", "roberta", "xlm-roberta", "camembert"}
-
+# transformers saves them with a tokenizer, though with HF_HUB_OFFLINE=1, or from a hub, they are others.
+READING = ("is_local", "local_files_only")
 
 # Its bars for reading and writing a 90 MB file are noise in the log of a stage.
 transformers.utils.logging.disable_progress_bar()
@@ -222,9 +223,8 @@ class Encoder(nn.Module):
         return vector_ND
 
     def autocast(self, precision: str) -> torch.autocast:
-        """Half-precision matrix products, float32 sums; `auto`: bfloat16, only where the processor has it natively."""
-        dtype = product_dtype(precision)
-        is_half = dtype != torch.float32
+        """Half-precision matrix products, float32 sums; `auto`: bfloat16, only where it is faster."""
+        is_half = (dtype := product_dtype(precision)) != torch.float32
         return torch.autocast(self.device.type, dtype=dtype if is_half else torch.bfloat16, enabled=is_half)
 
     def save(self, folder: Path, *, longest: int) -> None:
@@ -236,6 +236,7 @@ class Encoder(nn.Module):
         # It would save the limit of its last call, too: whoever reads it says a limit again.
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.backend_tokenizer.no_padding()
+        self.tokenizer.init_kwargs = {k: v for k, v in self.tokenizer.init_kwargs.items() if k not in READING}
         self.tokenizer.save_pretrained(folder)
         above = self.projection.save(folder) if self.projection else []
         write_modules(folder, [("Transformer", ""), ("Pooling", POOLING), *above])
