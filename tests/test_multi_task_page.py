@@ -14,7 +14,7 @@ from . import overrides
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "multi-task.md"
-COMMANDS = re.findall(r"^python -m whyrank scenario .*$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+COMMANDS = re.findall(r"^whyrank scenario .*$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def applied(command, values):
@@ -22,7 +22,7 @@ def applied(command, values):
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("-S", dest="overrides", action="append", default=[])
-    asked = parser.parse_args(shlex.split(command, comments=True)[4:])
+    asked = parser.parse_args(shlex.split(command, comments=True)[2:])
     settings = scenario.settings(scenario.read(asked.name, ROOT / "scenarios"))
     return overrides.applied(values, [*settings, *asked.overrides])
 

@@ -251,7 +251,7 @@ def test_a_diff_and_a_table_of_experiments_are_short_enough_to_read(steeper):
     assert 1 < len(steeper.done("dvc", "metrics", "diff").splitlines()) <= MOST_ROWS
     header, *_ = csv.reader(steeper.done("dvc", "exp", "show", "--only-changed", "--csv").splitlines())
     assert "finetune_rank.learning_rate" in header and len(header) <= MOST_COLUMNS
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").splitlines()
     shown = next(line for line in lines if line.startswith("dvc exp show"))
     table = steeper.done(*shlex.split(shown, comments=True))
     assert "finetune_rank.learning_rate" in table

@@ -1,4 +1,4 @@
-"""The table "Where to add what" of the README: its files exist, and toys added to a copy by those files alone work."""
+"""The table "Where to add what" of docs/extend.md: its files exist, and toys added by those files alone work."""
 
 import json
 import re
@@ -168,9 +168,9 @@ print(json.dumps(said))
 
 
 def table() -> dict[str, list[str]]:
-    """Files by what they add, as the README names them; `<name>` stands for a name of the user's."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = readme.split("### Where to add what")[1].split("\n## ")[0]
+    """Files by what they add, as the page names them; `<name>` stands for a name of the user's."""
+    page = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+    rows = page.split("## Where to add what")[1].split("\n## ")[0]
     found = re.findall(r"^\| (an? [^|(]+?)(?: \([^|]*\))? \| ([^|]*) \|$", rows, flags=re.MULTILINE)
     return {what: re.findall(r"`([\w./<>-]+)`", files) for what, files in found}
 
