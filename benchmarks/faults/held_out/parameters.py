@@ -118,11 +118,11 @@ FAULTS = (
     Fault(
         name="conversations-read-as-questions",
         about="parameters",
-        sentence="short_conversation is 100000 characters, so all conversations count as questions and are cut to "
-        "few tokens. Set it back to 100.",
+        sentence="prepare.types counts conversations as questions, which are cut to few tokens. Leave prepare.types "
+        "empty.",
         source="ST#285 (a limit in characters taken for one in tokens); own parameter",
         mendable=True,
-        settings={"prepare.short_conversation": 100_000, "prepare.tokens.question": 16},
+        settings={"prepare.types": {"conversation": "question"}, "prepare.tokens.question": 16},
     ),
     Fault(
         name="instruction-of-another-encoder",

@@ -50,8 +50,8 @@ prepare.tokens.question: 0 | -5 | 64.5 | 1000000 | .nan | "64" | true | null
 prepare.tokens.conversation: 0 | -5 | 256.5 | 1000000 | "256" | true | null
 prepare.tokens.answer: 0 | -5 | 256.5 | 1000000 | "256" | true | null
 prepare.tokens.pair: 0 | -5 | 128.5 | 1000000 | "128" | true | null
-prepare.selection.question: "" | tail | null | 1
-prepare.selection.conversation: "" | tail | null | 1
+prepare.selection.question: "" | middle | null | 1
+prepare.selection.conversation: "" | middle | null | 1
 prepare.selection.answer: "" | middle | null | [head]
 prepare.head_share: -0.1 | 1.1 | 25 | .nan | "0.25" | true | null
 prepare.pairs.folder: null | 3 | []

@@ -108,6 +108,7 @@ def test_head_and_tail_by_hand(count_tokens: Count) -> None:
     assert select("head_tail", [document], 8, count_tokens) == ["Title 1 6 7 8 9 10 11"]
     assert select("head_tail", [document], 8, count_tokens, head_share=0.5) == ["Title 1 2 3 8 9 10 11"]
     assert select("head_tail", [document], 12, count_tokens) == [document.whole]
+    assert select("tail", [document], 4, count_tokens) == ["8 9 10 11"]
 
 
 def test_a_very_long_word_is_cut_rather_than_lost() -> None:
@@ -115,9 +116,9 @@ def test_a_very_long_word_is_cut_rather_than_lost() -> None:
     assert cut(["ab " + "x" * 40], 20, 0, count_tokens=letters) == ["ab " + "x" * 16]
 
 
-def test_where_nothing_fits_the_first_word_is_cut_and_not_lost() -> None:
+def test_where_nothing_fits_a_word_is_cut_and_not_lost() -> None:
     assert cut(["abcdefgh"], 3, 0, count_tokens=letters) == ["ab"]
-    assert cut(["abcdefgh ij"], 0, 1, count_tokens=letters) == ["a"]
+    assert cut(["abcdefgh ij"], 0, 1, count_tokens=letters) == ["i"]
 
 
 COMMON = "the user asks the desk for help."

@@ -39,10 +39,10 @@ RELEVANT = pd.DataFrame(
 )
 
 
-def test_short_conversations_and_short_undeclared_queries_count_as_questions() -> None:
+def test_a_declared_type_is_kept_and_an_undeclared_one_goes_by_length() -> None:
     declared = ["question", "conversation", "conversation", "", ""]
     texts = ["x" * 500, "x" * 99, "x" * 100, "x" * 99, "x" * 100]
-    kinds = ["question", "question", "conversation", "question", "conversation"]
+    kinds = ["question", "conversation", "conversation", "question", "conversation"]
     assert count_as(declared, texts, short_conversation=100) == kinds
 
 
@@ -63,7 +63,6 @@ def test_counts_by_type_and_split() -> None:
         "conversations_train": 1,
         "conversations_dev": 0,
         "conversations_test": 1,
-        "conversations_recast": 1,
         "queries_of_undeclared_type": 0,
     }
     assert table.to_numpy().tolist()[0] == ["question", "train", 2]

@@ -98,6 +98,11 @@ def test_a_type_of_another_vocabulary_rejects_no_query(kind: Any) -> None:
     assert valid.rejected.empty and valid.queries["declared_type"].tolist() == ["", "question", "question"]
 
 
+def test_the_parameters_may_read_a_known_type_as_the_other() -> None:
+    valid = validated(how=Reading(types={"question": "conversation"}))
+    assert set(valid.queries["declared_type"]) == {"conversation"}
+
+
 def test_types_of_another_vocabulary_are_read_as_the_parameters_say_and_told_where_they_say_nothing() -> None:
     queries = [
         row | {"metadata": {"type": kind}} for row, kind in zip(GOOD_QUERIES, ["FAQ", "chat", "mail"], strict=True)
@@ -105,6 +110,38 @@ def test_types_of_another_vocabulary_are_read_as_the_parameters_say_and_told_whe
     valid = validated(queries=queries, how=Reading(types={"faq": "question", "Chat": "conversation"}))
     assert valid.queries["declared_type"].tolist() == ["question", "conversation", ""]
     assert valid.types.to_numpy().tolist() == [["chat", 1, "conversation"], ["faq", 1, "question"], ["mail", 1, ""]]
+
+
+TURNS = [{"role": "user", "content": "It is broken."}, {"speaker": "agent", "text": " Which one? "}, "the red one"]
+
+
+@pytest.mark.parametrize("turns", [TURNS, json.dumps(TURNS)], ids=["JSON", "JSON in a cell"])
+def test_a_conversation_may_come_as_turns(turns) -> None:
+    queries = [{"_id": "q0", "metadata": {"type": "conversation", "turns": turns}}, *GOOD_QUERIES[1:]]
+    valid = validated(queries=queries)
+    assert valid.queries["raw_text"].tolist()[0] == "user: It is broken.\nagent: Which one?\nthe red one"
+    assert valid.queries["declared_type"].tolist()[0] == "conversation" and valid.rejected.empty
+
+
+def test_a_text_beside_turns_is_the_query() -> None:
+    valid = validated(queries=[GOOD_QUERIES[0] | {"metadata": {"turns": TURNS}}, *GOOD_QUERIES[1:]])
+    assert valid.queries["raw_text"].tolist()[0] == "query 0"
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ("hello", "not JSON"),
+        ({"role": "user"}, "malformed turns"),
+        ([3], "malformed turns"),
+        ([{"role": "user"}], "a turn without text or content or value or message"),
+        ([{"role": "user", "text": 4}], "not text"),
+        (["", " "], "empty turns"),
+    ],
+)
+def test_turns_that_say_nothing_reject_the_query(turns, reason) -> None:
+    valid = validated(queries=[{"_id": "q0", "metadata": {"turns": turns}}, *GOOD_QUERIES[1:]])
+    assert valid.rejected[["line", "reason"]].to_numpy().tolist() == [[1, reason]]
 
 
 @pytest.mark.parametrize("text", ["", None, "  ", float("nan")])

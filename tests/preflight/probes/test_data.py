@@ -145,10 +145,16 @@ def test_imbalance_speaks_from_five_to_one(every, spoken, lab, healthy, findings
 
 
 def test_counting_the_shortest_conversations_as_questions_balances_the_types(lab, healthy):
-    data = few_questions(lab, healthy).data
+    few = few_questions(lab, healthy).data
+    data = replace(few, queries=few.queries.assign(declared_type=""))
     limit = preflight(data)[0].fix.params["prepare.short_conversation"]
     is_question = (data.queries["type"] == "question") | (data.queries["raw_text"].str.len() < limit)
     assert 1.5 < (~is_question).sum() / is_question.sum() <= 2.0
+
+
+def test_declared_types_are_not_balanced_by_counting_conversations_as_questions(lab, healthy):
+    fix = preflight(few_questions(lab, healthy).data)[0].fix
+    assert fix.params == {} and "write or generate questions" in fix.action
 
 
 def test_one_type_alone_is_not_an_imbalance(healthy):

@@ -11,7 +11,7 @@ from whyrank.core.options.pairs import Pairs
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, MOST_NUMBER, MOST_TEXT_TOKENS, Fault
 
-Selection = Literal["head", "head_tail", "tfidf", "tfidf_sections"]
+Selection = Literal["head", "head_tail", "tail", "tfidf", "tfidf_sections"]
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -84,7 +84,7 @@ class Prepare(Rated):
         description="score of the qrels from which an answer is relevant; 0: every score above 0",
     )
     short_conversation: StrictInt = Field(
-        ge=0, le=1_000_000, examples=[100], description="characters; a shorter conversation counts as a question"
+        ge=0, le=1_000_000, examples=[100], description="characters; a shorter query of no declared type counts as a question"
     )
     split: Split = Field(description="used where the source does not bring train, dev and test itself")
     near_duplicate: StrictFloat = Field(

@@ -15,17 +15,17 @@ TYPES = (QUESTION, CONVERSATION)
 
 
 def count_as(declared: Sequence[str], texts: Sequence[str], *, short_conversation: int) -> list[str]:
-    """A conversation of fewer than `short_conversation` characters counts as a question; a question stays one.
-
-    declared   "question", "conversation", or "" where the set declares no types: then the length alone decides
-    """
+    """The declared type; where the set declares none (""), a text of `short_conversation` characters or more is a
+    conversation."""
     return [
-        QUESTION if kind == QUESTION or len(text) < short_conversation else CONVERSATION
+        kind or (QUESTION if len(text) < short_conversation else CONVERSATION)
         for kind, text in zip(declared, texts, strict=True)
     ]
 
 
 Section = dict[str, str]
+# What chat tools call who says a turn, and what they say.
+SPEAKER, SAID = ("role", "speaker", "author", "from"), ("text", "content", "value", "message")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN_CHARACTERS = 200
 _LISTED = 12
@@ -107,6 +107,34 @@ def read_sections(values: Mapping[str, Any]) -> list[Section] | None:
         raise CellError("metadata.sections", "malformed sections", value)
     sections = [{key: read_title(section, key) for key in ("title", "text")} for section in value]
     return [section for section in sections if section["title"] or section["text"]] or None
+
+
+def read_query(values: Mapping[str, Any]) -> str:
+    """The text of a query; where it has none, its `metadata.turns`, a line for each."""
+    if not is_visible(read_title(values, "text")) and (turns := read_turns(values)):
+        return turns
+    return read_text(values, "text")
+
+
+def read_turns(values: Mapping[str, Any]) -> str:
+    """A list of turns, each a text or one of `SPEAKER` beside one of `SAID`, as lines `speaker: text`; "" without."""
+    value = _parsed(metadata(values, "turns"), "metadata.turns")
+    if value is None or value == []:
+        return ""
+    if not isinstance(value, list) or not all(isinstance(turn, (dict, str)) for turn in value):
+        raise CellError("metadata.turns", "malformed turns", value)
+    lines = [turn if isinstance(turn, str) else _turn(turn) for turn in value]
+    if not is_visible("".join(lines)):
+        raise CellError("metadata.turns", "empty turns", value)
+    return "\n".join(line.strip() for line in lines if is_visible(line))
+
+
+def _turn(turn: Mapping[str, Any]) -> str:
+    said = next((read_title(turn, key) for key in SAID if not is_missing(turn.get(key))), None)
+    if said is None:
+        raise CellError("metadata.turns", f"a turn without {' or '.join(SAID)}", dict(turn))
+    speaker = next((read_title(turn, key) for key in SPEAKER if not is_missing(turn.get(key))), "")
+    return f"{speaker}: {said}" if speaker and is_visible(said) else said
 
 
 def read_number(values: Mapping[str, Any], column: str, spellings: Sequence[Spelling] = ()) -> float:

@@ -50,8 +50,10 @@ def _ends(prices: Sequence[int], head: int, tail: int) -> tuple[int, int]:
     while stop > start and prices[stop - 1] <= tail:
         tail -= prices[stop - 1]
         stop -= 1
-    # Nothing fits: the first word is kept and cut by `_drop`, because an empty text can match nothing.
-    return (1, len(prices)) if start == 0 and stop == len(prices) else (start, stop)
+    if start == 0 and stop == len(prices):
+        # Nothing fits: one word is kept and cut by `_drop`, because an empty text can match nothing.
+        return (1, len(prices)) if head else (0, len(prices) - 1)
+    return start, stop
 
 
 def _drop(head: list[str], tail: list[str], excess: int) -> bool:
@@ -61,7 +63,7 @@ def _drop(head: list[str], tail: list[str], excess: int) -> bool:
         del head[len(head) - from_head :]
         del tail[: min(excess - from_head, len(tail) - (not head))]
         return True
-    word = (head or tail)[0]
+    word = (head or tail)[0].strip()
     (head or tail)[0] = first_half(word)
     return len(word) > 1
 

@@ -61,6 +61,11 @@ def head_tail(documents: Sequence[Document], budget: int, rules: Rules) -> list[
     return cut(whole, first, budget - first, count_tokens=rules.count_tokens)
 
 
+def tail(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
+    """The last tokens."""
+    return cut([document.whole for document in documents], 0, budget, count_tokens=rules.count_tokens)
+
+
 def tfidf(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:
     """The title, then the sentences with the highest mean TF-IDF of their words, until the budget is full.
 
@@ -82,6 +87,7 @@ def tfidf_sections(documents: Sequence[Document], budget: int, rules: Rules) -> 
 SELECTIONS: dict[str, Selection] = {
     "head": head,
     "head_tail": head_tail,
+    "tail": tail,
     "tfidf": tfidf,
     "tfidf_sections": tfidf_sections,
 }

@@ -33,8 +33,6 @@ def count_queries(answers: pd.DataFrame, queries: pd.DataFrame, relevant: pd.Dat
         metrics[f"{kind}s"] = int(n)
     for kind, split, n in table.itertuples(index=False):
         metrics[f"{kind}s_{split}"] = int(n)
-    recast = (queries["declared_type"] != "") & (queries["declared_type"] != queries["type"])
-    metrics["conversations_recast"] = int(recast.sum())
     metrics["queries_of_undeclared_type"] = int((queries["declared_type"] == "").sum())
     return metrics, table
 

@@ -17,9 +17,10 @@ from whyrank.data.files.cells import (
     TYPES,
     CellError,
     is_visible,
+    metadata,
     read_id,
+    read_query,
     read_sections,
-    read_text,
     read_title,
     read_type,
 )
@@ -88,9 +89,8 @@ def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
     answers = once(
         raw.corpus, valid_rows(raw.corpus, ("_id", "text"), _answer, account), ("answer_id",), "_id", account
     )
-    queries = once(
-        raw.queries, valid_rows(raw.queries, ("_id", "text"), _query, account), ("query_id",), "_id", account
-    )
+    told = ("_id",) if any(_has_turns(row.cells) for row in raw.queries.rows if not row.fault) else ("_id", "text")
+    queries = once(raw.queries, valid_rows(raw.queries, told, _query, account), ("query_id",), "_id", account)
     types = _type_table(queries, how.types)
 
     answer_ids, query_ids = (
@@ -144,13 +144,20 @@ def _query(values: Record) -> Record:
     return {
         "query_id": read_id(values, "_id"),
         "declared_type": read_type(values),
-        "raw_text": read_text(values, "text"),
+        "raw_text": read_query(values),
     }
+
+
+def _has_turns(values: Record) -> bool:
+    try:
+        return metadata(values, "turns") is not None
+    except CellError:  # told when the row is read
+        return False
 
 
 def _type_table(queries: list[Placed], known: Mapping[str, str]) -> pd.DataFrame:
     """What the set calls its types, and what they are read as. Changes `declared_type` of the queries to that."""
-    read_as = {name.strip().lower(): kind for name, kind in known.items()} | {kind: kind for kind in TYPES}
+    read_as = {kind: kind for kind in TYPES} | {name.strip().lower(): kind for name, kind in known.items()}
     counts = Counter(row["declared_type"] for _, row in queries)
     for _, row in queries:
         row["declared_type"] = read_as.get(row["declared_type"], "")

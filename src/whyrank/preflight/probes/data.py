@@ -27,6 +27,9 @@ IMBALANCE = 5.0
 BALANCED = 2.0
 # Characters. A longer conversation reads like a conversation, whatever it is called (the seed project used 100).
 LONGEST_QUESTION = 400
+WRITE_QUESTIONS = Fix(
+    {}, "write or generate questions for the answers (one short question per conversation is a start)"
+)
 
 
 @probe("duplicate-across-splits", on="preflight", layer="data")
@@ -153,17 +156,24 @@ def type_imbalance(data: DataRecords) -> Iterator[Finding | Outcome]:
         ),
         cause=f"Batches, early stopping and the overall metric follow the common type, so that {rare}s are learned "
         "last.",
-        fix=_balance(len(questions), conversations) if rare == "question" else Fix({}, "add conversations"),
+        fix=_balance(data, rare),
         reference="a support-search project with ten conversations per question",
         weight=1 - 1 / ratio,
     )
 
 
-def _balance(n_questions: int, conversation_lengths: list[int]) -> Fix:
-    """Count the shortest conversations as questions until the types balance, unless that reaches long ones."""
+def _balance(data: DataRecords, rare: str) -> Fix:
+    """Where no types are declared, count the shortest conversations as questions until the types balance, unless that
+    reaches long ones."""
+    if rare == "conversation":
+        return Fix({}, "add conversations")
+    lengths, is_question = data.queries["raw_text"].str.len(), data.queries["type"] == "question"
+    if (data.queries["declared_type"] != "").any():
+        return WRITE_QUESTIONS
+    conversation_lengths, n_questions = sorted(lengths[~is_question]), int(is_question.sum())
     recast = int(np.ceil((len(conversation_lengths) - BALANCED * n_questions) / (1 + BALANCED)))
     # A conversation shorter than the limit is recast: one character above the last of them.
     limit = conversation_lengths[recast - 1] + 1
     if limit > LONGEST_QUESTION:
-        return Fix({}, "write or generate questions for the answers (one short question per conversation is a start)")
+        return WRITE_QUESTIONS
     return Fix({"prepare.short_conversation": limit})
