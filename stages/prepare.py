@@ -39,10 +39,10 @@ def main() -> None:
     texts = budgets.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
     batches = first.first_batches(texts, barlow, rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
-    tables |= first.first_pair_batches(texts, rank, seed) | figures.tables(encoder, texts, encoding, seed, valid)
+    tables |= first.first_pair_batches(texts, rank, seed)
+    tables |= figures.tables(encoder, texts, encoding, seed, valid, result.otherwise)
     recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
     told = examine.examine(recorded)
-
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))

@@ -26,7 +26,6 @@ OTHERWISE = {
         "src/whyrank/scoring/systems.py",
         "src/whyrank/core/options/prepare.py",
         "src/whyrank/data/ranking/selection.py",
-        "src/whyrank/preflight/probes/truncation.py",
         "src/whyrank/preflight/figures/label_agreement.py",
         "src/whyrank/preflight/figures/rankers.py",  # rankers that serve before any system is there
         "src/whyrank/preflight/probes/chance.py",

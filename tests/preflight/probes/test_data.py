@@ -69,14 +69,32 @@ def test_truncation_is_a_warning_where_cut_texts_rank_worse_and_information_wher
     assert costly.weight > harmless.weight == 0
 
 
-def test_a_full_budget_that_cuts_from_the_start_asks_for_selection(lab, healthy, findings):
+def compared(gain: float, n: int = 40) -> pd.DataFrame:
+    """`tail` ranks so much better than `head`, with some noise, and `tfidf` worse."""
+    noise = np.random.default_rng(0).normal(0, 0.1, n)
+    ways = {"head": np.full(n, 0.4), "tail": 0.4 + gain + noise, "tfidf": np.full(n, 0.2)}
+    ids = [f"q{i}" for i in range(n)]
+    parts = [
+        pd.DataFrame({"kind": "conversation", "way": way, "is_used": way == "head", "query_id": ids, "answer_id": ids,
+                      "reciprocal_rank": value})
+        for way, value in ways.items()
+    ]  # fmt: skip
+    return pd.concat(parts)
+
+
+@pytest.mark.parametrize(("gain", "way"), [(0.2, "tail"), (0.0, None), (None, None)])
+def test_at_a_full_budget_only_a_cut_that_was_measured_to_rank_better_is_asked_for(gain, way, lab, healthy, findings):
     spoilt = truncation(lab, healthy)
     queries = spoilt.data.queries.copy()
     is_cut = queries["tokens"] < queries["tokens_raw"]
     queries.loc[is_cut, ["tokens_raw", "tokens"]] = 900, 510
     queries.loc[is_cut, "text"] = queries.loc[is_cut, "raw_text"].str[:40]
-    found = findings(with_data(spoilt, queries=queries))["truncation-loses-evidence", "data"]
-    assert found.fix.params == {"prepare.selection.conversation": "tfidf"}
+    tables = spoilt.data.tables | ({} if gain is None else {"encoder_selections": compared(gain)})
+    found = findings(with_data(spoilt, queries=queries, tables=tables))["truncation-loses-evidence", "data"]
+    assert found.fix.params == ({"prepare.selection.conversation": way} if way else {})
+    assert ("none ranks surely better: on 40 dev queries" in found.fix.action) == (gain == 0.0)
+    shown = [one.value for one in found.evidence if "untrained encoder" in one.name]
+    assert len(shown) == (0 if gain is None else 2) and (gain is None or shown[0] == pytest.approx(0.4))
 
 
 def test_a_pasted_log_is_said_of_that_text_and_not_of_the_budget_of_all(lab, healthy):

@@ -84,7 +84,10 @@ class Prepare(Rated):
         description="score of the qrels from which an answer is relevant; 0: every score above 0",
     )
     short_conversation: StrictInt = Field(
-        ge=0, le=1_000_000, examples=[100], description="characters; a shorter query of no declared type counts as a question"
+        ge=0,
+        le=1_000_000,
+        examples=[100],
+        description="characters; a shorter query of no declared type counts as a question",
     )
     split: Split = Field(description="used where the source does not bring train, dev and test itself")
     near_duplicate: StrictFloat = Field(

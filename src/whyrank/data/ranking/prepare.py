@@ -16,6 +16,7 @@ from whyrank.data.files.text import CountTokens
 from whyrank.data.ranking import corrections, statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.judgements import CONSEQUENCES
+from whyrank.data.ranking.otherwise import otherwise
 from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
 from whyrank.data.ranking.source import read_source
@@ -36,6 +37,7 @@ class Preparation:
     tables     rows, left_out, unread, types, scores, corrections, counts, per_answer, duplicates, leaks, conflicts,
                lengths, overlap, languages: tidy, for reports
     metrics    flat and finite
+    otherwise  some cut texts of the dev set as every way would cut them, see `whyrank.data.ranking.otherwise`
     """
 
     answers: pd.DataFrame
@@ -44,6 +46,7 @@ class Preparation:
     rejected: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     metrics: dict[str, float]
+    otherwise: pd.DataFrame
 
 
 def read(options: params.Prepare) -> Validated:
@@ -104,14 +107,17 @@ def prepare(
     select = partial(_select, options=options, tokens=tokens, languages=languages, count_tokens=count, idf=idf)
     for kind in TYPES:
         of_kind = queries["type"] == kind
-        queries.loc[of_kind, "text"] = select(kind, [Document("", text) for text in queries.loc[of_kind, "raw_text"]])
-    answers["text"] = select("answer", _documents(answers))
+        whole = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
+        queries.loc[of_kind, "text"] = select(kind, whole, getattr(options.selection, kind))
+    documents = _documents(answers)
+    answers["text"] = select("answer", documents, options.selection.answer)
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
     lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
     qrels = valid.qrels[QREL_COLUMNS]
-    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, lost, tables, metrics)
+    tried = otherwise(answers, queries, relevant, documents, select)
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, lost, tables, metrics, tried)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:
@@ -131,6 +137,7 @@ def _documents(answers: pd.DataFrame) -> list[Document]:
 def _select(
     kind: str,
     documents: list[Document],
+    way: str,
     *,
     options: params.Prepare,
     tokens: Mapping[str, int],
@@ -139,8 +146,7 @@ def _select(
 ) -> list[str]:
     """What the encoder reads of the texts of a kind; an unknown language is split into sentences as English is."""
     language = next(iter(languages.loc[languages["kind"] == kind, "language"]), "en")
-    way = SELECTIONS[getattr(options.selection, kind)]
-    return way(documents, tokens[kind], Rules(head_share=options.head_share, language=language, **ways))
+    return SELECTIONS[way](documents, tokens[kind], Rules(head_share=options.head_share, language=language, **ways))
 
 
 def _remembering(count_tokens: CountTokens) -> CountTokens:

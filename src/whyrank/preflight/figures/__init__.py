@@ -31,12 +31,13 @@ from whyrank.preflight.probes import suspects
 
 
 def tables(
-    encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated
+    encoder: Encoder, texts: Prepared, options: EncoderParams, seed: int, valid: Validated, otherwise: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """By file name in metrics/prepare: `tokenizer`, those of labels beside cosines, of poolings, of the encoder's
     health and of the texts.
 
-    valid   the ranking set as it was read, with the lines of its files and the corrections in effect
+    valid       the ranking set as it was read, with the lines of its files and the corrections in effect
+    otherwise   some texts as they could be cut instead
     """
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
@@ -46,7 +47,7 @@ def tables(
         "tokenizer": tokenizer.figures(encoder, texts),
         **label_agreement.tables(judged, seed),
         **poolings.tables(encoder, texts, options),
-        **health.tables(encoder, texts, options),
+        **health.tables(encoder, texts, options, otherwise),
         **said,
         "pair_shifts": row_shifts.pair_shifts(judged, texts.pairs),
         "rating_shifts": row_shifts.rating_shifts(texts),

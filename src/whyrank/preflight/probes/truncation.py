@@ -9,6 +9,7 @@ from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
+from whyrank.preflight.probes.selections import Better, better
 
 KINDS = ("question", "conversation", "answer")
 
@@ -83,6 +84,7 @@ def _loss(data: DataRecords, kind: str, lost: float) -> Finding:
     texts = data.answers if kind == "answer" else data.queries[data.queries["type"] == kind]
     if 0 < (texts["tokens"] < texts["tokens_raw"]).mean() <= 1 - WHOLE:
         return _few(data, kind, lost, texts)
+    compared = better(data, kind)
     return Finding(
         severity="warning" if lost >= LOST_MOST else "info",
         system="data",
@@ -91,9 +93,10 @@ def _loss(data: DataRecords, kind: str, lost: float) -> Finding:
             percent(f"TF-IDF mass of {kind}s that was cut", lost),
             percent(f"tokens of {kind}s that were cut", data.metrics[f"tokens_lost_share_{kind}"]),
             percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
+            *(compared.evidence if compared else ()),
         ),
         cause=f"The {kind}s are longer than their token budget; the encoder never sees what was cut.",
-        fix=_budget(kind, texts),
+        fix=larger_budget(kind, texts) or _another_way(kind, compared),
         reference="ST#4060, #285, #181; HF#1666",
         weight=lost,
     )
@@ -121,16 +124,18 @@ def _few(data: DataRecords, kind: str, lost: float, texts: pd.DataFrame) -> Find
     )
 
 
-def _budget(kind: str, texts: pd.DataFrame) -> Fix:
-    """A larger budget while the encoder has positions left; then better selection; then shorter texts."""
+def larger_budget(kind: str, texts: pd.DataFrame) -> Fix | None:
+    """While the encoder has positions left."""
     budget = int(texts["tokens"].max()) + SPECIAL
     wanted = math.ceil((texts["tokens_raw"].quantile(WHOLE) + SPECIAL) / ROUND_TO) * ROUND_TO
     # Whole words fill a budget to within some tokens: the fix is above the budget in use, whatever that is.
     above = math.ceil((budget + ROUND_TO / 2) / ROUND_TO) * ROUND_TO
-    if budget <= LONGEST - ROUND_TO:
-        return Fix({f"prepare.tokens.{kind}": min(max(wanted, above), LONGEST)})
-    cut = texts[texts["tokens"] < texts["tokens_raw"]]
-    from_start = [raw.startswith(text) for raw, text in zip(cut["raw_text"], cut["text"], strict=True)]
-    if sum(from_start) > len(cut) / 2:
-        return Fix({f"prepare.selection.{kind}": "tfidf"})
-    return Fix({}, f"split long {kind}s: the budget is already what a BERT-family encoder can read")
+    return Fix({f"prepare.tokens.{kind}": min(max(wanted, above), LONGEST)}) if budget <= LONGEST - ROUND_TO else None
+
+
+def _another_way(kind: str, compared: Better | None) -> Fix:
+    """To cut, where the encoder surely ranks better with it; else shorter texts."""
+    if compared and compared.is_sure:
+        return Fix({f"prepare.selection.{kind}": compared.way})
+    known = f"; of the ways to cut, none ranks surely better: {compared.spoken}" if compared else ""
+    return Fix({}, f"split long {kind}s: the budget is already what a BERT-family encoder can read{known}")

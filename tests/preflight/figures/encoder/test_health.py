@@ -4,18 +4,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from whyrank.core.options import params
+from whyrank.data.ranking.otherwise import COLUMNS
 from whyrank.model.encoder.declared import Declared
 from whyrank.preflight.figures import encoder as health
-from whyrank.preflight.figures.encoder import halves, layers, pieces, readings, repeats, sample, specials
+from whyrank.preflight.figures.encoder import halves, layers, pieces, readings, repeats, sample, selections, specials
 
 OPTIONS = params.Encoder(
     "scratch", pooling="auto", precision="fp32", attention_dropout=0.0, batch_tokens=200, trust_remote_code=False
 )
+
+NOTHING_CUT = pd.DataFrame(columns=COLUMNS)
 
 
 @pytest.fixture
@@ -197,8 +201,51 @@ def test_texts_without_their_special_tokens_are_counted(topics, tiny_encoder):
         del topics.__dict__["texts"]
 
 
+def tried(ids: list[str], kind: str, **ways: list[str]) -> pd.DataFrame:
+    """The first way is the one in use."""
+    parts = [
+        pd.DataFrame({"kind": kind, "id": ids, "way": way, "is_used": not i, "text": texts})
+        for i, (way, texts) in enumerate(ways.items())
+    ]
+    return pd.concat(parts)[COLUMNS]
+
+
+def test_ways_to_cut_queries_are_ranked_among_all_answers(topics, tiny_encoder):
+    dev = topics.queries[topics.queries["split"] == "dev"]
+    own = topics.relevant_in("dev").drop_duplicates("query").set_index("query")["answer"]
+    answers = [topics.answers["text"][own[row]] for row in dev.index]
+    otherwise = tried(dev["query_id"].tolist(), "question", head=dev["text"].tolist(), tail=answers)
+    table = selections.table(tiny_encoder, topics, otherwise, OPTIONS)
+    by_way = table.pivot(index="query_id", columns="way", values="reciprocal_rank")
+    # As their own answers the queries find them; as they are, as the encoder ranks them now.
+    assert (by_way["tail"] == 1).all() and by_way["head"].mean() < 0.9
+    vector_ND = tiny_encoder.encode(topics.token_ids, batch_tokens=200, precision="fp32")
+    query_QD = vector_ND[topics.texts.of("query")[dev.index]]
+    used = readings.read(
+        np.concatenate([vector_ND[topics.texts.of("answer")], query_QD]), own[dev.index].to_numpy(),
+        len(topics.answers), "cosine",
+    )["used"]  # fmt: skip
+    np.testing.assert_allclose(by_way.loc[dev["query_id"], "head"], used)
+    assert table.loc[table["is_used"], "way"].unique().tolist() == ["head"]
+
+
+def test_ways_to_cut_answers_are_ranked_among_those_that_were_tried(topics, tiny_encoder):
+    pairs = topics.relevant_in("dev").drop_duplicates("query").drop_duplicates("answer")
+    ids = topics.answers["answer_id"][pairs["answer"]].tolist()
+    asked = topics.queries["text"][pairs["query"]].tolist()
+    texts = topics.answers["text"][pairs["answer"]].tolist()
+    table = selections.table(tiny_encoder, topics, tried(ids, "answer", head=texts, tail=asked), OPTIONS)
+    assert len(table) == 2 * len(ids)
+    by_way = table.groupby("way")["reciprocal_rank"].mean()
+    assert by_way["tail"] == 1 and 1 / len(ids) < by_way["head"] < 1
+
+
+def test_where_nothing_is_cut_nothing_is_encoded(topics):
+    assert selections.table(None, topics, NOTHING_CUT, OPTIONS).empty
+
+
 def test_all_tables_are_recorded_and_equal_the_second_time(topics, make_encoder):
-    first, second = (health.tables(make_encoder(), topics, OPTIONS) for _ in range(2))
+    first, second = (health.tables(make_encoder(), topics, OPTIONS, NOTHING_CUT) for _ in range(2))
     assert list(first) == [
         *("encoder_layers", "encoder_pieces", "encoder_repeats", "encoder_halves", "encoder_specials"),
         *("encoder_readings", "encoder_space"),

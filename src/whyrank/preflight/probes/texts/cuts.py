@@ -6,6 +6,8 @@ from whyrank.findings.finding import Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
+from whyrank.preflight.probes import truncation
+from whyrank.preflight.probes.selections import better
 from whyrank.preflight.probes.texts.figure import READ, TRAINING, below, figure, kinds_of, no_texts
 
 # Share of the texts within 1 % of the longest, and how many times what the lengths below let expect; real texts: at
@@ -93,19 +95,21 @@ def cut_loses_end(data: DataRecords) -> Iterator[Finding | Outcome]:
     end, kept = figure(data, "end_words", "conversation"), figure(data, "kept_words", "conversation")
     gain = figure(data, "end_gain_low", "conversation")
     is_better = gain is not None and gain.value > 0
+    compared = better(data, "conversation")
     evidence = [percent("conversations that lose their last turn", share)]
     if end is not None and kept is not None:
         evidence += [
             percent("words of the right answer in the lost turn", end.value),
             percent("words of the right answer in what is kept", kept.value),
         ]
+    evidence += compared.evidence if compared else []
     yield Finding(
         severity="warning" if is_better else "info",
         system="data",
         sentence=f"The token budget drops what the user said last from {100 * share:.0f} % of the conversations"
         + (", and it has more of the answer's words than what is kept." if is_better else "."),
         evidence=tuple(evidence),
-        cause="The beginning is kept, and users often come to their question at the end, such as “"
+        cause="What is kept lacks it, and users often come to their question at the end, such as “"
         + lost.example
         + "”.",
         fix=_keep_the_end(data),
@@ -115,8 +119,14 @@ def cut_loses_end(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 
 def _keep_the_end(data: DataRecords) -> Fix:
-    """Of texts that are cut from the start; others are selected by what they say."""
+    """The way to cut with which the encoder surely ranks better; a larger budget where none does. Where they were not
+    compared, and the texts are cut from the start, the way that keeps both ends."""
     table = data.queries[data.queries["type"] == "conversation"]
+    if compared := better(data, "conversation"):
+        if compared.is_sure:
+            return Fix({"prepare.selection.conversation": compared.way})
+        larger = truncation.larger_budget("conversation", table)
+        return larger or Fix({}, f"shorten conversations before they are read: {compared.spoken}")
     cut = table[table["tokens"] < table["tokens_raw"]]
     from_start = sum(raw.startswith(text) for raw, text in zip(cut["raw_text"], cut["text"], strict=True))
     if from_start > len(cut) / 2:

@@ -1,0 +1,52 @@
+"""Ways to cut long texts, by what the encoder finds with them.
+
+Shapes: Q dev queries · A answers · D features
+"""
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.options.params import Encoder as Options
+from whyrank.core.prepared import Prepared
+from whyrank.model.encoder import vector_cache
+from whyrank.model.encoder.encoder import Encoder
+from whyrank.preflight.figures.encoder.readings import read
+
+COLUMNS = ["kind", "way", "is_used", "query_id", "answer_id", "reciprocal_rank"]
+
+
+def table(encoder: Encoder, prepared: Prepared, otherwise: pd.DataFrame, options: Options) -> pd.DataFrame:
+    """`COLUMNS`: for each kind of text and way to cut it 1 / place of the first right answer of dev queries.
+
+    Of cut questions or conversations among all answers; of cut answers among those of them that were tried, asked by a
+    dev query each. Empty where `otherwise` is, see `whyrank.data.ranking.otherwise`.
+    """
+    if otherwise.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    vector_ND = vector_cache.encoded(encoder, prepared.token_ids, options).cpu().numpy()
+    pairs = prepared.relevant_in("dev").drop_duplicates("query")
+    asked = pd.DataFrame(
+        {
+            "query": pairs["query"],
+            "answer": pairs["answer"],
+            "query_id": prepared.queries["query_id"].to_numpy()[pairs["query"]],
+            "answer_id": prepared.answers["answer_id"].to_numpy()[pairs["answer"]],
+        }
+    )
+    found = []
+    for (kind, way, is_used), texts in otherwise.groupby(["kind", "way", "is_used"], sort=False):
+        rows = encoder.tokenise(texts["text"].tolist(), encoder.longest, "document" if kind == "answer" else "query")
+        own_ND = encoder.encode(rows, batch_tokens=options.batch_tokens, precision=options.precision)
+        place = pd.Series(range(len(texts)), index=texts["id"].to_numpy())
+        if kind == "answer":
+            own = asked[asked["answer_id"].isin(place.index)].drop_duplicates("answer_id")
+            answer_AD, right_Q = own_ND, place[own["answer_id"]].to_numpy()
+            query_QD = vector_ND[prepared.texts.of("query")[own["query"]]]
+        else:
+            own = asked[asked["query_id"].isin(place.index)]
+            answer_AD, right_Q = vector_ND[prepared.texts.of("answer")], own["answer"].to_numpy()
+            query_QD = own_ND[place[own["query_id"]].to_numpy()]
+        rank_Q = read(np.concatenate([answer_AD, query_QD]), right_Q, len(answer_AD), encoder.declared.score)["used"]
+        named = {name: own[name].to_numpy() for name in ("query_id", "answer_id")}
+        found.append(pd.DataFrame({"kind": kind, "way": way, "is_used": is_used, **named, "reciprocal_rank": rank_Q}))
+    return pd.concat(found, ignore_index=True)[COLUMNS]
