@@ -20,7 +20,7 @@ from whyrank.data.ranking.otherwise import otherwise
 from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
 from whyrank.data.ranking.source import read_source
-from whyrank.data.ranking.split import split_queries
+from whyrank.data.ranking.split import drawn_shares, split_queries
 from whyrank.data.ranking.validate import Reading, Validated, validate
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
@@ -35,7 +35,7 @@ class Preparation:
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
     rejected   file, line, column, reason, value; after those with a fault, those that are left out
     tables     rows, left_out, unread, types, scores, corrections, counts, per_answer, duplicates, leaks, conflicts,
-               lengths, overlap, languages: tidy, for reports
+               lengths, overlap, languages, split_shares: tidy, for reports
     metrics    flat and finite
     otherwise  some cut texts of the dev set as every way would cut them, see `whyrank.data.ranking.otherwise`
     """
@@ -114,6 +114,7 @@ def prepare(
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
+    tables["split_shares"] = drawn_shares(queries["split"], dev=shares.dev, test=shares.test, given=valid.given)
     lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
     qrels = valid.qrels[QREL_COLUMNS]
     tried = otherwise(answers, queries, relevant, documents, select)

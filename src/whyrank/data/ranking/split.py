@@ -57,6 +57,14 @@ def split_queries(
     return pd.Series(split, index=ordered.index, name="split").reindex(queries.index).astype(str)
 
 
+def drawn_shares(split: pd.Series, *, dev: float, test: float, given: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Of each split that was drawn: split, asked (queries that its share comes to), queries (that it got)."""
+    known = set((given or {}).values())
+    wanted = {name: share for name, share in (("test", test), ("dev", dev)) if share > 0 and name not in known}
+    rows = [(name, share * len(split), int((split == name).sum())) for name, share in wanted.items()]
+    return pd.DataFrame(rows, columns=["split", "asked", "queries"])
+
+
 def _nothing_drawn(name: str, share: float, by: By, n: int) -> str:
     remedy = {
         "query": "no answer has a second group of queries to spare; set split.by: answer",

@@ -50,7 +50,7 @@ def better(data: DataRecords, kind: str) -> Better | None:
     table = table[table["kind"] == kind] if len(table) else table
     if table.empty:
         return None
-    ways = table.pivot(index="query_id", columns="way", values="reciprocal_rank")
+    ways = table.pivot_table("reciprocal_rank", "query_id", "way")
     used = str(table.loc[table["is_used"], "way"].iloc[0])
     way = str(ways.drop(columns=used).mean().idxmax())
     level = 1 - (1 - LEVEL) / (len(ways.columns) - 1)

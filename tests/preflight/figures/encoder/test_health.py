@@ -216,7 +216,7 @@ def test_ways_to_cut_queries_are_ranked_among_all_answers(topics, tiny_encoder):
     answers = [topics.answers["text"][own[row]] for row in dev.index]
     otherwise = tried(dev["query_id"].tolist(), "question", head=dev["text"].tolist(), tail=answers)
     table = selections.table(tiny_encoder, topics, otherwise, OPTIONS)
-    by_way = table.pivot(index="query_id", columns="way", values="reciprocal_rank")
+    by_way = table.pivot_table("reciprocal_rank", "query_id", "way")
     # As their own answers the queries find them; as they are, as the encoder ranks them now.
     assert (by_way["tail"] == 1).all() and by_way["head"].mean() < 0.9
     vector_ND = tiny_encoder.encode(topics.token_ids, batch_tokens=200, precision="fp32")

@@ -150,6 +150,18 @@ def small_test(lab: Any, healthy: Records, n: int = 15) -> Records:
     return resplit(healthy, "test", n, "train")
 
 
+@planted("types-told-by-opening", of("types-told-by-opening", "data"))
+def marked(lab: Any, healthy: Records, share: float = 1.0, others: float = 0.0) -> Records:
+    shares = {"question": others, "conversation": share}
+    return figures(healthy, *(("opening", kind, value, 150, "user:") for kind, value in shares.items()))
+
+
+@planted("split-smaller-than-asked", of("split-smaller-than-asked", "data"))
+def smaller(lab: Any, healthy: Records, n: int = 30) -> Records:
+    table = pd.DataFrame({"split": ["test", "dev"], "asked": [120.0, 80.0], "queries": [n, 80]})
+    return with_data(healthy, tables=healthy.data.tables | {"split_shares": table})
+
+
 @pytest.mark.parametrize(
     ("check", "plant", "quiet"),
     [
@@ -171,11 +183,23 @@ def small_test(lab: Any, healthy: Records, n: int = 15) -> Records:
         (splits.few_training_queries, few_training, {"n": 200}),
         (splits.dev_too_small, small_dev, {"n": 80}),
         (splits.test_too_small, small_test, {"n": 120}),
+        (splits.smaller_than_asked, smaller, {"n": 100}),
+        (queries.types_told_by_opening, marked, {"share": 0.8}),
+        (queries.types_told_by_opening, marked, {"others": 0.05}),
     ],
 )
 def test_a_check_speaks_above_its_threshold_and_passes_below(check, plant, quiet, lab, healthy):
     assert [finding.system for finding in check(plant(lab, healthy).data)] == ["data"]
     assert list(check(plant(lab, healthy, **quiet).data)) == []
+
+
+@pytest.mark.parametrize(("n", "severity"), [(59, "warning"), (61, "info")])
+def test_half_of_the_asked_queries_is_a_warning_that_says_what_interval_is_left(n, severity, lab, healthy):
+    found = next(splits.smaller_than_asked(smaller(lab, healthy, n).data))
+    assert found.severity == severity
+    # 1.96 standard errors of one half on either side.
+    assert f"has {n} queries where prepare.split.test asks for 120" in found.sentence
+    assert f"spans {100 * 1.96 / n**0.5:.0f} points instead of 18" in found.sentence
 
 
 def test_a_lost_end_is_information_where_it_has_no_more_of_the_answer(lab, healthy):

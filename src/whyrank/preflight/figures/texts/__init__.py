@@ -2,7 +2,18 @@
 
 import pandas as pd
 
-from whyrank.preflight.figures.texts import cuts, damage, languages, leading, order, overlaps, shared_text, splits, ties
+from whyrank.preflight.figures.texts import (
+    cuts,
+    damage,
+    languages,
+    leading,
+    openings,
+    order,
+    overlaps,
+    shared_text,
+    splits,
+    ties,
+)
 from whyrank.preflight.figures.texts.read import Read, figure_table, rows_table
 
 
@@ -23,7 +34,7 @@ def tables(read: Read, seed: int) -> dict[str, pd.DataFrame]:
     tied, tied_rows = ties.figures(read, {answer for _, answer, _, _ in (*garbled, *foreign)})
     own_Q, _ = ties.ties(read)
     found = [*tied, *led, *damaged, *ordered, *borrowed, *spoken, *shared_text.figures(read), *cuts.figures(read)]
-    found += splits.figures(read, own_Q, seed)
+    found += [*splits.figures(read, own_Q, seed), *openings.figures(read)]
     rows = tied_rows | led_rows | {"garbled-texts": garbled, "answers-in-another-language": foreign}
     rows["overlapping-texts"] = borrowing
     return {"text_figures": figure_table(found)} | {

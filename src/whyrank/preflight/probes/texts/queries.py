@@ -6,7 +6,7 @@ from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import DataRecords
-from whyrank.preflight.probes.texts.figure import READ, TRAINING, Figure, below, figure, no_texts, rows_file
+from whyrank.preflight.probes.texts.figure import READ, TRAINING, Figure, below, figure, kinds_of, no_texts, rows_file
 
 # Shares of the queries, of which the lower end of the interval counts. Real queries hold no id of their answer; 4 %
 # of those of ConditionalQA hold its title of three words or more, and 3 % of those of Stack Exchange quote it.
@@ -21,6 +21,35 @@ REPEATED = 0.20
 # Share of a kind's texts that ask.
 ASKING, HARDLY = 0.5, 0.1
 FEWEST = 20
+# Shares of the texts of a type, and of the other, that begin with one word; "how" begins a tenth of real questions.
+MARKED, UNMARKED = 0.90, 0.02
+
+
+@probe("types-told-by-opening", on="preflight", layer="data", explains=("question-conversation-gap",))
+def types_told_by_opening(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """A first word that nearly all texts of one type have, and hardly one of the other."""
+    found = {kind: one for kind in kinds_of(data, "opening") if (one := figure(data, "opening", kind)) is not None}
+    if not found:
+        yield not_applicable("data", "questions and conversations")
+        return
+    (marked, with_it), (other, without) = sorted(found.items(), key=lambda item: -item[1].value)
+    if with_it.value < MARKED or without.value > UNMARKED:
+        yield passed("data", percent(f"{marked}s that begin alike", with_it.value), 100 * MARKED)
+        return
+    yield Finding(
+        severity="info",
+        system="data",
+        sentence=f"{100 * with_it.value:.0f} % of the {marked}s begin with “{with_it.example}”, and "
+        f"{100 * without.value:.0f} % of the {other}s: the first word tells the types apart.",
+        evidence=(
+            percent(f"{marked}s that begin so", with_it.value),
+            percent(f"{other}s that begin so", without.value),
+        ),
+        cause="An encoder can tell the types by a mark that says nothing of what is asked, so that part of the "
+        "distance between their vectors is the mark; a plain question that a user marks likewise is read as the other type.",
+        fix=Fix({}, f"mark both types alike, or leave “{with_it.example}” out"),
+        reference="Geirhos et al. 2020 (shortcut learning)",
+    )
 
 
 @probe(

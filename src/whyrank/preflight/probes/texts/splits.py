@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from whyrank.findings.finding import Evidence, Finding, Fix, Severity
+from whyrank.findings.finding import Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
-from whyrank.findings.records import DataRecords
+from whyrank.findings.records import DataRecords, rows_of
 from whyrank.preflight.probes.texts.figure import figure, no_texts
 
 # AUC less two standard errors. Splits drawn at random: 0.55 at most, those of Stack Exchange by answer too.
@@ -35,6 +35,8 @@ TRAIN = Least(30, 150)
 # One of 10 queries is 10 points, and an interval of 20 spans 44: less than that no result can be told from. Of 60
 # queries an interval spans 25.
 DEV, TEST = Least(10, 60), Least(20, 100)
+# Of the queries that a share asks for: by less they differ by chance, where groups are large.
+GOT, GOT_HALF = 0.8, 0.5
 
 
 @probe(
@@ -128,25 +130,66 @@ def test_too_small(data: DataRecords) -> Iterator[Finding | Outcome]:
     yield from _too_small(data, "test", TEST, "No comparison of systems can be told from chance")
 
 
+@probe("split-smaller-than-asked", on="preflight", layer="evaluation", explains=("test-too-small", "dev-too-small"))
+def smaller_than_asked(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Splits that got clearly fewer queries than their share asks for."""
+    table = data.table("split_shares")
+    if table.empty:
+        yield not_applicable("data", "a dev or test set that prepare draws")
+        return
+    got = dict(zip(table["split"], table["queries"] / table["asked"], strict=True))
+    for row in rows_of(table):
+        if got[row.split] < GOT:
+            yield _smaller(row.split, int(row.queries), round(row.asked))
+    if min(got.values()) >= GOT:
+        yield passed("data", percent("queries of the share that was asked for", min(got.values())), 100 * GOT)
+
+
+def _smaller(split: str, n: int, asked: int) -> Finding:
+    return Finding(
+        severity="warning" if n < GOT_HALF * asked else "info",
+        system="data",
+        sentence=f"The {split} set has {n} queries where prepare.split.{split} asks for {asked}: a 95 % interval of "
+        f"accuracy@1 spans {span(n):.0f} points instead of {span(asked):.0f}.",
+        evidence=(
+            Evidence(f"{split} queries", n, "queries"),
+            Evidence("asked for", asked, "queries"),
+            Evidence("points that an interval spans", span(n), "points"),
+        ),
+        cause="Queries that are copies of each other stay on one side, and each answer keeps a query to train on, so "
+        "an answer with one query, or with copies of one, gives none to dev or test.",
+        fix=Fix(
+            {},
+            "collect a second query of more answers; or hold answers out with -S prepare.split.by=answer, if answers "
+            "that training never saw are what is asked of the ranker",
+        ),
+        reference="Sakai 2014 (topic set size)",
+        weight=4.0,
+    )
+
+
+def span(n: int) -> float:
+    """Points from end to end of a 95 % interval of an accuracy of one half."""
+    return 100 * 2 * 1.96 * math.sqrt(0.25 / max(n, 1))
+
+
 def _too_small(data: DataRecords, split: str, least: Least, cause: str) -> Iterator[Finding | Outcome]:
     n = int((data.queries["split"] == split).sum()) if len(data.queries) else 0
     if not n:
         yield not_applicable("data", f"{split} queries")
         return
     severity = _severity(n, least)
-    # 95 % interval of an accuracy of one half, in points from end to end.
-    span = 100 * 2 * 1.96 * math.sqrt(0.25 / n)
     if severity is None:
         yield passed("data", Evidence(f"{split} queries", n, "queries"), least.info)
         return
     yield Finding(
         severity=severity,
         system="data",
-        sentence=f"The {split} set has {n} queries: a 95 % interval of accuracy@1 spans {span:.0f} points, and one "
+        sentence=f"The {split} set has {n} queries: a 95 % interval of accuracy@1 spans {span(n):.0f} points, and one "
         f"query is {100 / n:.1f}.",
         evidence=(
             Evidence(f"{split} queries", n, "queries"),
-            Evidence("points that an interval spans", span, "points"),
+            Evidence("points that an interval spans", span(n), "points"),
         ),
         cause=f"{cause} unless systems differ by more than that.",
         fix=_larger(data, split),
