@@ -46,7 +46,7 @@ def types_told_by_opening(data: DataRecords) -> Iterator[Finding | Outcome]:
             percent(f"{other}s that begin so", without.value),
         ),
         cause="An encoder can tell the types by a mark that says nothing of what is asked, so that part of the "
-        "distance between their vectors is the mark; a plain question that is marked likewise is read as the other type.",
+        "distance between their vectors is the mark. A plain question marked likewise is read as the other type.",
         fix=Fix({}, f"mark both types alike, or leave “{with_it.example}” out"),
         reference="Geirhos et al. 2020 (shortcut learning)",
     )
