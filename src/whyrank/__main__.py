@@ -21,6 +21,8 @@ from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
+# What runs in any folder.
+ANYWHERE = ("schema", "init")
 SCENARIO_RESULTS, POST_MORTEMS, DEMO = Path("logs/scenario"), Path("logs/post-mortem"), Path("logs/demo")
 
 
@@ -31,7 +33,7 @@ def command() -> None:
 
 def main() -> None:
     arguments, here = parser(SCENARIO_RESULTS, POST_MORTEMS, DEMO).parse_args(), Path.cwd()
-    if arguments.command != "schema":
+    if arguments.command not in ANYWHERE:
         workspace.enter()
     if arguments.command == "export":
         export(arguments.system, here / arguments.folder)
@@ -45,6 +47,11 @@ def main() -> None:
         show(arguments.as_, arguments.since)
     elif arguments.command == "demo":
         demonstrate()
+    elif arguments.command == "init":
+        # Imported only here: the other commands start nothing.
+        from whyrank.commands import init
+
+        print(init.run(arguments))
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":

@@ -97,3 +97,14 @@ def test_the_wheel_brings_the_same_bytes(installed):
 def test_the_installed_command_runs_in_an_empty_folder(whyrank):
     done = whyrank("--version")
     assert done.returncode == 0 and done.stdout.startswith("whyrank ")
+
+
+@pytest.mark.slow
+def test_the_installed_command_starts_a_repository_in_an_empty_folder(whyrank, tmp_path):
+    done = whyrank("init", "x", "--sample")
+    assert done.returncode == 0, done.stderr
+    for name in ("stages/prepare.py", "data/raw/sample/corpus.jsonl"):
+        assert (tmp_path / "x" / name).read_bytes() == (ROOT / name).read_bytes()
+    brought = json.loads((tmp_path / "x/whyrank.json").read_text())
+    assert brought["sha256"] == json.loads(template.code())["sha256"]
+    assert whyrank("init", "x", "--upgrade").stdout.startswith("written: nothing")

@@ -1,6 +1,7 @@
 """The commands of `whyrank` and their arguments; a mistake in them is one line."""
 
 import argparse
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -89,6 +90,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     which.add_argument("--step", type=int, metavar="N", help="this step of the plan, also one that was tried already")
     which.add_argument("--all", action="store_true", help="go on until nothing is left, or nothing helps")
     tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
+    _start(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -97,3 +99,29 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained or tuned")
     out.add_argument("folder", type=Path, help="new or empty")
     return made
+
+
+def _start(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    start = add(
+        "init",
+        "make a DVC repository that runs on the installed package, or a data set from two tables",
+        "With FOLDER: dvc.yaml, params.yaml, the stages and a place for the data; what is there already stays. With "
+        "--from: the BEIR layout in data/raw/TABLE. Tables are CSV, TSV, Parquet or JSONL.",
+    )
+    start.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
+    start.add_argument("--sample", action="store_true", help="with the bundled sample as data")
+    start.add_argument("--upgrade", action="store_true", help="let the stages run with the package installed now")
+    start.add_argument("--from", dest="table", type=Path, metavar="TABLE", help="a query in each row")
+    start.add_argument("--query", metavar="COLUMN", help="of TABLE: the text")
+    start.add_argument("--answer", metavar="COLUMN", help="of TABLE: the id of the answer")
+    start.add_argument("--answers", type=Path, metavar="TABLE", help="an answer in each row")
+    for flag, what in (
+        ("--type", "of TABLE: question or conversation, or names of your own"),
+        ("--id", "of TABLE: the id of the query; default: its line"),
+        ("--answers-id", "of the answers: their id; default: as --answer, _id or id"),
+        ("--answers-text", "of the answers: their text; default: text, answer, body or content"),
+    ):
+        start.add_argument(flag, default="", metavar="COLUMN", help=what)
+    start.add_argument("--skip-bad-rows", action="store_true", help="leave out rows with a fault, and count them")
+    reading = "how the tables are read: -S prepare.files.encoding=cp1252; may be repeated"
+    start.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=reading)
