@@ -112,7 +112,8 @@ def test_a_query_in_several_rows_has_several_answers(run):
          "answers.csv line 4, column id: another text has the id: 'reset'; give each its own, or remove one"),
         (["--id", "kind"], {"tickets": "text,answer_id,kind\na b,7,t1\nc d,7,t1\n"},
          "tickets.csv line 3, column kind: another text has the id: 't1'; give each its own, or remove one"),
-        ([], {"tickets": "text,answer_id\nfine,7\n  ,7\n"}, "tickets.csv line 3, column text: empty text: '  '; fill it"),
+        ([], {"tickets": "text,answer_id\nfine,7\n  ,7\n"},
+         "tickets.csv line 3, column text: empty text: '  '; fill it"),
         ([], {"answers": "id,text\nreset,\n7,two\n"}, "answers.csv line 2, column text: empty text; fill it"),
         ([], {"tickets": "text,answer_id\nfine,7\nlost,x9\n"},
          "tickets.csv line 3, column answer_id: no answer in answers.csv has the id: 'x9'; "

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipeline.conftest import SMALL, Clone, write_params, write_source
 from whyrank import __main__
 from whyrank.commands import init, template
 from whyrank.core.errors import UsageError, UserError
@@ -115,20 +114,3 @@ def test_what_cannot_be_done_is_one_line(run, arguments, kind, says):
     with pytest.raises(kind, match=says):
         run(*arguments)
     assert list(Path().iterdir()) == []
-
-
-@pytest.mark.slow
-def test_dvc_repro_works_there_and_an_upgraded_package_makes_stages_run_again(run, tmp_path, tiny_folder, stages_run):
-    run("x")
-    repository = Clone(tmp_path / "x")
-    write_source(tmp_path / "x/data/raw/mine")
-    small = {key: value for key, value in SMALL.items() if key != "prepare.source"}
-    write_params(tmp_path / "x/params.yaml", small | {"encoder.source": str(tiny_folder)})
-    sources = {"PYTHONPATH": str(ROOT / "src")}
-    first = stages_run(repository.done("dvc", "repro", **sources))
-    assert first[0] == "prepare" and first[-1] == "diagnose"
-    assert stages_run(repository.done("dvc", "repro", **sources)) == []
-    assert "verdict: " in repository.done("python", "-m", "whyrank", "verdict", "--short", **sources)
-    file = tmp_path / "x/whyrank.json"
-    file.write_text(file.read_text().replace('"version": "', '"version": "9.'))
-    assert stages_run(repository.done("dvc", "repro", **sources))[0] == "prepare"
