@@ -1,4 +1,4 @@
-"""A repository that `whyrank init` made: `dvc repro` works there, and has all to run again once the package is another."""
+"""A repository that `whyrank init` made: `dvc repro` works there, and all has to run again with another package."""
 
 import pytest
 
