@@ -93,6 +93,10 @@ def make_run(system, data, rng):
         return RunRecord({"tied_share": 0.0}, queries, top, analyser=read_by)
     metrics = {
         "score_kind_cosine": 1,
+        "features": FEATURES,
+        "parameters": 22_713_216,
+        "megabytes": 90.852864,
+        "layers": 6,
         "question_conversation_distance": 0.4,
         "type_probe_auc": 0.93,
         "cluster_size": 0.5,

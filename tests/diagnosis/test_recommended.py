@@ -86,3 +86,15 @@ def test_the_terminal_shows_letters_before_names_and_behind_numbers(content):
     text = "\n".join(table_blocks(section(one).blocks[2]))
     assert "| a base-tuned | 0.600*bc [0.600, 0.600] |" in text
     assert "| c tfidf      | 0.300    [0.300, 0.300] |" in text
+
+
+def test_the_table_of_systems_has_the_cost_beside_the_quality(content):
+    one = with_values(content, {"tfidf": 0.3, "base": 0.4}, [("base", "tfidf", 0.1, 0.01)])
+    table = section(one).blocks[2]
+    assert [(cell.text, cell.note) for cell in table.head[-2:]] == [
+        ("Parameters", "size, layers"), ("Dimensions", "of an answer"),
+    ]  # fmt: skip
+    costs = {row[0].text: [(cell.text, cell.note) for cell in row[-2:]] for row in table.groups[0].rows}
+    # 16 numbers of 4 bytes; a baseline has neither weights nor vectors.
+    assert costs["base"] == [("22.7 M", "91 MB, 6 layers"), ("16", "0.1 KiB")]
+    assert costs["tfidf"] == [("\u2013", ""), ("\u2013", "")]

@@ -57,6 +57,15 @@ def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks,
     assert (tmp_path / "run" / "run.trec").read_text().splitlines()[0].endswith(" its-name")
 
 
+def test_what_an_encoder_costs_is_counted_and_of_a_baseline_nothing(tasks, folder, make_encoder):
+    found = score(System("encoder", "zero-shot", folder), tasks).metrics
+    weights = make_encoder().state_dict()
+    assert found["parameters"] == sum(weight.numel() for weight in weights.values())
+    assert found["megabytes"] == 4 * found["parameters"] / 1e6
+    assert found["layers"] == len({name.split(".layer.")[1].split(".")[0] for name in weights if ".layer." in name})
+    assert not {"parameters", "features"} & set(score(BASELINES["bm25"], tasks).metrics)
+
+
 def test_dev_and_training_queries_are_scored_by_the_same_code_and_answers(tasks, folder):
     scored = score(System("encoder", "zero-shot", folder), tasks)
     assert scored.vectors is not None

@@ -25,6 +25,7 @@ from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.search import tiles
 
 if TYPE_CHECKING:
+    from whyrank.model import system as models
     from whyrank.scoring.search.embed import Vectors
 
 
@@ -135,8 +136,18 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     )
     golden = golden_vectors(model, tasks.texts, options)
     geometry = representation.describe(vectors, tasks.texts, run.top, tasks.seed)
-    geometry["score_kind_cosine"] = int(model.score == "cosine")
+    geometry |= size(model) | {"score_kind_cosine": int(model.score == "cosine")}
     return Scored(run, pairs.judge(tasks.pairs, predicted), rated, geometry, vectors, others, golden)
+
+
+def size(model: "models.System") -> dict[str, float]:
+    """What a text costs, the same on every machine: weights, their megabytes, and layers where the encoder says."""
+    weights = [*model.parameters()]
+    layers = getattr(model.encoder.transformer.config, "num_hidden_layers", None)
+    return {
+        "parameters": sum(weight.numel() for weight in weights),
+        "megabytes": sum(weight.nbytes for weight in weights) / 1e6,
+    } | ({"layers": layers} if layers else {})
 
 
 def tfidf(system: System, tasks: Tasks) -> Scored:

@@ -11,6 +11,8 @@ from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
 
 NONE: Mapping[Any, Any] = MappingProxyType({})
+COSTS = ("Parameters|size, layers", "Dimensions|of an answer")
+FLOAT = 4  # bytes of a number of a vector
 TYPES = {"all": "All queries", "question": "Questions", "conversation": "Conversations"}
 
 
@@ -27,12 +29,17 @@ def best_cells(systems: pd.DataFrame) -> set[tuple[str, str, str]]:
 
 
 def systems_table(
-    table: pd.DataFrame, metric: str, roles: Mapping[str, str], beaten: Mapping[tuple[str, str], Sequence[str]] = NONE
+    table: pd.DataFrame,
+    metric: str,
+    roles: Mapping[str, str],
+    beaten: Mapping[tuple[str, str], Sequence[str]] = NONE,
+    costs: Mapping[str, Sequence[Cell]] = NONE,
 ) -> Table:
     """A row per system with the metric for each type of query; the best are marked.
 
     table   as of `compare.ranking.system_table`;  roles   what each system is
     beaten  those that a system (its name, the type) significantly beats: a row has a letter, and stands above others
+    costs   of each system, under `COSTS`
     """
     best, chosen = best_cells(table), table[table["metric"] == metric]
     letters = dict(zip(dict.fromkeys(chosen["system"]), ascii_lowercase, strict=False)) if beaten else {}
@@ -44,7 +51,20 @@ def systems_table(
             rows[row.system].append(metric_cell(row, (row.system, kind, metric) in best)._replace(above=above))
     sizes = chosen.drop_duplicates("type").set_index("type")["n"]
     names = head("System", *(f"{TYPES[kind]}|n = {sizes[kind]}" for kind in kinds))
-    return Table(f"Systems, {metric}", names, [Group("", list(rows.values()))])
+    names += head(*COSTS) if costs else []
+    return Table(f"Systems, {metric}", names, [Group("", [[*row, *costs.get(name, ())] for name, row in rows.items()])])
+
+
+def cost_cells(metrics: Mapping[str, float]) -> list[Cell]:
+    """What a system costs, from what `evaluate` recorded of it; a lexical baseline has neither weights nor vectors."""
+    width = metrics.get("features")
+    layers = f", {metrics['layers']:.0f} layers" if "layers" in metrics else ""
+    return [
+        Cell(f"{metrics['parameters'] / 1e6:.1f} M", f"{metrics['megabytes']:.0f} MB{layers}")
+        if "parameters" in metrics
+        else Cell(numbers.NONE),
+        Cell(f"{width:.0f}", f"{FLOAT * width / 1024:.1f} KiB") if width else Cell(numbers.NONE),
+    ]
 
 
 def in_order(table: pd.DataFrame, metric: str) -> pd.DataFrame:

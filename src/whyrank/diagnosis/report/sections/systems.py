@@ -7,7 +7,7 @@ from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Cell, Details, Group, Paragraph, Section, Table, head
 from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.recommended import recommended
-from whyrank.diagnosis.report.tables import TYPES, beaten, best_cells, each, in_order, systems_table
+from whyrank.diagnosis.report.tables import TYPES, beaten, best_cells, cost_cells, each, in_order, systems_table
 
 
 def section(content: Content) -> Section:
@@ -22,9 +22,11 @@ def section(content: Content) -> Section:
         if won
         else ""
     )
+    note += " Size is that of the weights, and of the vector of one answer in float32."
     name, why = recommended(content)
     blocks: list[Block] = [Paragraph(f"{name}: {why}", "Recommended", "text"), Paragraph(note)]
-    blocks.append(systems_table(table, metric, numbers.roles(content.experiment), won))
+    costs = {name: cost_cells(run.metrics) for name, run in content.records.runs.items()}
+    blocks.append(systems_table(table, metric, numbers.roles(content.experiment), won, costs))
     blocks += [Paragraph(text) for text in _read_by(content)]
     return Section(10, "Systems", [*blocks, Details("Every metric", [_every(content)])])
 
