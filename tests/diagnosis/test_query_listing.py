@@ -26,6 +26,7 @@ def page(n, first=HOSTILE):
     table = pd.DataFrame({
         "query_id": [f"q{i}" for i in range(n)], "type": "question", "text": [first, *["why?"] * (n - 1)],
         "answer": first, "relevant": 2, "first": "another", "suspected": [first, *[""] * (n - 1)],
+        "words": np.arange(n) % 40 + 1, "overlap": np.where(np.arange(n) % 4, np.arange(n) % 10 / 10, np.nan),
         **{f"rank_{system}": rng.integers(1, 50, n).astype(float) for system in SYSTEMS},
     })  # fmt: skip
     table.loc[0, "rank_base"] = 2.5
@@ -39,24 +40,78 @@ def test_data_cannot_end_its_element_and_is_what_it_was():
     assert not set("<>&\u2028") & set(data)
     told = json.loads(data)
     assert told["rows"][0][2] == HOSTILE == told["answers"][told["rows"][0][3]]
-    assert told["rows"][0][7:] == [table["rank_tfidf"][0], 2.5, table["rank_base-tuned"][0]]
+    assert told["rows"][0][7:9] == [1, None] and told["rows"][1][7:9] == [2, 10]
+    assert told["rows"][0][9:] == [table["rank_tfidf"][0], 2.5, table["rank_base-tuned"][0]]
     assert shown.count("<script") == 2
+
+
+def dom_of(shown, folder):
+    """The page as a browser has it once its scripts ran."""
+    (folder / "page.html").write_text(shown, encoding="utf-8")
+    flags = (*FLAGS, "--virtual-time-budget=5000", f"--user-data-dir={folder}/profile", "--dump-dom")
+    address = (folder / "page.html").as_uri()
+    return subprocess.run(
+        [str(BROWSER), *flags, address], check=True, capture_output=True, text=True, timeout=120
+    ).stdout
+
+
+def rows_of(dom):
+    """The words of the cells of each row in sight."""
+    (body,) = re.findall(r'(?s)<tbody aria-hidden="false">(.*?)</tbody>', dom)
+    lines = re.findall(r"(?s)<tr.*?</tr>", body)
+    return [
+        [unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"(?s)<t[hd].*?</t[hd]>", line)] for line in lines
+    ]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize(
+    ("fields", "sorted_by", "is_kept"),
+    [
+        ({"Words, from": 5, "Words, to": 7}, "Words", lambda row: 5 <= row.words <= 7),
+        ({"Overlap in %, from": 70}, "Overlap with its answer", lambda row: row.overlap >= 0.7),
+        ({"Labels": "suspected"}, "Query", lambda row: row.suspected != ""),
+    ],
+)
+def test_a_reader_filters_and_sorts_by_words_overlap_and_suspicion(tmp_path, fields, sorted_by, is_kept):
+    shown, table = page(200)
+    acts = f"""<script>setTimeout(() => {{
+      for (const [name, value] of Object.entries({json.dumps(fields)})) {{
+        const [label] = [...document.querySelectorAll("label")].filter((one) => one.firstChild.textContent === name);
+        label.lastChild.value = value;
+        label.lastChild.dispatchEvent(new Event("input"));
+      }}
+      const heads = [...document.querySelectorAll("th button")];
+      const sort = heads.find((one) => one.textContent === {json.dumps(sorted_by)});
+      sort.click();
+      sort.click();
+    }}, 1000)</script>"""
+    # The page lets no other script run.
+    let_in = re.sub(r"script-src 'sha256-[^']+'", "script-src 'unsafe-inline'", shown).replace(
+        "</body>", acts + "</body>"
+    )
+    rows = rows_of(dom := dom_of(let_in, tmp_path))
+    kept = table[[is_kept(row) for row in table.itertuples()]]
+    assert f"{len(kept)} of 200 queries" in dom
+    if sorted_by == "Query":
+        assert [row[0] for row in rows] == [HOSTILE]
+    else:
+        column, unit = {"Words": (2, ""), "Overlap with its answer": (3, "\u00a0%")}[sorted_by]
+        values = kept["words"] if column == 2 else (100 * kept["overlap"]).round().astype(int)
+        assert [row[column] for row in rows] == [f"{value}{unit}" for value in sorted(values, reverse=True)][
+            : len(rows)
+        ]
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium")
 def test_a_browser_shows_a_window_of_the_rows_as_text(tmp_path):
     shown, table = page(20_000)
-    (tmp_path / "page.html").write_text(shown, encoding="utf-8")
-    flags = (*FLAGS, "--virtual-time-budget=5000", f"--user-data-dir={tmp_path}/profile", "--dump-dom")
-    address = (tmp_path / "page.html").as_uri()
-    dom = subprocess.run(
-        [str(BROWSER), *flags, address], check=True, capture_output=True, text=True, timeout=120
-    ).stdout
+    dom = dom_of(shown, tmp_path)
     assert "<title>whyrank report</title>" in dom and "<img" not in dom and dom.count("<script") == 2
-    (body,) = re.findall(r'(?s)<tbody aria-hidden="false">(.*?)</tbody>', dom)
-    assert 5 < body.count("<tr") < 60
-    first = [unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"(?s)<t[hd].*?</t[hd]>", body)[:9]]
-    assert first[0] == HOSTILE and first[2] == f"{HOSTILE} (and 1 more)"
-    assert first[3:6] == [f"{table[f'rank_{system}'][0]:g}" for system in SYSTEMS]
+    rows = rows_of(dom)
+    assert 5 < len(rows) < 60
+    first = rows[0]
+    assert first[0] == HOSTILE and first[2:5] == ["1", "", f"{HOSTILE} (and 1 more)"]
+    assert first[5:8] == [f"{table[f'rank_{system}'][0]:g}" for system in SYSTEMS]
     wins = int((table["rank_base-tuned"] < table["rank_base"]).sum())
     assert f"20000 of 20000 queries. base-tuned against base: wins {wins}, losses" in dom

@@ -12,7 +12,7 @@ def test_a_row_per_test_query_with_its_rank_in_each_system(recorded):
     table = query_table(recorded, "base-tuned")
     run = recorded.runs["base-tuned"].queries
     assert table["query_id"].tolist() == run["query_id"].tolist()
-    assert list(table)[7:] == [f"rank_{system}" for system in recorded.runs]
+    assert list(table)[7:] == ["words", "overlap"] + [f"rank_{system}" for system in recorded.runs]
     assert table["rank_base-tuned"].tolist() == (run["above"] + 1).tolist()
     titles = recorded.data.answers.set_index("answer_id")["title"]
     assert table["answer"].tolist() == titles[run["cluster"]].tolist()
@@ -56,3 +56,18 @@ def test_texts_are_cut_and_have_no_control_characters(recorded, length):
     data = replace(recorded.data, queries=recorded.data.queries.assign(raw_text="\u202e\x1b[2J" + "word " * length))
     text = query_table(replace(recorded, data=data), "base")["text"].iloc[0]
     assert len(text) <= 200 and text.startswith("[2Jword") and text.endswith("…")
+
+
+def test_words_are_counted_in_any_script_and_the_overlap_is_that_of_prepare(recorded):
+    run = recorded.runs["base"]
+    one = run.queries["query_id"].iloc[0]
+    queries = recorded.data.queries.copy()
+    queries.loc[queries["query_id"] == one, "raw_text"] = "Why won't \u6211\u7684 app open?"
+    data = replace(recorded.data, queries=queries)
+    table = query_table(replace(recorded, data=data), "base").set_index("query_id")
+    # why, won, t; two characters of Chinese; app, open
+    assert table["words"][one] == 7
+    prepared = recorded.data.tables["overlap"].set_index("query_id")["overlap"]
+    assert table["overlap"].equals(prepared.loc[table.index])
+    unknown = replace(recorded.data, tables={})
+    assert query_table(replace(recorded, data=unknown), "base")["overlap"].isna().all()

@@ -6,6 +6,7 @@ import pandas as pd
 
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.findings.records import DataRecords, Records
+from whyrank.lexical.words import words
 
 TEXT, ANSWER = 200, 80  # characters
 RANK = "rank_"
@@ -14,11 +15,12 @@ SUSPECTS = ("rows_wrong-labels", "rows_labels-shifted", "rows_missing-judgements
 
 
 def query_table(records: Records, system: str) -> pd.DataFrame:
-    """One row per test query: query_id, type, text, answer, relevant, first, suspected, and `rank_<system>` of each.
+    """One row per test query: query_id, type, text, answer, relevant, first, suspected, words, overlap, `rank_<system>`.
 
     system     whose first answer is shown
     answer     its relevant answer, the first of so many (`relevant`), by its title or else how it begins
     suspected  why its label may be wrong; empty where nothing says so
+    words      how many it has;  overlap   share of its content words in its answer, NaN where it was not recorded
     rank_…     of the best-placed relevant answer, from 1; of equal scores the mean of their places
     """
     data, run = records.data, records.runs[system]
@@ -35,8 +37,17 @@ def query_table(records: Records, system: str) -> pd.DataFrame:
         "relevant": relevant.reindex(tested.index, fill_value=0).to_numpy(),
         "first": names.reindex(first.reindex(tested.index)).fillna("").to_numpy(),
         "suspected": suspected(data).reindex(tested.index).fillna("").to_numpy(),
+        "words": [len(words(text)) for text in texts["raw_text"]],
+        "overlap": overlap(data).reindex(tested.index).to_numpy(float),
     }
     return pd.DataFrame(table | {f"{RANK}{name}": _ranks(records, name, tested.index) for name in records.runs})
+
+
+def overlap(data: DataRecords) -> pd.Series:
+    """Share of the content words of a query that stand in its first relevant answer, by the id of the query."""
+    table = data.tables.get("overlap", pd.DataFrame(columns=["query_id", "overlap"]))
+    found: pd.Series = table.set_index("query_id")["overlap"]
+    return found
 
 
 def _answer_names(data: DataRecords) -> pd.Series:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 from importlib.resources import files
 from typing import Any
 
@@ -31,14 +32,15 @@ def listed(block: Queries) -> Markup:
 
 
 def _data(block: Queries) -> dict[str, Any]:
-    """Each answer and type once; a row refers to them by number."""
+    """Each answer and type once; a row refers to them by number. Overlap in percent."""
     table = block.table
     answers, types = (_numbers(pd.concat([table[name] for name in names])) for names in (["answer", "first"], ["type"]))
     ranks = zip(*([_short(rank) for rank in table[f"{RANK}{system}"]] for system in block.systems), strict=True)
     rows = [
-        [row.query_id, types[row.type], row.text, answers[row.answer], row.relevant, answers[row.first], row.suspected]
+        [row.query_id, types[row.type], row.text, answers[row.answer], row.relevant, answers[row.first], row.suspected,
+         row.words, None if math.isnan(row.overlap) else round(100 * row.overlap)]
         for row in each(table)
-    ]
+    ]  # fmt: skip
     return {
         "systems": [*block.systems],
         "shown": block.shown,

@@ -27,7 +27,8 @@ for (const command of document.querySelectorAll("pre")) {
 
 const ROW = 52; // pixels; as in the style of the page
 const SPARE = 8; // rows above and below those that are seen
-const [ID, TYPE, TEXT, ANSWER, RELEVANT, FIRST, SUSPECTED, RANKS] = [0, 1, 2, 3, 4, 5, 6, 7];
+const [ID, TYPE, TEXT, ANSWER, RELEVANT, FIRST, SUSPECTED, WORDS, OVERLAP, RANKS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const RANGES = [["Words", WORDS], ["Overlap in %", OVERLAP]];
 
 function table(box, data) {
   const { rows, systems, answers, types } = data;
@@ -35,15 +36,20 @@ function table(box, data) {
   const at = (name) => RANKS + systems.indexOf(name);
   const state = { find: "", type: "", outcome: "", label: "", own: data.shown, other: data.other, by: -1, down: false };
   const outcome = (row) => ["loss", "same", "win"][Math.sign(row[at(state.other)] - row[at(state.own)]) + 1];
+  const bounds = RANGES.flatMap(([, place]) => [[place, "from", 1], [place, "to", -1]]);
+  // The name of a column, its value, which it is sorted by, its style, and what stands behind the value.
   const columns = [
     ["Query", (row) => row[TEXT], "wide"],
     ["Type", (row) => types[row[TYPE]]],
+    ["Words", (row) => row[WORDS], "rank"],
+    ["Overlap with its answer", (row) => row[OVERLAP] ?? "", "rank", "\u00a0%"],
     ["Relevant answer", answer, "wide"],
     ...systems.map((name, i) => [`Rank ${name}`, (row) => row[RANKS + i], "rank"]),
     [`First answer of ${data.shown}`, (row) => answers[row[FIRST]], "wide"],
     ["Suspected label error", (row) => row[SUSPECTED], "wide"],
     ["Wins and losses", outcome],
   ];
+  const shown = ([, value, , unit = ""], row) => (value(row) === "" ? "" : `${value(row)}${unit}`);
   const searched = rows.map((row) => [row[ID], row[TEXT], answer(row), answers[row[FIRST]]].join("\n").toLowerCase());
   let seen = [];
 
@@ -68,6 +74,9 @@ function table(box, data) {
   const outcomes = [["", "all"], ["win", "wins"], ["loss", "losses"], ["same", "same"]];
   field("Show", choice(outcomes, ""), "outcome");
   field("Labels", choice([["", "all"], ["suspected", "suspected errors"]], ""), "label");
+  for (const [name, place] of RANGES) for (const end of ["from", "to"]) {
+    field(`${name}, ${end}`, made("input", "", { type: "number", min: "0", class: "bound" }), `${place}${end}`);
+  }
   const count = made("p", "", { class: "note", role: "status" });
   const detail = made("dl", "", { class: "detail", "aria-live": "polite" });
   const view = made("div", "", { class: "scroll window", tabindex: "0", role: "region", "aria-label": "All queries" });
@@ -96,7 +105,11 @@ function table(box, data) {
   });
 
   const collator = new Intl.Collator();
-  const compared = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
+  const compared = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
+  const isWithin = (row) => bounds.every(([place, end, sign]) => {
+    const bound = state[`${place}${end}`];
+    return !bound || (row[place] !== null && sign * (row[place] - Number(bound)) >= 0);
+  });
 
   function refresh() {
     const find = state.find.toLowerCase();
@@ -106,6 +119,7 @@ function table(box, data) {
       if (find && !searched[i].includes(find)) return;
       if (state.type && types[row[TYPE]] !== state.type) return;
       if (state.label && !row[SUSPECTED]) return;
+      if (!isWithin(row)) return;
       const ended = outcome(row);
       tally[ended] += 1;
       if (!state.outcome || state.outcome === ended) seen.push(row);
@@ -136,9 +150,10 @@ function table(box, data) {
 
   function line(row, place) {
     const tr = made("tr", "", { "aria-rowindex": place + 2 });
-    columns.forEach(([, value, kind], i) => {
+    columns.forEach((column, i) => {
+      const [, value, kind] = column;
       const cell = made(i ? "td" : "th", "", i ? { class: kind || "" } : { class: kind, scope: "row" });
-      if (i) cell.append(made("span", String(value(row))));
+      if (i) cell.append(made("span", shown(column, row)));
       else {
         const open = made("button", value(row), { type: "button", dir: "auto" });
         open.addEventListener("click", () => show(row));
@@ -150,7 +165,7 @@ function table(box, data) {
   }
 
   function show(row) {
-    const told = [["Id", row[ID]], ...columns.map(([name, value]) => [name, value(row)])].filter(([, text]) => text !== "");
+    const told = [["Id", row[ID]], ...columns.map((column) => [column[0], shown(column, row)])].filter(([, text]) => text !== "");
     detail.replaceChildren(...told.flatMap(([name, text]) => [made("dt", name), made("dd", String(text), { dir: "auto" })]));
   }
 
