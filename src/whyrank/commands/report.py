@@ -21,6 +21,9 @@ class Measured:
     name: str
     value: Number
     unit: str
+    threshold: Number | None = Field(
+        default=None, description="of the check, in the same unit; null where this number does not decide"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config=SHAPE)

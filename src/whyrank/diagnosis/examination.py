@@ -177,7 +177,8 @@ def paired(
 
     values, more   evidence that stands before the difference, and behind it
     """
-    evidence = (*values, Evidence(name, 100 * difference.mean, "points"), *more)
+    threshold = 100 * LEAST_EFFECT if is_higher(difference) else -100 * LEAST_EFFECT if is_lower(difference) else None
+    evidence = (*values, Evidence(name, 100 * difference.mean, "points", threshold), *more)
     return {"evidence": evidence, "interval": points(difference), "weight": abs(100 * difference.mean)}
 
 

@@ -1,7 +1,7 @@
 """A finding: what is wrong, its evidence, its cause, and the change that fixes it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -25,11 +25,19 @@ CAUSE = 100.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """A number that was recorded, with what it is and in which unit. Shares are in percent, see `percent`."""
+    """A number that was recorded, with what it is and in which unit. Shares are in percent, see `percent`.
+
+    threshold   of the check, in the same unit: from which on the number is a finding; None where it does not decide
+    """
 
     name: str
     value: float
     unit: str = ""
+    threshold: float | None = None
+
+    def against(self, threshold: float) -> "Evidence":
+        """The same beside the threshold that it crossed."""
+        return replace(self, threshold=float(threshold))
 
 
 def percent(name: str, share: float) -> Evidence:
@@ -145,7 +153,7 @@ class Finding:
         """What is seen of its own system."""
         return {
             "sentence": self.sentence,
-            "evidence": [{"name": one.name, "value": one.value, "unit": one.unit} for one in self.evidence],
+            "evidence": [asdict(one) for one in self.evidence],
             "interval": list(self.interval) if self.interval else None,
         }
 

@@ -58,6 +58,35 @@ def test_a_planted_fault_is_reported_with_what_it_implies_and_nothing_else(code,
     assert set(found(code)) == PLANTED[code][1]
 
 
+@pytest.fixture(scope="module")
+def healthy_sides(healthy):
+    """On which side of a threshold a healthy run has the number of a check, by code and threshold."""
+    told = registry.examine(Examination(healthy, "accuracy@1", 0.95, 200, 0)).outcomes
+    sides = {}
+    for one in told:
+        if one.status == "passed":
+            side = np.sign(one.measured.value - one.threshold)
+            sides.setdefault((one.code, round(one.threshold, 6)), set()).add(side)
+    return {key: side.pop() for key, side in sides.items() if len(side) == 1}
+
+
+@pytest.mark.parametrize("code", PLANTED, scope="module")
+def test_a_number_that_decides_stands_on_the_other_side_of_its_threshold_than_in_a_healthy_run(
+    code, found, healthy_sides
+):
+    for finding in found(code).values():
+        for one in (one for one in finding.evidence if one.threshold is not None):
+            assert np.isfinite(one.threshold), one
+            healthy = healthy_sides.get((finding.code, round(one.threshold, 6)))
+            assert healthy is None or np.sign(one.value - one.threshold) in (0, -healthy), one
+
+
+def test_most_checks_show_the_number_that_decides_beside_its_threshold(found):
+    shown = {code for code in PLANTED for one in found(code).values() for e in one.evidence
+             if one.code == code and e.threshold is not None}  # fmt: skip
+    assert len(shown) > len(PLANTED) / 2, set(PLANTED) - shown
+
+
 @pytest.mark.parametrize("code", [probe.code for probe in registered("preflight")])
 def test_preflight_sees_the_faults_of_data_and_batches_without_any_training(code, lab, healthy):
     plant, _ = PLANTED[code]

@@ -15,7 +15,9 @@ SUSPECTS = ("rows_wrong-labels", "rows_labels-shifted", "rows_missing-judgements
 
 
 def query_table(records: Records, system: str) -> pd.DataFrame:
-    """One row per test query: query_id, type, text, answer, relevant, first, suspected, words, overlap, `rank_<system>`.
+    """One row per test query: query_id, type, text, answer, relevant, first, suspected, words, overlap, `rank_<system>`
+    of each system.
+
 
     system     whose first answer is shown
     answer     its relevant answer, the first of so many (`relevant`), by its title or else how it begins

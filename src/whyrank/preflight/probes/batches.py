@@ -55,7 +55,7 @@ def single_answer_finding(distinct: float, rows: float) -> Finding:
         sentence=f"Pretraining cannot learn what identifies an answer: the {rows:.0f} rows of a Barlow Twins batch "
         f"belong to {distinct:.1f} answers on average.",
         evidence=(
-            Evidence("distinct answers per batch", distinct, "answers"),
+            Evidence("distinct answers per batch", distinct, "answers").against(SINGLE_ANSWER),
             Evidence("rows per batch", rows, "rows"),
         ),
         cause="Barlow Twins standardises each feature over the batch. When all rows share one answer, the batch mean "
@@ -101,7 +101,7 @@ def false_negative_findings(data: DataRecords, share: float) -> Iterator[Finding
         system="finetune_rank",
         sentence=f"{100 * share:.0f} % of the rows of a fine-tuning batch contain an in-batch false negative.",
         evidence=(
-            percent("rows with a correct answer among their negatives", share),
+            percent("rows with a correct answer among their negatives", share).against(100 * FALSE_NEGATIVES),
             percent("training pairs whose query has correct answers of several texts", several),
             percent("training pairs whose answer has an identical text elsewhere", twins),
         ),
@@ -147,7 +147,7 @@ def constant_label_batches(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="finetune_rank",
         sentence=f"{100 * share:.0f} % of the batches of pairs have a single label: no order of labels to learn.",
         evidence=(
-            percent("batches with a single label", share),
+            percent("batches with a single label", share).against(100 * CONSTANT),
             Evidence("pairs per batch", float(drawn["rows"].mean()), "pairs"),
             Evidence("different labels per batch", float(drawn["distinct_labels"].mean()), "labels"),
         ),

@@ -52,7 +52,7 @@ def duplicate_across_splits(data: DataRecords) -> Iterator[Finding | Outcome]:
         "queries.",
         evidence=(
             Evidence("test queries with a duplicate in train", len(leaked), "queries"),
-            percent("test queries with a duplicate in train, of all", share),
+            percent("test queries with a duplicate in train, of all", share).against(100 * LEAK_WARNING),
             percent("exact duplicates, of these pairs", float((crossing["kind"] == "exact").mean())),
             percent("duplicates with the same answer, of these pairs", float(crossing["same_answer"].mean())),
         ),
@@ -92,7 +92,7 @@ def conflicting_duplicates(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{len(touched)} queries ({100 * share:.1f} %) are duplicates with conflicting relevance labels.",
         evidence=(
             Evidence("duplicate queries with conflicting labels", len(touched), "queries"),
-            percent("of all queries", share),
+            percent("of all queries", share).against(100 * CONFLICT_WARNING),
             percent("of the test queries", test_share),
         ),
         cause="The same text is labelled with answers that have none in common. No ranker can put both first: at most "
@@ -121,7 +121,7 @@ def answers_without_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{without} of {len(table)} answers ({100 * share:.0f} %) are relevant to no query of any split.",
         evidence=(
             Evidence("answers without any query", without, "answers"),
-            percent("of all answers", share),
+            percent("of all answers", share).against(100 * UNASKED),
             Evidence("answers with queries, but none for training", untrained, "answers"),
         ),
         cause="Nobody asked for them, or nobody labelled their queries. They only ever serve as wrong candidates, in "
@@ -152,7 +152,7 @@ def type_imbalance(data: DataRecords) -> Iterator[Finding | Outcome]:
         evidence=(
             Evidence("questions", len(questions), "queries"),
             Evidence("conversations", len(conversations), "queries"),
-            Evidence("queries of the common type per query of the rare one", ratio),
+            Evidence("queries of the common type per query of the rare one", ratio).against(IMBALANCE),
         ),
         cause=f"Batches, early stopping and the overall metric follow the common type, so that {rare}s are learned "
         "last.",

@@ -79,7 +79,7 @@ def _shaped(
         system="prepare",
         sentence=f"{told['sentence']} {told['without']} changes its ranking by {spoken(gain, count)}"
         + (f"; TF-IDF is {100 * behind.mean:.0f} points better." if behind is not None and is_worth(behind) else "."),
-        evidence=(measured, *means(data, way)),
+        evidence=(measured.against(threshold), *means(data, way)),
         cause=told["cause"],
         fix=Fix({}, told["action"]),
         reference=told["reference"],
@@ -163,7 +163,7 @@ def queries_apart_from_answers(data: DataRecords) -> Iterator[Finding | Outcome]
         system="prepare",
         sentence="Queries lie apart from the answers: taking away the mean of each side changes the encoder's ranking "
         f"by {spoken(gain, len(data.table('encoder_readings')))}.",
-        evidence=(gap, *means(data, "by_side")),
+        evidence=(gap.against(APART), *means(data, "by_side")),
         cause="Queries differ from answers in form or topic more than from each other, or one side is encoded with "
         "another prompt or length than the encoder was trained with.",
         fix=Fix({"finetune_rank.encoders": "dual"}, "check the prompts of both sides first"),

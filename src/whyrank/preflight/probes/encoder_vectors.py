@@ -42,7 +42,7 @@ def vector_not_repeatable(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"Encoded twice, {int((table['again'] < AGAIN).sum())} of {len(table)} texts get another vector; the "
         f"least like has a cosine of {least.value:.3f} with itself.",
-        evidence=(least, Evidence("mean cosine", float(table["again"].mean()))),
+        evidence=(least.against(AGAIN), Evidence("mean cosine", float(table["again"].mean()))),
         cause="Something random is left on while texts are encoded, as a rule dropout: the encoder is in training mode "
         "or its code applies dropout in either.",
         fix=Fix(
@@ -127,7 +127,7 @@ def word_order_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"The encoder does not see the order of words: {len(moved)} texts whose tokens were moved "
         f"keep their vectors (1 - cosine at most {measured.value:.0e}; 0.06 and more in trained encoders).",
-        evidence=(measured,),
+        evidence=(measured.against(ORDER),),
         cause="The position embeddings are zero or all the same, or every token gets the same position.",
         fix=Fix({}, "bring the encoder's files once more, and check position_embeddings and position_ids"),
         reference="Vaswani et al. 2017, section 3.5; Sinha et al. 2021, arXiv:2104.06644",

@@ -123,7 +123,10 @@ def embeddings_scrambled(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"Of {pairs} pairs of related pieces (dog, dogs) of the vocabulary only {100 * nearer:.0f} % have "
         f"nearer embeddings than pieces that are not related [{100 * low:.0f}, {100 * high:.0f}]: by chance it is "
         "50 %, in a trained encoder above 90 %.",
-        evidence=(measured, Evidence("mean cosine of related pieces", float(layers.of_words(table)["related"].mean()))),
+        evidence=(
+            measured.against(100 * NEARER),
+            Evidence("mean cosine of related pieces", float(layers.of_words(table)["related"].mean())),
+        ),
         cause="Pieces get the embeddings of other pieces: the tokenizer is that of another encoder, or the rows of the "
         "embeddings were moved or overwritten.",
         fix=Fix({}, "put the tokenizer files that came with the weights beside them; if they are there, " + WHOLE),

@@ -63,7 +63,7 @@ def labels_from_keyword_search(data: DataRecords) -> Iterator[Finding | Outcome]
             percent("other labels", found[1]),
             percent(f"{split} labels among the first {TOP} by the encoder", by_encoder[0]),
             percent("other labels by the encoder", by_encoder[1]),
-            measured,
+            measured.against(APART),
         ),
         cause="They were taken from the results of a search by words, or judged among its first results alone: what "
         f"is measured on {split} is agreement with that search.",

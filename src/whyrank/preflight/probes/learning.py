@@ -70,7 +70,7 @@ def cannot_learn_by_heart(data: DataRecords) -> Iterator[Finding | Outcome]:
         f"pairs by "
         f"heart; not, for instance, {', '.join(stuck)}.",
         evidence=(
-            percent("pairs learnt by heart", first),
+            percent("pairs learnt by heart", first).against(100 * LEARNT),
             percent("pairs that were first before", float((rows["before"] >= 1).mean())),
             Evidence("pairs", len(rows), "pairs"),
         ),
@@ -99,7 +99,7 @@ def no_headroom(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"The pretrained encoder ranks the answer of {share.value:.0f} % of {len(rows)} training queries "
         "first, before any training: there is little to learn from them.",
-        evidence=(share, Evidence("training queries looked at", len(rows), "queries")),
+        evidence=(share.against(100 * SOLVED), Evidence("training queries looked at", len(rows), "queries")),
         cause="The training queries are easier than what the encoder can do already, or nearly copies of their "
         "answers.",
         fix=Fix({"finetune_rank.hard_negatives.count": 4, "finetune_rank.candidates": "batch"}),
@@ -136,7 +136,7 @@ def learns_shuffled_labels(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"Labels drawn at random and learnt on train help on dev: {100 * gain.mean:.1f} points of MRR "
         f"[{100 * gain.low:.1f}, {100 * gain.high:.1f}], {known} of {len(rows)} dev queries.",
         evidence=(
-            Evidence("gain of shuffled labels on dev", 100 * gain.mean, "points of MRR"),
+            Evidence("gain of shuffled labels on dev", 100 * gain.mean, "points of MRR").against(100 * LEAKED),
             Evidence(
                 "gain on the training queries themselves",
                 100 * float((train["after"] - train["before"]).mean()),

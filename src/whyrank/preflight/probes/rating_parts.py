@@ -125,7 +125,7 @@ def raters_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
         f"correlates with that of the next question's row ({row.beside:.2f}; {row.far:.2f} thirty rows on), and two "
         f"targets with each other ({row.common:.2f} in the mean).",
         evidence=(
-            measured,
+            measured.against(BESIDE),
             Evidence("the same of rows 30 to 50 further on", float(row.far)),
             Evidence("mean correlation of two targets", float(row.common)),
             Evidence("rows", int(row.n), "rows"),
@@ -157,6 +157,7 @@ def one_rating_for_all_targets(data: DataRecords) -> Iterator[Finding | Outcome]
         f"luck brings {rows[0].expected:.0f}: {named}.",
         evidence=(
             Evidence("rows with one number in all columns", len(rows), "rows"),
+            percent("of all rows", share).against(100 * ALIKE),
             Evidence("such rows, with each column in any order", float(rows[0].expected), "rows"),
         ),
         cause="An overall score, or a value that stands for none, was stored in every column: in these rows no target "

@@ -37,7 +37,7 @@ def group_leak(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"Out-of-fold scores are too good: {shared} of {rows} rows ({100 * shared / rows:.0f} %) were seen in "
         f"training: {ways}.",
         evidence=(
-            Evidence("rows that were seen in training", shared, "rows"),
+            Evidence("rows that were seen in training", shared, "rows").against(1),
             percent("of all rows", shared / rows),
             *(Evidence(f"rows with {SHARED[field]}", n, "rows") for field, n in by_field.items()),
         ),

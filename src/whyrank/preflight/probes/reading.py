@@ -64,7 +64,7 @@ def files_not_read(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"{'1 file' if len(names) == 1 else f'{len(names)} files'} in a source folder "
         f"{'is' if len(names) == 1 else 'are'} not read: {', '.join(names[:NAMED])}{more}.",
-        evidence=(Evidence("files that are not read", len(names), "files"),),
+        evidence=(Evidence("files that are not read", len(names), "files").against(1),),
         cause="prepare reads corpus, queries and qrels/<split> as JSONL, TSV, CSV or Parquet, and of ratings train and "
         "the files that params.yaml names.",
         fix=Fix({}, "rename, convert or name what should be read (prepare.ratings.test, unlabelled)"),

@@ -140,7 +140,7 @@ def ratings_contradict(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence="The two halves of the file contradict each other: a ridge on the words of one half orders the rows "
         f"of the other the wrong way round (mean rank correlation {own.spearman:.2f}, 0 at chance).",
         evidence=(
-            measured,
+            measured.against(OPPOSITE),
             Evidence("mean rank correlation across the halves", own.spearman),
             *(Evidence("the same within a half", half.spearman) for half in within),
             Evidence("rows", own.n, "rows"),
@@ -175,7 +175,7 @@ def ratings_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"The ratings have nothing to do with the texts, as far as words tell: a ridge on the words of other "
         f"rows gives a mean rank correlation of {whole.spearman:.2f} over {whole.n} rows, 0 at chance.",
         evidence=(
-            measured,
+            measured.against(SAID),
             Evidence("mean rank correlation over the targets", whole.spearman),
             Evidence("standard deviation with ratings in any order", whole.spread),
             Evidence("rows", whole.n, "rows"),
@@ -235,7 +235,7 @@ def pairs_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
             f"cosine of the pretrained encoder is {weak.own.spearman:.2f} there and {strong.own.spearman:.2f} in the "
             "other half.",
             evidence=(
-                measured,
+                measured.against(NOTHING),
                 *evidence(weak)[:1],
                 Evidence("the same in the other half", float(strong.own.spearman)),
                 Evidence("pairs measured there", int(weak.own.n), "pairs"),

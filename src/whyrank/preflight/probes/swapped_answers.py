@@ -33,7 +33,7 @@ def answer_texts_swapped(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"The texts of {len(circles)} answers changed places ({named}): none of their "
         f"{int(circles['queries'].sum())} queries finds its own answer, and all point to the other.",
         evidence=(
-            Evidence("answers that changed places", len(circles), "answers"),
+            Evidence("answers that changed places", len(circles), "answers").against(2),
             Evidence("their queries", int(circles["queries"].sum()), "queries"),
             Evidence("lead of the other answer", float(circles["margin"].mean()), "standard deviations"),
         ),

@@ -62,7 +62,7 @@ def _unread(data: DataRecords, kind: str) -> Finding | None:
         sentence=f"The encoder reads {read.mean():.0f} tokens of a {kind} where prepare kept {kept.mean():.0f}: "
         f"{100 * share:.0f} % of the {kind}s are cut once more.",
         evidence=(
-            percent(f"{kind}s of which fewer tokens are read than were kept", share),
+            percent(f"{kind}s of which fewer tokens are read than were kept", share).against(100 * UNREAD),
             Evidence("tokens read, mean", float(read.mean()), "tokens"),
             Evidence("tokens kept, mean", float(kept.mean()), "tokens"),
         ),
@@ -90,7 +90,7 @@ def _loss(data: DataRecords, kind: str, lost: float) -> Finding:
         system="data",
         sentence=f"Cutting to the token budget lost {100 * lost:.0f} % of the TF-IDF mass of the {kind}s.",
         evidence=(
-            percent(f"TF-IDF mass of {kind}s that was cut", lost),
+            percent(f"TF-IDF mass of {kind}s that was cut", lost).against(100 * LOST),
             percent(f"tokens of {kind}s that were cut", data.metrics[f"tokens_lost_share_{kind}"]),
             percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
             *(compared.evidence if compared else ()),
@@ -115,7 +115,7 @@ def _few(data: DataRecords, kind: str, lost: float, texts: pd.DataFrame) -> Find
         "others are read whole.",
         evidence=(
             percent(f"{kind}s that were cut", data.metrics[f"texts_cut_share_{kind}"]),
-            percent(f"TF-IDF mass of {kind}s that was cut", lost),
+            percent(f"TF-IDF mass of {kind}s that was cut", lost).against(100 * LOST),
             Evidence("tokens of the longest", int(longest["tokens_raw"]), "tokens"),
         ),
         cause="Few texts are very long, as a pasted log is. The encoder reads the part of them that is kept.",

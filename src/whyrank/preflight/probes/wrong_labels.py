@@ -211,7 +211,7 @@ def wrong_labels(data: DataRecords) -> Iterator[Finding | Outcome]:
         f"{worst.agreed} {worst.name} queries on which the untuned rankers agree, {worst.far} have a label in the far "
         "half of the ranking.",
         evidence=(
-            *(percent(f"estimated share of wrong labels, {one.name}", one.value) for one in shares),
+            *(percent(f"estimated share of wrong labels, {one.name}", one.value).against(100 * MANY) for one in shares),
             Evidence("labels to look at", len(rows), "judgements"),
             Evidence("of these with the answer they should have", certain, "judgements"),
         ),

@@ -39,7 +39,11 @@ def loss_without_learning(case: Examination, init: str, record: TrainingRecord) 
     yield Finding(
         sentence=f"The loss of `similarity` fell from {loss.start:.2f} to {loss.end:.2f}, and the rank correlation of "
         f"cosines and labels in the same batches fell, too: from {agreement.start:.2f} to {agreement.end:.2f}.",
-        evidence=(measured, Evidence("loss, first tenth", loss.start), Evidence("loss, last quarter", loss.end)),
+        evidence=(
+            measured.against(WORSE),
+            Evidence("loss, first tenth", loss.start),
+            Evidence("loss, last quarter", loss.end),
+        ),
         cause="What the loss rewards is not the order of the labels: a wrong sign, target or row.",
         fix=Fix({}, CODE),
         reference="Su 2022, kexue.fm/archives/8847",

@@ -76,7 +76,7 @@ def fractional_labels_truncated(case: Examination) -> Iterator[Finding | Outcome
         sentence=f"{100 * without:.0f} % of the batches of pairs have no positive pair: no label reaches "
         f"{threshold:g}.",
         evidence=(
-            percent("batches without a positive pair", without),
+            percent("batches without a positive pair", without).against(100 * WITHOUT),
             Evidence("positive pairs per batch", float(drawn["positives"].mean()), "pairs"),
             Evidence("least label of a positive pair", threshold),
             percent(
@@ -117,7 +117,7 @@ def antipodal_angle(case: Examination, init: str, record: TrainingRecord) -> Ite
     yield Finding(
         sentence=f"The vectors of {100 * share:.0f} % of the positive pairs end up in opposite directions.",
         evidence=(
-            percent("positive pairs with a cosine below -0.5, at the end", share),
+            percent("positive pairs with a cosine below -0.5, at the end", share).against(100 * ANTIPODAL),
             percent("positive pairs with a cosine below -0.5, first batch", float(opposed_S.iloc[0])),
             Evidence("loss `angle` at the end", float(record.history[ANGLE].dropna().iloc[-1])),
         ),

@@ -43,7 +43,7 @@ def redundancy_dominates(history: pd.DataFrame) -> Told:
         f"its gradient, and the views of an answer do not come to agree: their mean diagonal went from "
         f"{diagonal.start:.2f} to {diagonal.end:.2f}.",
         evidence=(
-            measured,
+            measured.against(100 * OF_LOSS),
             percent("share of the redundancy term in the gradient", gradient),
             Evidence("mean diagonal, first tenth of the steps", diagonal.start, "0 at chance, 1 perfect"),
             Evidence("mean diagonal, last quarter of the steps", diagonal.end, "0 at chance, 1 perfect"),
@@ -115,7 +115,7 @@ def too_long_steps(case: Examination) -> Told:
         sentence=f"Pretraining left weights {longer.value:.3g} times as long as they were, at a learning rate of "
         f"{max(peaks.values()):.3g}: its steps are too long.",
         evidence=(
-            longer,
+            longer.against(BLOWN_UP),
             *peak_evidence(record, "at its peak"),
             Evidence("loss of the first step, by feature", float(history["barlow_loss"].iloc[0])),
             Evidence("loss of the last step, by feature", float(history["barlow_loss"].iloc[-1])),

@@ -106,7 +106,9 @@ def pretraining_overfits(case: Examination) -> Iterator[Finding | Outcome]:
             Evidence("mean diagonal on training texts, before", learnt.train_before, "0 at chance, 1 perfect"),
             Evidence("mean diagonal on training texts, after", learnt.train_after, "0 at chance, 1 perfect"),
             Evidence("mean diagonal on test texts, before", learnt.test_before, "0 at chance, 1 perfect"),
-            Evidence("mean diagonal on test texts, after", learnt.test_after, "0 at chance, 1 perfect"),
+            Evidence("mean diagonal on test texts, after", learnt.test_after, "0 at chance, 1 perfect").against(
+                learnt.test_before
+            ),
             Evidence("steps", len(record.history), "steps"),
         ),
         cause="With a new head and many steps, pretraining memorises which training texts belong together and "

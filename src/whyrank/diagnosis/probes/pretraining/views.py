@@ -154,7 +154,7 @@ def few_views(history: pd.DataFrame) -> Told:
     yield Finding(
         sentence=f"A Barlow Twins batch has {rows:.0f} rows: chance alone spreads each of its correlations by "
         f"{rows**-0.5:.2f}, and the off-diagonal ones have a spread of {history['off_diagonal_rms'].mean():.2f}.",
-        evidence=(measured, Evidence("spread of a correlation by chance", rows**-0.5)),
+        evidence=(measured.against(FEW_ROWS), Evidence("spread of a correlation by chance", rows**-0.5)),
         cause="The correlation of two features is estimated from the rows of a batch. From so few, the redundancy "
         "term punishes noise, and the invariance term rewards it.",
         fix=Fix({"pretrain_barlow.batch_size": 128}, "a batch has at most one row per answer: more answers, if that is "

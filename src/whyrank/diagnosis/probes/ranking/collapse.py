@@ -64,7 +64,7 @@ def collapsed_embeddings(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"The vectors of {system} have collapsed: the mean cosine of different queries is "
             f"{run.metrics['mean_off_pair_cosine']:.3f}, and a query is no nearer to its own answer than to others.",
             evidence=(
-                Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"]),
+                Evidence("mean cosine of different queries", run.metrics["mean_off_pair_cosine"]).against(ALIKE),
                 Evidence("mean cosine of a query with its answer", run.metrics["matched_cosine"]),
                 Evidence("mean cosine of a query with another answer", run.metrics["permuted_cosine"]),
                 Evidence("feature standard deviation", run.metrics["feature_std"], "1 spread evenly, 0 at collapse"),
@@ -118,7 +118,9 @@ def dimensional_collapse(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"The vectors of {system} use {rank:.1f} of {features:.0f} directions; those of {root} use "
             f"{before:.1f}.",
             evidence=(
-                Evidence("centred effective rank", rank, "directions"),
+                Evidence("centred effective rank", rank, "directions").against(
+                    RANK_PART * min(features, len(case.data.answers))
+                ),
                 Evidence(f"centred effective rank of {root}", before, "directions"),
                 Evidence("features", features, "directions"),
                 Evidence("answers to tell apart", len(case.data.answers), "answers"),

@@ -45,7 +45,7 @@ def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Itera
         evidence=(
             Evidence("kept", kept, "step"),
             Evidence("best evaluation", int(looks["step"].iloc[best]), "step"),
-            Evidence(f"dev {asked}, best minus kept", 100 * lost, "points"),
+            Evidence(f"dev {asked}, best minus kept", 100 * lost, "points").against(100 * LEAST_EFFECT),
         ),
         cause="The last step was kept whatever the dev set said, or the comparison of evaluations is turned round.",
         fix=Fix({"finetune_rank.early_stopping.metric": asked}),

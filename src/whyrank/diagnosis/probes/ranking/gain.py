@@ -109,7 +109,7 @@ def no_headroom(case: Examination, init: str, record: TrainingRecord) -> Iterato
         sentence=f"The encoder ranks {100 * start:.0f} % of the training queries right before the first step: there is "
         "nothing to learn from them.",
         evidence=(
-            percent("accuracy@1 on training queries before the first step", start),
+            percent("accuracy@1 on training queries before the first step", start).against(100 * SOLVED),
             Evidence("loss of the first step", float(record.history["rank_loss"].iloc[0]), "nats"),
         ),
         cause="The training queries are easier than what the encoder can do already, or nearly copies of their "

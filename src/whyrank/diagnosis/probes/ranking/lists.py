@@ -51,6 +51,7 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"accuracy@{cutoff} of {system} ranges from {pessimistic:.3f} to {optimistic:.3f} depending on "
             "tie-breaking.",
             evidence=(
+                Evidence(f"accuracy@{cutoff} by the order within ties", 100 * spread, "points").against(100 * least),
                 percent("queries whose correct answer is tied", run.metrics["tied_share"]),
                 Evidence(f"accuracy@{cutoff}, correct answers first in their ties", optimistic),
                 Evidence(f"accuracy@{cutoff}, correct answers last in their ties", pessimistic),
@@ -102,7 +103,7 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"Answer {shares.index[0]} is in the top {size} of {100 * shares.iloc[0]:.0f} % of the test "
             f"queries that it is not relevant to, and at rank 1 for {100 * wrong:.1f} %.",
             evidence=(
-                percent(f"queries with it wrongly in the top {size}", float(shares.iloc[0])),
+                percent(f"queries with it wrongly in the top {size}", float(shares.iloc[0])).against(100 * least),
                 percent(f"queries with a random answer in the top {size}", size / n_answers),
                 percent("queries with it wrongly at rank 1", wrong),
                 Evidence(f"skew of the occurrences in the top {size}", skew),

@@ -69,7 +69,7 @@ def question_conversation_gap(case: Examination) -> Iterator[Finding | Outcome]:
                 Evidence(f"{case.metric}, {weak}s minus the others", 100 * gap.mean, "points"),
                 Evidence("AUC of a linear classifier of the type", run.metrics["type_probe_auc"], "0.5 at chance"),
                 Evidence("neighbours of the own type beyond chance", own, "0 none, 1 all"),
-                Evidence("centroid distance of the types over cluster size", centroids),
+                Evidence("centroid distance of the types over cluster size", centroids).against(CENTROIDS),
             ),
             cause="The vectors encode how a text is written before what it asks. A question and a conversation about "
             "one answer lie apart, and the answer lies near one of them.",
@@ -130,8 +130,8 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding | Outcome]:
     mixes = answer_mixes(unit_ND[chosen], answer_M, seed=case.seed, least=MIXED_QUERIES, sample=MIXED_SAMPLE)
     margin_A = mixes.silhouette_A - mixes.null_95_A
     tested, mixed = len(margin_A), int((margin_A > 0).sum())
+    chance = float(stats.binom.isf(MORE_THAN_LUCK, tested, PASS_BY_LUCK))
     if stats.binom.sf(mixed - 1, tested, PASS_BY_LUCK) > MORE_THAN_LUCK:
-        chance = float(stats.binom.isf(MORE_THAN_LUCK, tested, PASS_BY_LUCK))
         yield passed("data", Evidence("answers whose queries form two clusters", mixed, "answers"), chance)
         return
     names = mixes.answer_A[np.argsort(-margin_A, kind="stable")]
@@ -141,7 +141,7 @@ def answer_mixes_questions(case: Examination) -> Iterator[Finding | Outcome]:
         sentence=f"The queries of {mixed} of {tested} answers form two clusters ({PASS_BY_LUCK * tested:.0f} expected "
         f"by chance), most clearly those of {', '.join(names[:3])}.",
         evidence=(
-            Evidence("answers whose queries form two clusters", mixed, "answers"),
+            Evidence("answers whose queries form two clusters", mixed, "answers").against(chance),
             Evidence("answers with enough queries for the test", tested, "answers"),
             Evidence(f"silhouette of the split of {names[0]}", float(mixes.silhouette_A[margin_A.argmax()])),
             Evidence("95 % point for one topic", float(mixes.null_95_A[margin_A.argmax()])),

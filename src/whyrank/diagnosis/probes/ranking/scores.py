@@ -54,7 +54,7 @@ def ties_by_precision(case: Examination) -> Iterator[Finding | Outcome]:
             f"lists different answers share a score among the first {DEPTH}, and {case.metric} is "
             f"{case.mean(system):.3f}; from the same vectors in full precision it is {exact:.3f}.",
             evidence=(
-                percent(f"scores that {name} holds exactly", share),
+                percent(f"scores that {name} holds exactly", share).against(100 * ON_GRID),
                 percent(f"lists with a tie of different vectors among the first {DEPTH}", tied),
                 Evidence("different scores per listed answer", distinct(run.top)),
                 Evidence(f"{case.metric} recorded", case.mean(system)),
@@ -181,7 +181,7 @@ def score_scale_moved(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"The scores of {system} are on another scale than those of {start}: the median best score is "
             f"{least + shift:.2f} instead of {least:.2f}. {cut}",
             evidence=(
-                measured,
+                measured.against(SHIFT),
                 *(
                     Evidence(f"{100 * q:.0f} % quantile of the best score, {name}", float(best.quantile(q)))
                     for name, best in ((name, table["top_score"]) for name, table in queries.items())

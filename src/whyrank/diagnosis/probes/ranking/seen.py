@@ -46,7 +46,7 @@ def batches_not_mixed(case: Examination, init: str, record: TrainingRecord) -> I
         f"as in a "
         f"random order, and a batch has {100 * distinct:.0f} % different answers.",
         evidence=(
-            percent("distance of neighbours in a batch, of that in a random order", gap),
+            percent("distance of neighbours in a batch, of that in a random order", gap).against(100 * IN_ORDER),
             percent("different answers, of the rows of a batch", distinct),
         ),
         cause="Rows come as they stand in the data, sorted by answer, topic or source: a batch sees a part of the "
@@ -82,7 +82,7 @@ def rows_never_seen(case: Examination, init: str, record: TrainingRecord) -> Ite
         if is_left_out
         else f"Training ended before it had {100 * (1 - seen):.0f} % of the {queries} training queries.",
         evidence=(
-            percent("training queries that a step had", seen),
+            percent("training queries that a step had", seen).against(100 * max(SEEN * expected, ENOUGH)),
             Evidence("rows of all batches", drawn, "rows"),
             Evidence("training pairs", pairs, "pairs"),
         ),
@@ -116,7 +116,7 @@ def hard_negatives_are_right(case: Examination, init: str, record: TrainingRecor
         if right >= RIGHT
         else f"{100 * near:.0f} % of the mined negatives score at least 0.95 of the right answer: many are right, too.",
         evidence=(
-            percent("mined negatives that score 0.95 of the right answer or more", near),
+            percent("mined negatives that score 0.95 of the right answer or more", near).against(100 * NEAR),
             percent("mined negatives that are relevant by the judgements", right),
         ),
         cause="What scores like the right answer is often another right answer that nobody judged: training pushes "

@@ -58,7 +58,9 @@ def temperature_saturates(case: Examination, init: str, record: TrainingRecord) 
         f"guessing at "
         f"{chance:.2f}.",
         evidence=(
-            percent("entropy of the softmax in the first steps, of its largest value", entropy),
+            percent("entropy of the softmax in the first steps, of its largest value", entropy).against(
+                100 * SATURATED
+            ),
             percent("accuracy in the first batches", accuracy),
             Evidence("scale (inverse temperature)", scale),
             Evidence("standard deviation of the scores", float(first["logit_std"].mean())),
@@ -102,7 +104,7 @@ def temperature_flattens(case: Examination, init: str, record: TrainingRecord) -
         f"the right answer first in {100 * accuracy:.0f} % of the rows; the loss stays near guessing.",
         evidence=(
             percent("entropy of the softmax in the first steps, of its largest value", entropy),
-            percent("entropy of the softmax at the end", late),
+            percent("entropy of the softmax at the end", late).against(100 * FLAT),
             percent("accuracy in the first batches", accuracy),
             Evidence("scale (inverse temperature)", scale),
             Evidence("standard deviation of the scores", spread),

@@ -168,7 +168,9 @@ def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator
         evidence=(
             Evidence("best evaluation", int(step[best]), "step"),
             Evidence("last evaluation", int(step[-1]), "step"),
-            Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points"),
+            Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points").against(
+                100 * max(noise, LEAST_EFFECT)
+            ),
             Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
             Evidence("train accuracy@1, last minus best evaluation", 100 * still, "points"),
         ),

@@ -64,7 +64,7 @@ def constant_predictions(case: Examination) -> Iterator[Finding | Outcome]:
                 Evidence("targets with a constant fold", len(touched), f"of {targets}"),
                 Evidence("folds with a constant target", len({fold for fold, _ in cells}), f"of {folds}"),
                 Evidence("folds in which every target is constant", len(whole), f"of {folds}"),
-                Evidence("fold columns without a correlation", len(cells), f"of {folds * targets}"),
+                Evidence("fold columns without a correlation", len(cells), f"of {folds * targets}").against(1),
             ),
             cause=f"Equal ratings have no rank correlation; a tool that averages NaN loses the whole fold. {why}",
             fix=_constant_fix(case, system, one, touched, is_whole=bool(whole)),
@@ -157,7 +157,7 @@ def fold_failed(case: Examination) -> Iterator[Finding | Outcome]:
             evidence=(
                 Evidence("mean column Spearman of the fold", worst.found.mean),
                 Evidence("median of the other folds", worst.middle),
-                Evidence("folds that failed", len(failed), f"of {folds}"),
+                Evidence("folds that failed", len(failed), f"of {folds}").against(1),
                 *(Evidence(*of) for of in zip(ON_FOLDS, baseline.get(worst.number, ()), strict=False)),
                 *(percent("learning rate of the first step, of its peak", float(first)) for first in factor),
             ),

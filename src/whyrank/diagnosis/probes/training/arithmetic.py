@@ -120,7 +120,7 @@ def _training_pass(record: TrainingRecord) -> Iterator[Finding | Outcome]:
         f"{first['candidates'].mean():.0f}, while the evaluation of the same weights finds it for {100 * before:.0f} % "
         "among all answers.",
         evidence=(
-            percent("accuracy in the first batches", accuracy),
+            percent("accuracy in the first batches", accuracy).against(100 * least),
             percent("accuracy@1 on training queries before the first step", before),
             Evidence("p of so few by chance", p),
         ),

@@ -134,7 +134,7 @@ def gradient_conflict(case: Examination, init: str, record: TrainingRecord) -> I
             sentence=f"`{one}` and `{other}` contradict each other: their gradients have a mean cosine of "
             f"{signed(cosine.mean, 2)} [{signed(cosine.low, 2)}, {signed(cosine.high, 2)}].",
             evidence=(
-                Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated"),
+                Evidence("mean cosine of the gradients", cosine.mean, "-1 to 1, 0 where unrelated").against(CONFLICT),
                 Evidence("steps", len(record.history), "steps"),
                 *(Evidence(f"{found.metric} at the start", found.start) for found in effects.values()),
                 *(Evidence(f"{found.metric} at the end", found.end) for found in effects.values()),

@@ -68,7 +68,7 @@ def _compared(case: Examination, system: str, kept: pd.Series, dev: pd.DataFrame
         evidence=(
             *(Evidence(f"dev {name} in training", float(kept[f"{name}_all"])) for name in names),
             *(Evidence(f"dev {name} in evaluation", float(dev[name].mean())) for name in names),
-            measured,
+            measured.against(100 * max(allowed[worst], LEAST_EFFECT)),
             Evidence("difference that rounding allows", 100 * allowed[worst], "points"),
             Evidence("dev queries", len(dev), "queries"),
         ),

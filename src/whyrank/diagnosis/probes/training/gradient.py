@@ -108,7 +108,7 @@ def gradient_vanishes(case: Examination, init: str, record: TrainingRecord) -> I
         f"a loss of {loss_S[0]:.2f} are left.",
         evidence=(
             Evidence("gradient norm, median of the first quarter", first),
-            Evidence("gradient norm, median of the last quarter", last),
+            Evidence("gradient norm, median of the last quarter", last).against(VANISHED * first),
             Evidence("loss of the first step", float(loss_S[0])),
             Evidence("mean loss of the last quarter", float(loss_S[-quarter:].mean())),
         ),
@@ -149,7 +149,7 @@ def clipped_throughout(case: Examination, init: str, record: TrainingRecord) -> 
         f"{norm:.2g}, and {norm * factor:.2g} is let through."
         + (" The steps are far shorter than the learning rate asks for." if largest < UNSEEN else ""),
         evidence=(
-            percent(f"steps clipped to {100 * CLIPPED_TO:.0f} % or less", clipped),
+            percent(f"steps clipped to {100 * CLIPPED_TO:.0f} % or less", clipped).against(100 * CLIPPED_STEPS),
             Evidence("gradient norm before clipping, median", norm),
             Evidence("largest norm that is let through", norm * factor),
             Evidence("root mean square of the gradient after clipping", largest),
@@ -180,7 +180,7 @@ def steps_against_gradient(case: Examination, init: str, record: TrainingRecord)
         severity="error",
         sentence=f"The first steps go up the gradient: their cosine with its negative is {cosine:.2f}.",
         evidence=(
-            Evidence("cosine of the first steps and the negative gradient", cosine, "-1 to 1"),
+            Evidence("cosine of the first steps and the negative gradient", cosine, "-1 to 1").against(UPHILL),
             *(Evidence("accuracy@1 on training queries at the end", end) for end in [judged_at(record, -1)] if end),
         ),
         cause="The optimiser maximises the loss, its learning rate is negative, or its momentum belongs to other "

@@ -76,7 +76,7 @@ def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Ite
         f"the median, and {main.metric} went from {main.start:.2f} to {main.end:.2f}.",
         evidence=(
             percent("learning rate of the first step, of its peak", float(record.history["rate_factor"].iloc[0])),
-            Evidence("gradient norm, largest of the first steps over the median", ratio),
+            Evidence("gradient norm, largest of the first steps over the median", ratio).against(SPIKE),
             Evidence("loss of the first step", float(loss_S[0])),
             Evidence("highest loss of the first steps", highest),
             *main.evidence,
@@ -149,6 +149,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         f"{', dev was never as good as before' if is_never else ''}: the steps are too long.",
         evidence=(
             *main.evidence,
+            Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY)).against(LEFT),
             Evidence("loss of the first step", float(loss_S[0])),
             Evidence("mean loss of the last quarter", late),
             percent("largest movement of a part, of its length", moved(record) or 0.0),

@@ -48,7 +48,7 @@ def nothing_moves(case: Examination, init: str, record: TrainingRecord) -> Itera
         sentence=f"Training changed nothing: {len(record.history)} steps moved no part of the system by more than "
         f"{100 * way:.0e} % of its length.",
         evidence=(
-            percent("largest movement of a part, of its length", way),
+            percent("largest movement of a part, of its length", way).against(100 * STILL),
             Evidence("steps", len(record.history), "steps"),
             Evidence("largest learning rate", rate),
         ),
@@ -106,7 +106,7 @@ def dead_loss_term(case: Examination, init: str, record: TrainingRecord) -> Iter
         yield Finding(
             sentence=f"The loss `{name}` contributes {100 * share:.2f} % of the gradient norm; it has practically "
             "no effect.",
-            evidence=(percent(f"mean contribution of `{name}` to the gradient norm", share),),
+            evidence=(percent(f"mean contribution of `{name}` to the gradient norm", share).against(100 * DEAD),),
             cause="Its weight is too small beside those of the others, or its pairs satisfy it already.",
             fix=revived(name),
             reference="angle_emb 0.6.1 (angle_w 0.02, cosine_w 0)",
@@ -171,7 +171,7 @@ def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Itera
         yield Finding(
             severity="warning" if compared <= VERY_FEW else "info",
             sentence=f"`{task.name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard ones.",
-            evidence=(Evidence("candidates per batch", compared, "texts"),),
+            evidence=(Evidence("candidates per batch", compared, "texts").against(FEW),),
             cause="Each text is compared only with the other texts of its batch.",
             fix=Fix({key: 64}),
             reference="ST#2916; arXiv:2010.08191",

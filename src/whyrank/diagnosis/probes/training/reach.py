@@ -41,7 +41,7 @@ def gradient_misses_weights(case: Examination, init: str, record: TrainingRecord
         f"{'it' if len(missed) == 1 else 'them'}.",
         evidence=(
             Evidence("weights that training may change", weights, "weights"),
-            Evidence("parts without a gradient", len(missed), "parts"),
+            Evidence("parts without a gradient", len(missed), "parts").against(1),
             *(
                 Evidence(f"gradient of {part}, largest of the steps", float(gradient.max()))
                 for part, gradient in own.items()

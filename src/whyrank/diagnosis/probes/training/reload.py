@@ -92,7 +92,7 @@ def reload_changes_vectors(case: Examination) -> Iterator[Finding | Outcome]:
             + ".",
             evidence=(
                 Evidence("mean cosine of a text's two vectors", float(pair.cosine_G.mean())),
-                cosine,
+                cosine.against(SAME),
                 Evidence("length of the evaluated vectors, of those in training", pair.length),
                 Evidence("texts compared", len(pair.cosine_G), "texts"),
             ),

@@ -37,8 +37,9 @@ def weight_decay_undoes(case: Examination, init: str, record: TrainingRecord) ->
         yield not_applicable("", "the direction of the steps")
         return
     cosine, length = float(history["shrink_cosine"].mean()), float(history["weight_norm"].iloc[-1])
-    if length > (WHOLE if cosine >= SHRINKS else SHORTER):
-        yield passed("", Evidence("cosine of the steps and the negative weights", cosine), SHRINKS)
+    kept = WHOLE if cosine >= SHRINKS else SHORTER
+    if length > kept:
+        yield passed("", percent("length of the weights at the end, of that at the start", length), 100 * kept)
         return
     yield Finding(
         sentence=f"Weight decay outweighs the loss: the steps point to zero (mean cosine {cosine:.2f}), and the "
@@ -46,7 +47,7 @@ def weight_decay_undoes(case: Examination, init: str, record: TrainingRecord) ->
         f"ended at {100 * length:.0f} % of their length.",
         evidence=(
             Evidence("mean cosine of the steps and the negative weights", cosine, "-1 to 1"),
-            percent("length of the weights at the end, of that at the start", length),
+            percent("length of the weights at the end, of that at the start", length).against(100 * kept),
         ),
         cause="A step of AdamW takes off learning rate times weight decay of every weight; here that is more than the "
         "gradient moves it by, and the pretrained weights fade.",
@@ -76,7 +77,7 @@ def updates_lost_in_rounding(case: Examination, init: str, record: TrainingRecor
         f"change is "
         "smaller than what their precision can hold.",
         evidence=(
-            percent("weights that a step changes, median", changed),
+            percent("weights that a step changes, median", changed).against(100 * CHANGED),
             *(Evidence(name.replace("_", " ") + " at its peak", rate) for name, rate in peak_rates(record).items()),
         ),
         cause="The weights are kept in half precision (bfloat16 holds 2 to 3 digits), or the learning rate is far "
@@ -108,7 +109,7 @@ def learning_rate_jumps(case: Examination, init: str, record: TrainingRecord) ->
         if rest >= AT_REST
         else f"The learning rate goes up and down: it turns {turns} times by more than a tenth of its peak.",
         evidence=(
-            Evidence("turns of the learning rate", turns, "times"),
+            Evidence("turns of the learning rate", turns, "times").against(TURNS),
             percent("steps with less than 1 % of the peak", rest),
         ),
         cause="The scheduler is not stepped once an update, or was made for another number of steps.",

@@ -9,7 +9,7 @@ from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.links import links, place
 from whyrank.diagnosis.report.sections.plan import by_hand
 from whyrank.findings.diagnosis import tally
-from whyrank.findings.finding import SEVERITIES, START, Finding
+from whyrank.findings.finding import SEVERITIES, START, Evidence, Finding
 from whyrank.findings.tree import nested
 
 
@@ -40,10 +40,18 @@ def _card(finding: Finding, symptoms: Sequence[Finding], content: Content, seen:
     return Card(finding.code, about, blocks, finding.severity, place(finding.code, seen[finding.code]))
 
 
+def beside_threshold(one: Evidence) -> str:
+    """The unit of a number, and the threshold that it crossed."""
+    if one.threshold is None:
+        return one.unit
+    threshold = f"threshold {numbers.free(one.threshold)}{' %' if one.unit == '%' else ''}"
+    return f"{one.unit}; {threshold}" if one.unit else threshold
+
+
 def _blocks(finding: Finding, below: Set[str], content: Content) -> Iterator[Block]:
     """below   codes of the symptoms that stand within the card"""
     level = content.level
-    evidence = [(one.name, numbers.free(one.value), one.unit) for one in finding.evidence]
+    evidence = [(one.name, numbers.free(one.value), beside_threshold(one)) for one in finding.evidence]
     if finding.interval:
         evidence.append((numbers.ci(level), numbers.interval(*finding.interval, numbers.free), ""))
     yield Paragraph(finding.sentence, tone="lead")

@@ -43,7 +43,10 @@ def placeholder_answers(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"{count} of {found.texts} answers ({100 * share:.0f} %) have a placeholder for a text, such as "
         f"“{found.example}”.",
-        evidence=(Evidence("placeholder answers", count, "answers"), percent("of all answers", share)),
+        evidence=(
+            Evidence("placeholder answers", count, "answers"),
+            percent("of all answers", share).against(100 * PLACEHOLDERS),
+        ),
         cause="Their text is a stand-in, the same for several answers, or filler in words that no query has. Nothing "
         "ties their queries to them, so that no system can rank them, and training on them teaches noise.",
         fix=Fix({}, "write their texts, or leave these answers out", rows_file(data, "placeholder-answers")),
@@ -182,7 +185,7 @@ def one_answer_dominates(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"Answer '{name}' is right for {100 * share:.0f} % of the queries.",
         evidence=(
-            percent("queries of the most wanted answer", share),
+            percent("queries of the most wanted answer", share).against(100 * max(DOMINANT, TIMES * fair)),
             percent("of an answer on average", fair),
             Evidence("answers that any query wants", len(counts), "answers"),
         ),

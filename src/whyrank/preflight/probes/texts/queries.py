@@ -213,7 +213,7 @@ def queries_and_answers_swapped(data: DataRecords) -> Iterator[Finding | Outcome
             sentence=f"{100 * asking.value:.0f} % of the answers end in a question, and {100 * queries.value:.0f} % of "
             "the queries: they seem to be swapped.",
             evidence=(
-                percent("answers that end in a question", asking.value),
+                percent("answers that end in a question", asking.value).against(100 * ASKING),
                 percent("queries that do", queries.value),
             ),
             cause="corpus.jsonl holds what users ask, and queries.jsonl what they are told.",

@@ -112,7 +112,7 @@ def few_training_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
             severity=severity,
             system="data",
             sentence=f"There are {n} training queries, which are few to tune an encoder on.",
-            evidence=(Evidence("training queries", n, "queries"),),
+            evidence=(Evidence("training queries", n, "queries").against(TRAIN.info),),
             cause="So few pairs are learnt by heart within some rounds, and say little about other queries.",
             fix=Fix({}, "label or write more queries; until then compare with the pretrained encoder (zero-shot)"),
             reference="FE#707; jina-ai/now#76",
@@ -188,7 +188,7 @@ def _too_small(data: DataRecords, split: str, least: Least, cause: str) -> Itera
         sentence=f"The {split} set has {n} queries: a 95 % interval of accuracy@1 spans {span(n):.0f} points, and one "
         f"query is {100 / n:.1f}.",
         evidence=(
-            Evidence(f"{split} queries", n, "queries"),
+            Evidence(f"{split} queries", n, "queries").against(least.info),
             Evidence("points that an interval spans", span(n), "points"),
         ),
         cause=f"{cause} unless systems differ by more than that.",
