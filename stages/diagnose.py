@@ -5,10 +5,8 @@ writes  metrics/diagnose/ (report.html, report.md, findings.json, tables, plot s
         metrics/findings.json
 """
 
-import platform
 import sys
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 
 from whyrank.core import ctrl_c  # noqa: F401 - first
@@ -17,7 +15,7 @@ from whyrank.core import ctrl_c  # noqa: F401 - first
 from whyrank.core import checksums, command, io
 from whyrank.core.options import overrides, params
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
-from whyrank.core.origin import origin
+from whyrank.core.origin import origin, versions
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.read import read_records
@@ -41,9 +39,8 @@ def main() -> None:
     told = registry.examine(case)
     changed = overrides.of_run()
     findings, plan = planned(of_run(told.findings, changed), read_yaml(PARAMS))
-    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     with checksums.summed_folder("metrics/diagnose") as folder:
-        provenance = {"params": values, "versions": versions}
+        provenance = {"params": values, "versions": versions(PACKAGES)}
         made_of = origin()._replace(settings=tuple(changed))
         verdict = files.write(case, findings, folder, provenance, told.outcomes, plan, made_of)
         io.write_text(folder / "verdict.txt", verdict + "\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from whyrank.core import origin as origins
 from whyrank.core.origin import BESIDE, Origin, origin
 
 
@@ -82,3 +83,8 @@ def test_nothing_is_said_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     assert origin() == Origin()
+
+
+def test_libraries_are_told_without_what_they_were_built_for(monkeypatch):
+    monkeypatch.setattr(origins, "version", {"torch": "2.13.0+cpu", "numpy": "2.4.6"}.__getitem__)
+    assert origins.versions(["torch", "numpy"]) == {"torch": "2.13.0", "numpy": "2.4.6"}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.diagnosis.report.blocks import Page, Queries, Section
+from whyrank.diagnosis.report.blocks import Links, Page, Queries, Section
 from whyrank.diagnosis.report.html import render_html
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -53,6 +53,19 @@ def dom_of(shown, folder):
     return subprocess.run(
         [str(BROWSER), *flags, address], check=True, capture_output=True, text=True, timeout=120
     ).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_a_file_of_the_repository_is_a_link_where_the_report_stands_in_it_and_its_name_in_a_copy(tmp_path):
+    links = Links(
+        [("What the check does", "docs/findings.md#x", "../../docs/findings.md#x"), ("Figure", "curve", "#a")]
+    )
+    shown = render_html(Page(["Result."], [], [Section(1, "s", [links], "a")], ""))
+    for place, is_link in (("metrics/diagnose", True), ("logs/demo/labels", False)):
+        (tmp_path / place).mkdir(parents=True)
+        dom = dom_of(shown, tmp_path / place)
+        assert ('<a href="../../docs/findings.md#x">docs/findings.md#x</a>' in dom) == is_link
+        assert ">docs/findings.md#x<" in dom and '<a href="#a">curve</a>' in dom
 
 
 def rows_of(dom):

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
+from importlib.metadata import version
 from typing import NamedTuple
 
 # What a run is made of. A commit of anything else, as of the results themselves or of a command that no stage calls,
@@ -36,6 +38,14 @@ def origin() -> Origin:
     start = os.environ.get("DVC_EXP_BASELINE_REV", "HEAD")
     commit, _, date = _git("log", "-1", "--format=%H %cs", start, "--", *MADE_OF).partition(" ")
     return Origin(experiment, commit[:DIGITS], date, bool(_git("status", "--porcelain", "--", *CODE)))
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of libraries, less what says which processor they were built for. A report with them is the same on each machine.
+
+    The version of Python is left out: two of its patches give the same figures.
+    """
+    return {name: version(name).partition("+")[0] for name in packages}
 
 
 def committed(file: str) -> str:

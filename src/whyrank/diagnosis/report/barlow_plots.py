@@ -11,12 +11,11 @@ from whyrank.diagnosis.report.svg import INK, MUTED
 
 def barlow_plots(barlow: pd.DataFrame) -> list[Plot]:
     def paint_diagonal(axes: Axes) -> None:
-        axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=":")
-        axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--")
+        axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=":", label="perfect")
+        axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--", label="chance")
         axes.plot(barlow["step"], barlow["mean_diagonal"], color=ORANGE, linewidth=1.5)
-        axes.text(1, 0.96, "perfect", transform=axes.get_yaxis_transform(), ha="right", va="top", color=MUTED)
-        axes.text(1, 0.09, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=MUTED)
         axes.set(xlabel="step", ylabel="mean diagonal", ylim=(min(-0.15, barlow["mean_diagonal"].min() - 0.05), 1.08))
+        legend_above(axes, ncols=2)
 
     def paint_off_diagonal(axes: Axes) -> None:
         axes.plot(barlow["step"], barlow["off_diagonal_rms"], color=ORANGE, linewidth=1.5, label="off-diagonal RMS")

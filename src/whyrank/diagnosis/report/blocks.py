@@ -95,7 +95,7 @@ class Answers(NamedTuple):
 
 
 class Links(NamedTuple):
-    """What each leads to, the words to click at, and the address: `#id` of this page, or a path beside its file."""
+    """What each leads to, the words to click at, and the address: `#id` here, or a path from metrics/diagnose."""
 
     items: Sequence[tuple[str, str, str]]
 

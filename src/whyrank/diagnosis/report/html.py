@@ -17,6 +17,11 @@ CARD = Markup(
     '<article class="card {}"{}>\n<header>{}<h3>{}</h3><span class="about">{}</span></header>\n{}</article>\n'
 )
 LINK = Markup('<a href="{}">{}</a>')
+# A file beside the report: its script makes a link of it where the report stands in its repository. In a copy
+# elsewhere, or without the script, it would lead nowhere.
+FILE = Markup('<span data-file="{}">{}</span>')
+# Characters of code that stay in one line: more would not fit a phone.
+SHORT_CODE = 30
 FIGURE = Markup('<figure id="plot-{}"><figcaption><strong>{}</strong>{}</figcaption>{}</figure>\n')
 # A number or an interval, which no line may end within.
 NUMBER = re.compile(r"\[?[-+\u2212]?\d[\d.,e+\u2212-]*(, [-+\u2212]?\d[\d.,e+\u2212-]*\])?")
@@ -76,7 +81,7 @@ def _block(block: b.Block) -> Markup:
         case b.Queries():
             return listed(block)
         case b.Links(items):
-            lines = (Markup("<li>{}{}</li>").format(_label(what), LINK.format(to, text)) for what, text, to in items)
+            lines = (Markup("<li>{}{}</li>").format(_label(what), _link(to, text)) for what, text, to in items)
             return Markup('<ul class="links">{}</ul>\n').format(Markup("").join(lines))
         case b.Card(title, about, blocks, tone, id_, link):
             badge = Markup('<span class="badge">{}</span>').format(block.badge) if block.badge else ""
@@ -92,7 +97,15 @@ def _prose(text: str) -> Markup:
     parts = one_line(text).split("`")
     if len(parts) % 2 == 0:
         return escape(one_line(text))
-    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+    return Markup("").join(_code(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def _link(to: str, text: str) -> Markup:
+    return (LINK if to.startswith("#") else FILE).format(to, text)
+
+
+def _code(text: str) -> Markup:
+    return Markup("<code>{}</code>" if len(text) <= SHORT_CODE else '<code class="long">{}</code>').format(text)
 
 
 def _above(text: str) -> Markup:

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from whyrank.diagnosis.report.numbers import defined, points, signed, value
+from whyrank.diagnosis.report.levels import Levels
+from whyrank.diagnosis.report.numbers import defined, per_cent, points, signed, value
 from whyrank.diagnosis.report.tables import each
 
 
@@ -19,6 +20,25 @@ def of_learning(learning: pd.DataFrame) -> str:
         f"{value(rows['dev'].iloc[-1])} at step {rows['step'].iloc[-1]}."
         for init, rows in learning.groupby("init", sort=False)
     )
+
+
+def of_levels(levels: Levels) -> str:
+    """What the curves are read against."""
+    ceiling = f" wrong labels leave {value(levels.ceiling)} at most;" if levels.ceiling < 1 else ""
+    least = ", ".join(f"{init} {value(number)}" for init, (_, number) in levels.overfitted.items())
+    checked = f"; the check overfitted speaks below {least}" if least else ""
+    return f"Chance is {value(levels.chance)};{ceiling}".rstrip(";") + f"{checked}."
+
+
+def of_histograms(histograms: pd.DataFrame) -> str:
+    fullest = histograms.groupby("target", sort=False)["share"].max()
+    return f"Rows in the fullest bin: {', '.join(f'{name} {per_cent(share, 0)}' for name, share in fullest.items())}."
+
+
+def of_folds(rows: pd.DataFrame) -> str:
+    """rows   of one training: fold, held_out"""
+    ends = rows.groupby("fold")["held_out"].last()
+    return f"At the end: {', '.join(f'fold {fold} {defined(number)}' for fold, number in ends.items())}; chance is 0."
 
 
 def of_gap(gap: pd.DataFrame) -> str:

@@ -25,6 +25,13 @@ for (const command of document.querySelectorAll("pre")) {
   });
 }
 
+// In the folder that `diagnose` writes, the files of the repository are where the page says.
+if (/\/metrics\/diagnose\/[^/]*$/.test(location.pathname)) {
+  for (const file of document.querySelectorAll("[data-file]")) {
+    file.replaceWith(made("a", file.textContent, { href: file.dataset.file }));
+  }
+}
+
 const ROW = 52; // pixels; as in the style of the page
 const SPARE = 8; // rows above and below those that are seen
 const [ID, TYPE, TEXT, ANSWER, RELEVANT, FIRST, SUSPECTED, WORDS, OVERLAP, RANKS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];

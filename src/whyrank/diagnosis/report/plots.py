@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from whyrank.diagnosis.compare.text import shorten
 from whyrank.diagnosis.report import messages
 from whyrank.diagnosis.report.blocks import Plot
+from whyrank.diagnosis.report.levels import Levels
 from whyrank.diagnosis.report.numbers import MINUS, ci, points
 from whyrank.diagnosis.report.series import projected
 from whyrank.diagnosis.report.svg import INK, MUTED
@@ -24,6 +25,7 @@ CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6
 BASELINES = "^v<>"
 Style = dict[str, Any]
 Point = tuple[str, str, float, float, float]
+CEILING = "ceiling by wrong labels"
 SLICES = {
     "length": ("Query length", "tokens before selection"),
     "overlap": ("Lexical overlap", "share of content words found in the answer"),
@@ -54,13 +56,18 @@ def metric_plot(values: pd.DataFrame, systems: Systems, metric: str, level: floa
 
 
 def learning_plot(
-    learning: pd.DataFrame, convergence: pd.DataFrame, systems: Systems, metric: str, chance: float | None
+    learning: pd.DataFrame, convergence: pd.DataFrame, systems: Systems, metric: str, levels: Levels
 ) -> Plot:
-    """convergence   the step and value that each training kept;  chance   of the metric, where it is known"""
+    """convergence   the step and value that each training kept"""
 
     def paint(axes: Axes) -> None:
-        if chance is not None:
-            axes.axhline(chance, color=MUTED, linewidth=0.9, linestyle="--", label="chance")
+        axes.axhline(levels.chance, color=MUTED, linewidth=0.9, linestyle="--", label="chance")
+        if levels.ceiling < 1:
+            axes.axhline(levels.ceiling, color=MUTED, linewidth=0.9, linestyle="-.", label=CEILING)
+        for start, (step, least) in levels.overfitted.items():
+            colour = styles_of(systems)[systems.trained_from(start)]["color"]
+            axes.hlines(least, step, learning["step"].max(), color=colour, linewidth=1.1, linestyle=(0, (1, 2)),
+                        label=f"{start}, overfitted below")  # fmt: skip
         axes.plot(convergence["best_step"], convergence["best"], "o", color=INK, markersize=9, fillstyle="none",
                   label="kept")  # fmt: skip
         for init, rows in learning.groupby("init", sort=False):
@@ -74,10 +81,13 @@ def learning_plot(
 
     caption = (
         "Metric at each evaluation on the dev set, by initial encoder; dotted: a sample of training queries; a ring: "
-        "the evaluation whose weights were kept."
+        "the evaluation whose weights were kept. The check overfitted speaks where the last evaluations are below its "
+        "line."
     )
+    caption += f" {CEILING.capitalize()}: what a perfect ranking reaches." if levels.ceiling < 1 else ""
     title = f"{metric} while fine-tuning"
-    return Plot("learning", title, caption, 3.1, paint, message=messages.of_learning(learning))
+    message = f"{messages.of_learning(learning)} {messages.of_levels(levels)}"
+    return Plot("learning", title, caption, 3.6, paint, message=message)
 
 
 def centroid_plots(centroids: pd.DataFrame, systems: Systems) -> list[Plot]:
@@ -187,7 +197,7 @@ def forest(
     for place, system, *numbers in rows:
         y = places.index(place) + 0.75 / (len(systems) + 1) * (systems.index(system) - (len(systems) - 1) / 2)
         whisker(axes, y, numbers, styles[system], labels[system] if place == places[0] else None)
-    axes.set_yticks(range(len(places)), [shorten(place, 24) for place in places], fontsize=9)
+    axes.set_yticks(range(len(places)), [shorten(place, 20) for place in places])
     axes.set(ylim=(len(places) - 0.45, -0.55), xlabel=xlabel)
     axes.grid(axis="y", visible=False)
     legend_above(axes, ncols)

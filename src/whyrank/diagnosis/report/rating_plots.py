@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from whyrank.diagnosis.compare.text import shorten
+from whyrank.diagnosis.report import messages
 from whyrank.diagnosis.report.blocks import Plot
-from whyrank.diagnosis.report.messages import of_systems
 from whyrank.diagnosis.report.numbers import ci, value
 from whyrank.diagnosis.report.plots import BLUE, forest, legend_above, styles_of
 from whyrank.diagnosis.report.series import BINS, RatingSection
@@ -14,7 +14,7 @@ from whyrank.diagnosis.report.svg import GRID, INK, MUTED
 from whyrank.diagnosis.report.tables import each
 from whyrank.findings.systems import Systems
 
-ACROSS = 3  # histograms beside each other
+ACROSS = 2  # histograms beside each other
 # Points of a scatter; more would be a blot.
 MOST_ROWS = 1500
 # Parts of equal size whose means are drawn over the scatter.
@@ -43,7 +43,7 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0
-    title, message = "Spearman by target", of_systems(section.rated.systems)
+    title, message = "Spearman by target", messages.of_systems(section.rated.systems)
     return Plot("rating-targets", title, caption, height, paint, message=message)
 
 
@@ -58,16 +58,17 @@ def histograms_plot(section: RatingSection) -> Plot:
         for target, axes in zip(targets, grid, strict=False):
             part = parts[target]
             axes.bar(part["left"], part["share"], width=1 / BINS, align="edge", color=BLUE, linewidth=0)
-            axes.set_title(shorten(target, 20), fontsize=8.5, color=INK, pad=3)
+            axes.set_title(shorten(target, 20), color=INK, pad=3)
             axes.set(xlim=(0, 1), ylim=(0, None), yticks=[])
-            axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
+            axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
             axes.spines["left"].set_visible(False)
             axes.grid(visible=False)
 
     caption = (
         "Share of the rows in bins of 0.05, each target on its own scale: a single tall bar leaves little to order."
     )
-    return Plot("rating-histograms", "Labels of each target", caption, 0.95 * down, paint, (down, ACROSS))
+    return Plot("rating-histograms", "Labels of each target", caption, 0.95 * down, paint, (down, ACROSS),
+                message=messages.of_histograms(section.histograms))  # fmt: skip
 
 
 def predicted_plot(section: RatingSection, systems: Systems, place: str) -> Plot:
@@ -102,6 +103,7 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
     style = styles_of(systems)[systems.trained_from(init)]
 
     def paint(axes: Axes) -> None:
+        axes.axhline(0, color=MUTED, linewidth=0.9, linestyle="--", label="chance")
         ends = []
         for fold, part in rows.groupby("fold"):
             axes.plot(part["step"], part["held_out"], color=style["color"], marker="o", markersize=3.5, linewidth=1.2)
@@ -109,14 +111,15 @@ def folds_plot(section: RatingSection, systems: Systems, init: str) -> Plot:
         if rows["train"].notna().any():
             mean = _by_evaluation(rows)
             axes.plot(mean.index, mean, color=style["color"], linestyle=":", label="training rows, mean of folds")
-            legend_above(axes, ncols=1)
+        legend_above(axes, ncols=1)
         for end, fold, step in ends:
             if np.isfinite(end):
-                axes.annotate(fold, (step, end), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+                axes.annotate(fold, (step, end), xytext=(4, 0), textcoords="offset points", va="center")
         axes.set(xlabel="step", ylabel="mean column Spearman")
 
     caption = "Rows held out, a line per fold with its number; dotted: a draw of the rows that were trained on."
-    return Plot(f"rating-folds-{init}", f"Each fold while tuning from {init}", caption, 2.7, paint)
+    return Plot(f"rating-folds-{init}", f"Each fold while tuning from {init}", caption, 2.7, paint,
+                message=messages.of_folds(rows))  # fmt: skip
 
 
 def _by_evaluation(rows: pd.DataFrame) -> pd.Series:

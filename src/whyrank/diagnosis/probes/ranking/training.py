@@ -141,6 +141,11 @@ def false_negatives_in_batch(case: Examination) -> Iterator[Finding | Outcome]:
         yield from false_negative_findings(case.data, float(max(seen)))
 
 
+def allowed_fall(best: float, n_dev: int) -> float:
+    """How far below the best evaluation the last ones may be, by chance."""
+    return max(NOISE * float(np.sqrt(best * (1 - best) / n_dev)), LEAST_EFFECT)
+
+
 @probe("overfitted", on="trained", explains=("tuning-brought-nothing",), layer="training", by_outcome=True)
 @each_training
 def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
@@ -153,11 +158,11 @@ def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator
     dev = evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
     best = int(dev.argmax())
     fall, still = float(dev[best] - dev[-LAST_EVALUATIONS:].mean()), float(train[-1] - train[best])
-    noise = NOISE * float(np.sqrt(dev[best] * (1 - dev[best]) / n_dev))
+    least = allowed_fall(dev[best], n_dev)
     is_early = step[best] < EARLY * record.metrics["steps_run"]
-    if not is_early or fall < max(noise, LEAST_EFFECT) or still < LEAST_EFFECT:
-        least = 100 * max(noise, LEAST_EFFECT)
-        yield passed("", Evidence(f"dev {case.metric}, best minus last evaluations", 100 * fall, "points"), least)
+    if not is_early or fall < least or still < LEAST_EFFECT:
+        measured = Evidence(f"dev {case.metric}, best minus last evaluations", 100 * fall, "points")
+        yield passed("", measured, 100 * least)
         return
     # Early stopping keeps the best evaluation by its own metric, which need not be the one that is asked for.
     lost = float(dev[best] - dev[step == record.metrics["best_step"]][0])
@@ -168,9 +173,7 @@ def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator
         evidence=(
             Evidence("best evaluation", int(step[best]), "step"),
             Evidence("last evaluation", int(step[-1]), "step"),
-            Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points").against(
-                100 * max(noise, LEAST_EFFECT)
-            ),
+            Evidence(f"dev {case.metric}, best minus last", 100 * fall, "points").against(100 * least),
             Evidence(f"dev {case.metric}, best minus kept", 100 * lost, "points"),
             Evidence("train accuracy@1, last minus best evaluation", 100 * still, "points"),
         ),

@@ -4,6 +4,7 @@ from whyrank.diagnosis.report import numbers, plots
 from whyrank.diagnosis.report.barlow_plots import barlow_plots
 from whyrank.diagnosis.report.blocks import Block, Cell, Figures, Group, Paragraph, Plot, Section, Table, head
 from whyrank.diagnosis.report.content import Content
+from whyrank.diagnosis.report.levels import levels
 from whyrank.diagnosis.report.tables import each
 
 
@@ -42,7 +43,5 @@ def section(content: Content) -> Section:
 
 
 def _learning(content: Content) -> Plot:
-    """Of the accuracies alone chance is known without the number of relevant answers."""
-    name, _, cutoff = content.metric.partition("@")
-    chance = int(cutoff) / len(content.records.data.answers) if name == "accuracy" else None
-    return plots.learning_plot(content.learning, content.convergence, content.experiment, content.metric, chance)
+    found = levels(content.records, content.metric)
+    return plots.learning_plot(content.learning, content.convergence, content.experiment, content.metric, found)
