@@ -476,6 +476,21 @@ def test_a_symptom_is_folded_into_its_cause_and_information_stands_last(content,
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_number_that_decides_stands_beside_its_threshold(content, findings):
+    evidence = (
+        Evidence("share cut", 31.0, "%").against(5), Evidence("gradient", 12.5).against(3.0),
+        Evidence("gain", -27.53, "points").against(-1), Evidence("steps", 300, "steps"),
+    )  # fmt: skip
+    made = page_of(replace(content, findings=[replace(findings[0], evidence=evidence)]))
+    shown, text = render_html(made), render_markdown(made)
+    assert '<span class="number">31</span> <small>%; threshold 5 %</small>' in shown
+    assert "- gradient: 12.5 threshold 3" in text and "- steps: 300 steps\n" in text
+    assert "- gain: \u221227.5 points; threshold \u22121.0" in text
+    told = {one["name"]: one["threshold"] for one in replace(findings[0], evidence=evidence).as_json()["evidence"]}
+    assert told == {"share cut": 5, "gradient": 3, "gain": -1, "steps": None}
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_each_finding_has_an_address_and_leads_to_its_check_its_figure_and_its_rows(content, findings):
     rows = replace(findings[1], fix=Fix({"a": 1}, rows="metrics/prepare/rows_wrong-labels.csv"))
     twice = replace(findings[2], severity="error", code=rows.code)

@@ -39,7 +39,7 @@ def systems_plot(section: RatingSection, experiment: Systems, level: float) -> P
 
     def paint(axes: Axes) -> None:
         axes.axhspan(-0.5, 0.5, color=GRID, alpha=0.6, linewidth=0, zorder=0)
-        forest(axes, rows, styles_of(experiment), {system: system for system in systems}, "Spearman", ncols=3)
+        forest(axes, rows, styles_of(experiment), {system: system for system in systems}, "Spearman", ncols=2)
 
     caption = f"Rows rated out of fold; whiskers are {ci(level)}s, bootstrap clustered by group. 0 is chance."
     height = 0.13 * (1 + len(targets)) * max(2, len(systems) - 2) + 1.0

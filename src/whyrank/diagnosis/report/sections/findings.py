@@ -40,18 +40,23 @@ def _card(finding: Finding, symptoms: Sequence[Finding], content: Content, seen:
     return Card(finding.code, about, blocks, finding.severity, place(finding.code, seen[finding.code]))
 
 
+def _number(number: float, unit: str) -> str:
+    """Points have one decimal, as in all tables."""
+    return numbers.value(number, 1) if unit.startswith("points") else numbers.free(number)
+
+
 def beside_threshold(one: Evidence) -> str:
     """The unit of a number, and the threshold that it crossed."""
     if one.threshold is None:
         return one.unit
-    threshold = f"threshold {numbers.free(one.threshold)}{' %' if one.unit == '%' else ''}"
+    threshold = f"threshold {_number(one.threshold, one.unit)}{' %' if one.unit == '%' else ''}"
     return f"{one.unit}; {threshold}" if one.unit else threshold
 
 
 def _blocks(finding: Finding, below: Set[str], content: Content) -> Iterator[Block]:
     """below   codes of the symptoms that stand within the card"""
     level = content.level
-    evidence = [(one.name, numbers.free(one.value), beside_threshold(one)) for one in finding.evidence]
+    evidence = [(one.name, _number(one.value, one.unit), beside_threshold(one)) for one in finding.evidence]
     if finding.interval:
         evidence.append((numbers.ci(level), numbers.interval(*finding.interval, numbers.free), ""))
     yield Paragraph(finding.sentence, tone="lead")

@@ -32,7 +32,7 @@ def section(content: Content) -> Section | None:
 
 
 def _card(step: Step) -> Card:
-    stake = "" if step.stake is None else f", at most {numbers.free(step.stake)} points at stake"
+    stake = "" if step.stake is None else f", at most {numbers.value(step.stake, 1)} points at stake"
     return Card(
         f"{step.number}. {step.code}",
         f"{', '.join(step.systems)}{stake}",
