@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whyrank.diagnosis.report.blocks import Links, Page, Queries, Section
+from whyrank.diagnosis.report.blocks import Facts, Links, Page, Paragraph, Queries, Section
 from whyrank.diagnosis.report.html import render_html
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -48,7 +48,7 @@ def test_data_cannot_end_its_element_and_is_what_it_was():
 def dom_of(shown, folder):
     """The page as a browser has it once its scripts ran."""
     (folder / "page.html").write_text(shown, encoding="utf-8")
-    flags = (*FLAGS, "--virtual-time-budget=5000", f"--user-data-dir={folder}/profile", "--dump-dom")
+    flags = (*FLAGS, "--virtual-time-budget=20000", f"--user-data-dir={folder}/profile", "--dump-dom")
     address = (folder / "page.html").as_uri()
     return subprocess.run(
         [str(BROWSER), *flags, address], check=True, capture_output=True, text=True, timeout=120
@@ -66,6 +66,28 @@ def test_a_file_of_the_repository_is_a_link_where_the_report_stands_in_it_and_it
         dom = dom_of(shown, tmp_path / place)
         assert ('<a href="../../docs/findings.md#x">docs/findings.md#x</a>' in dom) == is_link
         assert ">docs/findings.md#x<" in dom and '<a href="#a">curve</a>' in dom
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_no_number_and_no_option_is_broken_over_two_lines_however_narrow_the_page(tmp_path):
+    facts = Facts([("accuracy@1 by another name that is long", "0.933812", "points"),
+                   ("interval of something long", "[\u22123.81, +2.62]", "")])  # fmt: skip
+    blocks = [facts, Paragraph("`whyrank fix` runs the first step; with `--all` it goes on until nothing helps.")]
+    shown = render_html(Page(["Result."], [], [Section(1, "s", blocks, "a")], ""))
+    measure = """<script>
+      const broken = [];
+      for (let width = 220; width < 420; width += 10) {
+        document.body.style.width = `${width}px`;
+        for (const one of document.querySelectorAll(".number, code")) {
+          if (one.getClientRects().length > 1) broken.push(`${width} ${one.textContent}`);
+        }
+      }
+      document.title = `broken: ${broken.join(", ")}.`;
+    </script>"""
+    let_in = re.sub(r"script-src 'sha256-[^']+'", "script-src 'unsafe-inline'", shown).replace(
+        "</body>", measure + "</body>"
+    )
+    assert "<title>broken: .</title>" in dom_of(let_in, tmp_path)
 
 
 def rows_of(dom):

@@ -239,6 +239,11 @@ def test_page_needs_no_network_and_no_script_but_its_own(page, outline):
     assert "@import" not in page and not re.search(r"url\((?!#)", page)
 
 
+def test_all_text_of_all_figures_has_one_size_and_all_figures_one_width(page):
+    assert set(re.findall(r"<text [^>]*?\bfont(?:-size)?: (?:\w+ )*([\d.]+px)", page)) == {"10px"}
+    assert len(set(re.findall(r'<svg [^>]*viewBox="0 0 ([\d.]+) ', page))) == 1
+
+
 def test_page_sections_come_in_the_order_of_a_reader(outline):
     sections = [attrs["id"] for _, attrs in outline.named("section")]
     assert sections == [

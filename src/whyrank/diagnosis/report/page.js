@@ -1,4 +1,4 @@
-// Copies commands, and shows the table of queries. Text from data becomes text nodes only, never markup.
+// Copies commands, links files, and shows the table of queries. Text from data becomes text nodes only, never markup.
 "use strict";
 
 const made = (tag, text = "", attributes = {}) => {
@@ -30,6 +30,13 @@ if (/\/metrics\/diagnose\/[^/]*$/.test(location.pathname)) {
   for (const file of document.querySelectorAll("[data-file]")) {
     file.replaceWith(made("a", file.textContent, { href: file.dataset.file }));
   }
+}
+
+// A table that is wider than its box shows that there is more.
+for (const box of document.querySelectorAll(".scroll")) {
+  const tell = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  new ResizeObserver(tell).observe(box);
+  box.addEventListener("scroll", tell, { passive: true });
 }
 
 const ROW = 52; // pixels; as in the style of the page
