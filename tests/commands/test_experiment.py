@@ -178,3 +178,35 @@ def test_what_interrupts_us_ends_what_was_started_first(tmp_path):
 def test_a_run_that_fails_is_an_error_of_one_line(commands):
     with pytest.raises(UserError, match="experiment small: `dvc exp run` failed"):
         experiment.run("small", "?", ["seed=-1"])
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize(("lost", "told"), [(FileNotFoundError("x.dir"), False), (PermissionError("x.dir"), None)])
+def test_results_that_are_in_no_cache_are_not_there_and_any_other_error_is_raised(
+    lost, told, wrapped, tmp_path, monkeypatch
+):
+    """DVC raises the loss of a file as it is, that of a folder within another folder in an error of its index."""
+
+    class OfIndexError(Exception):
+        """As DVC's own, which is no error of the system."""
+
+    class Files:
+        def __init__(self, rev):
+            pass
+
+        def exists(self, path):
+            return True
+
+        isdir = exists
+
+        def get(self, *paths, recursive):
+            if wrapped:
+                raise OfIndexError("failed to load directory") from lost
+            raise lost
+
+    monkeypatch.setattr("dvc.api.DVCFileSystem", Files)
+    if told is None:
+        with pytest.raises((OfIndexError, PermissionError)):
+            experiment.fetch("HEAD", "data/runs", tmp_path / "runs")
+    else:
+        assert experiment.fetch("HEAD", "data/runs", tmp_path / "runs") is told

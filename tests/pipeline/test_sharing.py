@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from .test_documented_commands import changed, check_left
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +58,11 @@ def test_a_colleague_has_the_experiment_with_its_report(shared):
     assert "longer" in said["dvc exp list"]
     for file in ("metrics/diagnose/report.md", "metrics/summary.json", "params.yaml", "dvc.lock"):
         assert (colleague.folder / file).read_bytes() == (mine.folder / file).read_bytes(), file
+
+
+def test_both_sides_are_left_as_the_page_says(shared):
+    for clone in shared[:2]:
+        check_left(ROOT / "docs/sharing.md", changed(clone))
 
 
 def test_the_workflow_runs_on_pull_requests_and_may_comment_but_not_write():

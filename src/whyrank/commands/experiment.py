@@ -83,7 +83,10 @@ def fetch(name: str, path: str, target: Path) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         files.get(path, str(target), recursive=files.isdir(path))
-    except FileNotFoundError:
+    except Exception as error:
+        # The index of DVC wraps the loss of a whole folder in an error of its own.
+        if not isinstance(error.__cause__ or error, FileNotFoundError):
+            raise
         return False
     return True
 
