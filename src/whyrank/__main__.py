@@ -22,7 +22,7 @@ from whyrank.core.options.yaml_files import PARAMS
 SCENARIOS = Path("scenarios")
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
 # What runs in any folder.
-ANYWHERE = ("schema", "init")
+ANYWHERE = ("schema", "init", "check")
 SCENARIO_RESULTS, POST_MORTEMS, DEMO = Path("logs/scenario"), Path("logs/post-mortem"), Path("logs/demo")
 
 
@@ -52,6 +52,8 @@ def main() -> None:
         from whyrank.commands import init
 
         print(init.run(arguments))
+    elif arguments.command == "check":
+        examine_data(arguments.data, arguments.overrides, arguments.out, is_json=arguments.json)
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -107,6 +109,16 @@ def show(form: Literal["text", "page", "json", "schema"], revision: str | None) 
         print(report.text(DIAGNOSIS), end="")
     else:
         print(report.opened(DIAGNOSIS))
+
+
+def examine_data(data: str, overrides: list[str], out: Path | None, *, is_json: bool) -> None:
+    """Print what can be said of data before any training; end with the exit code of the worst finding."""
+    # Imported only here, as for the card.
+    from whyrank.commands import check
+
+    found = check.check(data, overrides, out)
+    print(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if is_json else found.text(), flush=True)
+    sys.exit(found.code)
 
 
 def demonstrate() -> None:

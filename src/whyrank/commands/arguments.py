@@ -91,6 +91,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     which.add_argument("--all", action="store_true", help="go on until nothing is left, or nothing helps")
     tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
     _start(add)
+    _check(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -125,3 +126,17 @@ def _start(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     start.add_argument("--skip-bad-rows", action="store_true", help="leave out rows with a fault, and count them")
     reading = "how the tables are read: -S prepare.files.encoding=cp1252; may be repeated"
     start.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=reading)
+
+
+def _check(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    check = add(
+        "check",
+        "say what can be said of data before any training: reading, splits, labels, texts, leaks",
+        "Needs no repository, and writes nothing but --out. Ends with exit code 0, with 3 where a finding is a warning "
+        "and 4 where one is an error, with 1 and a line where the data cannot be read.",
+    )
+    check.add_argument("data", metavar="DATA", help="a folder in BEIR layout, or a hub id")
+    check.add_argument("--json", action="store_true", help="findings, checks and figures as JSON")
+    check.add_argument("--out", type=Path, metavar="FOLDER", help="keep all tables there, new or empty")
+    setting = "another value than that of the package's params.yaml: -S prepare.tokens.answer=128; may be repeated"
+    check.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=setting)

@@ -51,7 +51,8 @@ def arrange(folder: Path, root: Path, values: Mapping[str, Any]) -> None:
     shutil.copyfile(root / PIPELINE, folder / PIPELINE)
     # A fix writes into it.
     shutil.copytree(root / "data/corrections", folder / "data/corrections")
-    (folder / "src").symlink_to(root / "src")
+    if (root / "src").exists():  # not in a wheel
+        (folder / "src").symlink_to(root / "src")
 
 
 def link(start: Path, folder: Path, values: Mapping[str, Any]) -> None:

@@ -128,7 +128,7 @@ def read(folder: Path, summary: Path) -> dict[str, Any]:
         "findings": io.read_json(folder / "findings.json"),
         "plan": io.read_json(folder / "plan.json"),
     }
-    told: dict[str, Any] = _finite(found)
+    told: dict[str, Any] = finite(found)
     return told
 
 
@@ -152,9 +152,10 @@ def schema() -> dict[str, Any]:
     return TypeAdapter(Report).json_schema()
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same without numbers that JSON has no word for."""
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: finite(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -59,14 +59,14 @@ def failing(findings: Sequence[Finding], fail_on: Severity) -> list[Finding]:
     return [one for one in findings if SEVERITIES.index(one["severity"]) <= SEVERITIES.index(fail_on)]
 
 
-def rendered(told: Told) -> str:
+def rendered(told: Told, about_commands: str = START) -> str:
     """Markdown: the verdict, how many findings and checks there are, and each finding with the command that fixes it.
 
     A symptom has the command of its cause, which stands once, below the first of them.
     """
     counts = Counter(one["severity"] for one in told.findings)
     severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    start = f" {START}" if any(one["fix"]["command"] for one in told.findings) else ""
+    start = f" {about_commands}" if any(one["fix"]["command"] for one in told.findings) else ""
     checked = f" Checks: {told.checks}." if told.checks else ""
     parts, shown = [f"**{plain(told.verdict)}**", f"Findings: {severities or 'none'}.{checked}{start}"], {""}
     for number, one in enumerate(told.findings):
