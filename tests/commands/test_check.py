@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import SMALL, write_source
 from whyrank import __main__
 from whyrank.commands import check
 from whyrank.core.errors import UserError
+
+from ..pipeline.conftest import SMALL, write_source
 
 
 @pytest.fixture
@@ -112,3 +113,11 @@ def test_lines_that_are_printed_later_are_left_out(capsys):
         print("preflight: error: x", file=sys.stderr)
         print("encode: 1 of 2", file=sys.stderr)
     assert capsys.readouterr().err == "encode: 1 of 2\n"
+
+
+@pytest.mark.parametrize(
+    ("out", "says"), [(None, "listed in leaks.csv (which --out keeps)"), (Path("kept"), "listed in kept/leaks.csv")]
+)
+def test_an_action_names_tables_where_they_are(out, says):
+    finding = {"fix": {"params": {}, "action": "listed in metrics/prepare/leaks.csv", "rows": "", "command": ""}}
+    assert check._with_command(finding, "data", [], out)["fix"]["action"] == says

@@ -1,5 +1,6 @@
 """`whyrank check`: what can be said of data before any training, in a folder that is gone afterwards. No DVC."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -108,7 +109,7 @@ def of_data(data: str, settings: Sequence[str], values: Mapping[str, Any]) -> di
     except KeyError as error:
         raise UserError(f"-S {error.args[0]}: params.yaml has no such key; `whyrank schema` has all of them") from None
     for key in PATHS:
-        found = overrides.put(found, {key: _absolute(_value(found, key))})
+        found = overrides.put(found, {key: absolute(_value(found, key))})
     found["prepare"]["corrections"] = _value(found, CORRECTIONS)
     return found
 
@@ -119,7 +120,7 @@ def _value(values: Any, key: str) -> Any:
     return values
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """Of what is here, or would be: a name in a folder that is here is no hub id."""
     is_here = Path(path).exists() or (Path(path).parent != Path() and Path(path).parent.exists())
     return str(Path(path).absolute()) if is_here else path
@@ -155,8 +156,15 @@ def _with_command(finding: dict[str, Any], data: str, settings: Sequence[str], o
     given = [part for setting in more for part in ("-S", setting)]
     listing = ["--out", f"{Path(data).name}-check"] if rows and out is None else []
     command = shlex.join(["whyrank", "check", data, *given, *listing]) if fix["params"] or rows else ""
-    return {**finding, "fix": {**fix, "rows": rows, "command": command}}
+    told = {"action": _placed(fix["action"], out), "rows": rows, "command": command}
+    return {**finding, "fix": {**fix, **told}}
 
 
 def _by_hand(fix: Mapping[str, Any]) -> str:
     return f" Remedy: {fix['action']}." if fix["action"] and not fix["command"] else ""
+
+
+def _placed(action: str, out: Path | None) -> str:
+    """The tables that it names lie in `out`, or nowhere."""
+    where = rf"{out}/\1" if out else r"\1 (which --out keeps)"
+    return re.sub(rf"{RECORDED}/([\w-]+\.csv)", where, action)
