@@ -488,7 +488,7 @@ def test_the_number_that_decides_stands_beside_its_threshold(content, findings):
     )  # fmt: skip
     made = page_of(replace(content, findings=[replace(findings[0], evidence=evidence)]))
     shown, text = render_html(made), render_markdown(made)
-    assert '<span class="number">31</span> <small>%; threshold 5 %</small>' in shown
+    assert '<span class="number">31</span> <small>%; threshold\u00a05 %</small>' in shown
     assert "- gradient: 12.5 threshold 3" in text and "- steps: 300 steps\n" in text
     assert "- gain: \u221227.5 points; threshold \u22121.0" in text
     told = {one["name"]: one["threshold"] for one in replace(findings[0], evidence=evidence).as_json()["evidence"]}

@@ -1,6 +1,7 @@
 """What the batches showed a training of ranking: which rows, in which order, against which mined negatives."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
@@ -116,8 +117,14 @@ def hard_negatives_are_right(case: Examination, init: str, record: TrainingRecor
         if right >= RIGHT
         else f"{100 * near:.0f} % of the mined negatives score at least 0.95 of the right answer: many are right, too.",
         evidence=(
-            percent("mined negatives that score 0.95 of the right answer or more", near).against(100 * NEAR),
-            percent("mined negatives that are relevant by the judgements", right),
+            replace(
+                percent("mined negatives that score 0.95 of the right answer or more", near),
+                threshold=100 * NEAR if near >= NEAR else None,
+            ),
+            replace(
+                percent("mined negatives that are relevant by the judgements", right),
+                threshold=100 * RIGHT if right >= RIGHT else None,
+            ),
         ),
         cause="What scores like the right answer is often another right answer that nobody judged: training pushes "
         "it away.",

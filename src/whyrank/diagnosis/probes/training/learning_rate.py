@@ -15,6 +15,7 @@ from whyrank.diagnosis.probes.training.steps import (
     each_training,
     moved,
     peak_evidence,
+    times_as_long,
     too_long,
 )
 from whyrank.diagnosis.probes.training.warmup import USUAL_WARMUP, WARMUP
@@ -47,8 +48,7 @@ PRETRAINED = ("pretraining-hurts", "redundancy-dominates", "agreement-falls", "s
 DEV = ("mrr_all", "spearman_mean", "ratings_spearman")
 # What the best of the later evaluations is below the first, where the rate is to blame and not the dev set's noise.
 FELL = 0.05
-# Above the peak no schedule goes.
-ABOVE_PEAK = 1.05
+ABOVE_PEAK = 1.05  # above the peak no schedule goes
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
 FAR = 0.02
@@ -128,9 +128,8 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         yield not_applicable("", "an objective whose metric was followed")
         return
     if not (is_thrown_off(case, record) or is_blown_up(record, main)):
-        yield passed(
-            "", Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY)), LEFT
-        )
+        measured = Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY))
+        yield passed("", measured, LEFT)
         return
     run = case.records.runs.get(system)
     collapsed = run is not None and is_collapsed(run)
@@ -149,7 +148,7 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
         f"{', dev was never as good as before' if is_never else ''}: the steps are too long.",
         evidence=(
             *main.evidence,
-            Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY)).against(LEFT),
+            *_decided(record, main),
             Evidence("loss of the first step", float(loss_S[0])),
             Evidence("mean loss of the last quarter", late),
             percent("largest movement of a part, of its length", moved(record) or 0.0),
@@ -165,12 +164,20 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
     )
 
 
+def _decided(record: TrainingRecord, main: Effect) -> Iterator[Evidence]:
+    """What the check spoke by: how little is left of the metric, or how long the weights became."""
+    left, times = main.end / max(main.start, TINY), times_as_long(record)
+    if left < LEFT:
+        yield Evidence(f"{main.metric}, at the end of that at the start", left).against(LEFT)
+    if times > BLOWN_UP:
+        yield Evidence("length of the weights at the end", times, "times that at the start").against(BLOWN_UP)
+
+
 def _length(record: TrainingRecord) -> str:
-    """What became of the weights, where they are much longer; histories from before it was recorded say nothing."""
-    times = float(record.history["weight_norm"].iloc[-1]) if "weight_norm" in record.history else 1.0
-    return (
-        f"The weights are {times:.1f} times as long as before training, and " if times > BLOWN_UP else "At this rate "
-    )
+    """What became of the weights, where they are much longer."""
+    times = times_as_long(record)
+    said = f"The weights are {times:.1f} times as long as before training, and "
+    return said if times > BLOWN_UP else "At this rate "
 
 
 def _above_peak(record: TrainingRecord, highest: float) -> Finding:
@@ -192,8 +199,9 @@ def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
     # Of several objectives another one may be what the dev set falls by.
     if too_long(record) and is_never_as_good(record) and len(objectives(record)) == 1:
         return True
-    is_longer = "weight_norm" in record.history and record.history["weight_norm"].iloc[-1] > BLOWN_UP
-    return is_longer and (main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0))
+    return times_as_long(record) > BLOWN_UP and (
+        main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0)
+    )
 
 
 def is_never_as_good(record: TrainingRecord) -> bool:

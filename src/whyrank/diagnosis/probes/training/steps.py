@@ -160,3 +160,8 @@ def too_long(record: TrainingRecord) -> set[str]:
 
 def rounded(value: float) -> float:
     return float(f"{value:.2g}")
+
+
+def times_as_long(record: TrainingRecord) -> float:
+    """How long the weights are, of what they were; histories from before it was recorded say nothing."""
+    return float(record.history["weight_norm"].iloc[-1]) if "weight_norm" in record.history else 1.0

@@ -49,7 +49,7 @@ def beside_threshold(one: Evidence) -> str:
     """The unit of a number, and the threshold that it crossed."""
     if one.threshold is None:
         return one.unit
-    threshold = f"threshold {_number(one.threshold, one.unit)}{' %' if one.unit == '%' else ''}"
+    threshold = f"threshold\u00a0{_number(one.threshold, one.unit)}{' %' if one.unit == '%' else ''}"
     return f"{one.unit}; {threshold}" if one.unit else threshold
 
 
