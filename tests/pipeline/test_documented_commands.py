@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from .conftest import ROOT, SMALL, Clone, write_params, write_source
@@ -135,8 +136,10 @@ def give(clone: Clone) -> None:
     for name in ("mine", "hub"):
         write_source(raw / name)
     (raw / "quest").mkdir()
-    rows = (raw / "ratings/sample.csv").read_text(encoding="utf-8")
-    (raw / "quest/train.csv").write_text(rows, encoding="utf-8")
+    rows = pd.read_csv(raw / "ratings/sample.csv").assign(category="a", host="b")
+    rows.to_csv(raw / "quest/train.csv", index=False)
+    asked = rows[["qa_id", "question_title", "question_body", "answer"]].head(9)
+    asked.assign(qa_id="t" + asked["qa_id"]).to_csv(raw / "quest/test.csv", index=False)
     shutil.copy(raw / "ratings/sample.csv", clone.folder / "ratings.csv")
     shutil.copytree(clone.folder.parent / "encoder", clone.folder / "encoder")
 
