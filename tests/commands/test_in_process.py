@@ -38,15 +38,17 @@ def test_a_change_that_no_stage_depends_on_is_refused():
 
 def test_the_plan_has_all_stages_or_those_that_read_what_is_new(shipped_params):
     whole = in_process.plan(shipped_params, ROOT)
-    assert [name for name, _ in whole] == ["prepare", "pretrain_barlow", *["finetune_rank"] * 2, *["evaluate"] * 6,
+    assert [name for name, _ in whole] == ["prepare", "pretrain_barlow", *["finetune_rank"] * 2, *["evaluate"] * 9,
                                            "diagnose"]  # fmt: skip
     tuned = [("evaluate", name) for name, own in shipped_params["systems"].items() if own["role"] == "tuned"]
+    tuned.append(("evaluate", "fusion"))  # of all encoders, the tuned ones among them
     trained = [("finetune_rank", init) for init in shipped_params["inits"]]
     assert in_process.plan(shipped_params, ROOT, "finetune_rank", diagnosed=False) == [*trained, *tuned]
     scored = [
         argument for name, argument in in_process.plan(shipped_params, ROOT, "pretrain_barlow") if name == "evaluate"
     ]
-    assert scored == [name for name, own in shipped_params["systems"].items() if own["role"] in ("pretrained", "tuned")]
+    trained = [name for name, own in shipped_params["systems"].items() if own["role"] in ("pretrained", "tuned")]
+    assert scored == [*trained, "fusion"]
 
 
 @pytest.fixture

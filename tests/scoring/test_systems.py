@@ -12,7 +12,8 @@ from whyrank.core.prepared import PAIR_COLUMNS
 from whyrank.model import system
 from whyrank.scoring.ranking import score as ranking
 from whyrank.scoring.search.embed import Product
-from whyrank.scoring.systems import Tasks, score
+from whyrank.scoring.systems import score
+from whyrank.scoring.tasks import Tasks
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
 EVALUATE = Evaluate([1, 3], [3], [3], "", keep=5, pair_tokens=16)
@@ -69,12 +70,12 @@ def test_what_an_encoder_costs_is_counted_and_of_a_baseline_nothing(tasks, folde
 def test_dev_and_training_queries_are_scored_by_the_same_code_and_answers(tasks, folder):
     scored = score(System("encoder", "zero-shot", folder), tasks)
     assert scored.vectors is not None
-    for split, part in scored.others.groupby("split"):
+    for split, part in scored.others.queries.groupby("split"):
         query_Q = tasks.texts.rows(split)
         assert part["query_id"].tolist() == tasks.texts.queries["query_id"].iloc[query_Q].tolist()
         own = ranking.rank(Product(scored.vectors, "cosine"), tasks.texts, query_Q, EVALUATE).queries
         assert part["mrr"].tolist() == own["mrr"].tolist()
-    assert set(scored.others["split"]) == {"dev", "train"}
+    assert set(scored.others.queries["split"]) == {"dev", "train"}
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])

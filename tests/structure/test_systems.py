@@ -28,6 +28,7 @@ OTHERWISE = {
         "src/whyrank/data/ranking/selection.py",
         "src/whyrank/preflight/figures/label_agreement.py",
         "src/whyrank/preflight/figures/rankers.py",  # rankers that serve before any system is there
+        "src/whyrank/scoring/rivals/fusion.py",
         "src/whyrank/preflight/probes/chance.py",
     },
     "bm25": {
@@ -35,6 +36,17 @@ OTHERWISE = {
         "src/whyrank/scoring/systems.py",
         "src/whyrank/preflight/figures/rankers.py",
         "src/whyrank/preflight/probes/chance.py",
+        "src/whyrank/scoring/rivals/fusion.py",
+    },
+    # The kind of a system, which the shipped ones are called by.
+    **{
+        name: {
+            "src/whyrank/core/options/systems.py",
+            "src/whyrank/scoring/systems.py",
+            "src/whyrank/diagnosis/report/numbers.py",
+            "src/whyrank/diagnosis/probes/ranking/rivals.py",
+        }
+        for name in ("nearest-query", "classifier", "fusion")
     },
 }
 

@@ -21,6 +21,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
 from whyrank.core.options.systems import Role
 from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml
+from whyrank.findings.systems import Systems
 
 PIPELINE = "dvc.yaml"
 # The stage that makes what `evaluate` scores.
@@ -74,10 +75,16 @@ def first_stage(changed: Iterable[str], root: Path) -> str:
 def plan(values: Mapping[str, Any], root: Path, first: str = "prepare", *, diagnosed: bool = True) -> list[Step]:
     """The stages from `first` on, with their arguments, less those that read nothing which these make."""
     order = list(stages(root))
-    systems = values["systems"].items()
+    systems = Systems.of(values)
+    made_by = {name: MADE_BY[own.role] for name, own in systems.options.items() if name not in systems.rivals}
+    waiting = list(systems.rivals)  # they read the runs of others, which come first
+    while waiting:
+        ready = [name for name in waiting if set(systems.made_of(name)) <= made_by.keys()]
+        made_by |= {name: max((made_by[one] for one in systems.made_of(name)), key=order.index) for name in ready}
+        waiting = [name for name in waiting if name not in ready]
     arguments = {
         "finetune_rank": list(values["inits"]),
-        "evaluate": [name for name, own in systems if order.index(MADE_BY[own["role"]]) >= order.index(first)],
+        "evaluate": [name for name, stage in made_by.items() if order.index(stage) >= order.index(first)],
     }
     run = [name for name in order[order.index(first) :] if diagnosed or name != "diagnose"]
     return [(name, argument) for name in run for argument in arguments.get(name, [""])]

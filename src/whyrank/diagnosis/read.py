@@ -73,12 +73,17 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         ratings=_rows(run / "ratings.parquet"),
         rating_layouts=_rows(run / "ratings_layouts.parquet"),
         rating_blocks=_rows(run / "ratings_blocks.parquet"),
-        analyser=io.read_json(run / "analyser.json") if (run / "analyser.json").exists() else None,
+        analyser=_json(run / "analyser.json"),
+        how=_json(run / "how.json"),
     )
 
 
 def _vectors(file: Path) -> np.ndarray | None:
     return io.read_array(file) if file.exists() else None
+
+
+def _json(file: Path) -> dict[str, Any] | None:
+    return io.read_json(file) if file.exists() else None
 
 
 def _table(file: Path) -> pd.DataFrame | None:

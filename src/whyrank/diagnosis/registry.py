@@ -40,10 +40,10 @@ def distance(case: Examination, cause: str, symptom: str) -> int | None:
     """How near the system of a cause is to that of a symptom; None where it has no part in it.
 
     0 for data and the encoder that was given, 1 for the system itself, 2 and more for those that it descends from.
-    Data make what is tuned on them, and explain no other data; a baseline makes nothing.
+    Data make what is tuned on them, and explain no other data; a baseline and a rival make nothing.
     """
     systems, cause, symptom = case.systems, _made_by(case, cause), _made_by(case, symptom)
-    if cause in systems.baselines:
+    if cause in (*systems.baselines, *systems.rivals):
         return 0 if cause == symptom else None
     if cause not in systems.encoders:
         # Of the data the encoder explains what was estimated with it.

@@ -103,6 +103,8 @@ class RunRecord:
     rating_blocks    the same of ridge on means over the tokens of all layers but the last, in the layout asked for
     analyser  how a lexical baseline of ours read the texts: language (ISO 639, "" unknown), share (of the texts, 0 to
               1), answers and queries (the language of each), stemmer (Snowball's, "" for none); else None
+    how       what a rival chose on the dev queries (C, weights, systems, dev_mrr), and of what it learned from training
+              queries: unseen_answers (ids), unseen_answer_share, unseen_query_share (0 to 1); else None
     """
 
     metrics: dict[str, float]
@@ -118,6 +120,7 @@ class RunRecord:
     rating_layouts: pd.DataFrame | None = None
     rating_blocks: pd.DataFrame | None = None
     analyser: dict[str, Any] | None = None
+    how: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from whyrank.core.options.checking import typed
-from whyrank.core.options.systems import PRETRAINED, RATING_KINDS, TRAINED, Role, System, tuned_folder
+from whyrank.core.options.systems import PRETRAINED, RATING_KINDS, TRAINED, Role, System, made_of, tuned_folder
 
 # Stands for the better of the baselines, which only a run can tell.
 BEST_BASELINE = "best lexical baseline"
+# The same of all that a rival competes with: encoders and lexical baselines.
+BEST_OTHER = "best encoder or lexical baseline"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,20 @@ class Systems:
     @cached_property
     def encoders(self) -> tuple[str, ...]:
         return self.with_role("zero-shot", *TRAINED)
+
+    @cached_property
+    def rivals(self) -> tuple[str, ...]:
+        """Other ways to use what is there, which fine-tuning has to beat."""
+        return self.with_role("rival")
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """What rivals compete with."""
+        return tuple(name for name in self.options if name not in self.rivals)
+
+    def made_of(self, name: str) -> tuple[str, ...]:
+        """The systems that a rival reads, directly; none of another system."""
+        return tuple(made_of(name, self.options))
 
     @cached_property
     def start(self) -> dict[str, str]:
@@ -114,15 +130,17 @@ class Systems:
         return name in self.options and self.options[name].made_of == PRETRAINED
 
     def comparisons(self) -> list[tuple[str, str]]:
-        """Pairs (a, b) of which a - b answers a question; b may be `BEST_BASELINE`.
+        """Pairs (a, b) of which a - b answers a question; b may be `BEST_BASELINE` or `BEST_OTHER`.
 
-        What did each training add, what did pretraining add before tuning, and is an encoder worth its cost at all?
+        What did each training add, what did pretraining add before tuning, is an encoder worth its cost at all, and is
+        there a better way to use it?
         """
         places = {name: place for place, name in enumerate(self.options)}
         by_start = sorted(self.start, key=lambda name: (places.get(self.start[name], -1), self.role(name) != "tuned"))
         pretraining = [(a, b) for a, b in self.pretraining if a in self.untuned]
         against_words = [(name, BEST_BASELINE) for name in (*self.tuned, *self.zero_shot)]
-        return [*((name, self.start[name]) for name in by_start), *pretraining, *against_words]
+        against_others = [(name, BEST_OTHER) for name in self.rivals]
+        return [*((name, self.start[name]) for name in by_start), *pretraining, *against_words, *against_others]
 
     def rating_comparisons(self) -> list[tuple[str, str]]:
         """Those and more: a ridge on a frozen encoder is a baseline of ratings by itself."""

@@ -19,6 +19,13 @@ systems.base.kind: "" | neural | null | 3
 systems.base.role: "" | judge | null
 systems.base.made_of: "" | null | 3
 systems.base.pooling: "" | median | null
+systems.nearest-query.own_score: 1 | "yes" | null
+systems.classifier.C: [] | 1.0 | [0] | [-1.0] | [.nan] | ["1"] | null
+systems.fusion.of: base | [3] | [""] | null
+systems.fusion.fuse: "" | first | null | 3
+systems.fusion.lexical: "" | words | null | true
+systems.fusion.method: "" | sum | null | 3
+systems.fusion.normalise: "" | softmax | null | 3
 systems.base-tuned.starts_from: "" | tfidf | null | 3
 encoder: null | [] | embedded | 3
 encoder.source: "" | null | 3 | true | [embedded]

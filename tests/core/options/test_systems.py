@@ -10,6 +10,9 @@ from whyrank.core.options import params
 ENCODER = {"kind": "encoder", "role": "zero-shot", "made_of": "models/base"}
 TUNED = ENCODER | {"role": "tuned", "starts_from": "base"}
 
+NEAREST = {"kind": "nearest-query", "role": "rival", "made_of": "data/runs/base"}
+FUSION = {"kind": "fusion", "role": "rival", "made_of": "data/scores/encoder"}
+
 
 @pytest.fixture
 def checked(shipped_params):
@@ -32,13 +35,13 @@ def test_one_entry_is_enough_for_another_system(checked):
 
 
 def test_a_start_may_be_left_out_of_the_evaluation_while_fine_tuning_knows_it(checked):
-    assert "base" not in checked(base=None)["systems"]
+    assert "base" not in checked(base=None, nearest_query=None, classifier=None)["systems"]
 
 
 @pytest.mark.parametrize(
     ("systems", "message"),
     [
-        ({"x": ENCODER | {"kind": "word"}}, "systems.x.kind` is 'word'; it takes one of tfidf, bm25, encoder; use -S "),
+        ({"x": ENCODER | {"kind": "word"}}, "systems.x.kind` is 'word'; it takes one of tfidf, bm25, encoder, "),
         ({"x": ENCODER | {"role": "best"}}, "systems.x.role` is 'best'; it takes one of baseline, zero-shot, "),
         ({"x": ENCODER | {"kind": "bm25"}}, "systems.x.role` is zero-shot; a system of kind bm25 is baseline"),
         ({"x": ENCODER | {"role": "baseline"}}, "systems.x.role` is baseline; a system of kind encoder is zero-shot "),
@@ -57,6 +60,22 @@ def test_a_start_may_be_left_out_of_the_evaluation_while_fine_tuning_knows_it(ch
         ({"base_tuned": None}, "inits` has 'base', but no system of role tuned is made of models/base-tuned, into "),
         ({"x": None}, "systems.x` is None; it takes a section with the keys kind, role, made_of, starts_from, pooling"),
         ({"a.b": ENCODER}, "systems` has the key 'a.b'; it takes names"),
+        ({"base": None}, "systems.nearest-query.made_of` is 'data/runs/base'; systems that keep vectors are barlow, "),
+        ({"x": NEAREST | {"made_of": "data/runs/bm25"}},
+         "systems.x.made_of` is 'data/runs/bm25'; systems that keep vectors are base, barlow, base-tuned, "),
+        ({"x": NEAREST | {"made_of": "models/base"}},
+         "systems.x.made_of` is 'models/base'; a system of kind nearest-query is made of data/runs/ and the name of "),
+        ({"x": NEAREST | {"C": [3.0]}}, "systems.x.C` is [3.0], but only a system of kind classifier has one; leave "),
+        ({"x": ENCODER | {"lexical": "tfidf"}}, "systems.x.lexical` is tfidf, but only a system of kind fusion"),
+        ({"x": FUSION | {"made_of": "data/runs/base"}},
+         "systems.x.made_of` is 'data/runs/base'; a system of kind fusion is made of data/scores/ and "),
+        ({"x": FUSION | {"made_of": "data/scores/judge"}},
+         "systems.x.made_of` is 'data/scores/judge', and no system is of kind judge; there are tfidf, bm25, encoder, "),
+        ({"x": FUSION | {"made_of": "data/scores/fusion"}},
+         "systems.x.made_of` is 'data/scores/fusion', which is made of x in turn; name another kind of systems"),
+        ({"x": FUSION | {"of": ["bse"]}}, "systems.x.of` names 'bse'; the systems of kind encoder are base, barlow, "),
+        ({"x": FUSION | {"lexical": "none"}}, "systems.x.lexical` is none, which leaves one system to fuse; use -S "),
+        ({"x": FUSION | {"role": "baseline"}}, "systems.x.role` is baseline; a system of kind fusion is rival"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_a_line_that_names_the_key(checked, shipped_params, systems, message):

@@ -22,8 +22,8 @@ def families(columns=1):
 
 def test_the_baseline_takes_its_place_and_a_pair_without_a_system_is_left_out():
     comparisons = [("a", "b"), ("a", BEST_BASELINE), ("b", "gone"), ("gone", BEST_BASELINE)]
-    assert tables.roles(comparisons, ["a", "b", "words"], "words") == PAIRS
-    assert tables.roles(comparisons, ["a", "b"], None) == {("a", "b"): "b"}
+    assert tables.roles(comparisons, ["a", "b", "words"], {BEST_BASELINE: "words"}) == PAIRS
+    assert tables.roles(comparisons, ["a", "b"], {BEST_BASELINE: None}) == {("a", "b"): "b"}
 
 
 def test_each_system_has_a_row_for_each_family_and_each_named_column_of_the_statistic():

@@ -1,25 +1,47 @@
 """`inits` and `systems`: what fine-tuning starts from, and what is scored and compared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from dataclasses import Field as Own
+from dataclasses import fields
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictFloat
 from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
 
 from whyrank.core.options.encoder import Pooling
 from whyrank.core.options.sections import CHECKED, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-Kind = Literal["tfidf", "bm25", "encoder"]
-Role = Literal["baseline", "zero-shot", "pretrained", "tuned"]
+Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion"]
+Role = Literal["baseline", "zero-shot", "pretrained", "tuned", "rival"]
 TRAINED: tuple[Role, ...] = ("pretrained", "tuned")
 # What a system of each kind can be for; `whyrank.scoring.systems` has an entry for each of them, too.
 ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "tfidf": ("baseline",),
     "bm25": ("baseline",),
     "encoder": ("zero-shot", *TRAINED),
+    "nearest-query": ("rival",),
+    "classifier": ("rival",),
+    "fusion": ("rival",),
 }
+# Keys that only some kinds have.
+KEYS: Mapping[str, tuple[Kind, ...]] = {
+    "pooling": ("encoder",),
+    "own_score": ("nearest-query",),
+    "C": ("classifier",),
+    "of": ("fusion",),
+    "fuse": ("fusion",),
+    "lexical": ("fusion",),
+    "method": ("fusion",),
+    "normalise": ("fusion",),
+}
+# A system that is made of the vectors of another one names its run, and of scores the folder of a kind of systems.
+RUNS, SCORES = "data/runs", "data/scores"
+OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier")
+OF_SCORES: tuple[Kind, ...] = ("fusion",)
+WITH_VECTORS: tuple[Kind, ...] = ("encoder",)
 # Baselines that rate texts, too.
 RATING_KINDS: tuple[Kind, ...] = ("tfidf",)
 # The folder that the stage pretrain_barlow writes.
@@ -38,10 +60,13 @@ class System:
     kind: Kind = Field(description="how its scores come about")
     role: Role = Field(
         description="what it is for: baseline; zero-shot: an encoder as published; pretrained: after pretrain_barlow; "
-        "tuned: after fine-tuning"
+        "tuned: after fine-tuning; rival: another way to use them, which fine-tuning has to beat"
     )
     made_of: str = Field(
-        min_length=1, examples=["models/base"], description="folder of the model, or of the code where there is none"
+        min_length=1,
+        examples=["models/base"],
+        description="folder of the model, or of the code where there is none; of a rival: data/runs/<system> whose "
+        "vectors it reads, or data/scores/<kind> with the scores that it combines",
     )
     starts_from: str = Field(
         default="", examples=["base"], description="of a trained one: the system that its training started from"
@@ -49,17 +74,71 @@ class System:
     pooling: Pooling = Field(
         default="auto", description="of an encoder: how token vectors become one; auto: as it was made"
     )
+    own_score: StrictBool = Field(
+        default=True,
+        description="of nearest-query: whether an answer also has the cosine of its own text with the query, if larger",
+    )
+    C: list[Annotated[StrictFloat, Field(gt=0, le=1e9)]] = Field(
+        default_factory=lambda: [1.0, 10.0, 100.0],
+        min_length=1,
+        max_length=20,
+        examples=[[1.0, 10.0]],
+        description="of a classifier: inverse strengths of its regularisation, of which the dev queries choose one",
+    )
+    of: list[Name] = Field(
+        default_factory=list,
+        max_length=100,
+        examples=[["base"]],
+        description="of a fusion: systems of the kind in made_of; none named: all of them",
+    )
+    fuse: Literal["best", "all"] = Field(
+        default="best", description="of a fusion: the one of them that is best on the dev queries, or all of them"
+    )
+    lexical: Literal["bm25", "tfidf", "none"] = Field(
+        default="bm25", description="of a fusion: the lexical baseline that takes part"
+    )
+    method: Literal["weighted", "rrf"] = Field(
+        default="weighted",
+        description="of a fusion: a weighted sum of normalised scores, its weight chosen on the dev queries; or "
+        "reciprocal rank fusion",
+    )
+    normalise: Literal["min-max", "z-score"] = Field(
+        default="min-max", description="of a weighted fusion: how the scores of a query are brought to one scale"
+    )
+
+    @property
+    def sources(self) -> tuple[str, str]:
+        """Of a rival: the system whose vectors it reads, and the kind of those whose scores it combines; else ""."""
+        folder, _, name = self.made_of.rpartition("/")
+        return (name if folder == RUNS else "", name if folder == SCORES else "")
 
     def faults(self) -> Iterator[Fault]:
         roles = ROLES[self.kind]
         if self.role not in roles:
             yield Fault("role", f"is {self.role}; a system of kind {self.kind} is {' or '.join(roles)}")
-        if self.pooling != "auto" and self.kind != "encoder":
-            yield Fault("pooling", f"is {self.pooling}, but only a system of kind encoder has one; leave the key out")
+        for one in fields(self):
+            value, kinds = getattr(self, one.name), KEYS.get(one.name, (self.kind,))
+            if self.kind not in kinds and value != default_of(one):
+                said = f"is {value}, but only a system of kind {' or '.join(kinds)} has one; leave the key out"
+                yield Fault(one.name, said)
+        system, kind = self.sources
+        if self.kind in OF_VECTORS and not system:
+            said = f"is {self.made_of!r}; a system of kind {self.kind} is made of {RUNS}/ and the name of an encoder"
+            yield Fault("made_of", said)
+        if self.kind in OF_SCORES and not kind:
+            said = f"is {self.made_of!r}; a system of kind {self.kind} is made of {SCORES}/ and a kind of systems"
+            yield Fault("made_of", f"{said}, such as {SCORES}/encoder")
+        if self.kind == "fusion" and self.lexical == "none" and self.fuse == "best":
+            yield Fault("lexical", "is none, which leaves one system to fuse", ["lexical=bm25", "fuse=all"])
         if self.role in TRAINED and not self.starts_from:
             yield Fault("starts_from", f"is missing; name what the {self.role} system was trained from")
         if self.role not in TRAINED and self.starts_from:
             yield Fault("starts_from", f"is {self.starts_from!r}, but only a trained system has one; leave the key out")
+
+
+def default_of(one: "Own[Any]") -> Any:
+    """What a field is where params.yaml does not have it; None of one that it must have."""
+    return cast(FieldInfo, one.default).get_default(call_default_factory=True)
 
 
 def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[Fault]:
@@ -72,6 +151,7 @@ def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[F
             yield Fault(key, f"is {start!r}, a baseline; training starts from an encoder")
         elif name in _origins(name, systems):
             yield Fault(key, f"is {start!r}, which starts from {name} in turn; name what was trained first")
+        yield from _faults_of_sources(name, systems)
     made = {system.made_of for system in systems.values() if system.role == "tuned"}
     for init in inits:
         if tuned_folder(init) not in made:
@@ -80,6 +160,45 @@ def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[F
                 f"has {init!r}, but no system of role tuned is made of {tuned_folder(init)}, into which it is trained; "
                 "add that system, or leave the name out",
             )
+
+
+def _faults_of_sources(name: str, systems: Mapping[str, System]) -> Iterator[Fault]:
+    """What a rival is made of has to be there, of the right kind, and not to be made of the rival itself."""
+    own = systems[name]
+    system, kind = own.sources if own.role == "rival" else ("", "")
+    key = f"systems.{name}.made_of"
+    with_vectors = [other for other, one in systems.items() if one.kind in WITH_VECTORS]
+    if system and system not in with_vectors:
+        said = f"is {own.made_of!r}; systems that keep vectors are {', '.join(with_vectors) or 'missing'}"
+        yield Fault(key, said)
+    of_kind = [other for other, one in systems.items() if one.kind == kind]
+    if kind and not of_kind:
+        kinds = dict.fromkeys(one.kind for one in systems.values() if one.kind != own.kind)
+        yield Fault(key, f"is {own.made_of!r}, and no system is of kind {kind}; there are {', '.join(kinds)}")
+    elif kind and name in _made_of(name, systems):
+        yield Fault(key, f"is {own.made_of!r}, which is made of {name} in turn; name another kind of systems")
+    for other in own.of:
+        if kind and of_kind and other not in of_kind:
+            said = f"names {other!r}; the systems of kind {kind} are {', '.join(of_kind)}"
+            yield Fault(f"systems.{name}.of", said)
+
+
+def made_of(name: str, systems: Mapping[str, System]) -> list[str]:
+    """The systems that a rival reads, directly; none of another system."""
+    system, kind = systems[name].sources if systems[name].role == "rival" else ("", "")
+    of_kind = [other for other, one in systems.items() if one.kind == kind]
+    return [system] if system else [other for other in of_kind if other in (systems[name].of or of_kind)]
+
+
+def _made_of(name: str, systems: Mapping[str, System]) -> set[str]:
+    """The same, and what those read, and so on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(made_of(waiting.pop(), systems)) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _origins(name: str, systems: Mapping[str, System]) -> list[str]:

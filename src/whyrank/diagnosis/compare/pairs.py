@@ -10,6 +10,7 @@ from whyrank.core.prepared import STS_SETS
 from whyrank.diagnosis.compare import tables
 from whyrank.diagnosis.compare.tables import Family
 from whyrank.findings.records import Records, RunRecord
+from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.significance.statistics import mean_of, resample_spearman
 
 SYSTEM_COLUMNS = ["list", "sets", "system", "n_pairs", "value", "low", "high", "reason"]
@@ -39,7 +40,7 @@ def compare_similarity(records: Records, *, level: float, resamples: int, seed: 
     if not runs:
         return Similarity("", pd.DataFrame(columns=SYSTEM_COLUMNS), pd.DataFrame(columns=DIFFERENCE_COLUMNS))
     baseline = next((system for system in records.systems.baselines if system in runs), None)
-    roles = tables.roles(records.systems.comparisons(), runs, baseline)
+    roles = tables.roles(records.systems.comparisons(), runs, {BEST_BASELINE: baseline})
     families = list(_lists(_by_system(runs), list(roles), {"resamples": resamples, "seed": seed}))
     return Similarity(
         str(families[0].about["list"]),

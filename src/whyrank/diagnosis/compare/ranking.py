@@ -8,6 +8,7 @@ import pandas as pd
 from whyrank.core.errors import UserError
 from whyrank.diagnosis.compare import tables
 from whyrank.findings.records import Records, RunRecord, TrainingRecord
+from whyrank.findings.systems import BEST_BASELINE, BEST_OTHER
 from whyrank.measure.metrics.ranking import METRICS
 from whyrank.measure.significance.statistics import resample_means
 
@@ -35,8 +36,9 @@ def best_system(records: Records, metric: str, among: tuple[str, ...]) -> str | 
 
 
 def shown_system(records: Records, metric: str) -> str | None:
-    """The best tuned system, or where none was tuned the best of all, by the mean over all test queries."""
-    return best_system(records, metric, records.systems.tuned) or best_system(records, metric, tuple(records.runs))
+    """The best tuned system, or where none was tuned the best other one, by the mean over all test queries."""
+    return next(filter(None, (best_system(records, metric, names) for names in
+                              (records.systems.tuned, records.systems.others, tuple(records.runs)))), None)  # fmt: skip
 
 
 def per_query(run: RunRecord, metric: str) -> pd.Series:
@@ -70,13 +72,14 @@ def comparisons(records: Records, metric: str, *, level: float, resamples: int, 
     """Differences a - b on the same queries, one row per pair and type.
 
     Columns: a, b, role, type, metric, difference, low, high, p, p_holm, n_queries, n_clusters.
-    role     what b is in `Systems.comparisons`: its name, or `best lexical baseline` (the better one over all queries,
-             which favours the baseline, since it is chosen on the test queries themselves)
+    role     what b is in `Systems.comparisons`: its name, or `best lexical baseline` or `best encoder or lexical
+             baseline` (the best one over all queries, which favours b, since it is chosen on the test queries)
     p_holm   Holm's adjustment over the pairs of one type: that family is the experiment, the types are views of it
     A pair of which a system is not recorded is left out. The unit is that of the metric, 0 at no difference.
     """
-    baseline = best_system(records, metric, records.systems.baselines)
-    roles = tables.roles(records.systems.comparisons(), records.runs, baseline)
+    among = {BEST_BASELINE: records.systems.baselines, BEST_OTHER: records.systems.others}
+    best = {role: best_system(records, metric, names) for role, names in among.items()}
+    roles = tables.roles(records.systems.comparisons(), records.runs, best)
     families = _families(records, [metric], list(roles), resamples=resamples, seed=seed)
     table = tables.difference_table(families, roles, DIFFERENCE_COLUMNS, level=level)
     place = [list(roles).index(pair) for pair in zip(table["a"], table["b"], strict=True)]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from whyrank.diagnosis.compare import tables
 from whyrank.findings.records import Records
+from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.metrics.correlation import Mean
 from whyrank.measure.metrics.ratings import mean_column_spearman
 from whyrank.measure.significance.statistics import resample_spearman
@@ -134,7 +135,7 @@ def _roles(records: Records) -> dict[tables.Pair, str]:
     baseline = next((system for system in systems.baselines if system in runs), None)
     left_out = records.pretraining is None
     pairs = [(a, b) for a, b in systems.rating_comparisons() if not (left_out and systems.is_pretrained(a))]
-    return tables.roles(pairs, runs, baseline)
+    return tables.roles(pairs, runs, {BEST_BASELINE: baseline})
 
 
 def _target_rows(one: Rated) -> Iterator[tuple[object, ...]]:

@@ -15,13 +15,14 @@ def slices(records: Records, metric: str, *, level: float, resamples: int, seed:
     slice   `type`; `length` (quartiles of the query's tokens before selection); `overlap` (terciles of the share of
             its content words that its answer holds, where prepare recorded it); `query cut` and `answer cut` (whether
             selection dropped tokens of the query, or of its first relevant answer)
-    A slice with a single bin says nothing and is left out. Intervals resample answers.
+    A slice with a single bin says nothing and is left out, and so are rivals. Intervals resample answers.
     """
+    runs = {system: run for system, run in records.runs.items() if system not in records.systems.rivals}
     rows = []
     for name, bins in _all_bins(records).items():
         for label in bins.cat.categories:
             members = bins.index[bins == label]
-            for system, run in records.runs.items():
+            for system, run in runs.items():
                 queries = run.queries[run.queries["query_id"].isin(members)]
                 interval = mean_interval(
                     per_query(run, metric).loc[queries.index], queries["cluster"],

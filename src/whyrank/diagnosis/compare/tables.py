@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from whyrank.findings.systems import BEST_BASELINE
 from whyrank.measure.significance.resampling import holm
 from whyrank.measure.significance.statistics import Resampled
 
@@ -23,12 +22,12 @@ class Family(NamedTuple):
     resampled: Resampled
 
 
-def roles(comparisons: Iterable[Pair], systems: Iterable[str], baseline: str | None) -> dict[Pair, str]:
-    """What b is to a, of the comparisons between the given systems: its name, or `BEST_BASELINE`.
+def roles(comparisons: Iterable[Pair], systems: Iterable[str], best: Mapping[str, str | None]) -> dict[Pair, str]:
+    """What b is to a, of the comparisons between the given systems: its name, or a key of `best`.
 
-    baseline   the system that stands for `BEST_BASELINE`; None where there is none
+    best   the system that stands for `BEST_BASELINE` or `BEST_OTHER`; None where there is none
     """
-    named = {(a, baseline if role == BEST_BASELINE else role): role for a, role in comparisons}
+    named = {(a, best.get(role, role)): role for a, role in comparisons}
     known = set(systems)
     return {(a, b): role for (a, b), role in named.items() if b is not None and {a, b} <= known}
 

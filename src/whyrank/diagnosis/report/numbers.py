@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
-from whyrank.core.options.systems import Role
+from whyrank.core.options.systems import Kind, Role
 from whyrank.findings.systems import Systems
 
 DIGITS = 3  # of a metric, as shown
@@ -18,6 +18,13 @@ ROLES: dict[Role, str] = {
     "zero-shot": "pretrained encoder (zero-shot)",
     "pretrained": "after Barlow Twins, not tuned",
     "tuned": "tuned",
+    "rival": "rival",
+}
+# What a rival is, by its kind.
+RIVALS: dict[Kind, str] = {
+    "nearest-query": "most alike training query",
+    "classifier": "logistic regression on vectors",
+    "fusion": "fusion of rankings",
 }
 # The same where it rates texts.
 RATED_ROLES: dict[Role, str] = {
@@ -25,6 +32,7 @@ RATED_ROLES: dict[Role, str] = {
     "zero-shot": "ridge on the frozen encoder",
     "pretrained": "ridge on the encoder after Barlow Twins",
     "tuned": "tuned",
+    "rival": "rival",
 }
 AFTER_PRETRAINING = "after Barlow Twins, then tuned"
 
@@ -32,7 +40,7 @@ AFTER_PRETRAINING = "after Barlow Twins, then tuned"
 def roles(systems: Systems, words: Mapping[Role, str] = ROLES) -> dict[str, str]:
     """What each system is, in words."""
     return {
-        name: AFTER_PRETRAINING if systems.is_after_pretraining(name) else words[system.role]
+        name: AFTER_PRETRAINING if systems.is_after_pretraining(name) else RIVALS.get(system.kind, words[system.role])
         for name, system in systems.options.items()
     }
 

@@ -22,7 +22,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#c2500a", "#6b7680"  # differ in lightness too
 QUESTION, CONVERSATION = "#00797a", "#b0357a"
 # Of encoders, by what they started from: colour and marker.
 CHAINS = ((BLUE, "o"), (ORANGE, "s"), ("#117733", "D"), ("#7b3294", "P"), ("#8c6d00", "X"), ("#a3004a", "h"))
-BASELINES = "^v<>"
+BASELINES, RIVALS = "^v<>", "*d8p"
 Style = dict[str, Any]
 Point = tuple[str, str, float, float, float]
 CEILING = "ceiling by wrong labels"
@@ -225,7 +225,8 @@ def styles_of(systems: Systems) -> dict[str, Style]:
         is_tuned = name in systems.tuned
         styles[name] = {"color": colour, "marker": marker, "markerfacecolor": colour if is_tuned else "white"}
         styles[name]["linestyle"] = "-" if is_tuned else "--"
-    return styles
+    rivals = {name: {"color": INK, "marker": RIVALS[i % 4], "linestyle": "-."} for i, name in enumerate(systems.rivals)}
+    return styles | rivals
 
 
 def _baseline(number: int) -> Style:

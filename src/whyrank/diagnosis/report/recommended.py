@@ -10,6 +10,7 @@ from whyrank.findings.systems import Systems
 
 # From what costs least to run and to train.
 SIMPLEST = ("baseline", "zero-shot", "pretrained", "tuned")
+NOTHING_TRAINED = (0, False, False)
 
 
 def recommended(content: Content) -> tuple[str, str]:
@@ -33,8 +34,12 @@ def recommended(content: Content) -> tuple[str, str]:
     return chosen, f"{why}{_beside(pairs, chosen, content.level)}.{_doubt(content)}"
 
 
-def _effort(systems: Systems, name: str) -> tuple[int, bool]:
-    return SIMPLEST.index(systems.options[name].role), systems.is_after_pretraining(name)
+def _effort(systems: Systems, name: str) -> tuple[int, bool, bool]:
+    """A rival takes what the systems take that it is made of, and a little more."""
+    if name in systems.rivals:
+        effort = max((_effort(systems, one) for one in systems.made_of(name)), default=NOTHING_TRAINED)
+        return *effort[:2], True
+    return SIMPLEST.index(systems.options[name].role), systems.is_after_pretraining(name), False
 
 
 def _is_beaten(pairs: pd.DataFrame, name: str, best: str, level: float) -> bool:

@@ -12,7 +12,7 @@ from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report.numbers import ci, interval, not_sure, points, signed
 from whyrank.diagnosis.report.tables import each, is_sure
 from whyrank.findings.finding import Finding
-from whyrank.findings.systems import BEST_BASELINE, Systems
+from whyrank.findings.systems import BEST_BASELINE, BEST_OTHER, Systems
 from whyrank.findings.tree import in_order
 
 
@@ -122,6 +122,9 @@ def _told(
         parts.append(who + claims.against(baseline, f"{baseline.b}, {baseline_is}"))
     if pretraining is not None:
         parts.append("Barlow pretraining before it " + claims.effect(pretraining))
+    if parts:
+        winners = [row for (_, role), row in rows.items() if role == BEST_OTHER and claims.is_beaten(row)]
+        parts += [f"{row.a} {claims.against(row, row.b)}" for row in winners]
     return _joined(parts)
 
 
@@ -158,6 +161,10 @@ class _Claims:
             return f"makes no significant difference ({self._uncertain(row)})"
         words = ("helps", "hurts") if is_sure(row, self.level) else ("seems to help", "seems to hurt")
         return f"{words[row.difference < 0]}, by {self._size(row)}"
+
+    def is_beaten(self, row: Any) -> bool:
+        """Whether a is surely above b."""
+        return not _holds_zero(row) and row.difference > 0 and is_sure(row, self.level)
 
     def _n(self, row: Any) -> int:
         return int(getattr(row, f"n_{self.unit}"))

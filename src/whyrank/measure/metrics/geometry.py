@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 
@@ -165,6 +164,8 @@ def hubness(neighbour_QK: np.ndarray, n_candidates: int) -> Hubness:
     Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space".
     """
     count_A = np.bincount(neighbour_QK.ravel(), minlength=n_candidates)
+    from scipy import stats  # takes a second that only this function should pay
+
     skew = float(stats.skew(count_A)) if np.ptp(count_A) > 0 else 0.0
     return Hubness(skew, float((count_A == 0).mean()), float(count_A.max() / len(neighbour_QK)))
 

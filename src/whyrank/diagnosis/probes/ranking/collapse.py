@@ -36,7 +36,7 @@ def pairing(run: RunRecord) -> float:
 
 
 def _encoders(case: Examination) -> dict[str, RunRecord]:
-    return {name: run for name, run in case.records.runs.items() if name not in case.systems.baselines}
+    return {name: run for name, run in case.records.runs.items() if name in case.systems.encoders}
 
 
 @probe(

@@ -44,7 +44,7 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding | Outcome]:
             moved = Evidence(f"accuracy@{cutoff} by the order within ties", 100 * spread, "points")
             yield passed(system, moved, 100 * least)
             continue
-        is_lexical = system in case.systems.baselines
+        is_lexical = system not in case.systems.encoders
         yield Finding(
             severity="info" if is_lexical else "warning",
             system=system,
@@ -57,7 +57,9 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding | Outcome]:
                 Evidence(f"accuracy@{cutoff}, correct answers last in their ties", pessimistic),
                 Evidence(f"half width of the interval of {case.metric}", (interval.high - interval.low) / 2),
             ),
-            cause="Queries that share no word with any answer score 0 for all of them."
+            cause="Answers without a training query, or that no fused system lists, are tied."
+            if system in case.systems.rivals
+            else "Queries that share no word with any answer score 0 for all of them."
             if is_lexical
             else "Different texts have the same vector, or the same text has several ids.",
             fix=_tie_fix(case, run, is_lexical),
@@ -84,7 +86,7 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
     least = max(HUB_SHARE, HUB_OVER_CHANCE * size / n_answers)
     for system, run in case.records.runs.items():
         # Where all vectors coincide the lists are the order of the corpus.
-        if system in case.systems.baselines or is_collapsed(run):
+        if system not in case.systems.encoders or is_collapsed(run):
             continue
         near = run.top[run.top["rank"] <= size]
         unwanted = near[~is_relevant(case.data, near)]

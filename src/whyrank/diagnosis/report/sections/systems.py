@@ -1,6 +1,6 @@
 """Every system by every metric."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from whyrank.diagnosis.report import numbers
@@ -39,6 +39,22 @@ def _read_by(content: Content) -> Iterator[str]:
             alike.setdefault(_reading(run.analyser), []).append(system)
     for reading, names in alike.items():
         yield f"As {' and '.join(names)} {'read' if len(names) > 1 else 'reads'} the texts: {reading}"
+    for system, run in content.records.runs.items():
+        if run.how is not None:
+            yield f"{system}: {_choice(run.how, content.experiment.made_of(system))}."
+
+
+def _choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
+    """What a rival was made of, what it chose on the dev set, and what it cannot know."""
+    if "systems" in how:
+        weights = [f"{name} ({weight:.2f})" for name, weight in zip(how["systems"], how["weights"], strict=True)]
+        said = f"{' with '.join(weights)}, {how['method']}, chosen on the dev set"
+    else:
+        said = f"on the vectors of {', '.join(made_of)}" + (
+            f", C = {how['C']:g} chosen on the dev set" if "C" in how else ""
+        )
+    unseen = how.get("unseen_answer_share", 0.0)
+    return said + (f"; no training query has {numbers.per_cent(unseen, 1)} of the test answers" if unseen else "")
 
 
 def _reading(analyser: dict[str, Any]) -> str:
