@@ -70,9 +70,10 @@ def main() -> None:
 
 def export(system: str, folder: Path) -> None:
     # Imported only here: the card needs pandas, and scenarios need not wait for it.
-    from whyrank.commands import card
+    from whyrank.commands import card, rival_export
 
-    card.export(system, folder, Path())
+    exports = rival_export.export if rival_export.is_rival(system, Path()) else card.export
+    exports(system, folder, Path())
 
 
 def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None:

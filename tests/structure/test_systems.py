@@ -29,6 +29,7 @@ OTHERWISE = {
         "src/whyrank/preflight/figures/label_agreement.py",
         "src/whyrank/preflight/figures/rankers.py",  # rankers that serve before any system is there
         "src/whyrank/scoring/rivals/fusion.py",
+        "src/whyrank/commands/rival_export.py",
         "src/whyrank/preflight/probes/chance.py",
     },
     "bm25": {
@@ -37,6 +38,7 @@ OTHERWISE = {
         "src/whyrank/preflight/figures/rankers.py",
         "src/whyrank/preflight/probes/chance.py",
         "src/whyrank/scoring/rivals/fusion.py",
+        "src/whyrank/commands/rival_export.py",
     },
     # The kind of a system, which the shipped ones are called by.
     **{
@@ -45,6 +47,7 @@ OTHERWISE = {
             "src/whyrank/scoring/systems.py",
             "src/whyrank/diagnosis/report/numbers.py",
             "src/whyrank/diagnosis/probes/ranking/rivals.py",
+            "src/whyrank/commands/rival_export.py",
         }
         for name in ("nearest-query", "classifier", "fusion")
     },

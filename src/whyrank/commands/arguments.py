@@ -95,9 +95,10 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
-        "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings.",
+        "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings. Of a "
+        "rival it is an index, and README.md has the code that ranks with it.",
     )
-    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained or tuned")
+    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained, tuned or rival")
     out.add_argument("folder", type=Path, help="new or empty")
     return made
 

@@ -55,23 +55,31 @@ def tfidf_of_terms(terms_A: Terms) -> RankerOfTerms:
 
 def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
     """`bm25` of texts that were read already."""
-    import bm25s
-
     if not any(terms_A):
         return partial(_all_tied, len(terms_A))
-    retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-    retriever.index(terms_A, show_progress=False)
-    number_of, parts = retriever.vocab_dict, (retriever.scores[name] for name in ("data", "indices", "indptr"))
-    data, answer, start = parts
-    # It numbers an empty term, too, which no text has.
-    start = np.pad(start, (0, len(number_of) + 1 - len(start)), mode="edge")
-    score_VA = scipy.sparse.csr_matrix((data, answer, start), shape=(len(number_of), len(terms_A)))
+    number_of, score_VA = bm25_scores(terms_A)
 
     def rank(terms_Q: Terms) -> np.ndarray:
         # Adds the same numbers in the same order as `get_scores`, without a pass of Python for each query.
         return np.asarray((_terms(terms_Q, number_of) @ score_VA).toarray())
 
     return rank
+
+
+def bm25_scores(terms_A: Terms) -> tuple[dict[str, int], scipy.sparse.csr_matrix]:
+    """The row of each term, and (V, A) float32 what an occurrence of it in a query adds to the score of each answer.
+
+    At least one answer has a term.
+    """
+    import bm25s
+
+    retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+    retriever.index(terms_A, show_progress=False)
+    number_of, parts = retriever.vocab_dict, (retriever.scores[name] for name in ("data", "indices", "indptr"))
+    data, answer, start = parts
+    # It numbers an empty term, too, which no text has.
+    start = np.pad(start, (0, len(number_of) + 1 - len(start)), mode="edge")
+    return number_of, scipy.sparse.csr_matrix((data, answer, start), shape=(len(number_of), len(terms_A)))
 
 
 def _counts(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_matrix:

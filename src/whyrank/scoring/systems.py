@@ -1,6 +1,7 @@
 """One system -> all that is recorded of it. A new kind of system is one function, and an entry in `KINDS`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,4 +82,6 @@ KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {
 
 def score(system: System, tasks: Tasks) -> Scored:
     """Score one system on the tasks, by its kind. Raises UserError as its kind does."""
-    return KINDS[system.kind](system, tasks)
+    scored = KINDS[system.kind](system, tasks)
+    made = {"kind": system.kind, "made_of": system.made_of}
+    return replace(scored, how={**made, **scored.how}) if scored.how else scored

@@ -91,7 +91,7 @@ class Scored:
     geometry   flat numbers of the vectors of queries (N, D) and answers (A, D); both only of an encoder
     others     the run of dev and training queries, with their `split`; empty of a lexical baseline
     golden     vectors of a few texts by a pass of their own; of an encoder
-    analyser   by which a lexical baseline read the texts
+    analyser   by which a lexical baseline, or a fusion with one, read the texts
     how        what a rival chose on the dev queries, and which answers it cannot know
     index      what a rival needs to rank in an application, see `whyrank.scoring.rivals`
     """

@@ -81,8 +81,16 @@ def fusion(system: System, tasks: Tasks) -> Scored:
     is_weighted = system.method == "weighted" and system.lexical != "none"
     weights, dev_mrr = chosen(make, len(parts), tasks, is_weighted=is_weighted)
     score = make(weights=weights)
-    how = {"systems": list(parts), "weights": weights, "method": system.method, "normalise": system.normalise}
-    return Scored(tasks.rank(score), others=tasks.rank_others(score), how={**how, "dev_mrr": dev_mrr})
+    how = {
+        "systems": list(parts),
+        "weights": weights,
+        "method": system.method,
+        "normalise": system.normalise,
+        "keep": lists_[0].answer_QK.shape[1],
+    }
+    analyser = tasks.analyser if system.lexical != "none" else None
+    run, others = tasks.rank(score), tasks.rank_others(score)
+    return Scored(run, others=others, how={**how, "dev_mrr": dev_mrr}, analyser=analyser)
 
 
 def chosen(

@@ -1,0 +1,149 @@
+"""A rival as a folder for an application: an index as NumPy arrays, and a README whose code ranks with it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whyrank.core import checksums, io, prepared
+from whyrank.core.errors import UserError
+from whyrank.core.options.systems import RUNS
+from whyrank.lexical import ranking as words
+from whyrank.lexical.analysis import Analyser
+from whyrank.measure.metrics.geometry import unit_rows
+
+NEAREST = '''import numpy as np
+
+index = np.load("index.npz")
+
+
+def rank(query_vector, best=10):
+    """The best answers as (id, score): the largest cosine with a vector that stands for the answer."""
+    cosine = index["vectors"] @ (query_vector / np.linalg.norm(query_vector))
+    score = dict.fromkeys(index["answer_ids"], -2.0)
+    for answer, value in zip(index["stands_for"], cosine):
+        score[answer] = max(score[answer], value)
+    return sorted(score.items(), key=lambda item: -item[1])[:best]
+'''
+CLASSIFIER = '''import numpy as np
+
+index = np.load("index.npz")
+
+
+def rank(query_vector, best=10):
+    """The best answers as (id, logit); an answer without training queries is never among them."""
+    logits = index["weight"] @ (query_vector / np.linalg.norm(query_vector)) + index["bias"]
+    order = np.argsort(-logits, kind="stable")[:best]
+    return [(index["classes"][i], logits[i]) for i in order]
+'''
+FUSION = '''import json
+from collections import Counter
+
+import numpy as np
+from scipy.stats import rankdata
+from whyrank.lexical.analysis import Analyser  # the words of a text, as they were counted
+
+index, made = np.load("index.npz"), json.load(open("how.json"))
+analyser = Analyser(**made["analyser"]) if "analyser" in made else None
+row_of = {term: row for row, term in enumerate(index["terms"])}
+
+
+def lexical(text):
+    score = np.zeros(len(index["answer_ids"]))
+    for term, count in Counter(analyser.bm25_terms(text)).items():
+        if (row := row_of.get(term)) is not None:
+            part = slice(index["start"][row], index["start"][row + 1])
+            score[index["answer"][part]] += count * index["adds"][part]
+    return score
+
+
+def normalised(score):
+    if made["method"] == "rrf":
+        return 1 / (60 + rankdata(-score))
+    if made["normalise"] == "min-max":
+        return (score - score.min()) / (np.ptp(score) or 1)
+    return (score - score.mean()) / (score.std() or 1)
+
+
+def rank(query_text, query_vectors, best=10):
+    """The best answers as (id, score). query_vectors: of each encoder in how.json, in that order."""
+    units = [vector / np.linalg.norm(vector) for vector in query_vectors]
+    scores = [index[f"vectors_{i}"] @ unit for i, unit in enumerate(units)]
+    scores = ([lexical(query_text)] if analyser else []) + scores
+    total, listed = np.zeros(len(index["answer_ids"])), np.zeros(len(index["answer_ids"]), dtype=bool)
+    for score, weight in zip(scores, made["weights"]):
+        top = np.argsort(-score, kind="stable")[: made["keep"]]
+        value = normalised(score[top])
+        least = 0 if made["method"] == "rrf" else value.min()
+        total += weight * least
+        total[top] += weight * (value - least)
+        listed[top] = True
+    order = np.argsort(-np.where(listed, total, -np.inf), kind="stable")[:best]
+    return [(index["answer_ids"][i], total[i]) for i in order if listed[i]]
+'''
+CODE = {"nearest-query": NEAREST, "classifier": CLASSIFIER, "fusion": FUSION}
+LEXICAL = ("bm25", "tfidf")
+
+
+def is_rival(system: str, root: Path) -> bool:
+    """Whether the stage evaluate left a rival of that name."""
+    return (root / RUNS / system / "how.json").is_file()
+
+
+def export(system: str, folder: Path, root: Path) -> None:
+    """Write the index of a rival and its README into `folder`; either all of it is there or nothing.
+
+    Raises UserError for records that are torn, for a fusion that has no index here, and for a folder that holds
+    something already.
+    """
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty; name a new folder")
+    run = root / RUNS / system
+    checksums.verify(run)
+    how = io.read_json(run / "how.json")
+    if how["kind"] not in CODE:
+        raise UserError(f"{system} is of kind {how['kind']}, whose files are yours already: {how['made_of']}")
+    arrays, more = _fusion(system, how, root) if how["kind"] == "fusion" else (_read(run / "index.npz"), {})
+    with io.replacing_folder(folder) as temporary:
+        np.savez(temporary / "index.npz", **arrays)  # type: ignore[arg-type]
+        io.write_json(temporary / "how.json", {**how, **more})
+        io.write_text(temporary / "README.md", "\n".join(_readme(system, how)))
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    with io.reading(file, "NumPy archive"), np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _encoders(how: dict[str, Any]) -> list[str]:
+    return [name for name in how["systems"] if name not in LEXICAL] if "systems" in how else [Path(how["made_of"]).name]
+
+
+def _fusion(system: str, how: dict[str, Any], root: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Unit vectors of the answers under each encoder, and what a term adds to the score of an answer."""
+    texts = prepared.read(root / "data/prepared")
+    arrays = {"answer_ids": texts.answers["answer_id"].to_numpy(dtype=str)}
+    for number, name in enumerate(_encoders(how)):
+        file = root / RUNS / name / "answer_vectors.npy"
+        if not file.exists():
+            raise UserError(f"{system} is made of {name}, which keeps no vectors; there is no index of it")
+        arrays[f"vectors_{number}"] = unit_rows(io.read_array(file)).astype(np.float32)
+    if "tfidf" in how["systems"]:
+        raise UserError(f"{system} has TF-IDF in it; an index holds BM25 alone: set `systems.{system}.lexical: bm25`")
+    if "bm25" not in how["systems"]:
+        return arrays | {"terms": np.zeros(0, dtype=str)}, {}
+    analyser = Analyser(**io.read_json(root / RUNS / system / "analyser.json"))
+    row_of, score_VA = words.bm25_scores(list(map(analyser.bm25_terms, texts.answers["raw_text"])))
+    parts = {"adds": score_VA.data, "answer": score_VA.indices, "start": score_VA.indptr}
+    return arrays | parts | {"terms": np.array(list(row_of), dtype=str)}, {"analyser": asdict(analyser)}
+
+
+def _readme(system: str, how: dict[str, Any]) -> Iterator[str]:
+    encoders = _encoders(how)
+    yield f"# {system}\n\nA system of kind {how['kind']}, made by whyrank. `how.json` says what it chose.\n"
+    yield f"Vectors of queries are those of {' and '.join(f'`{name}`' for name in encoders)}, in that order:\n"
+    yield f'`whyrank export {encoders[0]} encoder`, then `SentenceTransformer("encoder").encode_query(text)`.'
+    yield f"Load the index in this folder:\n\n```python\n{CODE[how['kind']]}```\n"

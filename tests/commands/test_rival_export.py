@@ -1,0 +1,110 @@
+"""The code on the README of an exported rival, run on the exported folder, ranks as the system did."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from whyrank.commands import rival_export
+from whyrank.core import checksums, prepared
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import Encoder, Evaluate
+from whyrank.core.options.systems import System
+from whyrank.scoring.systems import score
+from whyrank.scoring.tasks import KEPT, Tasks
+
+RIVALS = {
+    "nearest": System("nearest-query", "rival", "data/runs/base"),
+    "alone": System("nearest-query", "rival", "data/runs/base", own_score=False),
+    "classifier": System("classifier", "rival", "data/runs/base"),
+    "weighted": System("fusion", "rival", "data/scores/encoder"),
+    "z": System("fusion", "rival", "data/scores/encoder", normalise="z-score"),
+    "rrf": System("fusion", "rival", "data/scores/encoder", method="rrf"),
+    "both": System("fusion", "rival", "data/scores/encoder", fuse="all", lexical="none"),
+}
+
+
+@pytest.fixture
+def made(topics, tmp_path, monkeypatch):
+    """Runs of two encoders with made-up vectors, and of every rival of them."""
+    from whyrank.core import io
+
+    monkeypatch.chdir(tmp_path)
+    encoder = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
+    tasks = Tasks(topics, Evaluate([1, 3], [3], [3], "", keep=4, pair_tokens=16), encoder, seed=0)
+    prepared.write("data/prepared", topics)
+    random, vectors = np.random.default_rng(3), {}
+    for name, noise in (("base", 1.0), ("other", 2.0)):
+        answer_AD = random.standard_normal((len(topics.answers), 8)).astype(np.float32)
+        query_ND = answer_AD[topics.relevant["answer"]] + noise * random.standard_normal((len(topics.queries), 8))
+        vectors[name] = query_ND.astype(np.float32)
+        unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (vectors[name], answer_AD)]
+
+        def cosine(query_Q, unit=unit):
+            return (unit[0][query_Q] @ unit[1].T).astype(np.float32)
+
+        with checksums.summed_folder(f"data/runs/{name}") as folder:
+            io.write_array(folder / "query_vectors.npy", vectors[name])
+            io.write_array(folder / "answer_vectors.npy", answer_AD)
+        scored = score_of(tasks, cosine)
+        with checksums.summed_folder(f"data/scores/encoder/{name}") as folder:
+            io.write_table(folder / KEPT, scored.kept(topics))
+    return tasks, vectors
+
+
+def score_of(tasks, cosine):
+    from whyrank.scoring.tasks import Scored
+
+    return Scored(tasks.rank(cosine), others=tasks.rank_others(cosine))
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_the_code_of_the_readme_ranks_as_the_system_does(made, name, tmp_path, monkeypatch):
+    tasks, vectors = made
+    scored = score(RIVALS[name], tasks)
+    with checksums.summed_folder(f"data/runs/{name}") as folder:
+        scored.write(folder, name)
+    assert rival_export.is_rival(name, tmp_path) and not rival_export.is_rival("base", tmp_path)
+    rival_export.export(name, tmp_path / "out", tmp_path)
+    monkeypatch.chdir(tmp_path / "out")
+    (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "out/README.md").read_text(), re.DOTALL)
+    assert len(code.splitlines()) < 50
+    loaded = {}
+    exec(code, loaded)
+    queries, encoders = tasks.texts.queries, [one for one in scored.how.get("systems", ["base"]) if one in vectors]
+    for row in tasks.texts.rows("test"):
+        own = [vectors[one][row] for one in encoders]
+        ranked = loaded["rank"](queries["raw_text"][row], own) if "systems" in scored.how else loaded["rank"](*own)
+        part = scored.run.top[scored.run.top["query_id"] == queries["query_id"][row]]
+        ids, values = zip(*ranked[: len(part)], strict=True)
+        np.testing.assert_allclose(values, part["score"][: len(values)], atol=2e-5)
+        far = np.abs(np.diff(part["score"])) > 1e-4  # neighbours that rounding may not swap
+        if far.all():
+            assert list(ids) == part["answer_id"].tolist()[: len(ids)]
+
+
+def test_a_folder_in_use_and_a_torn_run_are_refused(made, tmp_path):
+    tasks, _ = made
+    with checksums.summed_folder("data/runs/nearest") as folder:
+        score(RIVALS["nearest"], tasks).write(folder, "nearest")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").touch()
+    with pytest.raises(UserError, match=r"is not empty; name a new folder$"):
+        rival_export.export("nearest", tmp_path / "full", tmp_path)
+    (tmp_path / "data/runs/nearest/index.npz").write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"index\.npz is not as it was written"):
+        rival_export.export("nearest", tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_takes_a_rival(made, tmp_path, monkeypatch, capsys):
+    from whyrank import __main__ as cli
+
+    tasks, _ = made
+    with checksums.summed_folder("data/runs/nearest") as folder:
+        score(RIVALS["nearest"], tasks).write(folder, "nearest")
+    monkeypatch.setattr(cli.workspace, "enter", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["whyrank", "export", "nearest", "out"])
+    cli.main()
+    assert "nearest" in capsys.readouterr().out and (tmp_path / "out/index.npz").exists()
