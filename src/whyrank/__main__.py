@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from whyrank.core.options.yaml_files import PARAMS
 SCENARIOS = Path("scenarios")
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
 # What runs in any folder.
-ANYWHERE = ("schema", "init", "check")
+ANYWHERE = ("schema", "init", "check", "examine")
 SCENARIO_RESULTS, POST_MORTEMS, DEMO = Path("logs/scenario"), Path("logs/post-mortem"), Path("logs/demo")
 
 
@@ -52,6 +53,8 @@ def main() -> None:
         from whyrank.commands import init
 
         print(init.run(arguments))
+    elif arguments.command == "examine":
+        examine_model(arguments)
     elif arguments.command == "check":
         examine_data(arguments.data, arguments.overrides, arguments.out, is_json=arguments.json)
     elif arguments.command == "fix":
@@ -120,6 +123,16 @@ def examine_data(data: str, overrides: list[str], out: Path | None, *, is_json: 
     found = check.check(data, overrides, out)
     print(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if is_json else found.text(), flush=True)
     sys.exit(found.code)
+
+
+def examine_model(asked: Namespace) -> None:
+    """Write the report about a model that was trained elsewhere, and print where it is."""
+    # Imported only here, as for the card.
+    from whyrank.commands import examine
+    from whyrank.diagnosis.report.ending import ending
+
+    given = {"base": asked.base, "steps": asked.history, "out": asked.out}
+    print(ending(examine.examine(asked.model, asked.data, asked.overrides, **given) / DIAGNOSIS))
 
 
 def demonstrate() -> None:

@@ -26,7 +26,10 @@ SHOWN = {"", "json", "yaml"}
 COMMAND = re.compile(r"^\s*(?:\$ )?(?:dvc|git|make|python|pip|whyrank|torchrun|source|cp|hf) ", re.MULTILINE)
 
 # Page -> the test that runs its commands.
-ELSEWHERE = {"docs/sharing.md": "tests/pipeline/test_sharing.py"}
+ELSEWHERE = {
+    "docs/sharing.md": "tests/pipeline/test_sharing.py",
+    "docs/examine.md": "tests/pipeline/test_examine_page.py",
+}
 # These pages begin with a fresh clone; the others after a first run, whose results were committed.
 FIRST = ("README.md", "docs/tutorial.md")
 # What a page shows -> what runs here -> why.

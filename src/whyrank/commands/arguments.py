@@ -92,6 +92,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     tried.add_argument("--yes", action="store_true", help="do not ask before a step runs")
     _start(add)
     _check(add)
+    _examine(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -141,3 +142,19 @@ def _check(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     check.add_argument("--out", type=Path, metavar="FOLDER", help="keep all tables there, new or empty")
     setting = "another value than that of the package's params.yaml: -S prepare.tokens.answer=128; may be repeated"
     check.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=setting)
+
+
+def _examine(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    examine = add(
+        "examine",
+        "write the report of the pipeline about a model that was trained elsewhere; trains nothing",
+        "Needs no repository: all of it lies in a folder of its own. With --base the model is compared with what it "
+        "was trained from; with --history the checks of a training apply as far as it was logged.",
+    )
+    examine.add_argument("model", metavar="MODEL", help="a folder of sentence-transformers, or a hub id")
+    examine.add_argument("--data", required=True, help="a folder in BEIR layout, or a hub id")
+    examine.add_argument("--base", default="", metavar="MODEL", help="what it was trained from: a folder or a hub id")
+    examine.add_argument("--history", type=Path, metavar="FILE", help="trainer_state.json, or a CSV with step and loss")
+    examine.add_argument("--out", type=Path, metavar="FOLDER", help="default: whyrank-MODEL-DATA; new or empty")
+    setting = "another value than that of the package's params.yaml: -S diagnose.metric=ndcg@10; may be repeated"
+    examine.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=setting)

@@ -16,6 +16,8 @@ import pandas as pd
 from whyrank.core.prepared import Prepared
 from whyrank.findings.systems import Systems
 
+# Of the metrics of a training that no stage made: nothing evaluated it while it went on.
+ELSEWHERE = "trained_elsewhere"
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
 
 

@@ -13,7 +13,7 @@ VALUES = """
 seed: -1 | 4294967296 | 1.5 | .nan | .inf | "7" | true | null | [7]
 launch: "" | null | 3 | true | [python]
 report_to: none | null | [3] | [comet] | {wandb: true}
-inits: [] | base | null | [""] | ["../base"] | [3] | {base: 1}
+inits: base | null | [""] | ["../base"] | [3] | {base: 1}
 systems: {} | [] | null | tfidf | {"../x": {kind: bm25, role: baseline, made_of: x}}
 systems.base.kind: "" | neural | null | 3
 systems.base.role: "" | judge | null

@@ -42,7 +42,7 @@ class Params:
     report_to: list[Literal["none", "tensorboard", "dvclive", "wandb", "mlflow", "trackio"]] = Field(
         max_length=6, description="trackers that show each step of a training as it comes"
     )
-    inits: Annotated[list[Name], Field(min_length=1, max_length=100, examples=[["base", "barlow"]])] = Field(
+    inits: Annotated[list[Name], Field(max_length=100, examples=[["base", "barlow"]])] = Field(
         description="what fine-tuning starts from"
     )
     systems: Annotated[dict[Name, System], Field(min_length=1, max_length=100)] = Field(

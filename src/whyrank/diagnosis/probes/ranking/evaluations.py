@@ -9,7 +9,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.ranking.gain import DEV, NOTHING_LEARNT
 from whyrank.diagnosis.probes.ranking.training import epochs_run
 from whyrank.diagnosis.probes.training.effects import LEAST_EVALUATIONS
-from whyrank.diagnosis.probes.training.steps import each_training, judged_at
+from whyrank.diagnosis.probes.training.steps import each_training, evaluated, judged_at
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
@@ -21,6 +21,7 @@ WHOLE, WAITED = 1.0, 0.5
 
 @probe("best-not-kept", on="trained", explains=("tuning-brought-nothing", "worse-than-zero-shot", "worse-than-lexical"))
 @each_training
+@evaluated
 def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The kept weights are not those of the best evaluation, by the metric that chooses or, without one, by any."""
     looks, kept = record.evaluations, int(record.metrics["best_step"])
@@ -56,6 +57,7 @@ def best_not_kept(case: Examination, init: str, record: TrainingRecord) -> Itera
 
 @probe("few-evaluations", on="trained", explains=("tuning-brought-nothing", "underfitted", "worse-than-zero-shot"))
 @each_training
+@evaluated
 def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Too few evaluations to see where the dev set was best, and the last one is the best."""
     looks = record.evaluations

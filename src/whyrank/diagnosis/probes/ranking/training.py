@@ -13,6 +13,7 @@ from whyrank.diagnosis.probes.training.steps import (
     LEFT,
     calmer,
     each_training,
+    evaluated,
     go_further,
     rounded,
     scaled_rates,
@@ -21,7 +22,7 @@ from whyrank.diagnosis.probes.training.steps import (
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import ELSEWHERE, TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 from whyrank.preflight.probes.batches import false_negative_findings
 
@@ -44,8 +45,8 @@ def ranks(record: TrainingRecord | None) -> TypeGuard[TrainingRecord]:
 
 
 def ranked(case: Examination) -> dict[str, TrainingRecord]:
-    """Such fine-tunings, by initial encoder."""
-    return {init: record for init, record in trained(case).items() if ranks(record)}
+    """Such fine-tunings, by initial encoder; not one elsewhere, whose batches and evaluations nobody recorded."""
+    return {init: record for init, record in trained(case).items() if ranks(record) and ELSEWHERE not in record.metrics}
 
 
 def is_of_ranking(case: Examination, system: str) -> bool:
@@ -61,7 +62,9 @@ def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
     return effects.of_evaluations("accuracy@1 on training queries", accuracy, float(error))
 
 
-def _course(case: Examination, _: str, record: TrainingRecord) -> Course:
+def _course(case: Examination, _: str, record: TrainingRecord) -> Course | None:
+    if ELSEWHERE in record.metrics:
+        return None
     train = record.evaluations["train_accuracy@1"].to_numpy()
     dev = record.evaluations[f"{case.metric}_{TYPES[0]}"].to_numpy()
     is_late = record.metrics["best_step"] >= LATE * record.metrics["steps_run"]
@@ -148,6 +151,7 @@ def allowed_fall(best: float, n_dev: int) -> float:
 
 @probe("overfitted", on="trained", explains=("tuning-brought-nothing",), layer="training", by_outcome=True)
 @each_training
+@evaluated
 def overfitted(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The dev metric falls after an early best while the training metric goes on rising."""
     if not ranks(record):

@@ -14,7 +14,7 @@ from whyrank.diagnosis.recount import recount, score_kind
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import ELSEWHERE, TrainingRecord
 
 # Of a score; chosen: half a unit of bfloat16's last place near 1.
 MARGIN = 0.004
@@ -40,9 +40,15 @@ def evaluation_differs_from_training(case: Examination) -> Iterator[Finding | Ou
 
 
 def kept_row(record: TrainingRecord) -> pd.Series | None:
-    """The evaluation on the dev set of the weights that were kept; None where ranking was not among it."""
+    """The evaluation on the dev set of the weights that were kept; None without one of ranking, and where whyrank did
+    not train."""
     evaluations = record.evaluations
-    if "accuracy@1_all" not in evaluations or "mrr_all" not in evaluations or "best_step" not in record.metrics:
+    if (
+        ELSEWHERE in record.metrics
+        or "accuracy@1_all" not in evaluations
+        or "mrr_all" not in evaluations
+        or "best_step" not in record.metrics
+    ):
         return None
     found = evaluations[evaluations["step"] == record.metrics["best_step"]]
     return None if found.empty else found.iloc[0]

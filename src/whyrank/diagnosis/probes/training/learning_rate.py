@@ -20,7 +20,7 @@ from whyrank.diagnosis.probes.training.steps import (
 )
 from whyrank.diagnosis.probes.training.warmup import USUAL_WARMUP, WARMUP
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, percent
-from whyrank.findings.outcome import Outcome, not_applicable, passed
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -59,8 +59,11 @@ FAR = 0.02
 def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
     main = _main(case, record)
-    if main is None or "rate_factor" not in record.history:
+    if main is None:
         yield not_applicable("", "an objective whose metric was followed")
+        return
+    if not {"rate_factor", "gradient_norm"} <= set(record.history):
+        yield not_applicable("", "the learning rate and the gradient norm of every step")
         return
     if not is_spoilt_at_once(case, record):
         gradient_S = record.history["gradient_norm"]
@@ -91,7 +94,7 @@ def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Ite
 def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     """A spike in the first steps without warm-up that the training did not make good, though its loss came down."""
     history, main = record.history, _main(case, record)
-    if "rate_factor" not in history or main is None or main.rose or is_thrown_off(case, record):
+    if not {"rate_factor", "gradient_norm"} <= set(history) or main is None or main.rose or is_thrown_off(case, record):
         return False
     loss_S, gradient_S = history["loss"].to_numpy(), history["gradient_norm"].to_numpy()
     first = _first(len(loss_S))
@@ -126,6 +129,9 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
     main, system = _main(case, record), case.systems.trained_from(init)
     if main is None:
         yield not_applicable("", "an objective whose metric was followed")
+        return
+    if moved(record) is None and main.fell:
+        yield too_little("", "how far the weights moved is not known")
         return
     if not (is_thrown_off(case, record) or is_blown_up(record, main)):
         measured = Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY))

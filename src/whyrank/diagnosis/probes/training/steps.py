@@ -11,7 +11,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.usual import OPTIMISATION
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import ELSEWHERE, TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
 # `<task>_learning_rate` is of what a task has for itself, where it has a rate of its own.
@@ -75,6 +75,20 @@ def each_training(
             yield from (replace(finding, system=system) for finding in find(case, init, record))
 
     return find_in_all
+
+
+def evaluated(
+    find: Callable[[Examination, str, TrainingRecord], Iterator[Finding | Outcome]],
+) -> Callable[[Examination, str, TrainingRecord], Iterator[Finding | Outcome]]:
+    """A check of a training by its evaluations on the dev set while it went on; one elsewhere has none that we know."""
+
+    def find_in(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+        if ELSEWHERE in record.metrics:
+            yield not_applicable("", "evaluations on the dev set while it was trained")
+        else:
+            yield from find(case, init, record)
+
+    return find_in
 
 
 def peak_rates(record: TrainingRecord) -> dict[str, float]:

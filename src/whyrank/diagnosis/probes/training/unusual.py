@@ -14,7 +14,7 @@ from whyrank.diagnosis.usual import BERT, PRETRAINING, TRAINING, Usual
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import ELSEWHERE, TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 
 # Settings that one finding names, at most; and of the distance of the farthest, what another one has at least.
@@ -48,6 +48,9 @@ def unusual_setting(case: Examination) -> Iterator[Finding | Outcome]:
         return
     for init, record in trained(case).items():
         system = case.systems.trained_from(init)
+        if ELSEWHERE in record.metrics:
+            yield not_applicable(system, "the parameters of its training")
+            continue
         found = [*unusual(values, *SECTIONS), *_of_steps(case, init, record, values[TRAINING])]
         yield from _told(system, found, bad(case, system, record))
     if case.records.pretraining is not None:

@@ -6,7 +6,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.steps import each_training, peak_evidence
 from whyrank.diagnosis.usual import OPTIMISATION
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
-from whyrank.findings.outcome import Outcome, passed
+from whyrank.findings.outcome import Outcome, not_applicable, passed
 from whyrank.findings.probe import probe
 from whyrank.findings.records import TrainingRecord
 
@@ -28,8 +28,11 @@ SHORT_OF_PEAK = 0.5
 @each_training
 def warmup_longer_than_training(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """The learning rate was still rising at the last step, in a warm-up of at least half of the run."""
+    if "rate_factor" not in record.history:
+        yield not_applicable("", "the learning rate of every step")
+        return
     if not is_in_warmup(record):
-        highest = float(record.history["rate_factor"].max()) if "rate_factor" in record.history else 1.0
+        highest = float(record.history["rate_factor"].max())
         yield passed("", percent("highest learning rate, of its peak", highest), 100.0)
         return
     reached, steps = float(record.history["rate_factor"].iloc[-1]), len(record.history)

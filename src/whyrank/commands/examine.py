@@ -1,0 +1,166 @@
+"""`whyrank examine`: the pipeline's report about a model that was trained elsewhere. Nothing is trained.
+
+The model takes the place of what the stage finetune_rank would have made, and its history, where there is one, that of
+what the stage would have recorded; every other stage runs as it is. All of it lies in a folder of its own: an
+experiment of DVC would train what is examined.
+"""
+
+import dataclasses
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from whyrank.commands import history, in_process, template
+from whyrank.commands.check import SAID_LATER, absolute, of_data, without
+from whyrank.core import checksums, io
+from whyrank.core.errors import UsageError, UserError
+from whyrank.core.options import overrides, params
+from whyrank.core.options.systems import TRAINED, tuned_folder
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
+from whyrank.findings.records import ELSEWHERE
+from whyrank.findings.systems import Systems
+
+RUNS, START = "data/runs", "models/base"
+TRAININGS = {in_process.MADE_BY[role] for role in TRAINED}
+EVALUATED = ("dev", "train")
+
+
+def examine(
+    model: str,
+    data: str,
+    settings: Sequence[str],
+    *,
+    base: str = "",
+    steps: Path | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Prepare, score and diagnose; the folder with the report.
+
+    model, base   folder or hub id; of a model with a base all checks of what training changed apply
+    steps         what the training logged, see `history.read`
+    Raises UserError for whatever the stages refuse, and where the model reads texts otherwise than its base does.
+    """
+    if steps is not None and not base:
+        raise UsageError("--history says how the model was trained, from what --base says; name the base, too")
+    out = out or Path(f"whyrank-{named(model)}-{named(data)}")
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty, and stays as it is; name a new folder with --out")
+    logged = history.NOTHING if steps is None else history.read(steps)
+    root = template.root()
+    values = values_of(model, data, settings, read_yaml(str(root / PARAMS)), base=base)
+    params.check(values)
+    encoder, place = params.section(values, "encoder", params.Encoder), absolute(model)
+    in_process.arrange(out, root, values)
+    with chdir(out):
+        planned = [step for step in in_process.plan(values, root) if step[0] not in TRAININGS]
+        first, *others, last = planned
+        with without(SAID_LATER):
+            in_process.run(Path(), root, [first], _tell)
+        systems = Systems.of(values)
+        for name in systems.tuned:
+            moved = _bring(place, encoder, systems.options[name].made_of, base)
+            # How far in between, nobody knows.
+            logged.loc[logged.index[-1:], list(moved)] = list(moved.values())
+        in_process.run(Path(), root, others, _tell)
+        _record("metrics/pretrain_barlow", {"steps": 0}, {"history.csv": history.NOTHING})
+        for name, start in systems.untuned.items():
+            # As far as anybody knows the model is that of the last step.
+            end = int(logged["step"].iloc[-1]) if len(logged) else 1
+            tables = {"history.csv": logged, "evaluations.csv": _evaluations(start, name, end)}
+            metrics = {"steps_run": len(logged), "best_step": end, ELSEWHERE: 1}
+            _record(f"metrics/finetune_rank/{start}", metrics, tables)
+        in_process.run(Path(), root, [last], _tell)
+    return out
+
+
+def values_of(
+    model: str, data: str, settings: Sequence[str], values: Mapping[str, Any], *, base: str
+) -> dict[str, Any]:
+    """The values of a params.yaml with the model among the systems that nothing is trained for."""
+    found = of_data(
+        data, [*settings], overrides.put(values, {"encoder.source": base or model, "pretrain_barlow.steps": 0})
+    )
+    systems = Systems.of(found)
+    (start, *_), name = systems.zero_shot, named(model)
+    kept = {one: own for one, own in found["systems"].items() if systems.role(one) not in TRAINED}
+    name = f"{name}-examined" if name in found["systems"] else name
+    if base:
+        own = {"kind": "encoder", "role": "tuned", "starts_from": start, "made_of": tuned_folder(start)}
+        return {**found, "systems": {**kept, name: own}, "inits": [start]}
+    # Under its own name, which rivals that are made of its vectors have to know.
+    renamed = {name if one == start else one: dict(own) for one, own in kept.items()}
+    for own in renamed.values():
+        own["made_of"] = re.sub(rf"^{RUNS}/{re.escape(start)}$", f"{RUNS}/{name}", own["made_of"])
+    return {**found, "systems": renamed, "inits": []}
+
+
+def named(path: str) -> str:
+    """The last part of a path or hub id, as the name of a system or a folder."""
+    return (
+        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).resolve().name if Path(path).exists() else Path(path).name).strip(
+            "-_"
+        )
+        or "model"
+    )
+
+
+def _bring(model: str, encoder: params.Encoder, target: str, base: str) -> dict[str, float]:
+    """Put the model, from a folder or the hub, where the stages read it; how far training moved it, as in a history."""
+    # Imported only here: torch takes a while.
+    from torch import nn
+
+    from whyrank.core import prepared
+    from whyrank.model import system
+    from whyrank.model.encoder import source
+    from whyrank.training.engine.optimiser import Movement
+
+    folder = source.local_folder(dataclasses.replace(encoder, source=model))
+    if folder is None:
+        raise UserError(f"{model} names no model; name its folder or a hub id")
+    loaded = system.load_any(folder, trust_remote_code=encoder.trust_remote_code)
+    try:
+        system.check_tokens(loaded, prepared.read("data/prepared"), folder)
+    except UserError:
+        raise UserError(
+            f"{model} reads texts with another tokenizer or other prompts than {base}: it was not trained from that; "
+            "name the --base that it was trained from, or leave --base out"
+        ) from None
+    system.save(loaded, target, longest=system.longest(START))
+    start = system.load(START, trust_remote_code=encoder.trust_remote_code).encoder
+    before, after = start.state_dict(), loaded.encoder.state_dict()
+    if {name: value.shape for name, value in before.items()} != {name: value.shape for name, value in after.items()}:
+        return {}
+    movement = Movement(nn.ModuleDict({"encoder": start}), [f"encoder.{name}" for name, _ in start.named_parameters()])
+    start.load_state_dict(after)
+    return movement()
+
+
+def _evaluations(start: str, name: str, last: int) -> pd.DataFrame:
+    """What an evaluation during training would have found before its first step and after its last one."""
+    rows = []
+    for step, system in ((0, start), (last, name)):
+        table = io.read_table(f"{RUNS}/{system}/other_splits.parquet")
+        dev, train = (table[table["split"] == split] for split in EVALUATED)
+        names = [str(one) for one in table if "@" in str(one) or one == "mrr"]
+        row: dict[str, float] = {"step": step}
+        for kind, part in (("all", dev), *dev.groupby("type")):
+            row |= {f"{one}_{kind}": float(part[one].mean()) for one in names}
+        rows.append(row | {f"train_{one}": float(train[one].mean()) for one in ("accuracy@1", "mrr")})
+    return pd.DataFrame(rows)
+
+
+def _record(folder: str, metrics: Mapping[str, float], tables: Mapping[str, pd.DataFrame]) -> None:
+    """As a stage of training records it."""
+    io.write_metrics(f"{folder}.json", metrics)
+    with checksums.summed_folder(folder, f"{folder}.json") as written:
+        for file, table in tables.items():
+            io.write_table(written / file, table)
+
+
+def _tell(name: str) -> None:
+    print(f"stage {name}", file=sys.stderr, flush=True)

@@ -1,0 +1,81 @@
+"""What another trainer logged, as the history that checks of a training read (docs/history.md).
+
+A column is left out where the log does not have what it takes; the checks that need it do not apply then.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from whyrank.core.errors import UserError
+from whyrank.data.files.readers import name_and_format, read_rows
+
+COLUMNS = ("step", "loss")
+NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=float)
+# What transformers, sentence-transformers and loops of one's own call it.
+NAMES = {
+    "step": ("step", "global_step", "steps", "Step"),
+    "loss": ("loss", "train_loss", "train/loss", "training_loss"),
+    "encoder_learning_rate": ("learning_rate", "lr", "train/learning_rate"),
+    "gradient_norm": ("grad_norm", "gradient_norm", "train/grad_norm"),
+}
+
+
+def read(file: Path) -> pd.DataFrame:
+    """One row for each logged step. Of the file: trainer_state.json of transformers, or a table with such columns.
+
+    loss, rank_loss   as logged
+    encoder_learning_rate, gradient_norm   where they were logged
+    rate_factor       learning rate over its peak; only where every step was logged, from the first one on: else nobody
+                      knows how it began; and where it did not rise to the end
+    progress          share of the planned steps, beside it; of a table the last row is the last one planned
+    Raises UserError for a file that is neither, and for one without steps or losses.
+    """
+    rows, planned = _trainer_state(file) if file.suffix == ".json" else (_table(file), 0)
+    there = {key for row in rows for key in row}
+    found = pd.DataFrame({name: _column(rows, names) for name, names in NAMES.items() if there & set(names)})
+    for name in COLUMNS:
+        if name not in found:
+            raise UserError(f"{file}: no logged row has a {name}; it is called one of {', '.join(NAMES[name])}")
+    found = found.dropna(subset=["step"]).drop_duplicates("step", keep="last").sort_values("step")
+    found = found.assign(step=found["step"].astype(int), rank_loss=found["loss"]).reset_index(drop=True)
+    rate = found.get("encoder_learning_rate", pd.Series(dtype=float))
+    is_whole = len(rate) > 1 and bool((found["step"] == np.arange(1, len(found) + 1)).all())
+    # One that was still rising in the end has its peak where nobody saw it.
+    if is_whole and rate.max() > 0 and rate.iloc[-1] <= rate.iloc[-2]:
+        found["rate_factor"] = rate / rate.max()
+        found["progress"] = found["step"] / (planned or len(found))
+    return found
+
+
+def _trainer_state(file: Path) -> tuple[list[dict[str, Any]], int]:
+    try:
+        state = json.loads(file.read_text(encoding="utf-8"))
+        # The last row sums up the training, and others are of evaluations.
+        return [row for row in state["log_history"] if "loss" in row], int(state.get("max_steps") or 0)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is no trainer_state.json with a log_history ({type(error).__name__}); name that of the last "
+            "checkpoint"
+        ) from None
+
+
+def _table(file: Path) -> list[dict[str, Any]]:
+    if not name_and_format(file)[1]:
+        raise UserError(f"{file}: name trainer_state.json of a checkpoint, or a CSV with the columns step and loss")
+    return [row.cells for row in read_rows(file)]
+
+
+def _column(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[float]:
+    """NaN where a row has none of the names, and where what it has is no number."""
+    found = []
+    for row in rows:
+        value = next((row[name] for name in names if name in row), None)
+        try:
+            found.append(float(value) if value not in (None, "") else np.nan)
+        except (TypeError, ValueError):
+            found.append(np.nan)
+    return found

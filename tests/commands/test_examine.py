@@ -1,0 +1,164 @@
+"""`whyrank examine`: the pipeline's report about a model made elsewhere, with what can be known of it and no more."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from whyrank import __main__
+from whyrank.commands import examine
+from whyrank.core.errors import UsageError, UserError
+from whyrank.core.options import params
+
+from ..pipeline.conftest import SMALL, write_source
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {key: SMALL[key] for key in SMALL if key.startswith(("prepare.tokens", "evaluate", "encoder", "diagnose"))}
+# A learning rate that goes up and down with every step.
+LOG = [
+    {"step": i + 1, "loss": 3 - i * 0.05, "learning_rate": (1e-6, 2e-5)[i % 2 == 0] * (1 - i / 60), "grad_norm": 1.0}
+    for i in range(40)
+]
+
+
+@pytest.fixture(scope="module")
+def place(make_encoder, tmp_path_factory):
+    """Data, a model and what it was trained from, as sentence-transformers saves them, and the log of the training."""
+    from whyrank.model import system
+    from whyrank.model.encoder.declared import Declared
+
+    folder = tmp_path_factory.mktemp("examine")
+    for name, seed in (("start", 0), ("mine", 1)):
+        encoder = make_encoder(seed)
+        encoder.declared = Declared(normalises=True)
+        system.save(system.untrained(encoder), folder / name, longest=64)
+        for own in (system.WEIGHTS, system.DESCRIPTION, "SHA256SUMS"):
+            (folder / name / own).unlink()
+    write_source(folder / "data")
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": LOG, "max_steps": 40}))
+    return folder
+
+
+def run(place, *arguments):
+    """The command, standing in the folder."""
+    settings = [part for key, value in SETTINGS.items() for part in ("-S", f"{key}={value}")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setattr(sys, "argv", ["whyrank", "examine", *arguments, "--data", "data", *settings])
+        __main__.main()
+
+
+@pytest.fixture(scope="module")
+def with_base(place):
+    run(place, "mine", "--base", "start", "--history", "trainer_state.json", "--out", "whole")
+    return place / "whole"
+
+
+@pytest.fixture(scope="module")
+def alone(place):
+    run(place, "mine")
+    return place / "whyrank-mine-data"
+
+
+def checks(folder):
+    table = pd.read_csv(folder / "metrics/diagnose/checks.csv")
+    return {(row.code, row.system): row.status for row in table.itertuples()}
+
+
+def test_the_model_is_compared_with_its_base_and_the_lexical_baselines(with_base):
+    table = pd.read_csv(with_base / "metrics/diagnose/comparisons.csv")
+    assert {("mine", "base"), ("mine", "tfidf")} <= set(zip(table["a"], table["b"], strict=True))
+    assert (with_base / "metrics/diagnose/report.html").exists()
+    assert not (with_base / "metrics/plots").exists()
+
+
+def test_its_history_is_read_by_the_checks_of_a_training(with_base):
+    assert checks(with_base)["learning-rate-jumps", "mine"] == "failed"
+    found = json.loads((with_base / "metrics/diagnose/findings.json").read_text())
+    assert "learning-rate-jumps" in {one["code"] for one in found}
+    history = pd.read_csv(with_base / "metrics/finetune_rank/base/history.csv")
+    assert history["moved_embeddings"].notna().tolist() == [False] * 39 + [True]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["best-not-kept", "few-evaluations", "overfitted", "unusual-setting", "evaluation-differs-from-training",
+     "underfitted", "first-loss-off", "updates-lost-in-rounding"],
+)  # fmt: skip
+def test_what_was_not_recorded_is_not_applicable_and_never_passed(with_base, code):
+    assert {status for (one, system), status in checks(with_base).items() if (one, system) == (code, "mine")} <= {
+        "not applicable"
+    }
+
+
+def test_without_a_base_or_a_history_the_checks_of_a_training_do_not_apply(alone):
+    found = checks(alone)
+    assert found["learning-rate-too-high", "finetune_rank"] == found["overfitted", "finetune_rank"] == "not applicable"
+    assert {system for _, system in found} >= {"mine", "tfidf"} and "base" not in {system for _, system in found}
+
+
+def test_figures_are_those_of_sentence_transformers(alone):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.evaluation import InformationRetrievalEvaluator
+
+    queries, answers, qrels = (
+        pd.read_parquet(alone / f"data/prepared/{name}.parquet") for name in ("queries", "answers", "qrels")
+    )
+    asked = queries[queries["split"] == "test"]
+    relevant = qrels[qrels["score"] > 0].groupby("query_id")["answer_id"].agg(set).to_dict()
+    evaluator = InformationRetrievalEvaluator(
+        dict(zip(asked["query_id"], asked["text"], strict=True)),
+        dict(zip(answers["answer_id"], answers["text"], strict=True)),
+        {query: relevant[query] for query in asked["query_id"]},
+        accuracy_at_k=[1, 3, 10],
+        ndcg_at_k=[10],
+        map_at_k=[10],
+        write_csv=False,
+    )
+    theirs = evaluator(SentenceTransformer(str(alone.parent / "mine"), device="cpu"))
+    ours = json.loads((alone / "metrics/evaluate/mine.json").read_text())
+    for name in ("accuracy@1", "accuracy@3", "accuracy@10", "ndcg@10", "map@10"):
+        assert ours[f"{name}_all"] == pytest.approx(theirs[f"cosine_{name}"], abs=1e-4), name
+
+
+def test_a_model_in_the_cache_of_the_hub_is_found_offline(place, monkeypatch):
+    import shutil
+
+    from huggingface_hub import constants
+
+    of, revision = place / "hub/models--org--mine", "a" * 40
+    if not of.exists():
+        shutil.copytree(place / "mine", of / "snapshots" / revision)
+        (of / "refs").mkdir()
+        (of / "refs/main").write_text(revision)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(of.parent))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    run(place, "org/mine", "--out", "hubbed")
+    brought = json.loads((place / "hubbed/metrics/prepare/encoder.json").read_text())
+    assert (brought["source"], brought["revision"]) == ("org/mine", revision)
+
+
+def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
+    for base in ("", "start"):
+        values = examine.values_of("org/my.model", "data", [], shipped_params, base=base)
+        params.check(values)
+        assert "my-model" in values["systems"] and values["inits"] == (["base"] if base else [])
+        assert values["encoder"]["source"] == (base or "org/my.model")
+    assert yaml.safe_load((ROOT / "params.yaml").read_text()) == shipped_params
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "says"),
+    [
+        (["mine", "--history", "trainer_state.json"], UsageError, "name the base, too"),
+        (["mine", "--out", "data"], UserError, "data is not empty, and stays as it is; name a new folder with --out"),
+        (["mine", "--base", "start", "--history", "data/corpus.jsonl", "--out", "x"], UserError, "no logged row"),
+    ],
+)
+def test_what_cannot_be_examined_is_one_line(place, arguments, kind, says):
+    with pytest.raises(kind, match=says):
+        run(place, *arguments)
+    assert not (place / "x").exists()
