@@ -55,4 +55,4 @@ def test_the_commands_of_the_page_work_in_an_empty_folder_and_leave_what_it_says
     Clone(tmp_path).done("bash", "-e", "-c", script, PYTHONPATH=str(ROOT / "src"))
     said = LEAVES.search(text)
     assert said and {path.name for path in tmp_path.iterdir()} - before == set(re.findall(r"`([\w-]+)`", said[1]))
-    assert "verdict" in (tmp_path / "examined/metrics/diagnose/report.md").read_text().lower()
+    assert "| support " in (tmp_path / "examined/metrics/diagnose/report.md").read_text()
