@@ -131,8 +131,10 @@ def examine_model(asked: Namespace) -> None:
     from whyrank.commands import examine
     from whyrank.diagnosis.report.ending import ending
 
-    given = {"base": asked.base, "steps": asked.history, "out": asked.out}
-    print(ending(examine.examine(asked.model, asked.data, asked.overrides, **given) / DIAGNOSIS))
+    made = examine.examine(
+        asked.model, asked.data, asked.overrides, base=asked.base, steps=asked.history, out=asked.out
+    )
+    print(ending(made / DIAGNOSIS))
 
 
 def demonstrate() -> None:

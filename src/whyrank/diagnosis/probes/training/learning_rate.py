@@ -59,11 +59,8 @@ FAR = 0.02
 def no_warmup_spike(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
     """Full steps from the first one on, a spike of the loss, and a training that did not recover."""
     main = _main(case, record)
-    if main is None:
-        yield not_applicable("", "an objective whose metric was followed")
-        return
-    if not {"rate_factor", "gradient_norm"} <= set(record.history):
-        yield not_applicable("", "the learning rate and the gradient norm of every step")
+    if main is None or not {"rate_factor", "gradient_norm"} <= set(record.history):
+        yield not_applicable("", "a followed objective, and the learning rate and gradient norm of every step")
         return
     if not is_spoilt_at_once(case, record):
         gradient_S = record.history["gradient_norm"]
@@ -100,8 +97,7 @@ def is_spoilt_at_once(case: Examination, record: TrainingRecord) -> bool:
     first = _first(len(loss_S))
     if history["rate_factor"].iloc[0] < AT_ONCE or len(loss_S) < 4 * first:
         return False
-    rise = float(loss_S[:first].max() - loss_S[0])
-    is_high = rise > max(LEAST_RISE * abs(loss_S[0]), RISE_NOISE * _noise(loss_S))
+    is_high = float(loss_S[:first].max() - loss_S[0]) > max(LEAST_RISE * abs(loss_S[0]), RISE_NOISE * _noise(loss_S))
     return is_high and bool(gradient_S[:first].max() >= SPIKE * np.median(gradient_S))
 
 
@@ -130,12 +126,10 @@ def _of_tuning(case: Examination, init: str, record: TrainingRecord) -> Iterator
     if main is None:
         yield not_applicable("", "an objective whose metric was followed")
         return
-    if moved(record) is None and main.fell:
-        yield too_little("", "how far the weights moved is not known")
-        return
     if not (is_thrown_off(case, record) or is_blown_up(record, main)):
-        measured = Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY))
-        yield passed("", measured, LEFT)
+        share = Evidence(f"{main.metric}, at the end of that at the start", main.end / max(main.start, TINY))
+        unknown = too_little("", "how far the weights moved is not known")
+        yield unknown if main.fell and moved(record) is None else passed("", share, LEFT)
         return
     run = case.records.runs.get(system)
     collapsed = run is not None and is_collapsed(run)
