@@ -68,6 +68,7 @@ def read_run(run: Path, recorded: Path) -> RunRecord:
         answer_vectors=_vectors(run / "answer_vectors.npy"),
         other_splits=_table(run / "other_splits.parquet"),
         golden=_table(run / "golden.parquet"),
+        library=_table(run / "library.parquet"),
         pairs=_table(run / "pairs.parquet"),
         training_pairs=_table(run / "training_pairs.parquet"),
         ratings=_rows(run / "ratings.parquet"),

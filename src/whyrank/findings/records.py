@@ -95,6 +95,8 @@ class RunRecord:
     other_splits   one row per judged dev query, and per drawn training query, as the same code scores them: `split`
               beside the columns of `queries`; None for the lexical baselines
     golden    vectors of a few texts by a pass of their own, see `model.golden`; None for the lexical baselines
+    library   cosines of a few texts by sentence-transformers with what was evaluated, see `model.library`; None but for
+              a model that was made elsewhere
     pairs     one row per test pair of sentences: pair_id, source, subset, label, prediction (cosine), text1, text2, …;
               None where there are none, or the system has no cosine
     training_pairs   the same of a draw of the training pairs
@@ -116,6 +118,7 @@ class RunRecord:
     answer_vectors: np.ndarray | None = None
     other_splits: pd.DataFrame | None = None
     golden: pd.DataFrame | None = None
+    library: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     training_pairs: pd.DataFrame | None = None
     ratings: pd.DataFrame | None = None
