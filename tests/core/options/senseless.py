@@ -19,6 +19,7 @@ systems.base.kind: "" | neural | null | 3
 systems.base.role: "" | judge | null
 systems.base.made_of: "" | null | 3
 systems.base.pooling: "" | median | null
+systems.base.expected: 0.5 | [0.5] | {"ndcg@10": 52.0} | {"ndcg@10": "high"} | null
 systems.nearest-query.own_score: 1 | "yes" | null
 systems.classifier.C: [] | 1.0 | [0] | [-1.0] | [.nan] | ["1"] | null
 systems.fusion.of: base | [3] | [""] | null

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from whyrank.core.options.encoder import Pooling
-from whyrank.core.options.sections import CHECKED, Fault
+from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
@@ -73,6 +73,12 @@ class System:
     )
     pooling: Pooling = Field(
         default="auto", description="of an encoder: how token vectors become one; auto: as it was made"
+    )
+    expected: dict[str, Annotated[StrictFloat, Field(ge=0, le=1)]] = Field(
+        default_factory=dict,
+        max_length=MOST_ENTRIES,
+        examples=[{"ndcg@10": 0.52}],
+        description="figures of a model card or another evaluator, which diagnose explains where they differ",
     )
     own_score: StrictBool = Field(
         default=True,
