@@ -80,7 +80,10 @@ def plan(values: Mapping[str, Any], root: Path, first: str = "prepare", *, diagn
     waiting = list(systems.rivals)  # they read the runs of others, which come first
     while waiting:
         ready = [name for name in waiting if set(systems.made_of(name)) <= made_by.keys()]
-        made_by |= {name: max((made_by[one] for one in systems.made_of(name)), key=order.index) for name in ready}
+        made_by |= {
+            name: max((made_by[one] for one in systems.made_of(name)), key=order.index, default="prepare")
+            for name in ready
+        }
         waiting = [name for name in waiting if name not in ready]
     arguments = {
         "finetune_rank": list(values["inits"]),

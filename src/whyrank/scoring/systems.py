@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from whyrank.core import runtime
 from whyrank.core.options.systems import Kind, System
 from whyrank.lexical import ranking as words
+from whyrank.scoring.foreign.run import run
+from whyrank.scoring.foreign.vectors import vectors
 from whyrank.scoring.pairs import score as pairs
 from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.rivals.classifier import classifier
@@ -77,6 +79,7 @@ def bm25(system: System, tasks: Tasks) -> Scored:
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {
     "tfidf": tfidf, "bm25": bm25, "encoder": encoder,
     "nearest-query": nearest_query, "classifier": classifier, "fusion": fusion,
+    "vectors": vectors, "run": run,
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.search import tiles
 
 if TYPE_CHECKING:
-    from whyrank.scoring.search.embed import Vectors
+    from whyrank.scoring.ranking.representation import Vectors
 
 # Enough training queries to see over- and underfitting; as many as a training looks at.
 TRAINING_QUERIES = 200
@@ -56,11 +56,16 @@ class Tasks:
         """Raises UserError without a test query that has a relevant answer."""
         return ranking.rank(score, self.texts, ranking.queries_with_relevant(self.texts, "test"), self.options)
 
-    def rank_others(self, score: words.Score | tiles.Tiled) -> ranking.Run:
-        """The same code and candidates for the dev queries, and for a draw of the training queries: a row of each."""
+    def rank_others(self, score: words.Score | tiles.Tiled, among: np.ndarray | None = None) -> ranking.Run:
+        """The same code and candidates for the dev queries, and for a draw of the training queries: a row of each.
+
+        among   row numbers of those that the system knows; None: all
+        """
+        parts = {split: query_Q if among is None else np.intersect1d(query_Q, among)
+                 for split, query_Q in self.others.items()}  # fmt: skip
         runs = [
             (ranking.rank(score, self.texts, query_Q, self.options), split)
-            for split, query_Q in self.others.items()
+            for split, query_Q in parts.items()
             if len(query_Q)
         ]
         if not runs:

@@ -27,6 +27,7 @@ systems.fusion.fuse: "" | first | null | 3
 systems.fusion.lexical: "" | words | null | true
 systems.fusion.method: "" | sum | null | 3
 systems.fusion.normalise: "" | softmax | null | 3
+systems.base.similarity: "" | euclidean | null
 systems.base-tuned.starts_from: "" | tfidf | null | 3
 encoder: null | [] | embedded | 3
 encoder.source: "" | null | 3 | true | [embedded]

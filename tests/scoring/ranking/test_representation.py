@@ -11,8 +11,8 @@ from whyrank.core.options.params import Evaluate
 from whyrank.measure.metrics import geometry, separation
 from whyrank.scoring.ranking import representation
 from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.search import embed
-from whyrank.scoring.search.embed import Vectors
 
 ALWAYS = {
     "features", "vector_norm", "mean_off_pair_cosine", "matched_cosine", "permuted_cosine", "feature_std",

@@ -9,8 +9,8 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Evaluate
 from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.search import embed, tiles
-from whyrank.scoring.search.embed import Vectors
 
 OPTIONS = Evaluate(accuracy_cutoffs=[1, 3], map_cutoffs=[3], ndcg_cutoffs=[3], stemmer="", keep=4, pair_tokens=128)
 

@@ -11,8 +11,8 @@ from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.scoring.ranking import score as rank
+from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.search import embed, one_pass_topk, tiles
-from whyrank.scoring.search.embed import Vectors
 
 ENCODER = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=256, trust_remote_code=False)
 

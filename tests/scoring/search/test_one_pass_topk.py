@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.search import embed, one_pass_topk, tiles
-from whyrank.scoring.search.embed import Vectors
 
 QUERIES, ANSWERS = 80, 3000
 

@@ -14,7 +14,7 @@ from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion"]
+Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "vectors", "run"]
 Role = Literal["baseline", "zero-shot", "pretrained", "tuned", "rival"]
 TRAINED: tuple[Role, ...] = ("pretrained", "tuned")
 # What a system of each kind can be for; `whyrank.scoring.systems` has an entry for each of them, too.
@@ -25,6 +25,8 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "nearest-query": ("rival",),
     "classifier": ("rival",),
     "fusion": ("rival",),
+    "vectors": ("zero-shot", "rival"),
+    "run": ("rival",),
 }
 # Keys that only some kinds have.
 KEYS: Mapping[str, tuple[Kind, ...]] = {
@@ -36,12 +38,13 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
     "lexical": ("fusion",),
     "method": ("fusion",),
     "normalise": ("fusion",),
+    "similarity": ("vectors",),
 }
 # A system that is made of the vectors of another one names its run, and of scores the folder of a kind of systems.
 RUNS, SCORES = "data/runs", "data/scores"
 OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier")
 OF_SCORES: tuple[Kind, ...] = ("fusion",)
-WITH_VECTORS: tuple[Kind, ...] = ("encoder",)
+WITH_VECTORS: tuple[Kind, ...] = ("encoder", "vectors")
 # Baselines that rate texts, too.
 RATING_KINDS: tuple[Kind, ...] = ("tfidf",)
 # The folder that the stage pretrain_barlow writes.
@@ -65,8 +68,9 @@ class System:
     made_of: str = Field(
         min_length=1,
         examples=["models/base"],
-        description="folder of the model, or of the code where there is none; of a rival: data/runs/<system> whose "
-        "vectors it reads, or data/scores/<kind> with the scores that it combines",
+        description="folder of the model, or of the code where there is none; the folder of vectors, or the file of "
+        "a run, that another tool wrote; of a rival data/runs/<system> whose vectors it reads, or data/scores/<kind> "
+        "with the scores that it combines",
     )
     starts_from: str = Field(
         default="", examples=["base"], description="of a trained one: the system that its training started from"
@@ -111,12 +115,14 @@ class System:
     normalise: Literal["min-max", "z-score"] = Field(
         default="min-max", description="of a weighted fusion: how the scores of a query are brought to one scale"
     )
+    similarity: Literal["cosine", "dot"] = Field(default="cosine", description="of vectors: how they score an answer")
 
     @property
     def sources(self) -> tuple[str, str]:
         """Of a rival: the system whose vectors it reads, and the kind of those whose scores it combines; else ""."""
         folder, _, name = self.made_of.rpartition("/")
-        return (name if folder == RUNS else "", name if folder == SCORES else "")
+        is_of_vectors, is_of_scores = (self.kind in kinds for kinds in (OF_VECTORS, OF_SCORES))
+        return (name if is_of_vectors and folder == RUNS else "", name if is_of_scores and folder == SCORES else "")
 
     def faults(self) -> Iterator[Fault]:
         roles = ROLES[self.kind]
@@ -171,7 +177,7 @@ def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[F
 def _faults_of_sources(name: str, systems: Mapping[str, System]) -> Iterator[Fault]:
     """What a rival is made of has to be there, of the right kind, and not to be made of the rival itself."""
     own = systems[name]
-    system, kind = own.sources if own.role == "rival" else ("", "")
+    system, kind = own.sources
     key = f"systems.{name}.made_of"
     with_vectors = [other for other, one in systems.items() if one.kind in WITH_VECTORS]
     if system and system not in with_vectors:
@@ -191,7 +197,7 @@ def _faults_of_sources(name: str, systems: Mapping[str, System]) -> Iterator[Fau
 
 def made_of(name: str, systems: Mapping[str, System]) -> list[str]:
     """The systems that a rival reads, directly; none of another system."""
-    system, kind = systems[name].sources if systems[name].role == "rival" else ("", "")
+    system, kind = systems[name].sources
     of_kind = [other for other, one in systems.items() if one.kind == kind]
     return [system] if system else [other for other in of_kind if other in (systems[name].of or of_kind)]
 

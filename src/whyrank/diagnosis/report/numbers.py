@@ -25,6 +25,8 @@ RIVALS: dict[Kind, str] = {
     "nearest-query": "most alike training query",
     "classifier": "logistic regression on vectors",
     "fusion": "fusion of rankings",
+    "vectors": "vectors of another tool",
+    "run": "run of another tool",
 }
 # The same where it rates texts.
 RATED_ROLES: dict[Role, str] = {

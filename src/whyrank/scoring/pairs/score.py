@@ -59,6 +59,7 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     import torch
 
     from whyrank.model.encoder import vector_cache
+    from whyrank.scoring.ranking import representation
     from whyrank.scoring.search import embed
 
     text_M = list(dict.fromkeys([*pairs["text1"], *pairs["text2"]]))
@@ -66,7 +67,7 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     with torch.inference_mode():
         projected_MD = system.of_task("similarity", encoded_MD).cpu().numpy()
     first_N, second_N = (pd.Index(text_M).get_indexer(pairs[name]) for name in ("text1", "text2"))
-    product = embed.Product(embed.Vectors(projected_MD, projected_MD), "cosine")
+    product = embed.Product(representation.Vectors(projected_MD, projected_MD), "cosine")
     return _table(pairs, product.pairs(first_N, second_N))
 
 

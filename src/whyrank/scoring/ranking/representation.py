@@ -3,14 +3,20 @@
 Shapes: N queries of all splits · A answers · D features · P relevant pairs
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import geometry, separation
-from whyrank.scoring.search.embed import Vectors
 
 HUB_CUTOFF = 10
+
+
+class Vectors(NamedTuple):
+    query_ND: np.ndarray  # float32, after the heads, before normalisation
+    answer_AD: np.ndarray
 
 
 def describe(vectors: Vectors, prepared: Prepared, top: pd.DataFrame, seed: int) -> dict[str, float]:

@@ -6,7 +6,6 @@ Shapes: N queries · A answers · D features of the result
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +16,10 @@ from whyrank.core.prepared import Prepared
 from whyrank.core.progress import progress
 from whyrank.model.encoder import vector_cache
 from whyrank.model.system import System
+from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.search import tiles
 
 Rows = np.ndarray | slice
-
-
-class Vectors(NamedTuple):
-    query_ND: np.ndarray  # float32, after the heads, before normalisation
-    answer_AD: np.ndarray
 
 
 def embed(system: System, prepared: Prepared, encoder: params.Encoder) -> Vectors:

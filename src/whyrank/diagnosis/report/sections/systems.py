@@ -46,6 +46,10 @@ def _read_by(content: Content) -> Iterator[str]:
 
 def _choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
     """What a rival was made of, what it chose on the dev set, and what it cannot know."""
+    if "missing_queries" in how:
+        missing = how["missing_query_share"]
+        said = f"; {numbers.per_cent(missing, 1)} of the test queries are not in it and count as chance"
+        return f"scores of another tool{said if missing else ''}"
     if "systems" in how:
         weights = [f"{name} ({weight:.2f})" for name, weight in zip(how["systems"], how["weights"], strict=True)]
         said = f"{' with '.join(weights)}, {how['method']}, chosen on the dev set"
