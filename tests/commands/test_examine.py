@@ -1,6 +1,7 @@
 """`whyrank examine`: the pipeline's report about a model made elsewhere, with what can be known of it and no more."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,12 +43,12 @@ def place(make_encoder, tmp_path_factory):
     return folder
 
 
-def run(place, *arguments):
+def run(place, *arguments, data="data"):
     """The command, standing in the folder."""
     settings = [part for key, value in SETTINGS.items() for part in ("-S", f"{key}={value}")]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr(sys, "argv", ["whyrank", "examine", *arguments, "--data", "data", *settings])
+        patch.setattr(sys, "argv", ["whyrank", "examine", *arguments, "--data", data, *settings])
         __main__.main()
 
 
@@ -125,8 +126,6 @@ def test_figures_are_those_of_sentence_transformers(alone):
 
 
 def test_a_model_in_the_cache_of_the_hub_is_found_offline(place, monkeypatch):
-    import shutil
-
     from huggingface_hub import constants
 
     of, revision = place / "hub/models--org--mine", "a" * 40
@@ -139,6 +138,26 @@ def test_a_model_in_the_cache_of_the_hub_is_found_offline(place, monkeypatch):
     run(place, "org/mine", "--out", "hubbed")
     brought = json.loads((place / "hubbed/metrics/prepare/encoder.json").read_text())
     assert (brought["source"], brought["revision"]) == ("org/mine", revision)
+
+
+@pytest.mark.parametrize("base", [[], ["--base", "start", "--history", "trainer_state.json"]], ids=["alone", "base"])
+def test_of_judgements_of_a_test_set_alone_all_are_scored(place, base, monkeypatch, capsys):
+    name = "held-out-base" if base else "held-out"
+    shutil.copytree(place / "data", place / name)
+    (place / name / "qrels/train.tsv").rename(place / name / "qrels/test.tsv")
+    with open(place / name / "queries.jsonl", "a") as file:  # of other splits, whose judgements are not there
+        file.writelines(json.dumps({"_id": f"other-{n}", "text": "how about my permit"}) + "\n" for n in range(5))
+    run(place, "mine", *base, "--out", f"{name}-made", data=name)
+    made = place / f"{name}-made"
+    queries = pd.read_parquet(made / "data/prepared/queries.parquet")
+    assert len(queries) == 72 and set(queries["split"]) == {"test"}
+    found = checks(made)
+    assert found["few-training-queries", "data"] == "not applicable"
+    assert found.get(("split-smaller-than-asked", "data")) != "failed"
+    table = pd.read_csv(made / "metrics/diagnose/comparisons.csv")
+    assert (("mine", "base") in set(zip(table["a"], table["b"], strict=True))) == bool(base)
+    said = capsys.readouterr().err
+    assert "all queries are test queries" in said and ("left out, and --history" in said) == bool(base)
 
 
 def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):

@@ -6,6 +6,7 @@ experiment of DVC would train what is examined.
 """
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings.records import ELSEWHERE
 from whyrank.findings.systems import Systems
 
+ALONE = "prepare.split.test_alone"
 RUNS, START = "data/runs", "models/base"
 TRAININGS = {in_process.MADE_BY[role] for role in TRAINED}
 EVALUATED = ("dev", "train")
@@ -57,10 +59,14 @@ def examine(
     encoder, place = params.section(values, "encoder", params.Encoder), absolute(model)
     in_process.arrange(out, root, values)
     with chdir(out):
-        planned = [step for step in in_process.plan(values, root) if step[0] not in TRAININGS]
-        first, *others, last = planned
         with without(SAID_LATER):
-            in_process.run(Path(), root, [first], _tell)
+            in_process.run(Path(), root, [("prepare", "")], _tell)
+        if not (io.read_table("data/prepared/queries.parquet")["split"] == "train").any():
+            values = _without_training(values)
+            io.write_text(PARAMS, json.dumps(values, indent=1))
+            lost = "what is made of training queries is left out" + (", and --history" if steps else "")
+            print(f"{data}: all queries are test queries; {lost}", file=sys.stderr)
+        _, *others, last = (step for step in in_process.plan(values, root) if step[0] not in TRAININGS)
         systems = Systems.of(values)
         for name in systems.tuned:
             moved = _bring(place, encoder, systems.options[name].made_of, base)
@@ -68,7 +74,7 @@ def examine(
             logged.loc[logged.index[-1:], list(moved)] = list(moved.values())
         in_process.run(Path(), root, others, _tell)
         _record("metrics/pretrain_barlow", {"steps": 0}, {"history.csv": history.NOTHING})
-        for name, start in systems.untuned.items():
+        for name, start in systems.untuned.items() if values["inits"] else ():
             # As far as anybody knows the model is that of the last step.
             end = int(logged["step"].iloc[-1]) if len(logged) else 1
             tables = {"history.csv": logged, "evaluations.csv": _evaluations(start, name, end)}
@@ -83,7 +89,9 @@ def values_of(
 ) -> dict[str, Any]:
     """The values of a params.yaml with the model among the systems that nothing is trained for."""
     found = of_data(
-        data, [*settings], overrides.put(values, {"encoder.source": base or model, "pretrain_barlow.steps": 0})
+        data,
+        [*settings],
+        overrides.put(values, {"encoder.source": base or model, ALONE: "keep", "pretrain_barlow.steps": 0}),
     )
     systems = Systems.of(found)
     (start, *_), name = systems.zero_shot, named(model)
@@ -97,6 +105,12 @@ def values_of(
     for own in renamed.values():
         own["made_of"] = re.sub(rf"^{RUNS}/{re.escape(start)}$", f"{RUNS}/{name}", own["made_of"])
     return {**found, "systems": renamed, "inits": []}
+
+
+def _without_training(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without systems that are made of training queries, and without what measures a training by them."""
+    kept = {name: own for name, own in values["systems"].items() if own["role"] != "rival"}
+    return {**values, "systems": kept, "inits": []}
 
 
 def named(path: str) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.ranking.split import split_queries
+from whyrank.data.ranking.split import drawn_shares, split_queries
 
 
 def random_set(seed: int, n: int = 1500, n_answers: int = 150) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -92,6 +92,14 @@ def test_given_splits_stay_and_a_missing_dev_is_carved_from_train() -> None:
     whole = given | dict.fromkeys(queries["query_id"][300:400], "dev")
     kept = split_queries(queries, relevant, by="query", dev=0.5, test=0.5, seed=0, given=whole)
     assert kept.tolist() == [whole[query] for query in queries["query_id"]]
+
+
+def test_of_a_test_set_alone_nothing_is_drawn() -> None:
+    queries, relevant = random_set(0)
+    given = dict.fromkeys(queries["query_id"], "test")
+    split = split_queries(queries, relevant, by="query", dev=0.1, test=0.2, seed=0, given=given)
+    assert set(split) == {"test"}
+    assert drawn_shares(split, dev=0.1, test=0.2, given=given).empty
 
 
 def test_a_split_that_cannot_be_drawn_names_the_way_out() -> None:

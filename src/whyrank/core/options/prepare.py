@@ -42,8 +42,9 @@ class Split:
     )
     dev: StrictFloat = Field(ge=0, lt=1, examples=[0.15], description="share of the queries")
     test: StrictFloat = Field(ge=0, lt=1, examples=[0.35], description="share of the queries")
-    test_alone: Literal["refuse", "split"] = Field(
-        description="of a source whose only judgements are called test or dev; split: train on some of them"
+    test_alone: Literal["refuse", "split", "keep"] = Field(
+        description="of a source whose only judgements are called test or dev; split: train on some of them; "
+        "keep: all are test queries, and nothing can be trained"
     )
 
     def faults(self) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
 """A source in BEIR layout: a folder with `corpus.*`, `queries.*` and `qrels/*`, or a hub id."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from whyrank.core.errors import UserError
@@ -25,7 +26,7 @@ STEMS = ("corpus", "queries")
 def read_source(source: str | Path, how: Files = PLAIN, *, test_alone: str = "refuse") -> RawSource:
     """Read a folder in BEIR layout, or else a hub id through `datasets`.
 
-    test_alone   split: judgements called test or dev alone are split as those of any name
+    test_alone   split: judgements called test or dev alone are split as those of any name; keep: all are of test
     Raises UserError when a file is missing, stands there twice, is empty, or has a name that is no split, when a file
     of judgements is in a format that is not read, and for judgements of a test set alone.
     """
@@ -40,8 +41,11 @@ def read_source(source: str | Path, how: Files = PLAIN, *, test_alone: str = "re
         found = read_hub(str(source))
     else:
         found = _read_folder(folder, how)
-    if "all" in found.qrels and test_alone == "refuse":
-        _refuse_test(found.qrels["all"].file)
+    if "all" in found.qrels and _is_held_out(file := found.qrels["all"].file):
+        if test_alone == "refuse":
+            raise _refusal(file)
+        if test_alone == "keep":
+            return replace(found, qrels={"test": found.qrels["all"]})
     return found
 
 
@@ -58,14 +62,19 @@ def _read_folder(folder: Path, how: Files) -> RawSource:
     )
 
 
-def _refuse_test(file: str) -> None:
-    """Judgements of a test set are not trained on because they are alone."""
+def _is_held_out(file: str) -> bool:
+    """Whether judgements are those of a test or dev set, by their name."""
     called = _splits_in(name_and_format(Path(file))[0])
-    if called and "train" not in called:
-        raise UserError(
-            f"{file} holds the only judgements, and is called {min(called)}: part of it would be trained on; to allow "
-            "that, and have it split into train, dev and test, set -S prepare.split.test_alone=split; or add train.tsv"
-        )
+    return bool(called) and "train" not in called
+
+
+def _refusal(file: str) -> UserError:
+    """Judgements of a test set are not trained on because they are alone."""
+    called = min(_splits_in(name_and_format(Path(file))[0]))
+    return UserError(
+        f"{file} holds the only judgements, and is called {called}: part of it would be trained on; to allow "
+        "that, and have it split into train, dev and test, set -S prepare.split.test_alone=split; or add train.tsv"
+    )
 
 
 def _may_be_hub_id(source: Path) -> bool:

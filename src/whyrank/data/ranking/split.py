@@ -39,7 +39,7 @@ def split_queries(
     """
     ordered = queries.sort_values("query_id")
     split = np.array(["train" if given is None else given[query] for query in ordered["query_id"]], dtype=object)
-    wanted = {name: share for name, share in (("test", test), ("dev", dev)) if share > 0 and name not in split}
+    wanted = _wanted(set(split), dev, test)
     pool = np.flatnonzero(split == "train")
     units, answers_of = _units(ordered.iloc[pool], relevant, by)
     type_codes, type_names = pd.factorize(ordered["type"].to_numpy(), sort=True)
@@ -59,10 +59,15 @@ def split_queries(
 
 def drawn_shares(split: pd.Series, *, dev: float, test: float, given: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Of each split that was drawn: split, asked (queries that its share comes to), queries (that it got)."""
-    known = set((given or {}).values())
-    wanted = {name: share for name, share in (("test", test), ("dev", dev)) if share > 0 and name not in known}
+    wanted = _wanted(set((given or {}).values()) or {"train"}, dev, test)
     rows = [(name, share * len(split), int((split == name).sum())) for name, share in wanted.items()]
     return pd.DataFrame(rows, columns=["split", "asked", "queries"])
+
+
+def _wanted(there: set[str], dev: float, test: float) -> dict[str, float]:
+    """The splits to draw, with their shares; none where there is no train to draw them from, as of a test set alone."""
+    shares = (("test", test), ("dev", dev)) if "train" in there else ()
+    return {name: share for name, share in shares if share > 0 and name not in there}
 
 
 def _nothing_drawn(name: str, share: float, by: By, n: int) -> str:

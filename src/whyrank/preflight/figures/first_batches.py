@@ -1,5 +1,7 @@
 """The composition of the first batches that training would see, drawn without an encoder, so before any training."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -22,9 +24,9 @@ def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches,
         for _ in range(DRAWN):
             answer_B = next(batches).answer_B
             records.append(("pretrain_barlow", len(answer_B), len(np.unique(answer_B)), np.nan))
-    ranking = RankBatches(prepared, rank, np.random.default_rng(seed))
-    for _ in range(DRAWN):
-        batch = next(ranking)
+    has_training = bool((prepared.queries["split"] == "train").any())  # judgements of a test set alone have none
+    ranking = RankBatches(prepared, rank, np.random.default_rng(seed)) if has_training else iter(())
+    for batch in itertools.islice(ranking, DRAWN):
         false_share = float(batch.false_BC.any(1).mean())
         records.append(("finetune_rank", len(batch.query_B), batch.distinct_answers, false_share))
     return pd.DataFrame(records, columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"])

@@ -103,8 +103,8 @@ def _differs(data: DataRecords, split: str, auc: float, words: str, name: str, a
 def few_training_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
     n = int((data.queries["split"] == "train").sum()) if len(data.queries) else 0
     severity = _severity(n, TRAIN)
-    if not len(data.queries):
-        yield not_applicable("data", "a ranking set")
+    if not n:
+        yield not_applicable("data", "a ranking set with training queries")
     elif severity is None:
         yield passed("data", Evidence("training queries", n, "queries"), TRAIN.info)
     else:
