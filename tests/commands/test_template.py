@@ -12,6 +12,8 @@ import pytest
 from whyrank.commands import template
 from whyrank.core.errors import UserError
 
+from ..pipeline.conftest import SMALL, write_source
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -108,3 +110,16 @@ def test_the_installed_command_starts_a_repository_in_an_empty_folder(whyrank, t
     brought = json.loads((tmp_path / "x/whyrank.json").read_text())
     assert brought["sha256"] == json.loads(template.code())["sha256"]
     assert whyrank("init", "x", "--upgrade").stdout.startswith("written: nothing")
+
+
+@pytest.mark.slow
+def test_the_installed_command_checks_and_examines_in_an_empty_folder(whyrank, tmp_path, tiny_folder):
+    write_source(tmp_path / "data")
+    chosen = {key: SMALL[key] for key in SMALL if key.startswith(("prepare.tokens", "evaluate", "encoder", "diagnose"))}
+    settings = [part for key, value in chosen.items() for part in ("-S", f"{key}={value}")]
+    checked = whyrank("check", "data", "-S", f"encoder.source={tiny_folder}", *settings)
+    assert checked.returncode in (0, 3, 4) and "72 queries, 12 answers" in checked.stdout, checked.stderr
+    examined = whyrank("examine", str(tiny_folder), "--data", "data", "--out", "made", *settings)
+    assert examined.returncode == 0 and "verdict: " in examined.stdout, examined.stderr
+    assert (tmp_path / "made/metrics/diagnose/report.html").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "made"}
