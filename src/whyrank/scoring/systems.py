@@ -15,6 +15,7 @@ from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.rivals.classifier import classifier
 from whyrank.scoring.rivals.fusion import fusion
 from whyrank.scoring.rivals.nearest import nearest_query
+from whyrank.scoring.rivals.reranker import reranker
 from whyrank.scoring.tasks import Scored, Tasks
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def bm25(system: System, tasks: Tasks) -> Scored:
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {
     "tfidf": tfidf, "bm25": bm25, "encoder": encoder,
     "nearest-query": nearest_query, "classifier": classifier, "fusion": fusion,
-    "vectors": vectors, "run": run,
+    "vectors": vectors, "run": run, "reranker": reranker,
 }  # fmt: skip
 
 

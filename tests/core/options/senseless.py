@@ -27,6 +27,8 @@ systems.fusion.fuse: "" | first | null | 3
 systems.fusion.lexical: "" | words | null | true
 systems.fusion.method: "" | sum | null | 3
 systems.fusion.normalise: "" | softmax | null | 3
+systems.base.model: null | 3 | [a]
+systems.base.depth: 0 | -1 | 1.5 | "5" | true | null
 systems.base.similarity: "" | euclidean | null
 systems.base-tuned.starts_from: "" | tfidf | null | 3
 encoder: null | [] | embedded | 3

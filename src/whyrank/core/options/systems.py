@@ -5,7 +5,7 @@ from dataclasses import Field as Own
 from dataclasses import fields
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, StrictBool, StrictFloat
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
@@ -14,7 +14,7 @@ from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "vectors", "run"]
+Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "vectors", "run", "reranker"]
 Role = Literal["baseline", "zero-shot", "pretrained", "tuned", "rival"]
 TRAINED: tuple[Role, ...] = ("pretrained", "tuned")
 # What a system of each kind can be for; `whyrank.scoring.systems` has an entry for each of them, too.
@@ -27,23 +27,26 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "fusion": ("rival",),
     "vectors": ("zero-shot", "rival"),
     "run": ("rival",),
+    "reranker": ("rival",),
 }
 # Keys that only some kinds have.
 KEYS: Mapping[str, tuple[Kind, ...]] = {
     "pooling": ("encoder",),
     "own_score": ("nearest-query",),
     "C": ("classifier",),
-    "of": ("fusion",),
+    "of": ("fusion", "reranker"),
     "fuse": ("fusion",),
     "lexical": ("fusion",),
     "method": ("fusion",),
     "normalise": ("fusion",),
     "similarity": ("vectors",),
+    "model": ("reranker",),
+    "depth": ("reranker",),
 }
 # A system that is made of the vectors of another one names its run, and of scores the folder of a kind of systems.
 RUNS, SCORES = "data/runs", "data/scores"
 OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier")
-OF_SCORES: tuple[Kind, ...] = ("fusion",)
+OF_SCORES: tuple[Kind, ...] = ("fusion", "reranker")
 WITH_VECTORS: tuple[Kind, ...] = ("encoder", "vectors")
 # Baselines that rate texts, too.
 RATING_KINDS: tuple[Kind, ...] = ("tfidf",)
@@ -99,7 +102,7 @@ class System:
         default_factory=list,
         max_length=100,
         examples=[["base"]],
-        description="of a fusion: systems of the kind in made_of; none named: all of them",
+        description="of a fusion or a reranker: systems of the kind in made_of; none named: all of them",
     )
     fuse: Literal["best", "all"] = Field(
         default="best", description="of a fusion: the one of them that is best on the dev queries, or all of them"
@@ -116,6 +119,10 @@ class System:
         default="min-max", description="of a weighted fusion: how the scores of a query are brought to one scale"
     )
     similarity: Literal["cosine", "dot"] = Field(default="cosine", description="of vectors: how they score an answer")
+    model: str = Field(default="", description="of a reranker: folder or hub id of a cross-encoder")
+    depth: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(
+        default=50, examples=[50], description="of a reranker: answers that it scores, of those listed"
+    )
 
     @property
     def sources(self) -> tuple[str, str]:
@@ -140,6 +147,8 @@ class System:
         if self.kind in OF_SCORES and not kind:
             said = f"is {self.made_of!r}; a system of kind {self.kind} is made of {SCORES}/ and a kind of systems"
             yield Fault("made_of", f"{said}, such as {SCORES}/encoder")
+        if self.kind == "reranker" and not self.model:
+            yield Fault("model", "is missing; name the folder or hub id of a cross-encoder")
         if self.kind == "fusion" and self.lexical == "none" and self.fuse == "best":
             yield Fault("lexical", "is none, which leaves one system to fuse", ["lexical=bm25", "fuse=all"])
         if self.role in TRAINED and not self.starts_from:

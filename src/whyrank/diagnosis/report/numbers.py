@@ -27,6 +27,7 @@ RIVALS: dict[Kind, str] = {
     "fusion": "fusion of rankings",
     "vectors": "vectors of another tool",
     "run": "run of another tool",
+    "reranker": "cross-encoder over a ranking",
 }
 # The same where it rates texts.
 RATED_ROLES: dict[Role, str] = {

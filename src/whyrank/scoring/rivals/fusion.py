@@ -72,7 +72,7 @@ def fusion(system: System, tasks: Tasks) -> Scored:
     baseline. Without dev queries it is the first system, and equal weights."""
     found = lists(system)
     if system.fuse == "best":
-        best = max(found, key=lambda name: _dev_mrr(found[name], tasks))
+        best = best_on_dev(found, tasks)
         found = {best: found[best]}
     parts = {} if system.lexical == "none" else {str(system.lexical): lexical(system.lexical, tasks)}
     parts |= found
@@ -109,6 +109,11 @@ def lexical(name: str, tasks: Tasks) -> Lists:
     """Of a lexical baseline, scored here: it needs no model, and so no run of its own."""
     score = words.scorer({"bm25": words.bm25, "tfidf": words.tfidf}[name], tasks.texts, tasks.analyser)
     return Lists.of(Scored(tasks.rank(score), others=tasks.rank_others(score)).kept(tasks.texts))
+
+
+def best_on_dev(found: Mapping[str, Lists], tasks: Tasks) -> str:
+    """The first of them without dev queries."""
+    return max(found, key=lambda name: _dev_mrr(found[name], tasks))
 
 
 def _dev_mrr(own: Lists, tasks: Tasks) -> float:

@@ -50,6 +50,8 @@ def _choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
         missing = how["missing_query_share"]
         said = f"; {numbers.per_cent(missing, 1)} of the test queries are not in it and count as chance"
         return f"scores of another tool{said if missing else ''}"
+    if "first_stage" in how:
+        return f"{how['model']} over the first {how['depth']} answers of {how['first_stage']}"
     if "systems" in how:
         weights = [f"{name} ({weight:.2f})" for name, weight in zip(how["systems"], how["weights"], strict=True)]
         said = f"{' with '.join(weights)}, {how['method']}, chosen on the dev set"
