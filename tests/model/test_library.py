@@ -6,6 +6,7 @@ import pytest
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from whyrank.core.errors import UserError
 from whyrank.model import library
@@ -42,6 +43,18 @@ def test_a_folder_that_is_read_alike_agrees_in_every_way(tmp_path):
     assert list(found) == library.COLUMNS and found["side"].tolist() == SIDES
     assert found[["again", "alone", "reloaded", "ours", "ours_same_text"]].to_numpy().min() >= library.SAME
     assert set(found["because"]) == {""}
+    assert (found["moved"] < 0.9999).all()
+
+
+def test_a_sum_over_pieces_does_not_see_the_order_of_words(tmp_path):
+    _, pieces = foreign.architecture("bert")
+    static = StaticEmbedding(pieces.backend_tokenizer, embedding_dim=16)
+    SentenceTransformer(modules=[static], device="cpu").save_pretrained(str(tmp_path / "static"))
+    table = texts()
+    encode = library.encoder(tmp_path / "static")
+    own = np.stack([encode(side, [text])[0] for side, text in table[["side", "text"]].itertuples(index=False)])
+    found = library.agreement(tmp_path / "static", table, own)
+    np.testing.assert_allclose(found[["moved", "ours", "alone"]].to_numpy(), 1, atol=1e-6)
 
 
 def test_a_text_that_whyrank_cut_differs_whole_and_agrees_cut(tmp_path):

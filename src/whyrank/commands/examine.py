@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from whyrank.commands import history, in_process, template
+from whyrank.commands import foreign, history, in_process, template
 from whyrank.commands.check import SAID_LATER, absolute, of_data, without
 from whyrank.core import checksums, io
 from whyrank.core.errors import UsageError, UserError
@@ -43,10 +43,14 @@ def examine(
 ) -> Path:
     """Prepare, score and diagnose; the folder with the report.
 
-    model, base   folder or hub id; of a model with a base all checks of what training changed apply
+    model         folder or hub id of an encoder, folder of vectors, or file of a run
+    base          folder or hub id; of a model with a base all checks of what training changed apply
     steps         what the training logged, see `history.read`
     Raises UserError for whatever the stages refuse, and where the model reads texts otherwise than its base does.
     """
+    kind = foreign.kind_of(model)
+    if steps is not None and kind != "encoder":
+        raise UsageError(f"--history says how an encoder was trained, and {model} is none that whyrank reads")
     if steps is not None and not base:
         raise UsageError("--history says how the model was trained, from what --base says; name the base, too")
     out = out or Path(f"whyrank-{named(model)}-{named(data)}")
@@ -54,9 +58,11 @@ def examine(
         raise UserError(f"{out} is not empty, and stays as it is; name a new folder with --out")
     logged = history.NOTHING if steps is None else history.read(steps)
     root = template.root()
-    values = values_of(model, data, settings, read_yaml(str(root / PARAMS)), base=base)
+    ours = read_yaml(str(root / PARAMS))
+    values = values_of(model, data, settings, ours, base=base, kind=kind)
     params.check(values)
-    encoder, place = params.section(values, "encoder", params.Encoder), absolute(model)
+    encoder = params.section(values, "encoder", params.Encoder)
+    folder = _folder(model, encoder) if kind in foreign.MODELS else None
     in_process.arrange(out, root, values)
     with chdir(out):
         with without(SAID_LATER):
@@ -66,13 +72,18 @@ def examine(
             io.write_text(PARAMS, json.dumps(values, indent=1))
             lost = "what is made of training queries is left out" + (", and --history" if steps else "")
             print(f"{data}: all queries are test queries; {lost}", file=sys.stderr)
+        if kind == "library" and folder:
+            foreign.encode(folder, Path(foreign.VECTORS), trust_remote_code=encoder.trust_remote_code)
         _, *others, last = (step for step in in_process.plan(values, root) if step[0] not in TRAININGS)
         systems = Systems.of(values)
-        for name in systems.tuned:
-            moved = _bring(place, encoder, systems.options[name].made_of, base)
+        for name in systems.tuned if kind == "encoder" else ():
+            assert folder is not None
+            moved = _bring(folder, encoder, systems.options[name].made_of, base)
             # How far in between, nobody knows.
             logged.loc[logged.index[-1:], list(moved)] = list(moved.values())
         in_process.run(Path(), root, others, _tell)
+        if folder:
+            foreign.agree(_examined(model, ours), folder, trust_remote_code=encoder.trust_remote_code)
         _record("metrics/pretrain_barlow", {"steps": 0}, {"history.csv": history.NOTHING})
         for name, start in systems.untuned.items() if values["inits"] else ():
             # As far as anybody knows the model is that of the last step.
@@ -85,18 +96,23 @@ def examine(
 
 
 def values_of(
-    model: str, data: str, settings: Sequence[str], values: Mapping[str, Any], *, base: str
+    model: str, data: str, settings: Sequence[str], values: Mapping[str, Any], *, base: str, kind: foreign.Given
 ) -> dict[str, Any]:
     """The values of a params.yaml with the model among the systems that nothing is trained for."""
-    found = of_data(
-        data,
-        [*settings],
-        overrides.put(values, {"encoder.source": base or model, ALONE: "keep", "pretrain_barlow.steps": 0}),
-    )
+    changed = {ALONE: "keep", "pretrain_barlow.steps": 0}
+    if source := base or (model if kind == "encoder" else ""):
+        changed["encoder.source"] = source
+    found = of_data(data, [*settings], overrides.put(values, changed))
     systems = Systems.of(found)
-    (start, *_), name = systems.zero_shot, named(model)
+    (start, *_), name = systems.zero_shot, _examined(model, values)
     kept = {one: own for one, own in found["systems"].items() if systems.role(one) not in TRAINED}
-    name = f"{name}-examined" if name in found["systems"] else name
+    if kind != "encoder":
+        role = {"role": "tuned", "starts_from": start} if base else {"role": "zero-shot"}
+        own = {"kind": "vectors", "made_of": foreign.VECTORS if kind == "library" else absolute(model), **role}
+        if kind == "run":
+            own |= {"kind": "run", "role": "rival"}
+            own.pop("starts_from", None)
+        return {**found, "systems": {**kept, name: own}, "inits": []}
     if base:
         own = {"kind": "encoder", "role": "tuned", "starts_from": start, "made_of": tuned_folder(start)}
         return {**found, "systems": {**kept, name: own}, "inits": [start]}
@@ -113,6 +129,12 @@ def _without_training(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "systems": kept, "inits": []}
 
 
+def _examined(model: str, ours: Mapping[str, Any]) -> str:
+    """Name of the model among systems. ours   the values of the package's params.yaml"""
+    name = named(model)
+    return f"{name}-examined" if name in ours["systems"] else name
+
+
 def named(path: str) -> str:
     """The last part of a path or hub id, as the name of a system or a folder."""
     return (
@@ -123,25 +145,32 @@ def named(path: str) -> str:
     )
 
 
-def _bring(model: str, encoder: params.Encoder, target: str, base: str) -> dict[str, float]:
-    """Put the model, from a folder or the hub, where the stages read it; how far training moved it, as in a history."""
+def _folder(model: str, encoder: params.Encoder) -> Path:
+    """Where the files of the model lie; a hub id's in the hub's cache."""
+    # Imported only here: torch takes a while.
+    from whyrank.model.encoder import source
+
+    folder = source.local_folder(dataclasses.replace(encoder, source=absolute(model)))
+    if folder is None:
+        raise UserError(f"{model} names no model; name its folder or a hub id")
+    return folder
+
+
+def _bring(folder: Path, encoder: params.Encoder, target: str, base: str) -> dict[str, float]:
+    """Put the model where the stages read it; how far training moved it, as in a history."""
     # Imported only here: torch takes a while.
     from torch import nn
 
     from whyrank.core import prepared
     from whyrank.model import system
-    from whyrank.model.encoder import source
     from whyrank.training.engine.optimiser import Movement
 
-    folder = source.local_folder(dataclasses.replace(encoder, source=model))
-    if folder is None:
-        raise UserError(f"{model} names no model; name its folder or a hub id")
     loaded = system.load_any(folder, trust_remote_code=encoder.trust_remote_code)
     try:
         system.check_tokens(loaded, prepared.read("data/prepared"), folder)
     except UserError:
         raise UserError(
-            f"{model} reads texts with another tokenizer or other prompts than {base}: it was not trained from that; "
+            f"{folder} reads texts with another tokenizer or other prompts than {base}: it was not trained from that; "
             "name the --base that it was trained from, or leave --base out"
         ) from None
     system.save(loaded, target, longest=system.longest(START))

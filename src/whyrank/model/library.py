@@ -17,7 +17,9 @@ from whyrank.model.encoder.loading import quiet
 
 # Cosine from which two vectors of a text are the same; float32 in another order gives 0.9999998.
 SAME = 0.9999
-COLUMNS = ["side", "row", "again", "alone", "reloaded", "ours", "ours_same_text", "because"]
+COLUMNS = ["side", "row", "again", "alone", "reloaded", "moved", "ours", "ours_same_text", "because"]
+# Words of a text that can stand in another order.
+WORDS = 4
 
 
 def agreement(
@@ -28,6 +30,7 @@ def agreement(
     again            the same call once more
     alone            a batch of its own, where the others are of mixed lengths
     reloaded         the folder read once more
+    moved            the text with its words in another order; NaN of fewer than `WORDS` words
     ours             what whyrank evaluates, own_GD
     ours_same_text   the same, where the library reads the text that whyrank cut
     because          of a text of which the last differs: what brings it to `SAME`; one of `CAUSES`, or ""
@@ -42,8 +45,13 @@ def agreement(
     found["again"] = _cosines(whole_GD, encode(texts, "raw_text"))
     found["alone"] = _cosines(whole_GD, encode(texts, "raw_text", batch_size=1))
     found["reloaded"] = _cosines(whole_GD, _encode(_open(folder, trust_remote_code), texts, "raw_text"))
-    found["ours"] = _cosines(whole_GD, own_GD)
-    found["ours_same_text"] = _cosines(encode(texts, "text"), own_GD)
+    cut_GD = encode(texts, "text")
+    found["moved"] = np.where(
+        [len(text.split()) >= WORDS for text in texts["text"]],
+        _cosines(cut_GD, encode(texts.assign(moved=[_moved(text) for text in texts["text"]]), "moved")),
+        np.nan,
+    )
+    found["ours"], found["ours_same_text"] = _cosines(whole_GD, own_GD), _cosines(cut_GD, own_GD)
     found["because"] = ""
     differs_G = (found["ours_same_text"] < SAME).to_numpy()
     for name, way in CAUSES.items() if differs_G.any() else ():
@@ -51,6 +59,17 @@ def agreement(
             is_same_G = _cosines(_encode(changed, texts, "text"), own_GD) >= SAME
         found.loc[differs_G & is_same_G & (found["because"] == ""), "because"] = name
     return found[COLUMNS]
+
+
+def encoder(folder: Path, *, trust_remote_code: bool = False) -> Callable[[str, list[str]], np.ndarray]:
+    """Side (query | answer) and texts -> vectors (N, D) float32. Raises UserError where it cannot read the folder."""
+    model = _open(folder, trust_remote_code)
+    return lambda side, texts: _encode(model, pd.DataFrame({"side": side, "text": texts}), "text", batch_size=32)
+
+
+def _moved(text: str) -> str:
+    words = text.split()
+    return " ".join(words[i] for i in np.random.default_rng(0).permutation(len(words)))
 
 
 def _open(folder: Path, trust_remote_code: bool) -> Any:

@@ -25,7 +25,7 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "nearest-query": ("rival",),
     "classifier": ("rival",),
     "fusion": ("rival",),
-    "vectors": ("zero-shot", "rival"),
+    "vectors": ("zero-shot", "tuned", "rival"),
     "run": ("rival",),
     "reranker": ("rival",),
 }

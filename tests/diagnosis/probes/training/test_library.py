@@ -17,7 +17,7 @@ CODE = "library-disagrees"
 def agreeing(**columns: Any) -> pd.DataFrame:
     """Eight texts that agree in every way, but for these columns."""
     same = dict.fromkeys(["again", "alone", "reloaded", "ours", "ours_same_text"], 1.0)
-    table = pd.DataFrame({"side": ["query", "answer"] * 4, "row": range(8), **same, "because": ""})
+    table = pd.DataFrame({"side": ["query", "answer"] * 4, "row": range(8), **same, "moved": 0.9, "because": ""})
     return table.assign(**columns)
 
 
@@ -30,6 +30,16 @@ def examined(healthy: Records, **columns: Any) -> Records:
 @planted(CODE, of(CODE, "base-tuned"))
 def prompt(lab: Any, healthy: Records) -> Records:
     return examined(healthy, ours=0.8, ours_same_text=0.8, because="prompt")
+
+
+@planted("bag-of-words", of("bag-of-words", "base-tuned"))
+def static(lab: Any, healthy: Records) -> Records:
+    return examined(healthy, moved=1.0)
+
+
+@pytest.mark.parametrize(("moved", "status"), [(0.99, "passed"), (float("nan"), "not applicable")])
+def test_a_text_that_changes_with_its_order_passes_and_single_words_prove_nothing(moved, status, healthy):
+    assert told("bag-of-words", examined(healthy, moved=moved))["base-tuned"].status == status
 
 
 def test_a_model_that_agrees_passes_and_ours_does_not_apply(healthy):

@@ -12,6 +12,8 @@ from whyrank.findings.probe import probe
 
 # Cosines of a text with itself, see `whyrank.model.library`.
 SAME = 0.9999
+# 1 - cosine in float32: 1e-4 and more of encoders with positions.
+ORDER, LEAST_TEXTS = 1e-5, 5
 OWN = {
     "again": "encoded twice by sentence-transformers",
     "alone": "alone and in a batch of mixed lengths",
@@ -58,6 +60,32 @@ def library_disagrees(case: Examination) -> Iterator[Finding | Outcome]:
             yield passed(
                 system, Evidence("least cosine with the vector of sentence-transformers", table["ours"].min()), SAME
             )
+
+
+@probe("bag-of-words", on="trained", explains=("worse-than-zero-shot", "worse-than-lexical"), layer="encoder")
+def bag_of_words(case: Examination) -> Iterator[Finding | Outcome]:
+    """Texts whose words stand in another order have the same vector."""
+    for system, run in case.records.runs.items():
+        moved = pd.Series(dtype=float) if run.library is None else run.library["moved"].dropna()
+        if len(moved) < LEAST_TEXTS:
+            yield not_applicable(system, f"a model that was made elsewhere, and {LEAST_TEXTS} texts of several words")
+            continue
+        far = Evidence("largest distance of a text from itself with its words in another order", float(1 - moved.min()))
+        if far.value >= ORDER:
+            yield passed(system, far, ORDER)
+            continue
+        yield Finding(
+            severity="warning",
+            system=system,
+            sentence=f"{system} does not see the order of words: all {len(moved)} texts keep their vector when their "
+            "words are moved.",
+            evidence=(far.against(ORDER), Evidence("texts whose words were moved", len(moved), "texts")),
+            cause="Its vector is a sum over the pieces of a text, as that of a static model (model2vec, word "
+            "embeddings) is: fast, and blind to who did what to whom.",
+            fix=Fix({}, "take an encoder with attention where quality matters; compare both in this report's table"),
+            reference="Sinha et al. 2021, arXiv:2104.06644; MinishLab/model2vec (its limits)",
+            weight=10.0,
+        )
 
 
 def _by_itself(system: str, way: str, table: pd.DataFrame) -> Finding:
