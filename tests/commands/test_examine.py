@@ -125,6 +125,48 @@ def test_figures_are_those_of_sentence_transformers(alone):
         assert ours[f"{name}_all"] == pytest.approx(theirs[f"cosine_{name}"], abs=1e-4), name
 
 
+def test_the_library_gives_the_vectors_that_were_evaluated(alone, with_base):
+    for folder in (alone, with_base):
+        assert checks(folder)["library-disagrees", "mine"] == "passed"
+        assert (pd.read_parquet(folder / "data/runs/mine/library.parquet")["ours_same_text"] > 0.9999).all()
+
+
+def test_a_folder_that_only_the_library_reads_is_examined_by_its_vectors(place):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    pieces = SentenceTransformer(str(place / "start"), device="cpu").tokenizer
+    static = StaticEmbedding(pieces.backend_tokenizer, embedding_dim=16)
+    SentenceTransformer(modules=[static], device="cpu").save_pretrained(str(place / "static"))
+    run(place, "static", "--base", "start")
+    found = checks(place / "whyrank-static-data")
+    assert (found["bag-of-words", "static"], found["library-disagrees", "static"]) == ("failed", "passed")
+    table = pd.read_csv(place / "whyrank-static-data/metrics/diagnose/comparisons.csv")
+    assert ("static", "base") in set(zip(table["a"], table["b"], strict=True))
+
+
+@pytest.mark.parametrize("base", [[], ["--base", "start"]], ids=["alone", "base"])
+def test_vectors_and_runs_of_another_tool_are_examined(place, alone, base):
+    theirs, name = place / "theirs", "based" if base else "lone"
+    if not theirs.exists():
+        theirs.mkdir()
+        for side, table in (("query", "queries"), ("answer", "answers")):
+            ids = pd.read_parquet(alone / f"data/prepared/{table}.parquet")[f"{side}_id"]
+            (theirs / f"{side}_ids.txt").write_text("\n".join(ids) + "\n")
+            shutil.copy(alone / f"data/runs/mine/{side}_vectors.npy", theirs)
+        shutil.copy(alone / "data/runs/mine/run.trec", place / "their.trec")
+    run(place, "theirs", *base, "--out", f"{name}-vectors")
+    run(place, "their.trec", *base, "--out", f"{name}-run")
+    expected = json.loads((alone / "metrics/evaluate/mine.json").read_text())["map@10_all"]
+    for kind, system in (("vectors", "theirs"), ("run", "their-trec")):
+        made = place / f"{name}-{kind}"
+        assert json.loads((made / f"metrics/evaluate/{system}.json").read_text())["map@10_all"] == pytest.approx(
+            expected
+        )
+        assert (made / "metrics/diagnose/report.html").exists()
+        assert checks(made)["library-disagrees", system] == "not applicable"
+
+
 def test_a_model_in_the_cache_of_the_hub_is_found_offline(place, monkeypatch):
     from huggingface_hub import constants
 
@@ -162,7 +204,7 @@ def test_of_judgements_of_a_test_set_alone_all_are_scored(place, base, monkeypat
 
 def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
     for base in ("", "start"):
-        values = examine.values_of("org/my.model", "data", [], shipped_params, base=base)
+        values = examine.values_of("org/my.model", "data", [], shipped_params, base=base, kind="encoder")
         params.check(values)
         assert "my-model" in values["systems"] and values["inits"] == (["base"] if base else [])
         assert values["encoder"]["source"] == (base or "org/my.model")
@@ -173,6 +215,11 @@ def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
     ("arguments", "kind", "says"),
     [
         (["mine", "--history", "trainer_state.json"], UsageError, "name the base, too"),
+        (
+            ["data/corpus.jsonl", "--base", "start", "--history", "trainer_state.json"],
+            UsageError,
+            "is none that whyrank",
+        ),
         (["mine", "--out", "data"], UserError, "data is not empty, and stays as it is; name a new folder with --out"),
         (["mine", "--base", "start", "--history", "data/corpus.jsonl", "--out", "x"], UserError, "no logged row"),
     ],

@@ -35,6 +35,11 @@ def check_files(folder: Path) -> None:
                 f"has its weights in {pickled[0].name}, which may run code when it is read; load it once with "
                 "transformers and `save_pretrained` it, which writes model.safetensors"
             )
+        if exported := [*folder.glob("onnx/*.onnx"), *folder.glob("*.onnx"), *folder.glob("openvino/*.xml")]:
+            raise EncoderError(
+                f"has its weights in {exported[0].name} alone, which another runtime runs; encode all texts with it "
+                "(SentenceTransformer(…, backend=…)) and name the folder of their vectors (docs/systems.md)"
+            )
         raise EncoderError("has no *.safetensors; bring the weights, too")
 
 

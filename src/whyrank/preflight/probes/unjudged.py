@@ -31,7 +31,7 @@ def missing_judgements(data: DataRecords) -> Iterator[Finding | Outcome]:
     if table.empty:
         yield not_applicable("data", "queries that untuned rankers ranked")
         return
-    table = table.assign(is_found=table["unjudged"].fillna("") != "")
+    table = table.assign(is_found=table["unjudged"].notna() & (table["unjudged"] != ""))
     parts = {str(split): part for split, part in table.groupby("split") if len(part) >= ENOUGH}
     if not parts:
         yield too_little("data", f"{len(table)} queries; {ENOUGH} of a split would tell")

@@ -1,6 +1,8 @@
 """A rival that beats every encoder and baseline is named with interval and what to do; one that does not, is not."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from whyrank.diagnosis.probes.ranking import rivals
 from whyrank.diagnosis.report import recommended
 from whyrank.diagnosis.report.content import gather
 from whyrank.findings.probe import registered
+from whyrank.findings.records import Records
+
+from ..faults import of, planted
 
 PROBES = {
     "nearest-query": rivals.nearest_query_wins,
@@ -21,6 +26,15 @@ HOW = {
     "classifier": {"C": 10.0, "unseen_query_share": 0.0, "unseen_answer_share": 0.0},
     "fusion": {"systems": ["bm25", "base"], "weights": [0.3, 0.7], "method": "weighted"},
 }
+
+
+def winning(lab: Any, healthy: Records, rival: str) -> Records:
+    """Its scores are those of vectors that lie closer to their answers than any other system's."""
+    return lab.spoil(healthy, **{rival: lab.scored(lab.vectors(0.05) @ lab.answer_AD.T)})
+
+
+for name in PROBES:
+    planted(f"{name}-wins", of(f"{name}-wins", name))(partial(winning, rival=name))
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Vectors that differ from those of the base by noise: whoever encoded them left something random on.
+"""Vectors of another tool that differ from those of their base by noise: something random was left on.
+
+What we encode ourselves is encoded twice, see `vector-not-repeatable` and `library-disagrees`.
 
 Shapes: N texts · D features
 """
@@ -29,11 +31,11 @@ NEAR = 0.6
 def vectors_with_noise(case: Examination) -> Iterator[Finding | Outcome]:
     """Texts that are alike moved each in its own direction."""
     for system, start in case.systems.untuned.items():
-        runs = case.records.runs
-        pair = (runs[start], runs[system]) if start in runs and system in runs else None
+        runs, is_foreign = case.records.runs, case.systems.options[system].kind == "vectors"
+        pair = (runs[start], runs[system]) if is_foreign and start in runs and system in runs else None
         found = None if pair is None else movement(*pair, seed=case.seed)
         if found is None:
-            yield not_applicable(system, f"vectors of {system} and {start} of one width, which differ")
+            yield not_applicable(system, f"vectors of another tool, and those of {start}, of one width")
             continue
         together, kept = found
         measured = Evidence("cosine of how like texts were moved", together)
