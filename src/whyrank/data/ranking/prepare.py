@@ -115,10 +115,12 @@ def prepare(
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
     tables["split_shares"] = drawn_shares(queries["split"], dev=shares.dev, test=shares.test, given=valid.given)
-    lost = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
+    rejected = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
     qrels = valid.qrels[QREL_COLUMNS]
-    tried = otherwise(answers, queries, relevant, documents, select)
-    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, lost, tables, metrics, tried)
+    ways = {kind: getattr(options.selection, kind) for kind in (*TYPES, "answer")}
+    lost = {kind: metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in ways}
+    tried = otherwise(answers, queries, relevant, documents, select, used=ways, lost=lost)
+    return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, rejected, tables, metrics, tried)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:

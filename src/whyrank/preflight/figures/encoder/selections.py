@@ -9,7 +9,8 @@ import pandas as pd
 from whyrank.core.options.params import Encoder as Options
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import vector_cache
-from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.declared import Side
+from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.preflight.figures.encoder.readings import read
 
 COLUMNS = ["kind", "way", "is_used", "query_id", "answer_id", "reciprocal_rank"]
@@ -23,6 +24,7 @@ def table(encoder: Encoder, prepared: Prepared, otherwise: pd.DataFrame, options
     """
     if otherwise.empty:
         return pd.DataFrame(columns=COLUMNS)
+    otherwise = otherwise.reset_index(drop=True)
     vector_ND = vector_cache.encoded(encoder, prepared.token_ids, options).cpu().numpy()
     pairs = prepared.relevant_in("dev").drop_duplicates("query")
     asked = pd.DataFrame(
@@ -33,10 +35,10 @@ def table(encoder: Encoder, prepared: Prepared, otherwise: pd.DataFrame, options
             "answer_id": prepared.answers["answer_id"].to_numpy()[pairs["answer"]],
         }
     )
+    cut_MD = _own_vectors(encoder, prepared, otherwise, options, vector_ND)
     found = []
     for (kind, way, is_used), texts in otherwise.groupby(["kind", "way", "is_used"], sort=False):
-        rows = encoder.tokenise(texts["text"].tolist(), encoder.longest, "document" if kind == "answer" else "query")
-        own_ND = encoder.encode(rows, batch_tokens=options.batch_tokens, precision=options.precision)
+        own_ND = cut_MD[texts.index]
         place = pd.Series(range(len(texts)), index=texts["id"].to_numpy())
         if kind == "answer":
             own = asked[asked["answer_id"].isin(place.index)].drop_duplicates("answer_id")
@@ -50,3 +52,28 @@ def table(encoder: Encoder, prepared: Prepared, otherwise: pd.DataFrame, options
         named = {name: own[name].to_numpy() for name in ("query_id", "answer_id")}
         found.append(pd.DataFrame({"kind": kind, "way": way, "is_used": is_used, **named, "reciprocal_rank": rank_Q}))
     return pd.concat(found, ignore_index=True)[COLUMNS]
+
+
+def _own_vectors(
+    encoder: Encoder, prepared: Prepared, otherwise: pd.DataFrame, options: Options, vector_ND: np.ndarray
+) -> np.ndarray:
+    """(M, D) of the texts as each way cuts them; those cut as now are among all texts, vector_ND."""
+    found = np.zeros((len(otherwise), vector_ND.shape[1]), dtype=vector_ND.dtype)
+    rows: list[TokenIds] = []
+    others = otherwise[~otherwise["is_used"].astype(bool)].groupby("kind", sort=False)
+    for kind, texts in others:
+        side: Side = "document" if kind == "answer" else "query"
+        rows += encoder.tokenise(texts["text"].tolist(), encoder.longest, side)
+    order = np.concatenate([texts.index.to_numpy() for _, texts in others])
+    # All at once and remembered: a run with other labels or rates has the same texts.
+    found[order] = vector_cache.encoded(encoder, rows, options).cpu().numpy()
+    for kind, texts in otherwise[otherwise["is_used"].astype(bool)].groupby("kind"):
+        found[texts.index] = vector_ND[_rows(prepared, str(kind), texts["id"])]
+    return found
+
+
+def _rows(prepared: Prepared, kind: str, ids: pd.Series) -> np.ndarray:
+    """Of prepared texts by id, among all texts."""
+    side, table = ("answer", prepared.answers) if kind == "answer" else ("query", prepared.queries)
+    found: np.ndarray = prepared.texts.of(side)[pd.Index(table[f"{side}_id"]).get_indexer(ids)]
+    return found
