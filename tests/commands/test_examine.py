@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
 from whyrank import __main__
 from whyrank.commands import examine
@@ -129,6 +130,20 @@ def test_the_library_gives_the_vectors_that_were_evaluated(alone, with_base):
     for folder in (alone, with_base):
         assert checks(folder)["library-disagrees", "mine"] == "passed"
         assert (pd.read_parquet(folder / "data/runs/mine/library.parquet")["ours_same_text"] > 0.9999).all()
+
+
+def test_of_weights_in_bfloat16_the_share_that_is_as_before_is_recorded(place):
+    shutil.copytree(place / "mine", place / "narrow")
+    start, mine = (load_file(place / name / "model.safetensors") for name in ("start", "mine"))
+    layers = sorted(name for name, value in start.items() if "embeddings" not in name and value.dim() > 1)
+    half = {name: (start if name in layers[::2] else mine)[name].bfloat16() for name in start}
+    save_file(half, place / "narrow/model.safetensors", {"format": "pt"})
+    run(place, "narrow", "--base", "start")
+    made = place / "whyrank-narrow-data"
+    kept = sum(start[name].numel() for name in layers[::2]) / sum(start[name].numel() for name in layers)
+    recorded = json.loads((made / "metrics/finetune_rank/base.json").read_text())
+    assert recorded["weights_as_before"] == pytest.approx(kept, abs=0.02)
+    assert checks(made)["weights-in-half-precision", "narrow"] == ("failed" if kept >= 0.5 else "passed")
 
 
 def test_a_folder_that_only_the_library_reads_is_examined_by_its_vectors(place):

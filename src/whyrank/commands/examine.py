@@ -23,7 +23,7 @@ from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.systems import TRAINED, tuned_folder
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
-from whyrank.findings.records import ELSEWHERE
+from whyrank.findings.records import AS_BEFORE, ELSEWHERE
 from whyrank.findings.systems import Systems
 
 ALONE = "prepare.split.test_alone"
@@ -76,9 +76,10 @@ def examine(
             foreign.encode(folder, Path(foreign.VECTORS), trust_remote_code=encoder.trust_remote_code)
         _, *others, last = (step for step in in_process.plan(values, root) if step[0] not in TRAININGS)
         systems = Systems.of(values)
+        kept: dict[str, float] = {}
         for name in systems.tuned if kind == "encoder" else ():
             assert folder is not None
-            moved = _bring(folder, encoder, systems.options[name].made_of, base)
+            moved, kept = _bring(folder, encoder, systems.options[name].made_of, base)
             # How far in between, nobody knows.
             logged.loc[logged.index[-1:], list(moved)] = list(moved.values())
         in_process.run(Path(), root, others, _tell)
@@ -89,7 +90,7 @@ def examine(
             # As far as anybody knows the model is that of the last step.
             end = int(logged["step"].iloc[-1]) if len(logged) else 1
             tables = {"history.csv": logged, "evaluations.csv": _evaluations(start, name, end)}
-            metrics = {"steps_run": len(logged), "best_step": end, ELSEWHERE: 1}
+            metrics = {"steps_run": len(logged), "best_step": end, ELSEWHERE: 1, **kept}
             _record(f"metrics/finetune_rank/{start}", metrics, tables)
         in_process.run(Path(), root, [last], _tell)
     return out
@@ -156,15 +157,22 @@ def _folder(model: str, encoder: params.Encoder) -> Path:
     return folder
 
 
-def _bring(folder: Path, encoder: params.Encoder, target: str, base: str) -> dict[str, float]:
-    """Put the model where the stages read it; how far training moved it, as in a history."""
+def _bring(folder: Path, encoder: params.Encoder, target: str, base: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Put the model where the stages read it.
+
+    Returns how far training moved it, as in a history; and of weights in half precision, as `AS_BEFORE`, the share of
+    those of its layers that are the base's to the last bit.
+    """
     # Imported only here: torch takes a while.
+    import torch
     from torch import nn
 
     from whyrank.core import prepared
     from whyrank.model import system
+    from whyrank.model.encoder import weights
     from whyrank.training.engine.optimiser import Movement
 
+    stored = weights.stored(folder)
     loaded = system.load_any(folder, trust_remote_code=encoder.trust_remote_code)
     try:
         system.check_tokens(loaded, prepared.read("data/prepared"), folder)
@@ -177,10 +185,18 @@ def _bring(folder: Path, encoder: params.Encoder, target: str, base: str) -> dic
     start = system.load(START, trust_remote_code=encoder.trust_remote_code).encoder
     before, after = start.state_dict(), loaded.encoder.state_dict()
     if {name: value.shape for name, value in before.items()} != {name: value.shape for name, value in after.items()}:
-        return {}
+        return {}, {}
+    kept = {} if stored == torch.float32 else {AS_BEFORE: _as_before(before, after, stored)}
     movement = Movement(nn.ModuleDict({"encoder": start}), [f"encoder.{name}" for name, _ in start.named_parameters()])
     start.load_state_dict(after)
-    return movement()
+    return movement(), kept
+
+
+def _as_before(before: Mapping[str, Any], after: Mapping[str, Any], stored: Any) -> float:
+    """Share of the weights that are as the base's in that precision; of layers, as a batch has few words."""
+    names = [name for name, value in before.items() if "embeddings" not in name and value.dim() > 1]
+    same = sum(int((before[name].to(stored).float() == after[name]).sum()) for name in names)
+    return same / max(sum(before[name].numel() for name in names), 1)
 
 
 def _evaluations(start: str, name: str, last: int) -> pd.DataFrame:

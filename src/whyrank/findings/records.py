@@ -18,6 +18,8 @@ from whyrank.findings.systems import Systems
 
 # Of the metrics of a training that no stage made: nothing evaluated it while it went on.
 ELSEWHERE = "trained_elsewhere"
+# Of such a training whose weights came in half precision: the share of them that are as before it.
+AS_BEFORE = "weights_as_before"
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
 
 

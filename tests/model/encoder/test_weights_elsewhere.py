@@ -1,9 +1,11 @@
 """Folders whose weights are in a form that is not read here: one line says which, and what to do."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from whyrank.core.errors import UserError
-from whyrank.model.encoder import loading
+from whyrank.model.encoder import loading, weights
 
 from . import foreign
 
@@ -25,3 +27,12 @@ def test_weights_in_another_form_are_named(tmp_path, file, says):
         (folder / file).write_bytes(b"weights")
     with pytest.raises(UserError, match=says):
         loading.load(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_precision_of_the_files_is_known(tmp_path, dtype):
+    save_file(
+        {"one": torch.zeros(2, dtype=dtype), "count": torch.zeros(2, dtype=torch.int64)}, tmp_path / "model.safetensors"
+    )
+    assert weights.stored(tmp_path) == dtype
+    assert weights.stored(tmp_path / "nothing") == torch.float32

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import safe_open
 from torch import nn
 
 from whyrank.model.encoder.declared import EncoderError
@@ -14,6 +15,8 @@ from whyrank.model.encoder.declared import EncoderError
 # Parts that a vector of tokens never goes through.
 UNUSED = ("pooler.",)
 NAMED = 3
+# As safetensors calls them.
+HALF = {"BF16": torch.bfloat16, "F16": torch.float16}
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
@@ -41,6 +44,16 @@ def check_files(folder: Path) -> None:
                 "(SentenceTransformer(…, backend=…)) and name the folder of their vectors (docs/systems.md)"
             )
         raise EncoderError("has no *.safetensors; bring the weights, too")
+
+
+def stored(folder: Path) -> torch.dtype:
+    """Of the floating-point weights in the safetensors of a folder the narrowest; float32 where there are none."""
+    found = {torch.float32}
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            names = [tensors.get_slice(name).get_dtype() for name in tensors.keys()]  # noqa: SIM118 - no mapping
+            found |= {HALF[name] for name in names if name in HALF}
+    return min(found, key=lambda dtype: (dtype.itemsize, str(dtype)))
 
 
 def check(transformer: transformers.PreTrainedModel, report: dict[str, Any]) -> None:

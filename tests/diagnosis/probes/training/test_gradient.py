@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whyrank.findings.records import Records
+from whyrank.findings.records import AS_BEFORE, Records
 
-from ..faults import TUNED, of, planted, with_history
+from ..faults import TUNED, of, planted, with_finetune, with_history
 
 
 @planted("gradient-grows", of("gradient-grows", *TUNED))
@@ -33,6 +33,18 @@ def uphill(lab: Any, healthy: Records) -> Records:
 @planted("weight-decay-undoes", of("weight-decay-undoes", *TUNED))
 def decayed(lab: Any, healthy: Records) -> Records:
     return with_history(healthy, shrink_cosine=0.8, weight_norm=0.9)
+
+
+@planted("weights-in-half-precision", of("weights-in-half-precision", *TUNED))
+def in_half(lab: Any, healthy: Records, share: float = 0.7) -> Records:
+    """Most weights of a model from elsewhere are as before."""
+    metrics = healthy.finetune["base"].metrics | {AS_BEFORE: share}
+    return with_finetune(healthy, metrics=metrics)
+
+
+@pytest.mark.parametrize(("share", "spoken"), [(0.49, False), (0.51, True)])
+def test_half_of_the_weights_as_before_speaks(share, spoken, lab, healthy, findings):
+    assert bool(findings(in_half(lab, healthy, share))) is spoken
 
 
 @planted("updates-lost-in-rounding", of("updates-lost-in-rounding", *TUNED))

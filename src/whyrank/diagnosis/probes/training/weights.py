@@ -10,7 +10,7 @@ from whyrank.diagnosis.probes.training.steps import are_slow, each_training, pea
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
-from whyrank.findings.records import TrainingRecord
+from whyrank.findings.records import AS_BEFORE, TrainingRecord
 
 # Mean cosine of the steps and the negative weights. Healthy runs: -0.03 to 0.05.
 SHRINKS = 0.5
@@ -22,6 +22,8 @@ CHANGED = 0.9
 # Of the peak rate: steps with less are left out.
 AT_WORK = 0.05
 LEAST_STEPS = 10
+# Share of the weights that a training in half precision left as they were.
+LEFT = 0.5
 # Times that the rate turns from rising to falling or back by a tenth of its peak. A schedule rises and falls: once.
 TURNS, TURN = 3, 0.1
 # Share of the steps with less than a hundredth of the peak. Cosine decay has 6 %, linear 1 %.
@@ -88,6 +90,30 @@ def updates_lost_in_rounding(case: Examination, init: str, record: TrainingRecor
         ),
         reference="ST#3773; THU-BPM/RLCSD#2; Micikevicius et al. 2018, arXiv:1710.03740",
         weight=10.0,
+    )
+
+
+@probe("weights-in-half-precision", on="trained", explains=("tuning-brought-nothing", "underfitted"))
+@each_training
+def weights_in_half_precision(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+    """A model from elsewhere whose files are in half precision, and most of whose weights are its base's."""
+    share = record.metrics.get(AS_BEFORE)
+    if share is None:
+        yield not_applicable("", "a model from elsewhere with weights in half precision, and its base")
+        return
+    kept = percent("weights of the layers that are as before, to the last bit", share)
+    if share < LEFT:
+        yield passed("", kept, 100 * LEFT)
+        return
+    yield Finding(
+        sentence=f"The weights came in half precision, and {100 * share:.0f} % of those of the layers are the "
+        "base's to the last bit: smaller updates left no trace.",
+        evidence=(kept.against(100 * LEFT),),
+        cause="bfloat16 holds steps of 1/256 of a weight, float16 of 1/2048. Where the model was trained in this "
+        "precision, each update below half a step was lost; a training has thousands of these.",
+        fix=Fix({}, "train with the weights in float32 (autocast may compute in bfloat16), and save them so"),
+        reference="ST#3773; THU-BPM/RLCSD#2; Micikevicius et al. 2018, arXiv:1710.03740",
+        weight=12.0,
     )
 
 
