@@ -24,6 +24,7 @@ AT_WORK = 0.05
 LEAST_STEPS = 10
 # Share of the weights that a training in half precision left as they were.
 LEFT = 0.5
+IN_HALF = "a model from elsewhere with weights in half precision, and its base"
 # Times that the rate turns from rising to falling or back by a tenth of its peak. A schedule rises and falls: once.
 TURNS, TURN = 3, 0.1
 # Share of the steps with less than a hundredth of the peak. Cosine decay has 6 %, linear 1 %.
@@ -94,21 +95,31 @@ def updates_lost_in_rounding(case: Examination, init: str, record: TrainingRecor
 
 
 @probe("weights-in-half-precision", on="trained", explains=("tuning-brought-nothing", "underfitted"))
-@each_training
-def weights_in_half_precision(case: Examination, init: str, record: TrainingRecord) -> Iterator[Finding | Outcome]:
+def weights_in_half_precision(case: Examination) -> Iterator[Finding | Outcome]:
     """A model from elsewhere whose files are in half precision, and most of whose weights are its base's."""
-    share = record.metrics.get(AS_BEFORE)
-    if share is None:
-        yield not_applicable("", "a model from elsewhere with weights in half precision, and its base")
-        return
-    kept = percent("weights of the layers that are as before, to the last bit", share)
-    if share < LEFT:
-        yield passed("", kept, 100 * LEFT)
-        return
-    yield Finding(
+    if not case.records.finetune:
+        yield not_applicable("finetune_rank", IN_HALF)
+    # Whether or not its steps were logged.
+    for init, record in case.records.finetune.items():
+        system, share = case.systems.trained_from(init), record.metrics.get(AS_BEFORE)
+        if share is None:
+            yield not_applicable(system, IN_HALF)
+        elif share < LEFT:
+            yield passed(system, _as_before(share), 100 * LEFT)
+        else:
+            yield _lost_in_files(system, share)
+
+
+def _as_before(share: float) -> Evidence:
+    return percent("weights of the layers that are as before, to the last bit", share)
+
+
+def _lost_in_files(system: str, share: float) -> Finding:
+    return Finding(
+        system=system,
         sentence=f"The weights came in half precision, and {100 * share:.0f} % of those of the layers are the "
         "base's to the last bit: smaller updates left no trace.",
-        evidence=(kept.against(100 * LEFT),),
+        evidence=(_as_before(share).against(100 * LEFT),),
         cause="bfloat16 holds steps of 1/256 of a weight, float16 of 1/2048. Where the model was trained in this "
         "precision, each update below half a step was lost; a training has thousands of these.",
         fix=Fix({}, "train with the weights in float32 (autocast may compute in bfloat16), and save them so"),
