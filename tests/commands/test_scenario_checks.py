@@ -41,7 +41,6 @@ def shipped(monkeypatch):
         ({"~seed": 0}, "`seed` is missing"),
         ({"systems.tfidf.kind": "bm26"}, "`systems.tfidf.kind` is 'bm26'; it takes one of"),
         ({"systems.x y": {}}, "`systems.x y` is unknown"),
-        ({"inits": []}, "`inits` is []; it takes a list"),
         ({"seed": None}, "`seed` is None; it takes"),
         ({"seed": float("nan")}, "`seed` is nan; it takes"),
     ],

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("stage", "argument", "told"),
     [
-        ("prepare", "", "prepare (1 of 11)"),
-        ("finetune_rank", "barlow", "finetune_rank barlow (4 of 11)"),
-        ("evaluate", "base", "evaluate base (7 of 11)"),
-        ("diagnose", "", "diagnose (11 of 11)"),
+        ("prepare", "", "prepare (1 of 14)"),
+        ("finetune_rank", "barlow", "finetune_rank barlow (4 of 14)"),
+        ("evaluate", "base", "evaluate base (7 of 14)"),
+        ("diagnose", "", "diagnose (14 of 14)"),
         # Its own line says what is wrong.
         ("evaluate", "nosuch", "evaluate nosuch"),
     ],
