@@ -57,6 +57,7 @@ def examine(
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty, and stays as it is; name a new folder with --out")
     logged = history.NOTHING if steps is None else history.read(steps)
+    batch = {} if steps is None else history.batch_size(steps)
     root = template.root()
     ours = read_yaml(str(root / PARAMS))
     values = values_of(model, data, settings, ours, base=base, kind=kind)
@@ -90,7 +91,7 @@ def examine(
             # As far as anybody knows the model is that of the last step.
             end = int(logged["step"].iloc[-1]) if len(logged) else 1
             tables = {"history.csv": logged, "evaluations.csv": _evaluations(start, name, end)}
-            metrics = {"steps_run": len(logged), "best_step": end, ELSEWHERE: 1, **kept}
+            metrics = {"steps_run": len(logged), "best_step": end, ELSEWHERE: 1, **kept, **batch}
             _record(f"metrics/finetune_rank/{start}", metrics, tables)
         in_process.run(Path(), root, [last], _tell)
     return out

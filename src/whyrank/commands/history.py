@@ -12,6 +12,7 @@ import pandas as pd
 
 from whyrank.core.errors import UserError
 from whyrank.data.files.readers import name_and_format, read_rows
+from whyrank.findings.records import BATCH
 
 COLUMNS = ("step", "loss")
 NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=float)
@@ -49,6 +50,13 @@ def read(file: Path) -> pd.DataFrame:
         found["rate_factor"] = rate / rate.max()
         found["progress"] = found["step"] / (planned or len(found))
     return found
+
+
+def batch_size(file: Path) -> dict[str, float]:
+    """Pairs of a batch as transformers' trainer_state.json has them, under `BATCH`; empty of another file."""
+    state = json.loads(file.read_text(encoding="utf-8")) if file.suffix == ".json" else {}
+    size = state.get("train_batch_size")
+    return {BATCH: float(size)} if isinstance(size, int) and size > 1 else {}
 
 
 def _trainer_state(file: Path) -> tuple[list[dict[str, Any]], int]:

@@ -20,6 +20,8 @@ from whyrank.findings.systems import Systems
 ELSEWHERE = "trained_elsewhere"
 # Of such a training whose weights came in half precision: the share of them that are as before it.
 AS_BEFORE = "weights_as_before"
+# And the pairs of a batch, where its log says them.
+BATCH = "batch_size"
 OBJECTIVE_LOSS = re.compile(r"([a-z]+)_loss")
 
 
