@@ -109,7 +109,7 @@ def test_all_that_tests_and_benchmarks_import_is_declared():
     assert missing(imported("tests"), declared("test", "trackers") | {"angle-emb"}) == {}
     files = [*ROOT.glob("benchmarks/requirements-peers.txt"), *ROOT.glob("benchmarks/*/requirements-peers.txt")]
     peers = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    assert missing(imported("benchmarks"), declared("test") | {plain(line) for line in peers}) == {}
+    assert missing(imported("benchmarks"), declared("test", "onnx") | {plain(line) for line in peers}) == {}
 
 
 def test_the_tests_have_every_optional_library_of_the_code():
@@ -119,7 +119,8 @@ def test_the_tests_have_every_optional_library_of_the_code():
 @pytest.mark.parametrize("extra", [None, *PROJECT["optional-dependencies"]])
 def test_all_that_is_declared_is_used(extra):
     own = {plain(line) for line in PROJECT["optional-dependencies"][extra]} if extra else declared()
-    used = set(imported("src", "stages", *(["tests"] if extra in ("test", "trackers") else []))) | BY_OTHER_MEANS.keys()
+    besides = {"test": ["tests"], "trackers": ["tests"], "onnx": ["benchmarks"]}.get(extra or "", [])
+    used = set(imported("src", "stages", *besides)) | BY_OTHER_MEANS.keys()
     stubs = {name for name in own if name.endswith("-stubs") or name.startswith("types-")}
     assert own - used - stubs == set()
     assert {name.removesuffix("-stubs").removeprefix("types-") for name in stubs} <= declared()
