@@ -132,7 +132,13 @@ def examine_model(asked: Namespace) -> None:
     from whyrank.diagnosis.report.ending import ending
 
     made = examine.examine(
-        asked.model, asked.data, asked.overrides, base=asked.base, steps=asked.history, out=asked.out
+        asked.model,
+        asked.data,
+        asked.overrides,
+        base=asked.base,
+        steps=asked.history,
+        expected=dict(asked.expected),
+        out=asked.out,
     )
     print(ending(made / DIAGNOSIS))
 

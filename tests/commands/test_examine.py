@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from whyrank import __main__
-from whyrank.commands import examine
+from whyrank.commands import examine, foreign
 from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import params
 
@@ -61,7 +61,7 @@ def with_base(place):
 
 @pytest.fixture(scope="module")
 def alone(place):
-    run(place, "mine")
+    run(place, "mine", "--expected", "ndcg@10=0.01")
     return place / "whyrank-mine-data"
 
 
@@ -144,6 +144,32 @@ def test_of_weights_in_bfloat16_the_share_that_is_as_before_is_recorded(place):
     recorded = json.loads((made / "metrics/finetune_rank/base.json").read_text())
     assert recorded["weights_as_before"] == pytest.approx(kept, abs=0.02)
     assert checks(made)["weights-in-half-precision", "narrow"] == ("failed" if kept >= 0.5 else "passed")
+
+
+def test_a_figure_from_elsewhere_is_explained(alone):
+    found = {one["code"]: one for one in json.loads((alone / "metrics/diagnose/findings.json").read_text())}
+    assert "ndcg@10 of mine is" in found["expected-figure-differs"]["sentence"]
+    assert "0.010 was expected" in found["expected-figure-differs"]["sentence"]
+
+
+@pytest.mark.parametrize(("declared", "kept"), [(None, "cosine"), ("cosine", "cosine"), ("dot", "dot")])
+def test_vectors_of_the_library_are_compared_as_their_files_say(tmp_path, declared, kept):
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps({"similarity_fn_name": declared}))
+    assert foreign.similarity(tmp_path) == kept
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps({"similarity_fn_name": "euclidean"}))
+    with pytest.raises(UserError, match="compares vectors by euclidean"):
+        foreign.similarity(tmp_path)
+
+
+def test_a_run_of_another_tool_is_scored_on_a_test_set_alone(place, alone):
+    """What needs no training queries stays, whatever its role."""
+    name = "alone-for-run"
+    shutil.copytree(place / "data", place / name)
+    (place / name / "qrels/train.tsv").rename(place / name / "qrels/test.tsv")
+    shutil.copy(alone / "data/runs/mine/run.trec", place / "theirs.trec")
+    run(place, "theirs.trec", "--out", f"{name}-made", data=name)
+    scored = {file.stem for file in (place / f"{name}-made/metrics/evaluate").glob("*.json")}
+    assert "theirs-trec" in scored and not {"nearest-query", "classifier", "fusion"} & scored
 
 
 def test_a_folder_that_only_the_library_reads_is_examined_by_its_vectors(place):
@@ -229,6 +255,7 @@ def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
 @pytest.mark.parametrize(
     ("arguments", "kind", "says"),
     [
+        (["mine", "--expected", "ndcg@10=52.0", "--out", "x"], UserError, "expected"),
         (["mine", "--history", "trainer_state.json"], UsageError, "name the base, too"),
         (
             ["data/corpus.jsonl", "--base", "start", "--history", "trainer_state.json"],

@@ -22,6 +22,7 @@ OTHER_MEANING = {
     "model/heads/task_heads.py": {"rank"},  # RANK
     "core/prepared.py": {"ratings"},  # a table
     "preflight/figures/label_agreement.py": {"similarity"},  # a column
+    "commands/examine.py": {"similarity"},  # a key of a system of vectors
     "preflight/figures/judgements.py": {"rank"},  # a column
     "preflight/figures/soundness.py": {"rank"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column

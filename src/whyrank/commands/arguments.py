@@ -44,7 +44,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
         "Ends with exit code 0 if all came as expected, else 1.",
     )
     run.add_argument("name", nargs="?", help="a file of scenarios/ without .yaml, for instance seed-barlow")
-    run.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    _settings(run, SETTING)
     run.add_argument("--yes", action="store_true", help=AGREED)
     why = add(
         "post-mortem",
@@ -53,7 +53,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     )
     why.add_argument("topic", help="for instance ratings")
     why.add_argument("--yes", action="store_true", help=AGREED)
-    why.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=SETTING)
+    _settings(why, SETTING)
     add(
         "schema",
         "print the JSON schema of params.yaml, which editors read",
@@ -127,7 +127,19 @@ def _start(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
         start.add_argument(flag, default="", metavar="COLUMN", help=what)
     start.add_argument("--skip-bad-rows", action="store_true", help="leave out rows with a fault, and count them")
     reading = "how the tables are read: -S prepare.files.encoding=cp1252; may be repeated"
-    start.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=reading)
+    _settings(start, reading)
+
+
+def _settings(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=what)
+
+
+def _figure(text: str) -> tuple[str, float]:
+    metric, _, value = text.partition("=")
+    try:
+        return metric, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no METRIC=VALUE, such as ndcg@10=0.52") from None
 
 
 def _check(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
@@ -141,7 +153,7 @@ def _check(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     check.add_argument("--json", action="store_true", help="findings, checks and figures as JSON")
     check.add_argument("--out", type=Path, metavar="FOLDER", help="keep all tables there, new or empty")
     setting = "another value than that of the package's params.yaml: -S prepare.tokens.answer=128; may be repeated"
-    check.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=setting)
+    _settings(check, setting)
 
 
 def _examine(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
@@ -155,6 +167,10 @@ def _examine(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     examine.add_argument("--data", required=True, help="a folder in BEIR layout, or a hub id")
     examine.add_argument("--base", default="", metavar="MODEL", help="what it was trained from: a folder or a hub id")
     examine.add_argument("--history", type=Path, metavar="FILE", help="trainer_state.json, or a CSV with step and loss")
+    examine.add_argument(
+        "--expected", type=_figure, action="append", default=[], metavar="METRIC=VALUE",
+        help="a figure from elsewhere, which the report explains: ndcg@10=0.52; may be repeated",
+    )  # fmt: skip
     examine.add_argument("--out", type=Path, metavar="FOLDER", help="default: whyrank-MODEL-DATA; new or empty")
     setting = "another value than that of the package's params.yaml: -S diagnose.metric=ndcg@10; may be repeated"
-    examine.add_argument("-S", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=setting)
+    _settings(examine, setting)

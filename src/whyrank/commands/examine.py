@@ -39,6 +39,7 @@ def examine(
     *,
     base: str = "",
     steps: Path | None = None,
+    expected: Mapping[str, float] | None = None,
     out: Path | None = None,
 ) -> Path:
     """Prepare, score and diagnose; the folder with the report.
@@ -46,6 +47,7 @@ def examine(
     model         folder or hub id of an encoder, folder of vectors, or file of a run
     base          folder or hub id; of a model with a base all checks of what training changed apply
     steps         what the training logged, see `history.read`
+    expected      figures of the model from elsewhere, by metric
     Raises UserError for whatever the stages refuse, and where the model reads texts otherwise than its base does.
     """
     kind = foreign.kind_of(model)
@@ -61,6 +63,8 @@ def examine(
     root = template.root()
     ours = read_yaml(str(root / PARAMS))
     values = values_of(model, data, settings, ours, base=base, kind=kind)
+    if expected:
+        values["systems"][_examined(model, ours)]["expected"] = dict(expected)
     params.check(values)
     encoder = params.section(values, "encoder", params.Encoder)
     folder = _folder(model, encoder) if kind in foreign.MODELS else None
@@ -108,15 +112,17 @@ def values_of(
     systems = Systems.of(found)
     (start, *_), name = systems.zero_shot, _examined(model, values)
     kept = {one: own for one, own in found["systems"].items() if systems.role(one) not in TRAINED}
+    if kind == "run":
+        own = {"kind": "run", "role": "rival", "made_of": absolute(model)}
+        return {**found, "systems": {**kept, name: own}, "inits": []}
+    tuned = {"role": "tuned", "starts_from": start} if base else {"role": "zero-shot"}
     if kind != "encoder":
-        role = {"role": "tuned", "starts_from": start} if base else {"role": "zero-shot"}
-        own = {"kind": "vectors", "made_of": foreign.VECTORS if kind == "library" else absolute(model), **role}
-        if kind == "run":
-            own |= {"kind": "run", "role": "rival"}
-            own.pop("starts_from", None)
+        own = {"kind": "vectors", "made_of": absolute(model), **tuned}
+        if kind == "library":
+            own |= {"made_of": foreign.VECTORS, "similarity": foreign.similarity(Path(model))}
         return {**found, "systems": {**kept, name: own}, "inits": []}
     if base:
-        own = {"kind": "encoder", "role": "tuned", "starts_from": start, "made_of": tuned_folder(start)}
+        own = {"kind": "encoder", "made_of": tuned_folder(start), **tuned}
         return {**found, "systems": {**kept, name: own}, "inits": [start]}
     # Under its own name, which rivals that are made of its vectors have to know.
     renamed = {name if one == start else one: dict(own) for one, own in kept.items()}
@@ -127,7 +133,7 @@ def values_of(
 
 def _without_training(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values without systems that are made of training queries, and without what measures a training by them."""
-    kept = {name: own for name, own in values["systems"].items() if own["role"] != "rival"}
+    kept = {name: own for name, own in values["systems"].items() if own["role"] != "rival" or own["kind"] == "run"}
     return {**values, "systems": kept, "inits": []}
 
 

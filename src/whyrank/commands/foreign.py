@@ -40,6 +40,18 @@ def kind_of(model: str) -> Given:
     return "encoder"
 
 
+def similarity(folder: Path) -> str:
+    """How the files of a model say that its vectors are compared: cosine, which is the default, or dot.
+
+    Raises UserError for another, by which it would be ranked otherwise than it is meant to.
+    """
+    file = folder / "config_sentence_transformers.json"
+    declared = (io.read_json(file).get("similarity_fn_name") if file.is_file() else "") or "cosine"
+    if declared not in ("cosine", "dot"):
+        raise UserError(f"{file}: compares vectors by {declared}, and whyrank by cosine or dot")
+    return str(declared)
+
+
 def encode(folder: Path, target: Path, *, trust_remote_code: bool) -> None:
     """The vectors of all prepared texts by sentence-transformers, as a folder of vectors."""
     from whyrank.model import library
