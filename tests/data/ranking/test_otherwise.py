@@ -46,6 +46,11 @@ def test_nothing_is_tried_where_little_is_lost_and_the_end_is_kept(lost, way, n)
     assert len(table) == n * 4
 
 
+def test_only_conversations_are_tried_for_their_end_alone():
+    answers, queries, relevant = tables(200, 200)
+    assert tried((answers, queries.assign(type="question"), relevant), [Document("", "x")] * 2).empty
+
+
 def test_many_are_sampled_evenly():
     ids = tried(tables(400, 400), [Document("", "x")] * 2, conversation=0.5)["id"].unique()
     assert len(ids) == TRIED and (ids[0], ids[-1]) == ("q000", "q398")

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from whyrank.findings.records import Records
+from whyrank.measure.significance.statistics import mean_interval
 from whyrank.preflight.examine import preflight
+from whyrank.preflight.probes.selections import better
 
 from ...diagnosis.probes.faults import of, planted, with_data
 
@@ -82,7 +84,7 @@ def compared(gain: float, n: int = 40) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-@pytest.mark.parametrize(("gain", "way"), [(0.2, "tail"), (0.0, None), (None, None)])
+@pytest.mark.parametrize(("gain", "way"), [(0.2, "tail"), (0.02, None), (None, None)])
 def test_at_a_full_budget_only_a_cut_that_was_measured_to_rank_better_is_asked_for(gain, way, lab, healthy, findings):
     spoilt = truncation(lab, healthy)
     queries = spoilt.data.queries.copy()
@@ -92,9 +94,19 @@ def test_at_a_full_budget_only_a_cut_that_was_measured_to_rank_better_is_asked_f
     tables = spoilt.data.tables | ({} if gain is None else {"encoder_selections": compared(gain)})
     found = findings(with_data(spoilt, queries=queries, tables=tables))["truncation-loses-evidence", "data"]
     assert found.fix.params == ({"prepare.selection.conversation": way} if way else {})
-    assert ("none ranks surely better: on 40 dev queries" in found.fix.action) == (gain == 0.0)
+    assert ("none ranks surely better: on 40 dev queries" in found.fix.action) == (gain == 0.02)
     shown = [one.value for one in found.evidence if "untrained encoder" in one.name]
     assert len(shown) == (0 if gain is None else 2) and (gain is None or shown[0] == pytest.approx(0.4))
+    # Better in the mean is not enough.
+    assert gain is None or shown[1] > shown[0]
+
+
+def test_the_interval_allows_for_the_number_of_ways(healthy):
+    table = compared(0.05)
+    found = better(with_data(healthy, tables={"encoder_selections": table}).data, "conversation")
+    ways = table.pivot_table("reciprocal_rank", "query_id", "way")
+    alone = mean_interval(ways["tail"] - ways["head"], ways.index, level=0.975, resamples=2000, seed=0)
+    assert found.way == "tail" and found.gain == alone
 
 
 def test_a_pasted_log_is_said_of_that_text_and_not_of_the_budget_of_all(lab, healthy):

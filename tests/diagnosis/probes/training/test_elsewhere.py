@@ -50,6 +50,16 @@ def test_the_scale_is_read_off_the_first_losses(scale, status, healthy):
         assert f"scale) of {scale:g}" in found.sentence and "scale=20" in found.fix.action
 
 
+def test_a_loss_that_a_steep_scale_gives_too_says_nothing_of_a_flat_one(healthy, monkeypatch):
+    losses = dict.fromkeys(elsewhere.SCALES, 1.0) | {1.0: 3.0, 100.0: 3.09}
+    record = healthy.finetune["base"]
+    record = replace(record, metrics=record.metrics | {BATCH: 32}, history=record.history.assign(loss=3.0))
+    records = replace(healthy, finetune=healthy.finetune | {"base": record})
+    for steep, status in ((3.09, "passed"), (9.0, None)):
+        monkeypatch.setattr(elsewhere, "losses_at", lambda *_, seed, steep=steep: losses | {100.0: steep})
+        assert getattr(told(CODE, records)[SYSTEM], "status", None) == status
+
+
 def test_a_log_of_another_loss_or_without_a_batch_size_does_not_apply(healthy):
     other = logged(healthy, 1.0)
     record = other.finetune["base"]

@@ -80,6 +80,14 @@ def test_a_training_moves_like_texts_alike_and_noise_does_not():
     assert abs(together) < noise.ALIKE and 0.9 < kept < 0.98
 
 
+def test_a_shift_that_all_texts_share_is_no_training():
+    start = like(0)
+    noisy, shift_D = shaken(start, 0.05), np.full(32, 0.03)
+    shifted = replace(noisy, query_vectors=noisy.query_vectors + shift_D, answer_vectors=noisy.answer_vectors + shift_D)
+    together, _ = noise.movement(start, shifted, seed=0)
+    assert together < noise.ALIKE
+
+
 @pytest.mark.parametrize("size", [0.0, 1e-4])
 def test_vectors_that_hardly_differ_say_nothing(size):
     assert noise.movement(like(0), shaken(like(0), size), seed=0) is None

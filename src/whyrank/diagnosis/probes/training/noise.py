@@ -77,7 +77,7 @@ def movement(start: RunRecord, after: RunRecord, *, seed: int) -> tuple[float, f
     is_near_N = (cosine_NN.max(axis=1) >= NEAR) & (cosine_NN.max(axis=1) < 1 - 1e-6)
     if kept >= MOVED or is_near_N.sum() < 20:
         return None
-    moved_ND = unit(after_ND - before_ND)
+    moved_ND = after_ND - before_ND
     # What all have in common, as a shift of the whole, says nothing of one text.
     moved_ND = unit(moved_ND - moved_ND.mean(axis=0))
     return float((moved_ND * moved_ND[nearest_N]).sum(axis=1)[is_near_N].mean()), kept
