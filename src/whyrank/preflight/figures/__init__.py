@@ -1,9 +1,13 @@
 """Figures that prepare measures with the untrained encoder."""
 
+from collections.abc import Callable, Mapping
+from functools import cache
+
 import pandas as pd
 
 from whyrank.core.options.params import Encoder as EncoderParams
 from whyrank.core.prepared import Prepared
+from whyrank.core.progress import progress
 from whyrank.data.pairs import sampling
 from whyrank.data.ranking import corrections
 from whyrank.data.ranking.validate import Validated
@@ -39,25 +43,28 @@ def tables(
     valid       the ranking set as it was read, with the lines of its files and the corrections in effect
     otherwise   some texts as they could be cut instead
     """
-    drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
-    judged = pair_cosines.with_cosines(drawn, texts, encoder, options)
     read = Read(texts)
-    said = wording.tables(read, seed)
-    found = {
-        "tokenizer": tokenizer.figures(encoder, texts),
-        **label_agreement.tables(judged, seed),
-        **poolings.tables(encoder, texts, options),
-        **health.tables(encoder, texts, options, otherwise),
-        **said,
-        "pair_shifts": row_shifts.pair_shifts(judged, texts.pairs),
-        "rating_shifts": row_shifts.rating_shifts(texts),
-        "rating_parts": rating_parts.rating_parts(texts),
-        "rating_copies": rating_parts.rating_copies(texts),
-        "rating_levels": rating_rows.rating_levels(texts),
-        "ratings_alike": rating_rows.ratings_alike(texts),
-        **_labels(encoder, read, options, seed, valid, soundness.soundness(said, read)),
-        **sanity.tables(encoder, texts, options, seed),
-    }
+    drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
+    judged = cache(lambda: pair_cosines.with_cosines(drawn, texts, encoder, options))
+    said = cache(lambda: wording.tables(read, seed))
+    parts: list[Callable[[], Mapping[str, pd.DataFrame]]] = [
+        lambda: {"tokenizer": tokenizer.figures(encoder, texts)},
+        lambda: label_agreement.tables(judged(), seed),
+        lambda: poolings.tables(encoder, texts, options),
+        *health.parts(encoder, texts, options, otherwise),
+        said,
+        lambda: {"pair_shifts": row_shifts.pair_shifts(judged(), texts.pairs)},
+        lambda: {"rating_shifts": row_shifts.rating_shifts(texts)},
+        lambda: {"rating_parts": rating_parts.rating_parts(texts)},
+        lambda: {"rating_copies": rating_parts.rating_copies(texts)},
+        lambda: {"rating_levels": rating_rows.rating_levels(texts)},
+        lambda: {"ratings_alike": rating_rows.ratings_alike(texts)},
+        lambda: _labels(encoder, read, options, seed, valid, soundness.soundness(said(), read)),
+        lambda: sanity.tables(encoder, texts, options, seed),
+    ]
+    found: dict[str, pd.DataFrame] = {}
+    for part in progress(parts, total=len(parts), what="figures"):
+        found |= part()
     return found | corrections.with_earlier(found, valid)
 
 
