@@ -39,6 +39,14 @@ class Evidence:
         """The same beside the threshold that it crossed."""
         return replace(self, threshold=float(threshold))
 
+    def where_below(self, threshold: float) -> "Evidence":
+        """The same, beside the threshold where it lies below it."""
+        return self.against(threshold) if self.value < threshold else self
+
+    def where_from(self, threshold: float) -> "Evidence":
+        """The same, beside the threshold where it reaches it."""
+        return self.against(threshold) if self.value >= threshold else self
+
 
 def percent(name: str, share: float) -> Evidence:
     """share   0 to 1"""

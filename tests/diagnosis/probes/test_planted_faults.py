@@ -29,6 +29,8 @@ from .ranking.test_collapse import collapse
 from .training.test_learning_rate import long_steps
 
 TESTS = Path(__file__).parents[2]
+# Any of three signs decides (few steps, a metric that still rises, a baseline ahead), or where an interval lies.
+WITHOUT = {"underfitted", "tuning-brought-nothing"}
 for room in ("diagnosis/probes", "preflight/probes"):
     for file in sorted((TESTS / room).glob("**/test_*.py")):
         # Importing the tests registers the faults that stand in them.
@@ -67,7 +69,7 @@ def healthy_sides(healthy):
         if one.status == "passed":
             side = np.sign(one.measured.value - one.threshold)
             sides.setdefault((one.code, round(one.threshold, 6)), set()).add(side)
-    return {key: side.pop() for key, side in sides.items() if len(side) == 1}
+    return {key: side.pop() for key, side in sides.items() if len(side) == 1 and side != {0}}
 
 
 @pytest.mark.parametrize("code", PLANTED, scope="module")
@@ -81,10 +83,11 @@ def test_a_number_that_decides_stands_on_the_other_side_of_its_threshold_than_in
             assert healthy is None or np.sign(one.value - one.threshold) in (0, -healthy), one
 
 
-def test_most_checks_show_the_number_that_decides_beside_its_threshold(found):
-    shown = {code for code in PLANTED for one in found(code).values() for e in one.evidence
-             if one.code == code and e.threshold is not None}  # fmt: skip
-    assert len(shown) > len(PLANTED) / 2, set(PLANTED) - shown
+@pytest.mark.parametrize("code", PLANTED, scope="module")
+def test_a_finding_shows_the_number_that_decides_beside_its_threshold(code, found):
+    own = [one for (name, _), one in found(code).items() if name == code]
+    shown = any(evidence.threshold is not None for one in own for evidence in one.evidence)
+    assert shown != (code in WITHOUT)
 
 
 @pytest.mark.parametrize("code", [probe.code for probe in registered("preflight")])

@@ -16,13 +16,18 @@ TO_ONE, TO_ALL = 0.08, 0.98
 def attending(table: pd.DataFrame) -> Iterator[Fault]:
     """Scores that saturate, or say nothing. The table is `encoder_layers`, its column `attention` NaN where unknown."""
     width = table.get("attention", pd.Series(dtype=float))
-    for is_wrong, worst, told in (
-        (width < TO_ONE, "min", "every token attends to a single one: the scores of its attention saturate"),
-        (width > TO_ALL, "max", "every token attends to all others alike: the scores of its attention say nothing"),
+    for is_wrong, bound, worst, told in (
+        (width < TO_ONE, TO_ONE, "min", "every token attends to a single one: the scores of its attention saturate"),
+        (
+            width > TO_ALL,
+            TO_ALL,
+            "max",
+            "every token attends to all others alike: the scores of its attention say nothing",
+        ),
     ):
         if is_wrong.any():
             layers, value = table.loc[is_wrong, "layer"].tolist(), float(getattr(width, worst)())
-            measured = Evidence("entropy of the attention, by that of attending to all alike", value)
+            measured = Evidence("entropy of the attention, by that of attending to all alike", value).against(bound)
             yield Fault(
                 layers, f"{told} (entropy {value:.2f}, 1 of all alike)", measured, graded(layers, len(table), "info")
             )

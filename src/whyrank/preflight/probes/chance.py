@@ -43,13 +43,14 @@ def labels_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
         yield passed("data", measured, near(best))
         return
     agree = rows[0].meeting >= MEETS
+    meeting = Evidence("first answers that encoder and TF-IDF share, times chance", best.meeting)
     yield Finding(
         severity="error" if agree else "warning",
         system="data",
         sentence="The labels have nothing to do with the texts: "
         + ", ".join(f"{NAMES[row.ranker]} {row.mrr:.3f}" for row in rows)
         + f" in mean reciprocal rank over {best.n} queries of all splits, {best.mrr_chance:.3f} at chance.",
-        evidence=(*_values(rows), Evidence("first answers that encoder and TF-IDF share, times chance", best.meeting)),
+        evidence=(*_values(rows), meeting.where_from(MEETS)),
         interval=(best.mrr_low, best.mrr_high),
         cause=f"The encoder and TF-IDF put the same answer first {best.meeting:.0f} times as often as by chance, so "
         "the texts do say what belongs together; the qrels say something else. Ids were joined wrongly, or the qrels "
@@ -157,8 +158,8 @@ def _values(rows: Any) -> tuple[Evidence, ...]:
         evidence
         for row in rows
         for evidence in (
-            Evidence(f"mean reciprocal rank of {NAMES[row.ranker]}", row.mrr),
-            Evidence(f"share of the answers below the right one, {NAMES[row.ranker]}", row.auc),
+            Evidence(f"mean reciprocal rank of {NAMES[row.ranker]}", row.mrr).where_below(near(row)),
+            Evidence(f"share of the answers below the right one, {NAMES[row.ranker]}", row.auc).where_below(BELOW),
             Evidence("mean reciprocal rank at chance", row.mrr_chance),
         )
     )

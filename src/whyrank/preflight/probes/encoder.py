@@ -98,7 +98,10 @@ def _finding(
         system="prepare",
         sentence=sentence,
         evidence=(
-            *(percent(f"unknown pieces of {kind}s", value) for kind, value in _by_kind(table, "unknown")),
+            *(
+                percent(f"unknown pieces of {kind}s", value).where_from(100 * UNKNOWN)
+                for kind, value in _by_kind(table, "unknown")
+            ),
             *(Evidence(f"pieces per word of {kind}s", value) for kind, value in _by_kind(table, "pieces_per_word")),
             Evidence("pieces of the vocabulary", int(first["vocabulary"]), "pieces"),
             Evidence("embeddings", int(first["embeddings"]), "rows"),
@@ -150,7 +153,12 @@ def pooling_mismatch(data: DataRecords) -> Iterator[Finding | Outcome]:
         + (
             ", which its files declare." if is_named else f"; its files declare {(declared and f'`{used}`') or 'none'}."
         ),
-        evidence=tuple(Evidence(f"MRR with {name} pooling", float(mean)) for name, mean in means.items()),
+        evidence=tuple(
+            Evidence(
+                f"MRR with {name} pooling", float(mean), threshold=means[better] - LEAST_GAIN if name == used else None
+            )
+            for name, mean in means.items()
+        ),
         cause="An encoder puts the meaning of a text where its training reads it: in the first token, the mean, or the "
         "largest values. Another pooling finds only a part of it.",
         fix=Fix({"encoder.pooling": "auto" if is_named else better}),

@@ -90,8 +90,9 @@ def _shaped(
 
 def means(data: DataRecords, way: str) -> Iterator[Evidence]:
     table = data.table("encoder_readings")
-    yield Evidence("MRR as used", float(table["used"].mean()))
-    yield Evidence(f"MRR {way.replace('_', ' ')}", float(table[way].mean()))
+    used, other = float(table["used"].mean()), float(table[way].mean())
+    yield Evidence("MRR as used", used)
+    yield Evidence(f"MRR {way.replace('_', ' ')}", other).where_from(used + LEAST_GAIN)
 
 
 @probe("rogue-dimensions", on="preflight", explains=("cone", *RANKING), about="ranking", layer="encoder")

@@ -68,7 +68,9 @@ def vector_depends_on_batch(data: DataRecords) -> Iterator[Finding | Outcome]:
         "alone": "in a batch of its own",
         "library": "by transformers' own forward pass of the text alone",
     }
-    evidence = tuple(Evidence(f"least cosine, {told}", float(least[way])) for way, told in ways.items())
+    evidence = tuple(
+        Evidence(f"least cosine, {told}", float(least[way])).where_below(SAME) for way, told in ways.items()
+    )
     worst = str(least.idxmin())
     if least[worst] >= SAME:
         yield passed(
@@ -158,7 +160,8 @@ def special_tokens_missing(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="prepare",
         sentence=f"{100 * share:.0f} % of the texts of kind {kind} {worst}, as all did in the encoder's training.",
         evidence=tuple(
-            percent(f"texts of a kind that {name}, at least", float(of.min())) for name, of in shares.items()
+            percent(f"texts of a kind that {name}, at least", float(of.min())).where_below(100 * FRAMED)
+            for name, of in shares.items()
         ),
         cause="The tokenizer does not add them as the encoder's own does"
         + (f", and `{pooling}` pooling reads the token that is not there: " if is_read else ": ")

@@ -141,12 +141,12 @@ def _untrained(data: DataRecords) -> Finding:
     fits, (nearer, _) = layers.fits_of(table), layers.nearer_of(data.table("encoder_pieces"))
     is_made_here = bool(table.get("made_here", pd.Series([False])).iloc[0])
     if len(fits):
-        measured = Evidence("median fit of weights", float(np.median(fits)), "of chance")
+        measured = Evidence("median fit of weights", float(np.median(fits)), "of chance").against(layers.INDEPENDENT)
         told = (
             f"no two of its weights were learnt together (their fit is {measured.value:.1f}; 1 by chance, above 8 in "
         )
     else:
-        measured = percent("pairs of related pieces that are nearer than others", nearer)
+        measured = percent("pairs of related pieces that are nearer than others", nearer).against(100 * NEARER)
         told = (
             f"its embeddings know no related pieces ({measured.value:.0f} % are nearer; 50 % by chance, above 90 % in "
         )
@@ -172,7 +172,9 @@ def _positions(data: DataRecords) -> Iterator[Fault]:
         is_zero = row.related == row.random == 0.0
         if row.nearer < NEARER and row.pairs >= LEAST_PAIRS and not is_zero:
             told = f"positions that follow each other have no nearer embeddings than others ({100 * row.nearer:.0f} %)"
-            yield Fault([], told, percent("following positions that are nearer", row.nearer), "error")
+            yield Fault(
+                [], told, percent("following positions that are nearer", row.nearer).against(100 * NEARER), "error"
+            )
 
 
 def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
@@ -207,9 +209,12 @@ def _halves(data: DataRecords, *, is_told: bool) -> Iterator[Finding | Outcome]:
             else f"add nothing to its word embeddings, which reach {means['embeddings']:.2f}."
         ),
         evidence=(
+            Evidence("MRR of the other half by encoder", float(means["encoder"])).against(
+                than - LOST if is_lost else FAR_BEHIND * than
+            ),
             *(
                 Evidence(f"MRR of the other half by {name}", float(means[name]))
-                for name in ("encoder", "embeddings", "shared_words")
+                for name in ("embeddings", "shared_words")
             ),
             Evidence("MRR of a half by itself without a word", float(means["edited"])),
         ),
@@ -229,9 +234,10 @@ def _adds_nothing(lost: Interval, queries: Interval, means: pd.Series) -> Findin
         f"{means['encoder']:.2f}, the mean of its own word embeddings with {means['embeddings']:.2f}, and it ranks "
         f"training queries {worse_by(queries)} than TF-IDF.",
         evidence=(
+            Evidence("MRR of the other half by encoder", float(means["encoder"])).against(means["embeddings"] + ADDED),
             *(
                 Evidence(f"MRR of the other half by {name}", float(means[name]))
-                for name in ("encoder", "embeddings", "shared_words")
+                for name in ("embeddings", "shared_words")
             ),
             measured_behind(queries),
         ),

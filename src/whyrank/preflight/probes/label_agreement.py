@@ -102,13 +102,14 @@ def evidence(found: Agreement) -> tuple[Evidence, ...]:
         "the cosine beyond shared words": found.beyond,
     }
     rows = [
-        Evidence(f"{what} with {name}", value)
+        one
         for name, row in by_similarity.items()
         if not math.isnan(row.spearman)
-        for what, value in (
-            ("rank correlation of the labels", row.spearman),
-            ("lower bound for 99 % of shuffled labels", row.floor_low),
-            ("upper bound for 99 % of shuffled labels", row.floor_high),
+        for one in (
+            # Where it lies above, the means of the classes decide.
+            Evidence(f"rank correlation of the labels with {name}", row.spearman).where_below(row.floor_high),
+            Evidence(f"lower bound for 99 % of shuffled labels with {name}", row.floor_low),
+            Evidence(f"upper bound for 99 % of shuffled labels with {name}", row.floor_high),
         )
     ]
     means = [

@@ -123,8 +123,8 @@ def labels_out_of_range(data: DataRecords) -> Iterator[Finding | Outcome]:
             sentence=f"{100 * row.outside:.0f} % of the pairs of '{row.source}' have a label outside of 0 to 1: the "
             f"labels run from {row.lowest:g} to {row.highest:g}.",
             evidence=(
-                Evidence("lowest label", row.lowest),
-                Evidence("highest label", row.highest),
+                Evidence("lowest label", row.lowest).where_below(0),
+                Evidence("highest label", row.highest, threshold=1 if row.highest > 1 else None),
                 percent("pairs with a label outside of 0 to 1", row.outside),
             ),
             cause="Losses read labels as similarities: a cosine never reaches 2, and every pair labelled "
@@ -151,7 +151,7 @@ def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding | Outcome]
             sentence=f"{100 * row.unlabelled:.1f} % of the training pairs of '{row.source}' have no class, and are "
             "trained on as the least similar of all.",
             evidence=(
-                percent("pairs with the label -1", row.unlabelled),
+                percent("pairs with the label -1", row.unlabelled).against(0),
                 Evidence("training pairs", row.pairs, "pairs"),
             ),
             cause="-1 marks a pair on which the annotators did not agree; `labels: raw` reads it as a label.",

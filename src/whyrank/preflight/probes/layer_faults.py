@@ -127,14 +127,14 @@ def alike(table: pd.DataFrame, column: str, least: float, told: str, name: str) 
     if len(rows):
         layers = rows["layer"].tolist()
         severity: Severity = "error" if column == "spread" else graded(layers, len(table), "warning")
-        yield Fault(layers, f"a layer {told}", least_of(table, column, name), severity)
+        yield Fault(layers, f"a layer {told}", least_of(table, column, name).against(least), severity)
 
 
 def copies(table: pd.DataFrame) -> Iterator[Fault]:
     rows = table[table["copy_of"] > 0]
     if len(rows):
         layers = rows["layer"].tolist()
-        measured = Evidence("layers with the weights of another", len(rows), "layers")
+        measured = Evidence("layers with the weights of another", len(rows), "layers").against(1)
         first = int(rows["copy_of"].iloc[0])
         yield Fault(layers, f"its weights are those of layer {first}", measured, graded(layers, len(table), "warning"))
 
@@ -145,13 +145,14 @@ def zeroed(table: pd.DataFrame, parts: tuple[str, ...]) -> Iterator[Fault]:
     whole = float(np.nanmedian(table[columns].to_numpy())) if columns else 0.0
     for part in parts:
         if (column := f"rms_{part}") in table:
-            rows = table[table[column] <= NEARLY_ZERO * (table[column].median() or whole)]
+            least = NEARLY_ZERO * (table[column].median() or whole)
+            rows = table[table[column] <= least]
             if len(rows):
                 layers = rows["layer"].tolist()
                 yield Fault(
                     layers,
                     f"the {SPOKEN[part]} are zero",
-                    Evidence(f"root mean square of the {SPOKEN[part]}", float(rows[column].min())),
+                    Evidence(f"root mean square of the {SPOKEN[part]}", float(rows[column].min())).against(least),
                     graded(layers, len(table), "info"),
                 )
 
@@ -168,20 +169,22 @@ def unfit(data: DataRecords) -> Iterator[Fault]:
         if len(rows):
             layers, least = rows["layer"].tolist(), float(rows[f"fit_{pair}"].min())
             told = f"the {SPOKEN[pair]} do not belong together (fit {least:.1f}; 1 by chance, above 8 as trained)"
-            measured = Evidence(f"least fit of the {SPOKEN[pair]}", least, "of chance")
+            measured = Evidence(f"least fit of the {SPOKEN[pair]}", least, "of chance").against(INDEPENDENT)
             yield Fault(layers, told, measured, graded(layers, len(table), "warning"))
 
 
 def gains(table: pd.DataFrame) -> Iterator[Fault]:
     for column, worst in (("gain_low", "min"), ("gain_high", "max")) if "gain_low" in table else ():
         gain = table[column]
-        far = gain < gain.median() / GAIN_RATIO if worst == "min" else gain > min(GAIN, GAIN_RATIO * gain.median())
+        usual = float(gain.median())
+        bound = usual / GAIN_RATIO if worst == "min" else min(GAIN, GAIN_RATIO * usual)
+        far = gain < bound if worst == "min" else gain > bound
         if far.any():
             layers = table.loc[far, "layer"].tolist()
             value = float(getattr(gain, worst)())
-            told = f"a LayerNorm has weights of {value:.2g} in the mean, where {gain.median():.2g} is usual"
+            told = f"a LayerNorm has weights of {value:.2g} in the mean, where {usual:.2g} is usual"
             severity = graded(layers, len(table), "warning")
-            yield Fault(layers, told, Evidence("mean weight of a LayerNorm", value), severity)
+            yield Fault(layers, told, Evidence("mean weight of a LayerNorm", value).against(bound), severity)
 
 
 def overgrown(table: pd.DataFrame) -> Iterator[Fault]:
@@ -202,7 +205,7 @@ def rounded(table: pd.DataFrame) -> Iterator[Fault]:
     if len(rows):
         layers, least = rows["layer"].tolist(), int(rows["levels"].min())
         told = f"its weights were rounded to {least} values a row, where trained ones differ in nearly every entry"
-        measured = Evidence("different values in a row of a weight", least, "values")
+        measured = Evidence("different values in a row of a weight", least, "values").against(ROUNDED)
         # What it costs depends on how it was done: the halves and the queries tell.
         yield Fault(layers, told, measured, "warning")
 

@@ -21,7 +21,9 @@ def pruned(table: pd.DataFrame) -> Iterator[Fault]:
         told = (
             f"{100 * share:.0f} % of its weights are exactly zero, as after pruning, which asks for training afterwards"
         )
-        yield Fault(rows["layer"].tolist(), told, percent("exact zeros in a weight", share), "warning")
+        yield Fault(
+            rows["layer"].tolist(), told, percent("exact zeros in a weight", share).against(100 * ZEROS), "warning"
+        )
 
 
 def foreign(table: pd.DataFrame) -> Iterator[Fault]:
@@ -30,4 +32,5 @@ def foreign(table: pd.DataFrame) -> Iterator[Fault]:
     if len(far) and float(found.max()) >= USUAL and len(far) <= len(found) / 2:
         layers = table.loc[far.index, "layer"].tolist()
         told = f"its features have other places than in the layer below (correlation {far.min():.2f})"
-        yield Fault(layers, told, Evidence("correlation of features with the layer below", float(far.min())), "error")
+        measured = Evidence("correlation of features with the layer below", float(far.min())).against(FOREIGN)
+        yield Fault(layers, told, measured, "error")

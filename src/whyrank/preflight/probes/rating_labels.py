@@ -34,7 +34,7 @@ def non_target_column(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="ratings",
         sentence=f"{len(names)} of {targets + len(names)} columns are no targets and were left out: {described}{more}.",
         evidence=(
-            Evidence("columns left out", len(names), "columns"),
+            Evidence("columns left out", len(names), "columns").against(1),
             Evidence("remaining targets", targets, "columns"),
             *(
                 percent(f"rows with a number in '{name}'", float(share))
@@ -72,7 +72,7 @@ def numbers_not_read(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{'1 column was' if len(found) == 1 else f'{len(found)} columns were'} left out, whose numbers are "
         f"not plain: {described}.",
         evidence=(
-            Evidence("columns of such numbers", len(found), "columns"),
+            Evidence("columns of such numbers", len(found), "columns").against(1),
             Evidence("remaining targets", int(table["is_target"].sum()), "columns"),
         ),
         cause="A spreadsheet wrote them in the way of its country, or as percentages or fractions. `0,5` may be a "
@@ -100,8 +100,8 @@ def target_out_of_range(data: DataRecords) -> Iterator[Finding | Outcome]:
             sentence=f"Target '{row.column}' was left out: it {row.why}, and no range is declared. "
             f"{100 * row.outside_share:.1f} % of its rows are outside, the first in line {row.line} ({row.value}).",
             evidence=(
-                Evidence("lowest value", row.minimum),
-                Evidence("highest value", row.maximum),
+                Evidence("lowest value", row.minimum).where_below(0),
+                Evidence("highest value", row.maximum, threshold=1 if row.maximum > 1 else None),
                 percent("rows outside of 0 to 1", row.outside_share),
                 Evidence("different values", row.distinct, "values"),
             ),
@@ -177,8 +177,8 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{len(found)} of {len(table)} targets have one value in all rows of some fold, {everywhere} of them "
         f"in all rows: {', '.join(repr(name) for name in found['target'].head(NAMED))}.",
         evidence=(
-            Evidence("targets with one value in all rows", everywhere, "targets"),
-            Evidence("targets with one value in some fold", len(found) - everywhere, "targets"),
+            Evidence("targets with one value in all rows", everywhere, "targets").where_from(1),
+            Evidence("targets with one value in some fold", len(found) - everywhere, "targets").where_from(1),
             *(
                 Evidence(f"folds with one value of '{row.target}'", int(row.constant_folds), "folds")
                 for row in rows_of(found.head(NAMED))

@@ -57,10 +57,12 @@ def target_columns_permuted(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="ratings",
         sentence=f"{len(rows)} target columns are exchanged in {part}: {named}{more}.",
         evidence=(
-            Evidence("columns that moved", len(rows), "columns"),
+            Evidence("columns that moved", len(rows), "columns").against(1),
             Evidence(f"rows of {part}", int(rows["n"].iloc[0]), "rows"),
-            Evidence("mean distance of these columns to themselves elsewhere", float(rows["distance"].mean())),
-            Evidence("distance that one in 10,000 of unchanged columns has", float(rows["critical"].mean())),
+            # One in 10,000 of unchanged columns has it.
+            Evidence("mean distance of these columns to themselves elsewhere", float(rows["distance"].mean())).against(
+                rows["critical"].mean()
+            ),
             Evidence("mean distance to the columns that they hold", float(rows["distance_after"].mean())),
         ),
         cause="Parts of the file were put together by position while their columns stood in another order: these "
@@ -88,7 +90,7 @@ def duplicate_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{len(rows)} targets are copies of another one: {named} (rank correlation "
         f"{rows[0].correlation:.3f}).",
         evidence=(
-            Evidence("copied targets", len(rows), "targets"),
+            Evidence("copied targets", len(rows), "targets").against(1),
             Evidence("rank correlation of the first pair", float(rows[0].correlation)),
             Evidence("rows", int(rows[0].n), "rows"),
         ),

@@ -76,7 +76,7 @@ def fixed_allocation_truncates(data: DataRecords) -> Iterator[Finding | Outcome]
         f"needlessly: other fields of the row left tokens unused. {worst['field'].capitalize()}s lose "
         f"{100 * worst['share_lost']:.0f} %.",
         evidence=(
-            percent("tokens cut", lost),
+            percent("tokens cut", lost).against(100 * (adaptive + LEAST_WASTE)),
             percent("tokens cut if the fields of a row share the same sum", adaptive),
             *(
                 percent(f"rows whose {name} is cut", float(cut))

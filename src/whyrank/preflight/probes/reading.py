@@ -36,9 +36,9 @@ def rows_not_used(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{rejected + pointing + normal} of {total} rows are not used: {', '.join(parts)}. "
         f"{queries['kept']} of {queries['rows']} queries are left.",
         evidence=(
-            Evidence("rejected rows", rejected, "rows"),
-            Evidence("rows that point to rejected ones", pointing, "rows"),
-            Evidence("rows without a judgement or a relevant answer", normal, "rows"),
+            Evidence("rejected rows", rejected, "rows").where_from(1),
+            Evidence("rows that point to rejected ones", pointing, "rows").where_from(1),
+            Evidence("rows without a judgement or a relevant answer", normal, "rows").where_from(1),
             percent("queries that are used", queries["kept"] / queries["rows"]),
         ),
         cause=f"A rejected row has a fault of its own. {unjudged if normal else ''}".strip() if rejected else unjudged,
@@ -89,7 +89,7 @@ def query_types_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
         "decides which of the two they are.",
         evidence=(
             Evidence("queries with such a type", queries, "queries"),
-            Evidence("such types", len(names), "types"),
+            Evidence("such types", len(names), "types").against(1),
         ),
         cause="metadata.type is of the set's own vocabulary.",
         fix=Fix({}, f"say what they count as, such as -S '++prepare.types={{{names[0]}:question}}'"),
@@ -115,7 +115,7 @@ def graded_relevance(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"The qrels are graded, and every score above 0 counts as relevant: {grades} judgements. Only "
         "nDCG weighs the grades.",
         evidence=(
-            Evidence("scores that count as relevant", len(relevant), "scores"),
+            Evidence("scores that count as relevant", len(relevant), "scores").against(2),
             *(
                 Evidence(f"judgements with score {row.score:g}", row.judgements, "judgements")
                 for row in rows_of(relevant)[:NAMED]
@@ -162,8 +162,8 @@ def _unreached(row: Any, system: str, what: str, key: str) -> Iterator[Finding |
         sentence=f"{what} run from {found}, but "
         f"the declared range is {row.low:g} to {row.high:g}: is that their scale?",
         evidence=(
-            Evidence("lowest", row.minimum),
-            Evidence("highest", row.maximum),
+            Evidence("lowest", row.minimum).where_from(row.low + UNREACHED * span),
+            Evidence("highest", row.maximum).where_below(row.high - UNREACHED * span),
             percent("of the declared range that is used", (row.maximum - row.minimum) / span),
         ),
         cause="They were collected on another scale than the declared one. Scaled by it, all labels are alike: "

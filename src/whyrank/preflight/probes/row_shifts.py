@@ -63,7 +63,9 @@ def slips(table: pd.DataFrame) -> list[Slip]:
 def evidence(slip: Slip) -> tuple[Evidence, ...]:
     return (
         Evidence("rank correlation with the numbers of the same row", float(slip.own.spearman)),
-        Evidence(f"rank correlation with those {slip.best.shift:+d} rows on", float(slip.best.spearman)),
+        Evidence(f"rank correlation with those {slip.best.shift:+d} rows on", float(slip.best.spearman)).where_from(
+            float(slip.own.chance) + STANDS_OUT * float(slip.own.chance_std)
+        ),
         Evidence("mean of the same, 20 to 58 rows away", float(slip.own.chance)),
         Evidence("standard deviation of the same", float(slip.own.chance_std)),
         Evidence("rows", int(slip.own.n), "rows"),

@@ -63,7 +63,9 @@ def _finding(data: DataRecords, split: str, share: Interval, part: pd.DataFrame,
         f"the untuned rankers is {completed:.3f} instead of {right:.3f}.",
         evidence=(
             *(
-                percent(f"queries with an unjudged copy at or above the right answer, {name}", of["is_found"].mean())
+                percent(
+                    f"queries with an unjudged copy at or above the right answer, {name}", of["is_found"].mean()
+                ).where_from(100 * SHARE)
                 for name, of in table.groupby("split")
             ),
             Evidence("unjudged answers that say the same as a right one", copies, "answers"),

@@ -21,6 +21,8 @@ ENOUGH = 12
 # Estimated share of wrong labels, and its lower bound, from which a part of the data is wrong as a whole; its
 # difference to the rest has at most this p. Healthy splits and types of three sets: at most 0.07.
 WHOLE, WHOLE_LOW, DIFFERENT = 0.6, 0.35, 0.001
+# Share of the judgements that a repair must win to be told, see `figures.repairs`.
+REPAIRED = 0.25
 # Lower bound of the share from which wrong labels are an error.
 MANY = 0.10
 APPLY = "look at the first rows of {0}, copy it to data/corrections and name the copy in prepare.corrections"
@@ -70,7 +72,7 @@ def labels_shifted(data: DataRecords) -> Iterator[Finding | Outcome]:
     held = rows_of(table[table["holds"] == 1])
     if not held:
         best = rows_of(table)[0]
-        yield passed("data", percent("labels that the best repair would make right", best.after), 25.0)
+        yield passed("data", percent("labels that the best repair would make right", best.after), 100 * REPAIRED)
         return
     shared = borrowed(data)
     if shared is not None and not shared.is_template:
@@ -87,7 +89,7 @@ def labels_shifted(data: DataRecords) -> Iterator[Finding | Outcome]:
         f"for {100 * first.after:.0f} % of the judgements that move, and for {100 * first.before:.0f} % as it is.",
         evidence=(
             percent("label is first, as it is", first.before),
-            percent("label is first, with the rows moved", first.after),
+            percent("label is first, with the rows moved", first.after).against(100 * REPAIRED),
             Evidence("judgements that move", changed, "judgements"),
         ),
         cause="A row was lost or added on one side when query ids and answer ids were put together, so each query has "
@@ -155,6 +157,7 @@ def _wrong_part(data: DataRecords, column: str, own: Share, rest: Share) -> Find
         f"estimated {100 * own.value:.0f} % [{100 * own.low:.0f}, {100 * own.high:.0f}] of the {own.name} labels are "
         "wrong.",
         evidence=(
+            percent(f"estimated share of wrong labels, {own.name}", own.value).against(100 * WHOLE),
             percent(f"label is first, {own.name}", values[0]),
             percent("label is first, others", values[1]),
             percent(f"far labels where rankers agree, {own.name}", own.far / own.agreed),

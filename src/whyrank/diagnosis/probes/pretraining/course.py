@@ -65,17 +65,19 @@ def agreement_falls(history: pd.DataFrame) -> Told:
     is_off = abs(loss - expected) > OFF * max(expected, 1e-6)
     fell = 0.0 if diagonal is None else diagonal.start - diagonal.end
     error = 0.0 if diagonal is None else diagonal.error
-    falls = fell > max(RISE, ERRORS * error)
+    least = max(RISE, ERRORS * error)
+    falls = fell > least
     evidence = (
         Evidence("loss of the first step, by feature", loss),
         Evidence("the same by its own cross-correlation", expected),
-        Evidence("fall of the mean diagonal", fell, "from 1, perfect, to 0, chance"),
+        Evidence("difference of the two", abs(loss - expected)).where_from(OFF * max(expected, 1e-6)),
+        Evidence("fall of the mean diagonal", fell, "from 1, perfect, to 0, chance").where_from(least),
     )
     if not is_off and not falls:
         if diagonal is None:
             yield too_little(NAME, f"{len(history)} steps", evidence[0])
         else:
-            yield passed(NAME, evidence[2], RISE)
+            yield passed(NAME, evidence[3], least)
         return
     course = "" if diagonal is None else f"{diagonal.start:.2f} to {diagonal.end:.2f}"
     said = [

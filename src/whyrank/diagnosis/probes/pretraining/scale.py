@@ -51,9 +51,9 @@ def scale_mismatch_after_pretraining(case: Examination) -> Iterator[Finding | Ou
         f"loss of {loss[1]:.1f} nats (chance is {chance[1]:.1f}).",
         evidence=(
             Evidence(f"logit standard deviation, from {starts[0]}", spread[0]),
-            Evidence(f"logit standard deviation, from {starts[1]}", spread[1]),
+            Evidence(f"logit standard deviation, from {starts[1]}", spread[1]).where_from(SCALE_FACTOR * spread[0]),
             Evidence(f"first loss, from {starts[0]}", loss[0], "nats"),
-            Evidence(f"first loss, from {starts[1]}", loss[1], "nats"),
+            Evidence(f"first loss, from {starts[1]}", loss[1], "nats").where_from(SATURATED * chance[1]),
             *norms,
         ),
         cause="A dot product grows with the length of both vectors, and the pretrained head gives vectors of another "

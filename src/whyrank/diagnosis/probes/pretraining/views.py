@@ -24,6 +24,8 @@ EQUAL = 0.5
 LEAST_ROWS, DISTINCT = 16, 0.5
 # A standardised feature correlates with itself by var / (var + GUARD), and by nothing with a constant.
 SELF, CONSTANT, GUARD = 0.5, 0.05, 1e-5
+# No correlation exceeds 1, but for rounding.
+PERFECT = 1.001
 # Batches of so few rows: chance alone gives every entry of the correlation a spread of a quarter.
 FEW_ROWS = 16
 
@@ -62,10 +64,11 @@ def views_unrelated(history: pd.DataFrame) -> Told:
     error = float(first["view_cosine_error"])
     measured = Evidence("cosine of the two views of an answer, less that of views of different answers", nearer)
     evidence = (
+        measured.where_below(WITHIN * error),
         Evidence("mean cosine of the two views, before the first step", float(first["view_cosine"])),
         Evidence("mean cosine of views of different answers", float(first["permuted_cosine"])),
         Evidence("standard error of the difference", error),
-        percent("rows whose two views are one text", float(first["equal_views"])),
+        percent("rows whose two views are one text", float(first["equal_views"])).where_from(100 * EQUAL),
         Evidence("rows", float(first["rows"]), "rows"),
     )
     if first["equal_views"] >= EQUAL:
@@ -111,12 +114,16 @@ def correlation_impossible(history: pd.DataFrame) -> Told:
     variance = float(first["feature_std"]) ** 2
     expected = variance / (variance + GUARD)
     evidence = (
-        Evidence("mean correlation of the features of a view with themselves", own, "1 where standardised"),
-        Evidence("largest correlation with a constant row", constant, "0 where the batch mean is subtracted"),
-        Evidence("largest mean diagonal of a step", largest, "1 at most"),
+        Evidence("mean correlation of the features of a view with themselves", own, "1 where standardised").where_below(
+            expected - SELF
+        ),
+        Evidence(
+            "largest correlation with a constant row", constant, "0 where the batch mean is subtracted"
+        ).where_from(CONSTANT),
+        Evidence("largest mean diagonal of a step", largest).where_from(PERFECT),
     )
     faults = {
-        f"the mean diagonal reaches {largest:.3g}, and no correlation exceeds 1": largest > 1.001,
+        f"the mean diagonal reaches {largest:.3g}, and no correlation exceeds 1": largest > PERFECT,
         f"features correlate by {constant:.2f} with a constant: the batch mean is not subtracted (they are "
         "standardised over the features of a row, or not at all)": constant > CONSTANT,
         f"features correlate by {own:.3g} with themselves instead of {expected:.2f}: they are not divided by "

@@ -33,6 +33,11 @@ class Above(NamedTuple):
     interval: Interval
 
     @property
+    def near(self) -> float:
+        """Value of the metric below which it is near chance."""
+        return self.chance + NEAR * (1 - self.chance)
+
+    @property
     def is_chance(self) -> bool:
         """Not above chance, and with enough queries to say so."""
         return not is_higher(self.interval) and self.interval.high < NEAR * (1 - self.chance)
@@ -78,10 +83,12 @@ class Beside(NamedTuple):
         )
 
     def evidence(self, case: Examination) -> tuple[Evidence, ...]:
+        value = Evidence(f"{case.metric} of {self.system}", self.above.value)
+        below = percent(f"answers below the right one, {self.system}", self.below.mean)
         return (
-            Evidence(f"{case.metric} of {self.system}", self.above.value),
+            value.where_below(self.above.near),
             Evidence(f"{case.metric} at chance", self.above.chance),
-            percent(f"answers below the right one, {self.system}", self.below.mean),
+            below.where_below(100 * BELOW),
         )
 
 

@@ -78,8 +78,10 @@ def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Ite
         sentence=f"{len(looks) - 1} evaluations while training cannot tell whether it was over: the last is the best, "
         f"{100 * rise:.1f} points of dev {name} above the one before.",
         evidence=(
-            Evidence("evaluations, the one before the first step included", len(looks), "evaluations"),
-            Evidence(f"dev {name}, last minus the one before", 100 * rise, "points"),
+            Evidence("evaluations, the one before the first step included", len(looks), "evaluations").against(
+                LEAST_EVALUATIONS
+            ),
+            Evidence(f"dev {name}, last minus the one before", 100 * rise, "points").against(100 * LEAST_EFFECT),
         ),
         cause="A curve of so few points shows neither a rise that goes on nor a fall that began.",
         fix=Fix({"finetune_rank.early_stopping.evaluations": 8, "finetune_rank.early_stopping.patience": 3}),
@@ -115,7 +117,7 @@ def _stopped(record: TrainingRecord, made: float) -> Finding:
         evidence=(
             Evidence("steps made", steps, "steps"),
             percent("steps made, of those planned", share),
-            Evidence("rounds through the training pairs", made),
+            Evidence("rounds through the training pairs", made).against(WHOLE),
             Evidence("steps between two evaluations", float(record.evaluations["step"].diff().max()), "steps"),
         ),
         cause="The dev set is evaluated so often, and so little patience is had, that the noise of single steps ends "

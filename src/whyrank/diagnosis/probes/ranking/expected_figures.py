@@ -73,6 +73,7 @@ def _differs(case: Examination, system: str, run: RunRecord, name: str, value: f
         evidence=(
             Evidence(f"{name} expected", value),
             *((Evidence(f"{name} here", own),) if np.isfinite(own) else ()),
+            *((Evidence("difference of the two", abs(own - value)).against(SAME),) if np.isfinite(own) else ()),
             *(Evidence(f"{name} {way.words}", way.value) for way in (same or closest)[:3]),
         ),
         cause="Tools define one name otherwise: the figure from elsewhere is another quantity of the same lists."

@@ -47,7 +47,7 @@ def _nothing(
     has_learnt, untouched = learnt is not None and learnt > NOTHING_LEARNT, _kept_none(case, system)
     more = [] if start is None or learnt is None else [
         percent("accuracy@1 on training queries before the first step", start),
-        Evidence("gain on training queries", 100 * learnt, "points"),
+        Evidence("gain on training queries", 100 * learnt, "points").where_below(100 * NOTHING_LEARNT),
     ]  # fmt: skip
     # Early stopping did its work, or a gain that is worth having is not excluded: no fault by itself.
     is_open = (has_learnt and untouched) or difference.high >= NOTHING
@@ -153,7 +153,10 @@ def source_hurts(case: Examination) -> Iterator[Finding | Outcome]:
         yield Finding(
             system=system,
             sentence=f"Tuning made {worst}s worse and others better: {spoken(found[worst], case.metric)}.",
-            evidence=tuple(Evidence(f"gain of {kind}s", 100 * one.mean, "points") for kind, one in found.items()),
+            evidence=tuple(
+                Evidence(f"gain of {kind}s", 100 * one.mean, "points").where_below(-100 * LEAST_EFFECT)
+                for kind, one in found.items()
+            ),
             interval=points(found[worst]),
             cause=f"What the training rows of the {worst}s teach is wrong or not what their test queries ask, or the "
             f"other "

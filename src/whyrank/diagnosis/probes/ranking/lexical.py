@@ -48,7 +48,10 @@ def lexical_at_chance(case: Examination) -> Iterator[Finding | Outcome]:
         # The difference is none: what stands to be gained is in the cause.
         told = paired(
             above.interval,
-            [Evidence(f"{case.metric} of {system}", above.value), Evidence(f"{case.metric} at chance", above.chance)],
+            [
+                Evidence(f"{case.metric} of {system}", above.value, threshold=above.near),
+                Evidence(f"{case.metric} at chance", above.chance),
+            ],
             Evidence(f"{case.metric} by pairs of characters, {SAMPLE} queries at most", characters.value),
             Evidence(f"{case.metric} at chance among their answers", characters.chance),
             *([] if overlap is None else [percent("query words that are in the answer", overlap)]),

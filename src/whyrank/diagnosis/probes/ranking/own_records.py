@@ -52,7 +52,7 @@ def metrics_do_not_follow(case: Examination) -> Iterator[Finding | Outcome]:
             system=system,
             sentence=f"The figures of {system} do not follow from its own records: {faults[0].words}.",
             evidence=(
-                *(percent(f"affected: {fault.words}", fault.share) for fault in faults),
+                *(percent(f"affected: {fault.words}", fault.share).against(100 * WRONG) for fault in faults),
                 *(Evidence(f"recorded {name}", value) for name, value in list(summary(run.queries).items())[:3]),
             ),
             cause="The scoring code counts ranks, queries, judgements or the mean otherwise than its definition says: "

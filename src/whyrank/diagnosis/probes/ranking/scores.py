@@ -118,7 +118,12 @@ def other_definition(case: Examination) -> Iterator[Finding | Outcome]:
             sentence=f"{case.metric} of {system} is {own:.3f} here and {far.value:.3f} {far.words}.",
             evidence=(
                 Evidence(case.metric, own),
-                *(Evidence(f"{case.metric} {way.words}", way.value) for way in shown),
+                *(
+                    Evidence(f"{case.metric} {way.words}", way.value).against(
+                        own + (LEAST_EFFECT if way.value > own else -LEAST_EFFECT)
+                    )
+                    for way in shown
+                ),
             ),
             cause="Tools define one name otherwise. Compare with a figure from elsewhere only under its definition.",
             fix=Fix({}, "none needed; say the definition beside the figure"),

@@ -55,7 +55,10 @@ def target_imbalance(case: Examination) -> Iterator[Finding | Outcome]:
         system="ratings",
         sentence=f"{len(found)} of {len(table)} targets have less than {100 * RARE:.0f} % of their labels on the rarer "
         f"side, and no loss gives that side more weight: {named}.",
-        evidence=tuple(percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share)) for row in shown),
+        evidence=tuple(
+            percent(f"labels on the rarer side of '{row.target}'", float(row.rare_share)).against(100 * RARE)
+            for row in shown
+        ),
         cause="Nearly all labels are at one end: a loss over rows is small as soon as every prediction is there, and "
         "the rare rows hardly change it. Yet the Spearman of such a target counts as much as any other.",
         fix=Fix(CLASS_AWARE),

@@ -53,8 +53,7 @@ def first_loss_off(case: Examination, init: str, record: TrainingRecord) -> Iter
         return
     if "rank_expected_loss" in history:
         loss_S, expected_S = history["rank_loss"].to_numpy(), history["rank_expected_loss"].to_numpy()
-        off = float(np.abs(loss_S - expected_S).mean())
-        if off > OFF * max(1.0, float(expected_S.mean())):
+        if any(one.threshold is not None for one in _difference(history)):
             yield _off(
                 history,
                 f"The loss of the first step is {loss_S[0]:.2f}, the cross-entropy of the right answers in the same "
@@ -63,6 +62,17 @@ def first_loss_off(case: Examination, init: str, record: TrainingRecord) -> Iter
             )
             return
     yield from _training_pass(record)
+
+
+def _difference(history: pd.DataFrame) -> list[Evidence]:
+    """Of the loss from the same computed apart, beside the threshold where it exceeds it."""
+    if "rank_expected_loss" not in history:
+        return []
+    off = Evidence(
+        "mean difference of the two", float((history["rank_loss"] - history["rank_expected_loss"]).abs().mean())
+    )
+    most = OFF * max(1.0, float(history["rank_expected_loss"].mean()))
+    return [off.against(most) if off.value > most else off]
 
 
 def _off(history: pd.DataFrame, sentence: str, cause: str) -> Finding:
@@ -77,7 +87,10 @@ def _off(history: pd.DataFrame, sentence: str, cause: str) -> Finding:
         sentence=sentence,
         evidence=(
             *(Evidence(text, float(history[name].iloc[0])) for name, text in names.items() if name in history),
-            percent("targets that are relevant by the judgements", float(history["targets_right"].mean())),
+            *_difference(history),
+            percent("targets that are relevant by the judgements", float(history["targets_right"].mean())).where_below(
+                100 * RIGHT
+            ),
         ),
         cause=cause,
         fix=Fix({}, CODE),
@@ -164,8 +177,8 @@ def impossible_loss(case: Examination, init: str, record: TrainingRecord) -> Ite
             f"{int(record.history['step'].iloc[worst])}"
             f", and cannot be below {bound[worst]:.3f}.",
             evidence=(
-                Evidence(f"loss of `{objective}` in that step", float(loss.iloc[worst])),
-                Evidence("least that its errors cost", float(bound[worst])),
+                # The least that its errors cost.
+                Evidence(f"loss of `{objective}` in that step", float(loss.iloc[worst])).against(bound[worst]),
                 percent("steps with such a loss", float((below < -1e-3).mean())),
             ),
             cause="A sign is wrong, or the loss counts something else than the errors: such a loss falls while "
@@ -208,7 +221,7 @@ def loss_without_learning(case: Examination, init: str, record: TrainingRecord) 
             Evidence("loss, first tenth of the steps", loss.start),
             Evidence("loss, last quarter of the steps", loss.end),
             percent("accuracy@1 on training queries before the first step", start),
-            percent("accuracy@1 on training queries at the end", end),
+            percent("accuracy@1 on training queries at the end", end).against(100 * (start + RISE)),
             percent("accuracy in the batches, first tenth", accuracy.start),
             percent("accuracy in the batches, last quarter", accuracy.end),
         ),

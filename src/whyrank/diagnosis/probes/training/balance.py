@@ -69,7 +69,9 @@ def _outdone(case: Examination, init: str, record: TrainingRecord, name: str, fo
         f"{found.start:.2f} to {found.end:.2f}.",
         evidence=(
             *(
-                percent(f"contribution of `{one}` to the {of}{when if one == name else ''}", share)
+                percent(f"contribution of `{one}` to the {of}{when if one == name else ''}", share).where_below(
+                    100 * OUTDONE / len(own)
+                )
                 for one, share in own.items()
             ),
             *found.evidence,

@@ -35,7 +35,7 @@ def register(name: str, about: About) -> None:
                 "their texts have other labels there.",
                 "Batches join texts with the labels, or the second texts, of other rows: something is shifted, sorted "
                 "or permuted between the table and the loss.",
-                percent("rows of the batches that are in the table", right),
+                percent("rows of the batches that are in the table", right).against(100 * RIGHT),
             )
             return
         if f"{name}_expected_loss" not in history:
@@ -45,14 +45,15 @@ def register(name: str, about: About) -> None:
         loss_S, expected_S = (both[column].to_numpy() for column in both)
         off = float(np.abs(loss_S - expected_S).mean()) if len(both) else 0.0
         measured = Evidence("mean difference from the loss by its formula", off)
-        if off <= OFF * max(1.0, float(np.abs(expected_S).mean()) if len(both) else 1.0):
-            yield passed("", measured, OFF)
+        most = OFF * max(1.0, float(np.abs(expected_S).mean()) if len(both) else 1.0)
+        if off <= most:
+            yield passed("", measured, most)
             return
         yield _finding(
             f"The loss of `{name}` in the first step is {loss_S[0]:.3g}; by its formula, from the same vectors and "
             f"labels, it is {expected_S[0]:.3g}.",
             _why(record, name, loss_S, expected_S),
-            measured,
+            measured.against(most),
             Evidence("loss of the first step", float(loss_S[0])),
             Evidence("the same by its formula", float(expected_S[0])),
         )

@@ -64,13 +64,14 @@ def gradient_grows(case: Examination, init: str, record: TrainingRecord) -> Iter
 
 def _grows(norm_S: np.ndarray, left: float, sentence: str, severity: str) -> Finding:
     quarter = max(1, len(norm_S) // 4)
+    first, last = (float(np.median(part)) for part in (norm_S[:quarter], norm_S[-quarter:]))
     return Finding(
         severity="error" if severity == "error" else "warning",
         sentence=sentence,
         evidence=(
-            Evidence("gradient norm, median of the first quarter", float(np.median(norm_S[:quarter]))),
-            Evidence("gradient norm, median of the last quarter", float(np.median(norm_S[-quarter:]))),
-            Evidence("norm of gradients left by earlier steps", left),
+            Evidence("gradient norm, median of the first quarter", first),
+            Evidence("gradient norm, median of the last quarter", last, threshold=None if left else GROWN * first),
+            Evidence("norm of gradients left by earlier steps", left, threshold=0.0 if left else None),
         ),
         cause="Gradients add up over the steps: they are not zeroed, and every step repeats those before it."
         if left

@@ -185,7 +185,7 @@ def _above_peak(record: TrainingRecord, highest: float) -> Finding:
         severity="error",
         sentence=f"The schedule multiplied the learning rate by up to {highest:.3g}: steps of that much more than "
         "params.yaml says.",
-        evidence=(Evidence("highest factor of the schedule", highest, "at most 1"), *peak_evidence(record, "reached")),
+        evidence=(Evidence("highest factor of all", highest).against(ABOVE_PEAK), *peak_evidence(record, "reached")),
         cause="A schedule rises to the rate that was asked for and falls from there; this one is turned round, or was "
         "made of a factor above 1.",
         fix=Fix({}, "look at the scheduler in src/whyrank/training/engine: its factor lies between 0 and 1"),

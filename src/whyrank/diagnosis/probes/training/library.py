@@ -96,7 +96,9 @@ def _by_itself(system: str, way: str, table: pd.DataFrame) -> Finding:
         system=system,
         sentence=f"{differ} of {len(table)} texts get two vectors, {OWN[way]}: the least like have a cosine of "
         f"{table[way].min():.3f}.",
-        evidence=tuple(Evidence(f"least cosine, {told}", float(table[one].min())) for one, told in OWN.items()),
+        evidence=tuple(
+            Evidence(f"least cosine, {told}", float(table[one].min())).where_below(SAME) for one, told in OWN.items()
+        ),
         cause="Something random is left on while texts are encoded, as a rule dropout, or weights are drawn when the "
         "folder is read."
         if random
@@ -121,7 +123,7 @@ def _otherwise(system: str, table: pd.DataFrame) -> Finding:
         sentence=f"sentence-transformers gives {len(differing)} of {len(table)} texts other vectors than were "
         f"evaluated ({least:.3f} is the lowest cosine): {why}.",
         evidence=(
-            Evidence("least cosine with the vector of sentence-transformers, of the same text", least),
+            Evidence("least cosine with the vector of sentence-transformers, of the same text", least).against(SAME),
             Evidence("texts that differ", len(differing), "texts"),
         ),
         cause="Metrics of one reading of the folder say nothing certain of the other.",
@@ -140,7 +142,7 @@ def _cut(system: str, table: pd.DataFrame) -> Finding:
         sentence=f"Of {len(differing)} of {len(table)} texts sentence-transformers reads more or less than prepare "
         f"keeps ({least:.3f} is the lowest cosine); of the same text both give the same vector.",
         evidence=(
-            Evidence("least cosine of a whole text with what prepare keeps of it", least),
+            Evidence("least cosine of a whole text with what prepare keeps of it", least).against(SAME),
             Evidence("texts that differ", len(differing), "texts"),
         ),
         cause="Texts are cut by prepare.tokens and prepare.selection here, and by max_seq_length in the library.",

@@ -133,7 +133,10 @@ def never_begun(case: Examination, init: str, record: TrainingRecord) -> Iterato
             severity="error" if leads(name) else "warning",
             sentence=f"`{name}` was never trained: it was to begin after step {own['start_step']}, and training had "
             f"{steps} steps.",
-            evidence=(Evidence("steps made", steps, "steps"), Evidence("start_step", own["start_step"], "steps")),
+            evidence=(
+                Evidence("steps made", steps, "steps"),
+                Evidence("start_step", own["start_step"], "steps").against(steps),
+            ),
             cause="The objective begins after the end of this training, which followed the others alone.",
             fix=Fix({f"finetune_rank.objectives.{name}.start_step": 0}),
             reference="Bengio et al. 2009, Curriculum learning",

@@ -58,6 +58,13 @@ def unusual_setting(case: Examination) -> Iterator[Finding | Outcome]:
         yield from _told(PRETRAINING, found, _bad_pretraining(case))
 
 
+def _bound(found: Found) -> float | None:
+    """The end of the usual range that a value lies beyond; None where something else than the value is compared."""
+    if not isinstance(found.usual, Usual) or found.measured:
+        return None
+    return found.usual.low if found.value < found.usual.low else found.usual.high
+
+
 def _told(system: str, found: list[Found], how: Bad | None) -> Iterator[Finding | Outcome]:
     farthest = sorted(found, key=lambda one: -one.far)
     if how is None or not farthest:
@@ -69,7 +76,11 @@ def _told(system: str, found: list[Found], how: Bad | None) -> Iterator[Finding 
         system=system,
         sentence=f"{how.words}, and {_listed(named)}.",
         evidence=(
-            *(Evidence(one.key, one.value) for one in named if isinstance(one.value, int | float)),
+            *(
+                Evidence(one.key, one.value, threshold=_bound(one))
+                for one in named
+                if isinstance(one.value, int | float)
+            ),
             *how.evidence,
         ),
         cause="Nothing shows that this setting is to blame; but few trainings work with such a value, and with a usual "

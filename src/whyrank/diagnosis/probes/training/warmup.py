@@ -41,7 +41,7 @@ def warmup_longer_than_training(case: Examination, init: str, record: TrainingRe
         f"{100 * reached:.0f} % of it.",
         evidence=(
             percent("learning rate of the last step, of its peak", reached),
-            Evidence("warm-up", _warmup_steps(record), "steps"),
+            Evidence("warm-up", _warmup_steps(record), "steps").against(steps),
             Evidence("steps made", steps, "steps"),
             *peak_evidence(record, "reached"),
         ),

@@ -73,7 +73,7 @@ def near_copies(data: DataRecords) -> Iterator[Finding | Outcome]:
         yield Finding(
             system="data",
             sentence=f"Answer '{holder.example}' holds the texts of {holder.value:.0f} of {holder.texts} answers.",
-            evidence=(Evidence("answers inside it", holder.value, "answers"),),
+            evidence=(Evidence("answers inside it", holder.value, "answers").against(HELD * holder.texts),),
             cause="Answers were joined into one. It fits the queries of all that it holds, and is right for few "
             "of them.",
             fix=Fix({}, f"take '{holder.example}' apart, or out of corpus.jsonl"),
@@ -89,7 +89,7 @@ def near_copies(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"{count} of {found.texts} answers ({100 * share:.1f} %) are near-copies of another answer under "
         "another id.",
-        evidence=(Evidence("near-copies", count, "answers"), percent("of all answers", share)),
+        evidence=(Evidence("near-copies", count, "answers").against(1), percent("of all answers", share)),
         cause="A query is labelled with one of the copies, and the others count as wrong, in training and in "
         "evaluation: they fill the first places, and which of them comes first is chance.",
         fix=Fix({}, "merge each copy into the first one", rows_file(data, "near-copies")),
@@ -113,7 +113,10 @@ def answers_say_little(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"{count} of {found.texts} answers ({100 * share:.0f} %) are up to three words long, such as "
         f"“{found.example}”, and share none with their queries.",
-        evidence=(Evidence("answers of a few words", count, "answers"), percent("of all answers", share)),
+        evidence=(
+            Evidence("answers of a few words", count, "answers").against(FEWEST),
+            percent("of all answers", share).against(100 * LITTLE),
+        ),
         cause="So short a text does not say what it answers: neither words nor meaning lead from a query to it.",
         fix=Fix(
             {}, "give these answers their whole text, or the title of their page", rows_file(data, "answers-say-little")
@@ -147,7 +150,7 @@ def answers_in_another_language(data: DataRecords) -> Iterator[Finding | Outcome
         sentence=f"{100 * worst.value:.0f} % of the answers are in another {what} than the queries ({named}), such as "
         f"“{example}”.",
         evidence=(
-            percent("answers in another language or script", worst.value),
+            percent("answers in another language or script", worst.value).against(100 * FOREIGN),
             Evidence("answers that were looked at", worst.texts, "answers"),
         ),
         cause="An encoder of one language puts texts of another one anywhere, and TF-IDF and BM25 find no common word.",

@@ -58,7 +58,9 @@ def texts_cut_before(data: DataRecords) -> Iterator[Finding | Outcome]:
                     sentence=f"{100 * at.value:.0f} % of the {kind}s end at {limit.value:.0f} {name}, as "
                     f"“…{at.example}”: they were cut before prepare read them.",
                     evidence=(
-                        percent(f"{kind}s of that length", at.value),
+                        percent(f"{kind}s of that length", at.value).against(
+                            100 * max(AT_LIMIT, TIMES * expected.value)
+                        ),
                         percent("what the shorter ones let expect", expected.value),
                     ),
                     cause="A field, an export or a tool before this one kept so much of each text. What was cut cannot "
@@ -96,7 +98,7 @@ def cut_loses_end(data: DataRecords) -> Iterator[Finding | Outcome]:
     gain = figure(data, "end_gain_low", "conversation")
     is_better = gain is not None and gain.value > 0
     compared = better(data, "conversation")
-    evidence = [percent("conversations that lose their last turn", share)]
+    evidence = [percent("conversations that lose their last turn", share).against(100 * LOST)]
     if end is not None and kept is not None:
         evidence += [
             percent("words of the right answer in the lost turn", end.value),

@@ -114,7 +114,7 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
     if letters is not None and letters.value >= LETTERS:
         return (
             f"The letters of the {kind}s stand in random order, as in “{letters.example}”.",
-            Evidence("different groups of letters, over as many after shuffling", letters.value),
+            Evidence("different groups of letters, over as many after shuffling", letters.value).against(LETTERS),
             "The texts are encoded, encrypted or shuffled: they have as many groups of letters as after shuffling, and "
             "a language has half of that.",
             True,
@@ -133,7 +133,7 @@ def _garbled(data: DataRecords, kind: str) -> tuple[str, Evidence, str, bool] | 
         found = figure(data, sign.figure, kind)
         if found is not None and found.low >= sign.least and not silent.get(sign.figure):
             what = sign.told.format(other="queries" if kind == "answer" else "answers")
-            evidence = percent(f"{kind}s that {what}", found.value)
+            evidence = percent(f"{kind}s that {what}", found.value).against(100 * sign.least)
             said = f"{100 * found.value:.0f} % of the {kind}s {what}, as “{found.example}”."
             return said, evidence, sign.cause, False
     unknown = figure(data, "no_language", kind)

@@ -42,8 +42,8 @@ def types_told_by_opening(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{100 * with_it.value:.0f} % of the {marked}s begin with “{with_it.example}”, and "
         f"{100 * without.value:.0f} % of the {other}s: the first word tells the types apart.",
         evidence=(
-            percent(f"{marked}s that begin so", with_it.value),
-            percent(f"{other}s that begin so", without.value),
+            percent(f"{marked}s that begin so", with_it.value).against(100 * MARKED),
+            percent(f"{other}s that begin so", without.value).against(100 * UNMARKED),
         ),
         cause="An encoder can tell the types by a mark that says nothing of what is asked, so that part of the "
         "distance between their vectors is the mark. A plain question marked likewise is read as the other type.",
@@ -76,7 +76,7 @@ def query_names_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
             sentence=f"{100 * own.value:.0f} % of the queries hold the {what} of their answer, such as "
             f"“{own.example}”.",
             evidence=(
-                percent(f"queries with the {what} of their answer", own.value),
+                percent(f"queries with the {what} of their answer", own.value).against(100 * (other.value + least)),
                 percent(f"queries with the {what} of another query's answer", other.value),
             ),
             cause=f"The {what} gives the answer away, so that counting words finds it and no model has to understand "
@@ -115,7 +115,9 @@ def query_quotes_answer(data: DataRecords) -> Iterator[Finding | Outcome]:
             system="data",
             sentence=f"{100 * found.value:.0f} % of the queries quote their answer word for word, such as "
             f"“{found.example}”.",
-            evidence=(percent("queries with eight or more words in a row of their answer", found.value),),
+            evidence=(
+                percent("queries with eight or more words in a row of their answer", found.value).against(100 * QUOTES),
+            ),
             cause="They were cut from the answers or written beside them. Counting words finds such an answer, which "
             "real queries do not allow: a lexical baseline is too strong here, and a trained encoder learns to copy.",
             fix=Fix({}, "reword these queries, or leave them out", rows_file(data, "query-quotes-answer")),
@@ -142,7 +144,7 @@ def queries_say_nothing(data: DataRecords) -> Iterator[Finding | Outcome]:
             system="data",
             sentence=f"{100 * found.value:.0f} % of the queries say nothing of what they ask for, such as "
             f"“{found.example}”.",
-            evidence=(percent("queries that say nothing", found.value),),
+            evidence=(percent("queries that say nothing", found.value).against(100 * NOTHING),),
             cause="A greeting, or one text for several answers, leads to no answer: a ranker can only guess, and "
             "training on such pairs pulls all their answers together.",
             fix=Fix(
@@ -182,7 +184,7 @@ def repeated_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{copies} of {len(train)} training queries ({100 * share:.0f} %) repeat another one word for word; "
         f"“{text[:80]}” stands there {int(most.iloc[0]) + 1} times.",
         evidence=(
-            percent("training queries that repeat another one", share),
+            percent("training queries that repeat another one", share).against(100 * REPEATED),
             Evidence("different training queries", len(train) - copies, "queries"),
         ),
         cause="Copies weigh as many queries. An epoch reads the same text again and again, and fills batches with it.",

@@ -70,12 +70,12 @@ def splits_differ(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 
 def _differs(data: DataRecords, split: str, auc: float, words: str, name: str, apart: float, low: float) -> Finding:
-    evidence = [Evidence(f"AUC of words that tell {split} from train", auc)]
+    evidence = [Evidence(f"AUC of words that tell {split} from train", auc).where_from(DIFFER)]
     there, train = figure(data, f"{name}_{split}", split), figure(data, f"{name}_{split}", "train")
     most = f"words: {words}"
     if there is not None and train is not None and 0.5 + apart >= min(auc, 0.9) - 0.05:
         most = f"{PROPERTIES[name]}, {there.value:.3g} against {train.value:.3g}; words: {words}"
-        evidence.append(Evidence(f"AUC of {PROPERTIES[name]}", 0.5 + apart))
+        evidence.append(Evidence(f"AUC of {PROPERTIES[name]}", 0.5 + apart).where_from(DIFFER))
     return Finding(
         system="data",
         sentence=f"The {split} queries differ from the training queries: a classifier tells them apart with AUC "
@@ -152,7 +152,7 @@ def _smaller(split: str, n: int, asked: int) -> Finding:
         sentence=f"The {split} set has {n} queries where prepare.split.{split} asks for {asked}: a 95 % interval of "
         f"accuracy@1 spans {span(n):.0f} points instead of {span(asked):.0f}.",
         evidence=(
-            Evidence(f"{split} queries", n, "queries"),
+            Evidence(f"{split} queries", n, "queries").against(GOT * asked),
             Evidence("asked for", asked, "queries"),
             Evidence("points that an interval spans", span(n), "points"),
         ),

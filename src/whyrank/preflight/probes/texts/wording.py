@@ -10,6 +10,7 @@ from whyrank.preflight.probes.texts.figure import (
     ALIKE,
     BORROWED,
     READ,
+    TEMPLATE,
     TRAINING,
     below,
     borrowed,
@@ -68,7 +69,7 @@ def boilerplate(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"Text that many {called} share takes {100 * shared.value:.0f} % of what the encoder reads of them, "
         f"{shared.value * tokens:.0f} of {tokens:.0f} tokens; {100 * holders.value:.0f} % hold “{shared.example}”.",
         evidence=(
-            percent(f"words of the {called} that many of them share", shared.value),
+            percent(f"words of the {called} that many of them share", shared.value).against(100 * SHARED),
             Evidence("tokens that it takes, of a text", shared.value * tokens, "tokens"),
             percent("texts with the longest such passage", holders.value),
         ),
@@ -90,8 +91,8 @@ def _of_few(data: DataRecords) -> Finding | None:
         sentence=f"{100 * found.share:.0f} % of what the encoder reads of the answers stands in other answers, an "
         f"answer having passages of {found.sources:.0f} others: {found.example}.",
         evidence=(
-            percent("words read of the answers that stand in other answers", found.share),
-            Evidence("others that an answer shares passages with", found.sources, "answers"),
+            percent("words read of the answers that stand in other answers", found.share).against(100 * BORROWED),
+            Evidence("others that an answer shares passages with", found.sources, "answers").against(TEMPLATE),
         ),
         cause="A menu, a list of related texts or a template was taken for text. It makes vectors alike, and takes "
         "room in the token budget from what tells answers apart.",
@@ -121,7 +122,7 @@ def markup_in_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
         system="data",
         sentence=f"{100 * marks.value:.0f} % of the characters of the {kind}s are markup (tags, entities, addresses, "
         f"JSON), as in “{marks.example}”.",
-        evidence=(percent(f"characters of the {kind}s in markup", marks.value),),
+        evidence=(percent(f"characters of the {kind}s in markup", marks.value).against(100 * MARKUP),),
         cause="The texts were taken from pages or records as they are stored. Markup takes tokens from the text, and "
         "an encoder learnt plain sentences.",
         fix=Fix({}, "take tags, entities and addresses out of the texts before prepare reads them"),
@@ -152,7 +153,7 @@ def overlapping_texts(data: DataRecords) -> Iterator[Finding | Outcome]:
         sentence=f"{100 * found.share:.0f} % of what the encoder reads of the answers stands in another answer, in "
         f"passages of {found.words:.0f} words: {found.example}.",
         evidence=(
-            percent("words read of the answers that stand in other answers", found.share),
+            percent("words read of the answers that stand in other answers", found.share).against(100 * BORROWED),
             Evidence("words of a passage that two answers share", found.words, "words"),
             Evidence("others that an answer shares a passage with", found.sources, "answers"),
         ),
