@@ -81,8 +81,9 @@ class Clone:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            # Machines differ fourfold in speed, and are shared.
-            timeout=1200,
+            # Machines differ fourfold in speed, and are shared: a page's block of seven experiments takes 20 minutes on
+            # two cores with a load of 8.
+            timeout=3600,
         )
 
     def done(self, *command: str, **environment: str) -> str:
