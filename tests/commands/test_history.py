@@ -1,6 +1,7 @@
 """What other trainers log, as the history that checks read: what is not in a log is left out, and never made up."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -59,10 +60,77 @@ def test_a_loss_that_is_not_finite_stays_so(tmp_path):
         ("trainer_state.json", "{", r"no trainer_state\.json with a log_history"),
         ("trainer_state.json", '{"log_history": [{"step": 1, "eval_loss": 2}]}', "no logged row has a step"),
         ("steps.csv", "step,accuracy\n1,0.3\n", "no logged row has a loss; it is called one of loss, train_loss"),
-        ("steps.txt", "1 2\n", r"name trainer_state\.json of a checkpoint, or a CSV with the columns step and loss"),
+        ("steps.txt", "1 2\n", r"name trainer_state\.json of a checkpoint, a file or folder of TensorBoard"),
     ],
 )
 def test_a_file_that_is_no_history_is_one_line(tmp_path, name, content, says):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=says):
         history.read(tmp_path / name)
+
+
+def events(folder, rows, *, tags=("train/loss", "train/learning_rate"), first=1):
+    """As the SummaryWriter of torch writes them."""
+    pytest.importorskip("tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for step, row in enumerate(rows, first):
+            for tag, value in zip(tags, row, strict=True):
+                writer.add_scalar(tag, value, step)
+        writer.add_text("args", "{}")
+        writer.add_scalar("eval/loss", 9.0, len(rows))
+    return folder
+
+
+# More steps than TensorBoard keeps of a scalar where it is not asked for all.
+MANY = [(3 - i / 20000, 1e-4 * (1 - i / 12000)) for i in range(12000)]
+
+
+@pytest.mark.parametrize("given", ["file", "folder", "folder of the run's folder"])
+def test_events_of_tensorboard_have_every_step_that_was_logged(tmp_path, given):
+    run = events(tmp_path / "out/runs/today", MANY)
+    (file,) = run.iterdir()
+    found = history.read({"file": file, "folder": run}.get(given, tmp_path / "out"))
+    assert found["step"].tolist() == list(range(1, 12001))
+    assert found["loss"].to_numpy() == pytest.approx([loss for loss, _ in MANY], rel=1e-6)
+    assert found["rate_factor"].iloc[[0, -1]].tolist() == pytest.approx([1.0, 1 / 12000], rel=1e-3)
+    assert "gradient_norm" not in found and history.batch_size(run) == {}
+
+
+def test_events_as_tensorflow_2_writes_scalars(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    writer = EventFileWriter(str(tmp_path))
+    for step, loss in enumerate((0.7, 0.5), 1):
+        values = [Summary.Value(tag="loss", tensor=make_tensor_proto(np.float32(loss))),
+                  Summary.Value(tag="text", tensor=make_tensor_proto(np.array([b"words"], dtype=object)))]  # fmt: skip
+        writer.add_event(Event(step=step, summary=Summary(value=values)))
+    writer.close()
+    assert history.read(tmp_path)["loss"].to_numpy() == pytest.approx([0.7, 0.5])
+
+
+def test_events_that_are_of_two_runs_of_none_or_without_a_loss_say_so_in_one_line(tmp_path):
+    for name in ("one", "other"):
+        events(tmp_path / "runs" / name, [(1.0, 1e-5)])
+    with pytest.raises(UserError, match=r"runs: the events of 2 runs; name the folder of one: .*runs/one"):
+        history.read(tmp_path / "runs")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty: no file of TensorBoard's events"):
+        history.read(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"no logged row has a loss; .*; it has eval/loss, step, x, y"):
+        history.read(events(tmp_path / "strange", [(1.0, 2.0)], tags=("x", "y")))
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"no event\x00\xff" * 9)
+    with pytest.raises(UserError, match="no logged row has a step"):
+        history.read(tmp_path / "events.out.tfevents.1.host")
+
+
+def test_without_tensorboard_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_accumulator", None)
+    with pytest.raises(UserError, match="which is missing: pip install tensorboard"):
+        history.read(tmp_path)

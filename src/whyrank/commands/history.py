@@ -19,14 +19,18 @@ NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=float)
 # What transformers, sentence-transformers and loops of one's own call it.
 NAMES = {
     "step": ("step", "global_step", "steps", "Step"),
-    "loss": ("loss", "train_loss", "train/loss", "training_loss"),
-    "encoder_learning_rate": ("learning_rate", "lr", "train/learning_rate"),
+    "loss": ("loss", "train_loss", "train/loss", "training_loss", "Loss/train", "train_loss_step"),
+    "encoder_learning_rate": ("learning_rate", "lr", "train/learning_rate", "lr-AdamW", "train/lr"),
     "gradient_norm": ("grad_norm", "gradient_norm", "train/grad_norm"),
 }
+# What TensorBoard's writers put into the names of their files.
+EVENTS = "*tfevents*"
 
 
 def read(file: Path) -> pd.DataFrame:
-    """One row for each logged step. Of the file: trainer_state.json of transformers, or a table with such columns.
+    """One row for each logged step, of trainer_state.json, TensorBoard's events or a table with such columns.
+
+    file   of events also the folder that they lie in, itself or one folder of it
 
     loss, rank_loss   as logged
     encoder_learning_rate, gradient_norm   where they were logged
@@ -35,12 +39,16 @@ def read(file: Path) -> pd.DataFrame:
     progress          share of the planned steps, beside it; of a table the last row is the last one planned
     Raises UserError for a file that is neither, and for one without steps or losses.
     """
-    rows, planned = _trainer_state(file) if file.suffix == ".json" else (_table(file), 0)
+    if file.is_dir() or file.match(EVENTS):
+        rows, planned = _events(file), 0
+    else:
+        rows, planned = _trainer_state(file) if file.suffix == ".json" else (_table(file), 0)
     there = {key for row in rows for key in row}
     found = pd.DataFrame({name: _column(rows, names) for name, names in NAMES.items() if there & set(names)})
     for name in COLUMNS:
         if name not in found:
-            raise UserError(f"{file}: no logged row has a {name}; it is called one of {', '.join(NAMES[name])}")
+            logged = f"; it has {', '.join(sorted(there))}" if there else ""
+            raise UserError(f"{file}: no logged row has a {name}; it is called one of {', '.join(NAMES[name])}{logged}")
     found = found.dropna(subset=["step"]).drop_duplicates("step", keep="last").sort_values("step")
     found = found.assign(step=found["step"].astype(int), rank_loss=found["loss"]).reset_index(drop=True)
     rate = found.get("encoder_learning_rate", pd.Series(dtype=float))
@@ -71,9 +79,38 @@ def _trainer_state(file: Path) -> tuple[list[dict[str, Any]], int]:
         ) from None
 
 
+def _events(place: Path) -> list[dict[str, Any]]:
+    """A row for each step with a scalar, by the names of the scalars. place   a file, or a folder of one run"""
+    folders = sorted({found.parent for found in place.rglob(EVENTS)}) if place.is_dir() else [place]
+    if len(folders) != 1:
+        runs = f"the events of {len(folders)} runs; name the folder of one: {', '.join(map(str, folders[:3]))}"
+        raise UserError(f"{place}: {runs}" if folders else f"{place}: no file of TensorBoard's events ({EVENTS})")
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        from tensorboard.util.tensor_util import make_ndarray
+    except ImportError:
+        raise UserError(f"{place}: events are read by TensorBoard, which is missing: pip install tensorboard") from None
+    # Of all events; the default is a sample.
+    read = EventAccumulator(str(folders[0]), size_guidance={"scalars": 0, "tensors": 0})
+    read.Reload()
+    rows: dict[int, dict[str, Any]] = {}
+    for name in read.Tags()["scalars"]:
+        for one in read.Scalars(name):
+            rows.setdefault(one.step, {"step": one.step})[name] = one.value
+    # As TensorFlow 2 writes scalars.
+    for name in read.Tags()["tensors"]:
+        for one in read.Tensors(name):
+            if (value := make_ndarray(one.tensor_proto)).size == 1 and value.dtype.kind == "f":
+                rows.setdefault(one.step, {"step": one.step})[name] = float(value.reshape(()))
+    return [rows[step] for step in sorted(rows)]
+
+
 def _table(file: Path) -> list[dict[str, Any]]:
     if not name_and_format(file)[1]:
-        raise UserError(f"{file}: name trainer_state.json of a checkpoint, or a CSV with the columns step and loss")
+        raise UserError(
+            f"{file}: name trainer_state.json of a checkpoint, a file or folder of TensorBoard's events, "
+            "or a CSV with the columns step and loss"
+        )
     return [row.cells for row in read_rows(file)]
 
 
