@@ -22,6 +22,7 @@ from whyrank.diagnosis.read import read_records
 from whyrank.diagnosis.report import files
 from whyrank.diagnosis.report.ending import ending
 from whyrank.diagnosis.report.headline import headline
+from whyrank.findings import again
 from whyrank.findings.finding import SEVERITIES, of_run
 from whyrank.findings.plan import planned
 from whyrank.findings.systems import Systems
@@ -38,7 +39,7 @@ def main() -> None:
     case = Examination(records, options.metric, options.level, options.resamples, seed)
     told = registry.examine(case)
     changed = overrides.of_run()
-    findings, plan = planned(of_run(told.findings, changed), read_yaml(PARAMS))
+    findings, plan = planned(of_run(told.findings, changed, again.read()), read_yaml(PARAMS))
     with checksums.summed_folder("metrics/diagnose") as folder:
         provenance = {"params": values, "versions": versions(PACKAGES)}
         made_of = origin()._replace(settings=tuple(changed))

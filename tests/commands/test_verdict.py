@@ -13,8 +13,9 @@ from whyrank import __main__
 from whyrank.commands import verdict
 from whyrank.core import checksums, workspace
 from whyrank.core.errors import UsageError, UserError
+from whyrank.findings.again import OF_PIPELINE
 from whyrank.findings.diagnosis import checks
-from whyrank.findings.finding import START, Evidence, Finding, Fix
+from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import passed
 
 HEALTHY = "Fine-tuning beats the encoder it started from, base, by +8.3 points of accuracy@1 (95 % CI [+4.1, +12.5])."
@@ -90,7 +91,7 @@ def test_the_text_is_markdown_that_shows_each_finding_and_each_command_once(diag
     shown = ["".join(child.content for child in token.children) for token in tokens if token.type == "inline"]
     assert shown == [
         HEALTHY,
-        f"Findings: error 1, warning 2, info 1. Checks: 4 failed, 1 passed. {START}",
+        f"Findings: error 1, warning 2, info 1. Checks: 4 failed, 1 passed. {OF_PIPELINE}",
         *(f"{one.severity} {one.code} ({one.system}): {one.sentence}" for one in FINDINGS.values()),
     ]
 

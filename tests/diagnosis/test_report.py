@@ -32,7 +32,8 @@ from whyrank.diagnosis.report.sections import page as page_of
 from whyrank.diagnosis.report.series import mean_distance
 from whyrank.diagnosis.report.tables import best_cells
 from whyrank.diagnosis.report.verdict import verdict
-from whyrank.findings.finding import START, Evidence, Finding, Fix
+from whyrank.findings.again import OF_PIPELINE
+from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import not_applicable, passed, too_little
 from whyrank.findings.plan import Plan, Step, planned
 from whyrank.findings.records import TrainingRecord
@@ -299,7 +300,7 @@ def test_findings_stand_in_order_of_weight_with_severity_evidence_and_command(pa
         in text
     )
     assert "mean diagonal at the end0.004 of 1" in " ".join(text.split())
-    assert f"By severity: error 1, warning 1, info 1. Checks: 3 failed. {START}" in text
+    assert f"By severity: error 1, warning 1, info 1. Checks: 3 failed. {OF_PIPELINE}" in text
 
 
 def test_provenance_shows_params_with_dotted_names(content, page):

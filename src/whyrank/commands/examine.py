@@ -23,6 +23,7 @@ from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.systems import TRAINED, tuned_folder
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
+from whyrank.findings import again
 from whyrank.findings.records import AS_BEFORE, ELSEWHERE
 from whyrank.findings.systems import Systems
 
@@ -69,6 +70,10 @@ def examine(
     encoder = params.section(values, "encoder", params.Encoder)
     folder = _folder(model, encoder) if kind in foreign.MODELS else None
     in_process.arrange(out, root, values)
+    named_by = {"--data": [data], "--base": [base] if base else [], "--history": [str(steps)] if steps else []}
+    named_by["--expected"] = [f"{metric}={value}" for metric, value in (expected or {}).items()]
+    words = [word for option, own in named_by.items() for one in own for word in (option, one)]
+    again.write(out, [model, *words], settings)
     with chdir(out):
         with without(SAID_LATER):
             in_process.run(Path(), root, [("prepare", "")], _tell)

@@ -13,8 +13,9 @@ from whyrank.core import checksums, io
 from whyrank.core.origin import committed
 from whyrank.diagnosis.report.headline import PRECISION
 from whyrank.diagnosis.report.markdown import fenced, plain
+from whyrank.findings.again import start
 from whyrank.findings.diagnosis import tally
-from whyrank.findings.finding import SEVERITIES, START, Severity
+from whyrank.findings.finding import SEVERITIES, Severity
 
 Finding = dict[str, Any]
 # Beyond so many lines no finding is begun: a comment on a pull request stays under 60.
@@ -59,16 +60,18 @@ def failing(findings: Sequence[Finding], fail_on: Severity) -> list[Finding]:
     return [one for one in findings if SEVERITIES.index(one["severity"]) <= SEVERITIES.index(fail_on)]
 
 
-def rendered(told: Told, about_commands: str = START) -> str:
+def rendered(told: Told, about_commands: str = "") -> str:
     """Markdown: the verdict, how many findings and checks there are, and each finding with the command that fixes it.
 
     A symptom has the command of its cause, which stands once, below the first of them.
+    about_commands   what is said of them once; empty for what fits them
     """
     counts = Counter(one["severity"] for one in told.findings)
     severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    start = f" {about_commands}" if any(one["fix"]["command"] for one in told.findings) else ""
+    said = start(one["fix"]["command"] for one in told.findings)
+    said = f" {about_commands or said}" if said else ""
     checked = f" Checks: {told.checks}." if told.checks else ""
-    parts, shown = [f"**{plain(told.verdict)}**", f"Findings: {severities or 'none'}.{checked}{start}"], {""}
+    parts, shown = [f"**{plain(told.verdict)}**", f"Findings: {severities or 'none'}.{checked}{said}"], {""}
     for number, one in enumerate(told.findings):
         if sum(part.count("\n") + 2 for part in parts) > MOST_LINES:
             parts.append(f"And {len(told.findings) - number} more: the report has them.")

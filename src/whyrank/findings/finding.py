@@ -6,15 +6,13 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from whyrank.core.options.overrides import command, key_of, written
+from whyrank.findings.again import Again, can_be_set
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 # Where a cause lies. What lies before explains what comes after it, and a symptom names no cause at all.
 Layer = Literal["data", "labels", "evaluation", "encoder", "batches", "training", "symptom"]
 LAYERS: tuple[Layer, ...] = ("data", "labels", "evaluation", "encoder", "batches", "training", "symptom")
-
-# Said once where commands of fixes are shown.
-START = "A command starts from the committed params.yaml and holds what this run changed in it."
 
 # The parameter that applies the rows of a fix.
 CORRECTIONS = "prepare.corrections"
@@ -59,22 +57,27 @@ class Fix:
     action   what else to do where none can
     rows     file that lists the rows to mend, with the columns of `prepare.corrections`; empty where there is none
     run      settings of the run with the fault: those that turn the committed params.yaml into its own
+    again    how the model is examined once more; None where a run is one of the pipeline
     """
 
     params: dict[str, Any]
     action: str = ""
     rows: str = ""
     run: tuple[str, ...] = ()
+    again: Again | None = None
 
     @property
     def command(self) -> str:
-        """The `dvc exp run` that applies the overrides, ready to paste into a shell; empty without overrides.
+        """The `dvc exp run` or `whyrank examine` that applies the overrides, ready to paste into a shell; else empty.
 
         It names every parameter that is not as committed, and so gives the same in any workspace of that commit. Rows
         are copied first: the run itself writes their file anew.
         """
         if not self.params:
             return ""
+        if self.again:
+            rows = {CORRECTIONS: self.again.within(self.rows)} if self.rows else {}
+            return self.again.command(replace(self, params=self.params | rows).all_settings, self.params)
         run = command(self.all_settings)
         target = self.params.get(CORRECTIONS, "") if self.rows else ""
         return f"mkdir -p {PurePosixPath(target).parent} && cp {self.rows} {target} && {run}" if target else run
@@ -166,10 +169,25 @@ class Finding:
         }
 
 
-def of_run(findings: Iterable[Finding], settings: Iterable[str]) -> list[Finding]:
-    """The same with fixes that also name the settings of their run, see `Fix`."""
-    run = tuple(settings)
-    return [replace(finding, fix=replace(finding.fix, run=run)) for finding in findings]
+def of_run(findings: Iterable[Finding], settings: Iterable[str], again: Again | None = None) -> list[Finding]:
+    """The same with fixes that also name the settings of their run, see `Fix`.
+
+    Of an examination those of a training are said in words, which the user does in the tool that trained the model.
+    """
+    run = again.settings if again else tuple(settings)
+    return [replace(one, fix=replace(_possible(one.fix, again), run=run, again=again)) for one in findings]
+
+
+def _possible(fix: Fix, again: Again | None) -> Fix:
+    if again is None:
+        return fix
+    # It reads the folder that it is called in.
+    action = fix.action.replace("`whyrank export", f"`cd {again.out} && whyrank export")
+    if can_be_set(fix.params):
+        return replace(fix, action=action)
+    named = ", ".join(f"{key.rpartition('.')[2]}={written(value)}" for key, value in fix.params.items())
+    also = f", {action}" if action.startswith("or ") else f"; {action}" if action else ""
+    return Fix({}, f"where the model is trained, set what corresponds to {named}{also}")
 
 
 def _key(key: str, value: Any) -> str:

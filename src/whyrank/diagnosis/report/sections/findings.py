@@ -8,8 +8,9 @@ from whyrank.diagnosis.report.blocks import Block, Card, Command, Details, Facts
 from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.links import links, place
 from whyrank.diagnosis.report.sections.plan import by_hand
+from whyrank.findings.again import start
 from whyrank.findings.diagnosis import tally
-from whyrank.findings.finding import SEVERITIES, START, Evidence, Finding
+from whyrank.findings.finding import SEVERITIES, Evidence, Finding
 from whyrank.findings.tree import nested
 
 
@@ -19,14 +20,14 @@ def section(content: Content) -> Section:
         return Section(20, "Findings", [Paragraph(f"No problem found.{checked}")])
     counts = Counter(finding.severity for finding in content.findings)
     severities = ", ".join(f"{severity} {counts[severity]}" for severity in SEVERITIES if counts[severity])
-    has_command = any(finding.fix.command and not finding.step for finding in content.findings)
-    start = f" {START}" if has_command else ""
+    said = start(finding.fix.command for finding in content.findings if not finding.step)
     groups, seen = nested(content.findings), Counter[str]()
     cards = {id(one): _card(one, symptoms, content, seen) for one, symptoms in groups}
     urgent = [cards[id(one)] for one, _ in groups if one.severity != "info"]
     aside = [cards[id(one)] for one, _ in groups if one.severity == "info"]
     folded = [Details(f"For information: {', '.join(card.title for card in aside)}", aside)] if aside else []
-    return Section(20, "Findings", [Paragraph(f"By severity: {severities}.{checked}{start}"), *urgent, *folded])
+    counted = f"By severity: {severities}.{checked} {said}".rstrip()
+    return Section(20, "Findings", [Paragraph(counted), *urgent, *folded])
 
 
 def _card(finding: Finding, symptoms: Sequence[Finding], content: Content, seen: Counter[str]) -> Card:

@@ -6,7 +6,8 @@ from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.blocks import Block, Card, Command, Details, Paragraph, Section
 from whyrank.diagnosis.report.content import Content
 from whyrank.diagnosis.report.links import place
-from whyrank.findings.finding import START, Fix
+from whyrank.findings.again import OF_PIPELINE, start
+from whyrank.findings.finding import Fix
 from whyrank.findings.plan import Step
 
 MOST = 4  # steps that are seen at once
@@ -25,7 +26,8 @@ def section(content: Content) -> Section | None:
     if cards[MOST:]:
         codes = ", ".join(step.code for step in plan.steps[MOST:])
         blocks.append(Details(f"Steps {MOST + 1} to {len(cards)}: {codes}", cards[MOST:]))
-    blocks += [Paragraph(f"{START} {HOW}")] if any(step.command for step in plan.steps) else []
+    if said := start(step.command for step in plan.steps):
+        blocks.append(Paragraph(f"{said} {HOW}" if said == OF_PIPELINE else said))
     left_out = [Paragraph(one.why, one.code, "text") for one in plan.left_out]
     blocks += [Details("Fixes that are no step", left_out)] if left_out else []
     return Section(1, "Fix plan", blocks, is_first=True)
