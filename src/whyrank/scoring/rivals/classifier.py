@@ -4,16 +4,17 @@ Shapes: Q queries · A answers · C answers with a training query · P pairs of 
         D features
 """
 
+import warnings
+
 import numpy as np
 
 from whyrank.core.options.systems import System
 from whyrank.scoring.rivals.sources import Training, Units, unit_vectors
 from whyrank.scoring.tasks import Scored, Tasks
 
-# Passes over the training queries. On public intent sets the ranking stands still long before.
-ITERATIONS = 100
-# Multiplications of a pass below which threads wait for each other longer than they compute.
-SMALL = 2**28
+# Passes over the training queries: at most, at least, and multiplications of all of them together. Of conditionalqa
+# (495 answers) 29 passes leave the MRR within 0.003 of that of 100.
+MOST_PASSES, LEAST_PASSES, WORK = 100, 20, 1.5e10
 
 
 class Classifier:
@@ -33,15 +34,18 @@ class Classifier:
 def fitted(units: Units, training: Training, strength: float) -> Classifier:
     """strength   scikit-learn's C: inverse strength of the regularisation"""
     # They take a second that only this system should pay.
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     class_C = np.unique(training.answer_P)
     if len(class_C) == 1:
         return Classifier(units, np.zeros((1, units.query_ND.shape[1])), np.zeros(1), class_C)
-    model = LogisticRegression(C=strength, max_iter=ITERATIONS)
     cells = units.query_ND[training.query_P].size * len(class_C)
-    with threadpool_limits(1 if cells < SMALL else None):
+    model = LogisticRegression(C=strength, max_iter=int(min(MOST_PASSES, max(LEAST_PASSES, WORK // cells))))
+    # Several threads wait for each other between the short products of a pass: they take twice the time of one.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(units.query_ND[training.query_P], training.answer_P)
     weight_CD, bias_C = model.coef_, model.intercept_
     if len(class_C) == 2:  # of two classes it has the logit of the second alone

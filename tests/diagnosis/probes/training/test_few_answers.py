@@ -32,7 +32,7 @@ def elsewhere(records: Records) -> Records:
     return replace(records, finetune=records.finetune | {"base": record})
 
 
-@planted(CODE, of(CODE, SYSTEM) | of("tuning-brought-nothing", SYSTEM))
+@planted(CODE, of(CODE, SYSTEM) | of("worse-than-zero-shot", SYSTEM) | of("pretraining-helps", "barlow-tuned"))
 def few(lab: Any, healthy: Records) -> Records:
     return taught(lab, healthy, 5)
 
