@@ -256,3 +256,29 @@ def test_all_tables_are_recorded_and_equal_the_second_time(topics, make_encoder)
     assert np.isfinite(layers.drop(columns=["made_here", "levels"]).to_numpy(dtype=float)).all()
     # Its weights are narrower than a count of their values takes.
     assert layers["levels"].isna().all()
+
+
+def test_texts_that_other_labels_leave_as_they_are_are_encoded_once(topics, tiny_encoder, monkeypatch):
+    """Conversations are the same of any labels; answers are those that dev queries ask for."""
+    encoded = []
+    encode = tiny_encoder.encode
+    monkeypatch.setattr(tiny_encoder, "encode", lambda rows, **how: encoded.append(len(rows)) or encode(rows, **how))
+    own = topics.queries[(topics.queries["split"] == "dev") & (topics.queries["type"] == "conversation")]
+    ids, asked = own["query_id"].tolist(), topics.answers["answer_id"].tolist()
+    cut = [f"{text} please" for text in own["text"]]
+    for answers in (asked[:4], asked[2:]):
+        texts = [f"{text} about" for text in topics.answers.set_index("answer_id").loc[answers, "text"]]
+        otherwise = pd.concat(
+            [
+                tried(ids, "conversation", head=own["text"].tolist(), tail=cut),
+                tried(answers, "answer", head=texts, tail=texts),
+            ],
+            ignore_index=True,
+        )
+        selections.table(tiny_encoder, topics, otherwise, OPTIONS)
+        halves.table(tiny_encoder, topics, OPTIONS)
+    once = sum(encoded)
+    selections.table(tiny_encoder, topics, otherwise, OPTIONS)
+    assert sum(encoded) == once
+    # All texts; the conversations; four answers of either labels. The halves are the same both times.
+    assert encoded[0] == len(topics.token_ids) and encoded.count(len(ids)) == 1 and encoded.count(4) == 2

@@ -16,6 +16,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.lexical.ranking import tfidf
 from whyrank.lexical.words import written
 from whyrank.measure.metrics.geometry import unit_rows
+from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.preflight.figures.encoder.repeats import same
 from whyrank.preflight.figures.poolings import reciprocal_ranks
@@ -50,7 +51,8 @@ def table(encoder: Encoder, prepared: Prepared, options: Options) -> pd.DataFram
     first, second = [one for one, _ in halves], [two for _, two in halves]
     edited = [_less(one, random) for one in first[:CHANGED]]
     rows = encoder.tokenise([*first, *second, *edited], min(TOKENS, encoder.longest), "document")
-    vector_ND = _finite(encoder.encode(rows, batch_tokens=options.batch_tokens, precision=options.precision))
+    # The same answers in every run on a corpus, whatever its labels and rates.
+    vector_ND = _finite(vector_cache.encoded(encoder, rows, options).cpu().numpy())
     found = pd.DataFrame({"answer_id": answers["answer_id"].to_numpy()})
     one_AD, two_AD, edited_KD = np.split(unit_rows(vector_ND), [len(first), 2 * len(first)])
     found["encoder"] = _found(one_AD, two_AD)

@@ -10,7 +10,7 @@ from whyrank.core.options.params import Encoder as Options
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.declared import Side
-from whyrank.model.encoder.encoder import Encoder, TokenIds
+from whyrank.model.encoder.encoder import Encoder
 from whyrank.preflight.figures.encoder.readings import read
 
 COLUMNS = ["kind", "way", "is_used", "query_id", "answer_id", "reciprocal_rank"]
@@ -59,14 +59,12 @@ def _own_vectors(
 ) -> np.ndarray:
     """(M, D) of the texts as each way cuts them; those cut as now are among all texts, vector_ND."""
     found = np.zeros((len(otherwise), vector_ND.shape[1]), dtype=vector_ND.dtype)
-    rows: list[TokenIds] = []
-    others = otherwise[~otherwise["is_used"].astype(bool)].groupby("kind", sort=False)
-    for kind, texts in others:
+    for kind, texts in otherwise[~otherwise["is_used"].astype(bool)].groupby("kind", sort=False):
         side: Side = "document" if kind == "answer" else "query"
-        rows += encoder.tokenise(texts["text"].tolist(), encoder.longest, side)
-    order = np.concatenate([texts.index.to_numpy() for _, texts in others])
-    # All at once and remembered: a run with other labels or rates has the same texts.
-    found[order] = vector_cache.encoded(encoder, rows, options).cpu().numpy()
+        rows = encoder.tokenise(texts["text"].tolist(), encoder.longest, side)
+        # Remembered, each kind by itself: with other labels the answers that dev queries ask for are others, and
+        # questions and conversations are the same.
+        found[texts.index] = vector_cache.encoded(encoder, rows, options).cpu().numpy()
     for kind, texts in otherwise[otherwise["is_used"].astype(bool)].groupby("kind"):
         found[texts.index] = vector_ND[_rows(prepared, str(kind), texts["id"])]
     return found
