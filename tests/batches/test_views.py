@@ -145,7 +145,9 @@ def test_the_view_query_answer_takes_every_training_query_and_the_text_of_its_an
 def test_batches_of_a_prepared_set_hold_training_texts_only(topics, view, batches):
     answers = len(topics.answers)
     train = set(topics.rows("train") + answers)
-    for views in take(view_batches.view_batches(topics, view, batches=batches, size=4, random=rng()), 30):
+    for views in take(
+        view_batches.view_batches(view_batches.sides(topics, view), batches=batches, size=4, random=rng()), 30
+    ):
         assert set(views.first_B) <= train
         assert set(views.second_B) <= (train if view == "question-conversation" else set(range(answers)))
 
@@ -158,8 +160,6 @@ def test_a_view_without_answers_that_have_both_sides_is_a_user_error_that_says_w
     )
     with pytest.raises(
         UserError,
-        match=r"0 training answers .*\.views=\[query-answer\]', or turn .* off with -S pretrain_barlow\.steps=0",
+        match=r"0 training answers .*\.views=\[span-document\]', or turn .* off with -S pretrain_barlow\.steps=0",
     ):
-        view_batches.view_batches(
-            questions_only, "question-conversation", batches="across_answers", size=2, random=rng()
-        )
+        view_batches.all_sides(questions_only, ["question-conversation"])

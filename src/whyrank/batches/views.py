@@ -1,28 +1,39 @@
-"""View pairs for Barlow Twins: which texts make a batch.
+"""Pairs of views for pretraining: which texts make a batch.
 
 Every generator is endless, and the same generator state gives the same batches. Rows are text numbers (see
-core/prepared.py).
+core/prepared.py). Two views of a pair are texts of one thing: of an answer, of a thread of queries, or of one text.
 """
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from whyrank.batches.made_texts import MAKE
 from whyrank.core.errors import UserError
+from whyrank.core.options.barlow import LABEL_FREE
 from whyrank.core.prepared import Prepared
 
 
 @dataclass(frozen=True)
 class Views:
-    """Row i of both sides belongs to answer_B[i]."""
+    """Row i of both sides belongs to answer_B[i]: an answer, or what the view has in its place."""
 
     first_B: np.ndarray
     second_B: np.ndarray
     answer_B: np.ndarray
 
 
-QUERY_ANSWER = "query-answer"
+class Sides(NamedTuple):
+    """The texts that may stand on either side of a view, by what they belong to; only what has both."""
+
+    first: Mapping[int, np.ndarray]
+    second: Mapping[int, np.ndarray]
+
+
+QUERY_ANSWER, NATURAL = "query-answer", "question-in-conversation"
 
 
 def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np.ndarray]:
@@ -30,42 +41,70 @@ def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np
     pairs = prepared.relevant_in("train")
     if kind is not None:
         pairs = pairs[prepared.queries["type"].to_numpy()[pairs["query"]] == kind]
-    text_P, answer_P = prepared.texts.of("query")[pairs["query"]], pairs["answer"].to_numpy()
-    order = answer_P.argsort(kind="stable")
-    answers, start = np.unique(answer_P[order], return_index=True)
+    return grouped(prepared.texts.of("query")[pairs["query"]], pairs["answer"].to_numpy())
+
+
+def texts_by_thread(prepared: Prepared, kind: str) -> dict[int, np.ndarray]:
+    """Text numbers of the training queries of a type, of each thread."""
+    queries = prepared.queries
+    is_own = (queries["split"] == "train") & (queries["type"] == kind) & (queries["thread"] >= 0)
+    return grouped(prepared.texts.of("query")[is_own], queries.loc[is_own, "thread"].to_numpy())
+
+
+def grouped(text_P: np.ndarray, group_P: np.ndarray) -> dict[int, np.ndarray]:
+    """The texts of each group."""
+    order = group_P.argsort(kind="stable")
+    groups, start = np.unique(group_P[order], return_index=True)
     # Without any pair, split still gives one empty piece.
-    return dict(zip(answers.tolist(), np.split(text_P[order], start[1:]), strict=bool(len(answers))))
+    return dict(zip(groups.tolist(), np.split(text_P[order], start[1:]), strict=bool(len(groups))))
 
 
-def sides(prepared: Prepared, view: str) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-    """The texts that may stand on either side of a view, by answer; only answers that have both."""
-    if view == "question-conversation":
-        first, second = texts_by_answer(prepared, "question"), texts_by_answer(prepared, "conversation")
-    else:
+def sides(prepared: Prepared, view: str) -> Sides:
+    """Both sides of a view. Those of a label-free view belong to a text or to a thread, the others to an answer."""
+    if view in MAKE:
+        is_own = (prepared.view_texts["view"] == view).to_numpy()
+        of_V = prepared.view_texts.loc[is_own, "of"].to_numpy(dtype=np.int64)
+        first = grouped(prepared.texts.of("view")[is_own], of_V)
+        second = {number: np.array([number]) for number in first}
+    elif view == NATURAL:
+        first, second = (texts_by_thread(prepared, kind) for kind in ("question", "conversation"))
+    elif view == QUERY_ANSWER:
         first = texts_by_answer(prepared)
         second = {answer: prepared.texts.of("answer")[[answer]] for answer in first}
+    else:
+        first, second = texts_by_answer(prepared, "question"), texts_by_answer(prepared, "conversation")
     both = sorted(first.keys() & second.keys())
-    if len(both) < 2:
+    return Sides({group: first[group] for group in both}, {group: second[group] for group in both})
+
+
+def all_sides(prepared: Prepared, views: Sequence[str]) -> dict[str, Sides]:
+    """The sides of those views that have two or more things to tell apart.
+
+    Says on the standard error which is left out. Raises UserError where none is left.
+    """
+    found = {view: sides(prepared, view) for view in views}
+    few = {view: len(both.first) for view, both in found.items() if len(both.first) < 2}
+    what = {
+        view: f"{count} {'texts' if view in LABEL_FREE else 'training answers'} have both sides of the view {view}"
+        for view, count in few.items()
+    }
+    if len(few) == len(views):
+        others = [view for view in ("span-document", QUERY_ANSWER) if view not in views]
+        choice = f"choose another view with -S 'pretrain_barlow.views=[{others[0]}]', or " if others else ""
         raise UserError(
-            f"pretrain_barlow: {len(both)} training answers have both sides of the view {view}, which needs 2; "
-            + (
-                "choose another view with -S 'pretrain_barlow.views=[query-answer]', or "
-                if view != QUERY_ANSWER
-                else ""
-            )
-            + "turn pretraining off with -S pretrain_barlow.steps=0"
+            f"pretrain_barlow: {'; '.join(what.values())}; a view needs 2: {choice}turn pretraining off with "
+            "-S pretrain_barlow.steps=0"
         )
-    return {answer: first[answer] for answer in both}, {answer: second[answer] for answer in both}
+    for said in what.values():
+        print(f"pretrain_barlow: {said}; left out", file=sys.stderr)
+    return {view: both for view, both in found.items() if view not in few}
 
 
-def view_batches(
-    prepared: Prepared, view: str, *, batches: str, size: int, random: np.random.Generator
-) -> Iterator[Views]:
+def view_batches(both: Sides, *, batches: str, size: int, random: np.random.Generator) -> Iterator[Views]:
     """Batches of one view, composed as `batches` (across_answers | single_answer) says."""
-    first, second = sides(prepared, view)
     if batches == "across_answers":
-        return across_answers(first, second, size, random)
-    return single_answer(first, second, random)
+        return across_answers(*both, size, random)
+    return single_answer(*both, random)
 
 
 def across_answers(

@@ -17,19 +17,19 @@ STS_SETS = (*STS_YEARS, "stsb", "sickr")
 # Of rows to correct, see `prepare.corrections`.
 CORRECTION_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
 RATING_COLUMNS = ["rating_id", "use", "group", "fold", "title", "body", "answer", "first", "second"]
+TEXT_COLUMNS = ["text", "input_ids"]
 PAIR_COLUMNS = ["pair_id", "source", "subset", "use", "class_name", "label", "first", "second"]
 
 
 class Texts:
     """Every text once, by its number.
 
-    table   kind (answer | query | rated text | pair), text, input_ids; row i is the text with the number i
+    table   kind (answer | query | rated text | pair | view), text, input_ids; row i is the text with the number i
     """
 
     def __init__(self, parts: Mapping[str, pd.DataFrame]) -> None:
-        columns = ["text", "input_ids"]
-        tables = [part.reindex(columns=columns).assign(kind=kind) for kind, part in parts.items()]
-        self.table = pd.concat(tables, ignore_index=True)[["kind", *columns]]
+        tables = [part.reindex(columns=TEXT_COLUMNS).assign(kind=kind) for kind, part in parts.items()]
+        self.table = pd.concat(tables, ignore_index=True)[["kind", *TEXT_COLUMNS]]
         self._numbers = {kind: np.flatnonzero(self.table["kind"] == kind) for kind in parts}
 
     def of(self, kind: str) -> np.ndarray:
@@ -53,6 +53,7 @@ class Prepared:
               without); the two before the targets are numbers of texts: of the whole row and -1, or of its question
               and of its answer
     rating_texts   text (what the encoder reads), input_ids; a row of ratings has one or two, equal ones stand once
+    view_texts   view, of (number of a text), text, input_ids: what pretraining makes of texts; it is on no disk
     held_out  fold whose rows of ratings are not trained on; -1: none
     """
 
@@ -60,9 +61,10 @@ class Prepared:
     queries: pd.DataFrame
     qrels: pd.DataFrame
     pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PAIR_COLUMNS))
-    pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
+    pair_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=TEXT_COLUMNS))
     ratings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RATING_COLUMNS))
-    rating_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["text", "input_ids"]))
+    rating_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=TEXT_COLUMNS))
+    view_texts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["view", "of", *TEXT_COLUMNS]))
     held_out: int = field(default=-1, kw_only=True)
 
     @cached_property
@@ -73,6 +75,7 @@ class Prepared:
                 "query": self.queries,
                 "rated text": self.rating_texts,
                 "pair": self.pair_texts,
+                "view": self.view_texts,
             }
         )
 

@@ -105,7 +105,19 @@ pretrain_barlow.steps: -1 | 1.5 | 1000000000 | .inf | "30" | true | null
 pretrain_barlow.batch_size: 0 | 1 | -8 | 128.5 | 10000000 | "128" | true | null
 pretrain_barlow.batches: "" | random | null | 3
 pretrain_barlow.views: [] | query-answer | [query] | [query-answer, query-answer] | [3] | null
+pretrain_barlow.texts: null | [] | span
+pretrain_barlow.texts.span: [] | [0.5] | 0.5 | [0, 0.5] | [0.2, 1.0] | [0.5, 0.2] | ["0.2", 0.5] | null
+pretrain_barlow.texts.kept_words: 0 | 1 | -0.4 | 40 | .nan | "0.4" | true | null
+pretrain_barlow.texts.per_text: 0 | -1 | 1.5 | 10000 | "4" | true | null
+pretrain_barlow.objective: "" | simclr | null | 3
 pretrain_barlow.redundancy_weight: -0.005 | 1000000 | .nan | "0.005" | true | null
+pretrain_barlow.temperature: 0 | -0.05 | 10000 | .nan | "0.05" | true | null
+pretrain_barlow.projector: -1 | 1.5 | 10000000 | "2048" | true | null
+pretrain_barlow.early_stopping: null | [] | map
+pretrain_barlow.early_stopping.metric: null | 3 | [a]
+pretrain_barlow.early_stopping.eval_steps: -1 | 1.5 | 1000000000 | "0" | true | null
+pretrain_barlow.early_stopping.evaluations: 0 | -1 | 1.5 | 10000000 | "4" | true | null
+pretrain_barlow.early_stopping.patience: 0 | -1 | 1.5 | 10000000 | "4" | true | null
 pretrain_barlow.head: mlp | null | []
 pretrain_barlow.head.kind: "" | linear | null | 3
 pretrain_barlow.head.hidden: 0 | -1 | 384.5 | 10000000 | "384" | true | null

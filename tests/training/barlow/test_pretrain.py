@@ -1,18 +1,22 @@
 """The Barlow Twins objective, and the key fact of the project: with views that share only the answer, batches of one
 answer hold nothing to learn, because standardising over the batch removes what all its rows share."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from whyrank.batches.views import view_batches
-from whyrank.core.options.params import PretrainBarlow
+from whyrank.batches.views import sides, view_batches
+from whyrank.core.options.params import Encoder, PretrainBarlow
 from whyrank.measure.metrics import geometry
+from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.training.barlow import losses
-from whyrank.training.barlow.pretrain import BarlowObjective
+from whyrank.training.barlow import losses, pretrain
+from whyrank.training.barlow.objective import BarlowObjective, redundancy_weight
 from whyrank.training.engine.loop import Loop
+from whyrank.training.engine.trained import pretraining_summary
 from whyrank.training.engine.vectors import FrozenVectors
 
 ANSWERS, EACH, FEATURES = 24, 8, 12
@@ -38,7 +42,7 @@ def clusters(make_prepared):
 def mean_diagonal(clusters, batches, draws=60):
     prepared, vectors = clusters
     views = view_batches(
-        prepared, "question-conversation", batches=batches, size=ANSWERS, random=np.random.default_rng(1)
+        sides(prepared, "question-conversation"), batches=batches, size=ANSWERS, random=np.random.default_rng(1)
     )
     found = []
     for _ in range(draws):
@@ -93,7 +97,7 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
     step = objective.step()
     views = next(
         view_batches(
-            prepared, "question-conversation", batches="across_answers", size=10, random=np.random.default_rng(5)
+            sides(prepared, "question-conversation"), batches="across_answers", size=10, random=np.random.default_rng(5)
         )
     )
     first, second = vectors(views.first_B), vectors(views.second_B)
@@ -166,3 +170,76 @@ def test_batches_that_were_skipped_leave_the_next_one_as_it_would_have_been(clus
     steps = [whole.step() for _ in range(4)]
     resumed.skip(3)
     assert resumed.step().texts == steps[3].texts
+
+
+@pytest.mark.parametrize("name", ["barlow", "vicreg", "infonce"])
+def test_the_loss_of_each_objective_is_what_it_is_by_a_computation_apart(clusters, options, name):
+    prepared, vectors = clusters
+    changes = {"objective": name, "redundancy_weight": "auto", "views": ["question-conversation"]}
+    chosen = options("pretrain_barlow", PretrainBarlow, changes)
+    step = BarlowObjective(prepared, vectors, nn.Sequential(), chosen, np.random.default_rng(0)).step()
+    features = FEATURES if name == "barlow" else 1
+    assert features * step.record["expected_loss"] == pytest.approx(step.loss.item(), rel=1e-4)
+    assert step.record["barlow_loss"] * features == pytest.approx(step.loss.item(), rel=1e-6)
+    assert ("redundancy_loss_share" in step.record) == (name == "barlow")
+
+
+def test_the_weight_of_the_redundancy_term_goes_with_the_features_unless_it_is_a_number(options):
+    auto, fixed = (options("pretrain_barlow", PretrainBarlow, {"redundancy_weight": value}) for value in ("auto", 0.3))
+    # The paper's own: 0.0051 of 8,192 features.
+    assert redundancy_weight(auto, 4096) == pytest.approx(0.0049, abs=1e-4)
+    assert redundancy_weight(auto, 384) == pytest.approx(0.052, abs=1e-3)
+    assert redundancy_weight(fixed, 384) == redundancy_weight(fixed, 8192) == 0.3
+
+
+@pytest.fixture
+def pretrained(topics, make_encoder, options, shipped_params):
+    """Of the tiny encoder's own texts, with changed parameters."""
+
+    def run(prepared=topics, **changes):
+        torch.manual_seed(0)
+        base = {"steps": 12, "batch_size": 6, "views": ["span-document"], "learning_rate": 1e-2, "texts.per_text": 2}
+        base |= {"early_stopping.evaluations": 4, "head.kind": "residual", "head.hidden": 8}
+        chosen = options(
+            "pretrain_barlow", PretrainBarlow, base | {k.replace("__", "."): v for k, v in changes.items()}
+        )
+        encoder = Encoder(**shipped_params["encoder"])
+        start = system.untrained(make_encoder().eval())
+        return pretrain.pretrain_barlow(start, prepared, chosen, encoder, 7)
+
+    return run
+
+
+def test_the_best_evaluation_on_dev_is_kept_the_untrained_head_among_them(pretrained):
+    trained = pretrained(learning_rate=0.5, steps=40)
+    rows = trained.history.evaluations
+    assert rows["step"].tolist() == [0, 10, 20, 30, 40] and {"view_agreement", "answer_rank"} <= set(rows)
+    best = rows.loc[rows["map@10_all"].idxmax()]
+    assert trained.history.best_step == best["step"]
+    summary = pretraining_summary(trained.history)
+    assert summary["best_step"] == best["step"] and summary["dev_map@10_all"] == best["map@10_all"]
+    assert summary["dev_answer_rank"] == best["answer_rank"]
+
+
+def test_without_a_judged_dev_query_the_last_weights_are_kept_and_the_gauge_still_tells(topics, pretrained):
+    dev = topics.queries["query_id"].iloc[topics.rows("dev")]
+    trained = pretrained(replace(topics, qrels=topics.qrels[~topics.qrels["query_id"].isin(dev)]))
+    assert trained.history.best_step == 12
+    assert set(trained.history.evaluations) == {"step", "view_agreement", "answer_rank"}
+
+
+def test_a_projector_is_trained_and_dropped(pretrained):
+    trained = pretrained(projector=32)
+    assert trained.system.width_of("rank") == trained.system.encoder.width
+    assert not any("objectives" in name for name, _ in trained.system.named_parameters())
+    assert trained.history.steps["effective_rank"].iloc[0] <= 12
+
+
+def test_with_label_free_views_no_query_held_out_is_read_by_a_batch(topics, make_encoder, options):
+    chosen = options("pretrain_barlow", PretrainBarlow, {"views": ["span-document", "deletion"], "texts.per_text": 2})
+    texts = pretrain.with_views(topics, make_encoder(), chosen, 7)
+    held_out = {6 + row for split in ("dev", "test") for row in topics.rows(split)}
+    assert not held_out & set(texts.view_texts["of"])
+    assert all(ids[0] == texts.answers["input_ids"].iloc[0][0] for ids in texts.view_texts["input_ids"])
+    again = pretrain.with_views(topics, make_encoder(), chosen, 7).view_texts
+    assert texts.view_texts["text"].tolist() == again["text"].tolist()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from whyrank.core.errors import UserError
+from whyrank.core.options.barlow import MadeTexts
 from whyrank.core.options.finetune import BatchesOfObjectives, FirstBatches
 from whyrank.core.options.pairs import PairBatches
 from whyrank.core.options.params import BarlowBatches, FinetuneRank
@@ -15,10 +16,10 @@ from whyrank.measure.metrics.locating import locate
 from whyrank.measure.metrics.ranking import Places, per_query
 from whyrank.model.system import System
 from whyrank.preflight.figures.first_batches import DRAWN, first_batches
+from whyrank.training.engine.dev_ranking import RankingWatch
 from whyrank.training.engine.vectors import FrozenVectors
 from whyrank.training.ranking.losses import ranking_cross_entropy
 from whyrank.training.ranking.objective import RankObjective
-from whyrank.training.ranking.task import RankingWatch
 from whyrank.training.task import Given
 
 
@@ -104,7 +105,7 @@ def test_a_corpus_too_large_to_rank_against_whole_is_a_user_error_with_the_remed
 def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_queries_beside_them(
     topics, bare, table
 ):
-    metrics = RankingWatch(Given(topics, bare, table, None, 0), None)()
+    metrics = RankingWatch(topics, bare, table, np.random.default_rng(0))()
     unit = nn.functional.normalize(table.vector_ND, dim=1).numpy()
 
     def mean(query_Q, name):
@@ -126,14 +127,15 @@ def test_the_watch_gives_the_metrics_of_the_dev_queries_by_type_and_of_training_
 def test_a_dev_split_without_judged_queries_is_a_user_error(topics, bare, table):
     no_dev = type(topics)(topics.answers, topics.queries.assign(split="train"), topics.qrels)
     with pytest.raises(UserError, match="the dev split has no query with a relevant answer"):
-        RankingWatch(Given(no_dev, bare, table, None, 0), None)
+        RankingWatch(no_dev, bare, table, np.random.default_rng(0))
 
 
 def test_the_first_batches_show_the_composition_that_training_would_see_without_an_encoder(topics, options):
     of_pairs = BatchesOfObjectives(similarity=PairBatches(batch_size=2, positive_from=0.9, negative_to=0.1))
     rank = FirstBatches(batch_size=12, candidates="batch", same_answer="negative", objectives=of_pairs)
+    made = MadeTexts(span=[0.2, 0.5], kept_words=0.4, per_text=2)
     across = BarlowBatches(
-        steps=5, batch_size=4, batches="across_answers", views=["question-conversation", "query-answer"]
+        steps=5, batch_size=4, batches="across_answers", views=["span-document", "query-answer"], texts=made
     )
     table = first_batches(topics, across, rank, 7)
     barlow, ranking = (table[table["stage"] == stage] for stage in ("pretrain_barlow", "finetune_rank"))
@@ -143,10 +145,10 @@ def test_the_first_batches_show_the_composition_that_training_would_see_without_
     assert (ranking["rows"] == 12).all() and (ranking["distinct_answers"] <= 6).all()
     assert ranking["rows_with_false_negatives"].between(0.01, 1).all()  # 12 rows, 6 answers: some share one
 
-    single = BarlowBatches(steps=5, batch_size=4, batches="single_answer", views=["question-conversation"])
+    single = BarlowBatches(steps=5, batch_size=4, batches="single_answer", views=["question-conversation"], texts=made)
     table = first_batches(topics, single, rank, 7)
     assert (table[table["stage"] == "pretrain_barlow"]["distinct_answers"] == 1).all()
-    off = BarlowBatches(steps=0, batch_size=4, batches="single_answer", views=["query-answer"])
+    off = BarlowBatches(steps=0, batch_size=4, batches="single_answer", views=["query-answer"], texts=made)
     assert set(first_batches(topics, off, rank, 7)["stage"]) == {"finetune_rank"}
     assert first_batches(topics, across, rank, 7).equals(first_batches(topics, across, rank, 7))
 

@@ -98,6 +98,12 @@ def read_type(values: Mapping[str, Any]) -> str:
     return "" if is_missing(value) else printable(value).strip().lower()[:SHOWN_NAME]
 
 
+def read_thread(values: Mapping[str, Any]) -> str:
+    """What the set calls the thread of a query; empty where it says none."""
+    value = metadata(values, "thread")
+    return "" if is_missing(value) else printable(value).strip()
+
+
 def read_sections(values: Mapping[str, Any]) -> list[Section] | None:
     """A list of {title, text}, or None where the document has none."""
     value = _parsed(metadata(values, "sections"), "metadata.sections")

@@ -21,10 +21,12 @@ from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import drawn_shares, split_queries
+from whyrank.data.ranking.threads import threads
 from whyrank.data.ranking.validate import Reading, Validated, validate
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
-QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group"]
+QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group",
+                 "thread"]  # fmt: skip
 QREL_COLUMNS = ["query_id", "answer_id", "score"]
 
 
@@ -99,6 +101,7 @@ def prepare(
     queries["split"] = split_queries(
         queries, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
     )
+    queries["thread"] = threads(queries)
     answers = valid.answers.assign(raw_text=answer_texts(valid))
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])

@@ -21,6 +21,7 @@ from whyrank.data.files.cells import (
     read_id,
     read_query,
     read_sections,
+    read_thread,
     read_title,
     read_type,
 )
@@ -41,7 +42,7 @@ class Validated:
     """Valid rows sorted by id, so that nothing later depends on the order in the files.
 
     answers    answer_id, title, body, sections (list of {title, text}, or None), line; title or body is not empty
-    queries    query_id, declared_type ("" where the set declares none that is known), raw_text, line
+    queries    query_id, declared_type ("" where the set declares none that is known), declared_thread, raw_text, line
     qrels      query_id, answer_id, score (0 below what counts as relevant), file, line; every query has a row with
                score > 0
     given      query_id -> split, or None when there is one qrels file, which is ours to split
@@ -144,6 +145,7 @@ def _query(values: Record) -> Record:
     return {
         "query_id": read_id(values, "_id"),
         "declared_type": read_type(values),
+        "declared_thread": read_thread(values),
         "raw_text": read_query(values),
     }
 

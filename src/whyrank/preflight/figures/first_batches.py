@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from whyrank.batches import made_texts
 from whyrank.batches.pairs import PairBatches
 from whyrank.batches.ranking import RankBatches
-from whyrank.batches.views import view_batches
+from whyrank.batches.views import all_sides, view_batches
 from whyrank.core.options.params import BarlowBatches, FirstBatches
 from whyrank.core.prepared import Prepared
 
@@ -17,10 +18,10 @@ DRAWN = 20
 def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches, seed: int) -> pd.DataFrame:
     """One row per batch: stage, rows, distinct_answers, rows_with_false_negatives (a share; NaN for Barlow Twins)."""
     records = []
-    for view in barlow.views if barlow.steps else []:
-        batches = view_batches(
-            prepared, view, batches=barlow.batches, size=barlow.batch_size, random=np.random.default_rng(seed)
-        )
+    made = made_texts.made(prepared, barlow.views, barlow.texts, np.random.default_rng(seed))
+    texts = made_texts.with_made(prepared, made)
+    for both in all_sides(texts, barlow.views).values() if barlow.steps else []:
+        batches = view_batches(both, batches=barlow.batches, size=barlow.batch_size, random=np.random.default_rng(seed))
         for _ in range(DRAWN):
             answer_B = next(batches).answer_B
             records.append(("pretrain_barlow", len(answer_B), len(np.unique(answer_B)), np.nan))

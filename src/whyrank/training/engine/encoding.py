@@ -1,6 +1,7 @@
 """As much of an encoder as a training needs: frozen parts are computed once, the rest whenever it is asked for."""
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ def vectors_for(
         return LiveVectors(result.encoder, rows, **limits, cache_tokens=options.cache_tokens)
     if kept is not None:
         return kept
-    # Apart, as pretraining and evaluation ask for the ranking texts alone.
-    parts = [vector_cache.encoded(result.encoder, part, encoder) for part in (ranking, rows[len(ranking) :])]
+    # Apart, as evaluation asks for the ranking texts alone, and only pretraining has texts of views.
+    ends = [len(ranking), len(rows) - len(prepared.view_texts), len(rows)]
+    parts = [vector_cache.encoded(result.encoder, rows[a:b], encoder) for a, b in pairwise([0, *ends])]
     return FrozenVectors(
         torch.cat(parts), result.encoder.device, partial(means_below, result.encoder, rows, 1, **limits)
     )

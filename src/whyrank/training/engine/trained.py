@@ -26,6 +26,8 @@ from whyrank.training.engine.vectors import Vectors
 SOURCES = Path(__file__).parents[2]
 # The last tenth of the steps: one batch is noise, and the whole run would hide where it ended.
 TAIL = 0.1
+# Of the dev set, in the summary of pretraining.
+KEPT = ("accuracy@1_all", "map@10_all", "view_agreement", "answer_rank")
 # Rows of a learning curve: a plot has hardly more pixels.
 CURVE = 300
 
@@ -115,8 +117,13 @@ def pretraining_summary(history: History) -> dict[str, float]:
     tail = steps.tail(max(1, math.ceil(TAIL * len(steps))))
     names = ["loss", "invariance", "redundancy", "mean_diagonal", "off_diagonal_rms", "noise_floor"]
     names += ["embedding_norm", "feature_std", "effective_rank"]
+    evaluations = history.evaluations
+    rows = evaluations.to_dict("records")
+    kept = next((row for row in rows if row["step"] == history.best_step), {})
     return {
         "steps": len(steps),
+        "best_step": history.best_step,
+        **{f"dev_{name}": kept[name] for name in KEPT if math.isfinite(kept.get(name, math.nan))},
         **{f"{name}_end": float(tail[name].mean()) for name in names},
         "rows_mean": float(steps["rows"].mean()),
         "distinct_answers_mean": float(steps["distinct_answers"].mean()),

@@ -19,10 +19,19 @@ class DevWatch:
     """
 
     def __init__(
-        self, trained: nn.Module, metrics: Callable[[], dict[str, float]], stopping: EarlyStopping, steps: int
+        self,
+        trained: nn.Module,
+        metrics: Callable[[], dict[str, float]],
+        stopping: EarlyStopping,
+        steps: int,
+        section: str = "finetune_rank",
     ) -> None:
         """metrics   of the dev set, larger is better; computed before the first step, as often as `stopping` says, and
-        after the last of `steps`"""
+        after the last of `steps`
+
+        section   of params.yaml, in which `early_stopping` says so
+        """
+        self.section = section
         self.trained, self.metrics, self.steps = trained, metrics, steps
         self.metric, self.patience = stopping.metric, stopping.patience
         self.due = due_steps(stopping, steps)
@@ -42,9 +51,8 @@ class DevWatch:
         # One that was there before may be undefined now; it is no better then.
         value = metrics.get(self.metric, -math.inf)
         if self.metric and not any(self.metric in row for row in [*self.rows, metrics]):
-            raise UserError(
-                f"params.yaml: `finetune_rank.early_stopping.metric` is {self.metric!r}; known are {', '.join(metrics)}"
-            )
+            key, known = f"{self.section}.early_stopping.metric", ", ".join(metrics)
+            raise UserError(f"params.yaml: `{key}` is {self.metric!r}; known are {known}")
         self.rows.append({"step": step} | metrics | ({"choice": value} if self.metric and math.isfinite(value) else {}))
         if not self.metric or len(self.rows) == 1 or value > self.rows[self.best_row][self.metric]:
             self.best_row, self.best_state = len(self.rows) - 1, changing(self.trained, self.trainable)

@@ -50,7 +50,7 @@ def redundancy_dominates(history: pd.DataFrame) -> Told:
         ),
         cause="`pretrain_barlow.redundancy_weight` is too high: pretraining only makes features independent, which "
         "random directions do best, and overwrites what the encoder knew.",
-        fix=Fix({"pretrain_barlow.redundancy_weight": 0.005}),
+        fix=Fix({"pretrain_barlow.redundancy_weight": "auto"}),
         reference="Zbontar et al. 2021, arXiv:2103.03230, figure 5 (the weight of the redundancy term)",
         weight=CAUSE,
     )

@@ -1,0 +1,57 @@
+"""How a system ranks the dev queries while it is trained.
+
+Shapes: Q queries · A answers · P relevant pairs · D features
+"""
+
+import numpy as np
+
+from whyrank.core.errors import UserError
+from whyrank.core.prepared import Prepared
+from whyrank.measure.metrics import locating, ranking
+from whyrank.model.system import System
+from whyrank.training.engine.vectors import Vectors
+
+# Enough training queries to see over- and underfitting; more would cost time and tell no more.
+TRAINING_QUERIES = 200
+
+
+def judged(prepared: Prepared, split: str) -> np.ndarray:
+    """Row numbers of the queries of a split that have a relevant answer."""
+    query_Q = prepared.rows(split)
+    return query_Q[np.isin(query_Q, prepared.relevant["query"])]
+
+
+class RankingWatch:
+    """Dev metrics by type, and accuracy@1 and MRR on a fixed draw of training queries beside them.
+
+    The figures of the final evaluation, of the weights as they are now.
+    """
+
+    def __init__(self, prepared: Prepared, system: System, vectors: Vectors, random: np.random.Generator) -> None:
+        """random   draws the training queries. Raises UserError without a judged dev query."""
+        self.prepared, self.system, self.vectors = prepared, system, vectors
+        self.dev_Q = judged(prepared, "dev")
+        if len(self.dev_Q) == 0:
+            raise UserError("the dev split has no query with a relevant answer; raise -S prepare.split.dev=0.15")
+        self.train_Q = np.sort(random.permutation(judged(prepared, "train"))[:TRAINING_QUERIES])
+
+    def __call__(self) -> dict[str, float]:
+        texts, query_Q = self.prepared.texts, np.concatenate([self.dev_Q, self.train_Q])
+        vectors = self.vectors.inference(texts.of("query")[query_Q]), self.vectors.inference(texts.of("answer"))
+        query_QD, answer_AD = self.system.project(*vectors)
+        score_QA = (query_QD @ answer_AD.T).cpu().numpy()
+        count = len(self.dev_Q)
+        dev, train = self._per_query(self.dev_Q, score_QA[:count]), self._per_query(self.train_Q, score_QA[count:])
+        kind_Q = self.prepared.queries["type"].to_numpy()[self.dev_Q]
+        metrics = {f"{name}_all": float(value_Q.mean()) for name, value_Q in dev.items()}
+        for kind in ("question", "conversation"):
+            if (kind_Q == kind).any():
+                metrics |= {f"{name}_{kind}": float(value_Q[kind_Q == kind].mean()) for name, value_Q in dev.items()}
+        return metrics | {f"train_{name}": float(train[name].mean()) for name in ("accuracy@1", "mrr")}
+
+    def _per_query(self, query_Q: np.ndarray, score_QA: np.ndarray) -> dict[str, np.ndarray]:
+        pairs = self.prepared.relevant
+        pairs = pairs[np.isin(pairs["query"], query_Q)]
+        row_P = np.searchsorted(query_Q, pairs["query"])
+        above_P, tied_P = locating.locate(score_QA, row_P, pairs["answer"])
+        return ranking.per_query(ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape))
