@@ -42,9 +42,7 @@ def main() -> None:
         return
     io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
     with checksums.summed_folder(f"metrics/finetune_rank/{init}", f"metrics/finetune_rank/{init}.json") as folder:
-        tables = {"history.csv": trained.history.steps, "evaluations.csv": trained.history.evaluations}
-        tables |= {"golden.parquet": golden, **(trained.out_of_fold.records() if trained.out_of_fold else {})}
-        for file, table in tables.items():
+        for file, table in {**trained.records(), "golden.parquet": golden}.items():
             io.write_table(folder / file, table)
     io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))
     unchanged = source if options.train == "head" or options.epochs <= 0 else None

@@ -15,7 +15,7 @@ from whyrank.data.ranking import prepare
 from whyrank.data.ratings import read as ratings
 from whyrank.data.ratings import texts as rated_texts
 from whyrank.findings.records import DataRecords
-from whyrank.model import system
+from whyrank.model import readout, system
 from whyrank.model.encoder import budgets, source
 from whyrank.preflight import examine, figures
 from whyrank.preflight.figures import first_batches as first
@@ -24,9 +24,8 @@ from whyrank.preflight.figures import first_batches as first
 def main() -> None:
     values = params.load("prepare")
     seed = params.seed(values)
-    options = params.section(values, "prepare", params.Prepare)
+    options, stop_on = params.section(values, "prepare", params.Prepare), params.stop_on(values)
     encoding = params.section(values, "encoder", params.Encoder)
-    barlow = params.section(values, "pretrain_barlow", params.BarlowBatches)
     rank = params.section(values, "finetune_rank", params.FirstBatches)
     runtime.seed_everything(seed)
     valid = prepare.read(options)
@@ -37,12 +36,13 @@ def main() -> None:
     rated = ratings.read_ratings(options.ratings, options.files)
     laid_out = rated_texts.laid_out(encoder, rated.rows, options.ratings)
     texts = budgets.tokenised(encoder, assembly.assembled(result, laid_out, sentences.pairs), budget)
-    batches = first.first_batches(texts, barlow, rank, seed)
+    batches = first.first_batches(texts, params.section(values, "pretrain_barlow", params.BarlowBatches), rank, seed)
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
     tables |= first.first_pair_batches(texts, rank, seed)
     tables |= figures.tables(encoder, texts, encoding, seed, valid, result.otherwise)
-    recorded = DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches)
-    told = examine.examine(recorded)
+    told = examine.examine(DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches))
+    base = system.untrained(encoder)
+    tables["readout"] = readout.give(base, texts, encoding, seed, skip=examine.stops(told.findings, stop_on))
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))
@@ -52,8 +52,8 @@ def main() -> None:
             io.write_table(folder / f"{name}.csv", table)
         io.write_json(folder / "findings.json", [finding.as_json() for finding in told.findings])
         io.write_json(folder / "encoder.json", source.facts(encoder, encoding))
-    system.save(system.untrained(encoder), "models/base", longest=max(laid_out.longest, *budget.whole.values()))
-    examine.stop(told.findings, params.section(values, "preflight", params.Preflight).stop_on)
+    system.save(base, "models/base", longest=max(laid_out.longest, *budget.whole.values()))
+    examine.stop(told.findings, stop_on)
 
 
 if __name__ == "__main__":

@@ -41,9 +41,8 @@ def main() -> None:
         return
     io.write_metrics("metrics/pretrain_barlow.json", pretraining_summary(trained.history))
     with checksums.summed_folder("metrics/pretrain_barlow", "metrics/pretrain_barlow.json") as folder:
-        io.write_table(folder / "history.csv", trained.history.steps)
-        io.write_table(folder / "evaluations.csv", trained.history.evaluations)
-        io.write_table(folder / "golden.parquet", golden)
+        for file, table in {**trained.records(), "golden.parquet": golden}.items():
+            io.write_table(folder / file, table)
     io.write_tables("metrics/plots/pretrain_barlow", curves(trained.history))
     unchanged = base if options.train == "head" or options.steps == 0 else None
     system.save(trained.system, PRETRAINED, longest=system.longest(base), unchanged=unchanged)

@@ -21,6 +21,7 @@ from whyrank.core import workspace
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
+CURVE = "label-curve"  # runs in this process, with many numbers of labels
 DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("metrics/summary.json")
 # What runs in any folder.
 ANYWHERE = ("schema", "init", "check", "examine")
@@ -180,6 +181,11 @@ def ask(chosen: scenario.Scenario, overrides: list[str], *, is_agreed: bool) -> 
 
     check([chosen], is_agreed=is_agreed)
     folder = SCENARIO_RESULTS / chosen.name
+    if chosen.name == CURVE:
+        from whyrank.commands import label_gains
+
+        print(f"\n{chosen.question}\n\n{label_gains.measure(chosen, overrides, folder)}\nin {folder}")
+        return
     found = codes(chosen, overrides, folder)
     print(f"\n{chosen.question}\nfindings, weightiest first: {', '.join(found) or 'none'}")
     print(f"`dvc exp apply {chosen.name}` brings all results into the workspace")
@@ -193,7 +199,6 @@ def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
     """Run the scenarios of a topic one after the other, and write and print what each change brought."""
     # Imported only here, as for the card.
     from whyrank.commands import post_mortem
-    from whyrank.core import io
     from whyrank.core.options import params
     from whyrank.core.options.yaml_files import read_yaml, starting_params
     from whyrank.findings.systems import Systems
@@ -212,14 +217,7 @@ def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
         post_mortem.keep(chosen, name, functools.partial(experiment.fetch, name), folder)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
     experiment.fetch(chosen.fixed, PARAMS, folder / PARAMS)
-    values = read_yaml(str(folder / PARAMS))
-    options = params.section(values, "diagnose", params.Diagnose)
-    draws = {"resamples": options.resamples, "seed": params.seed(values)}
-    table = post_mortem.table(chosen, folder, level=options.level, **draws)
-    text = post_mortem.rendered(table, found, options.level)
-    io.write_table(folder / "table.csv", table)
-    io.write_text(folder / "table.md", text)
-    print(f"\n{text}\nin {folder}")
+    print(f"\n{post_mortem.written(chosen, folder, found, read_yaml(str(folder / PARAMS)))}\nin {folder}")
 
 
 def check(chosen: Iterable[scenario.Scenario], *, is_agreed: bool) -> None:

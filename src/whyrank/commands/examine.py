@@ -110,7 +110,7 @@ def values_of(
     model: str, data: str, settings: Sequence[str], values: Mapping[str, Any], *, base: str, kind: foreign.Given
 ) -> dict[str, Any]:
     """The values of a params.yaml with the model among the systems that nothing is trained for."""
-    changed = {ALONE: "keep", "pretrain_barlow.steps": 0}
+    changed = {ALONE: "keep", "pretrain_barlow.steps": 0, "encoder.readout": "raw"}
     if source := base or (model if kind == "encoder" else ""):
         changed["encoder.source"] = source
     found = of_data(data, [*settings], overrides.put(values, changed))

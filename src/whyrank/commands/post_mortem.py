@@ -8,13 +8,14 @@ Shapes: N rated rows · T targets
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from whyrank.core import io
 from whyrank.core.errors import UserError
+from whyrank.core.options import params
 from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.markdown import pipe_table
@@ -107,6 +108,20 @@ def table(chosen: Parts, folder: Path, *, level: float, resamples: int, seed: in
     is_change = found["run"].isin([*chosen.ablations, chosen.fixed])
     found.loc[is_change, "p_holm"] = holm(found.loc[is_change, "p"].to_numpy(dtype=float))
     return found
+
+
+def written(chosen: Parts, folder: Path, codes: Mapping[str, list[str]], values: Mapping[str, Any]) -> str:
+    """Write the table into `folder` as CSV and as text, and return the text.
+
+    values   of the params.yaml of the fixed run
+    """
+    options = params.section(dict(values), "diagnose", params.Diagnose)
+    draws = {"resamples": options.resamples, "seed": params.seed(dict(values))}
+    found = table(chosen, folder, level=options.level, **draws)
+    text = rendered(found, codes, options.level)
+    io.write_table(folder / "table.csv", found)
+    io.write_text(folder / "table.md", text)
+    return text
 
 
 def check(rated: Mapping[str, Rated], chosen: Parts) -> None:

@@ -8,7 +8,7 @@ these are what `load` reads.
 import copy
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import safetensors.torch
@@ -24,6 +24,7 @@ from whyrank.model.encoder import loading
 from whyrank.model.encoder.declared import Side
 from whyrank.model.heads import export, heads
 from whyrank.model.heads.export import ranking_layers
+from whyrank.model.heads.readout import Readout, folded
 from whyrank.model.heads.task_heads import RANK, TaskHeads, rebuild
 
 TEXTS_CHECKED = 8
@@ -33,6 +34,7 @@ WEIGHTS, DESCRIPTION = "heads.safetensors", "heads.json"
 class System(nn.Module):
     """query_head and answer_head are the same object where one head serves both.
 
+    readout   what ranking takes off the vectors of both sides before it compares them; None: nothing
     tasks   what other tasks than ranking have beside these heads; None where all share them
     """
 
@@ -43,6 +45,7 @@ class System(nn.Module):
         answer_head: nn.Sequential,
         score: str,
         tasks: TaskHeads | None = None,
+        readout: Readout | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -50,6 +53,7 @@ class System(nn.Module):
         self.answer_head = answer_head
         self.score = score  # cosine | dot
         self.tasks = tasks
+        self.readout = readout
 
     @property
     def is_dual(self) -> bool:
@@ -60,7 +64,8 @@ class System(nn.Module):
         parts = {"query": self.query_head}
         if self.is_dual:
             parts["answer"] = self.answer_head
-        return nn.ModuleDict(parts if self.tasks is None else {**parts, "tasks": self.tasks})
+        others = {"tasks": self.tasks, "readout": self.readout}
+        return nn.ModuleDict({**parts, **{name: part for name, part in others.items() if part is not None}})
 
     def head_of(self, task: str) -> nn.Sequential:
         """The head of a task's own, else the one for queries."""
@@ -76,7 +81,18 @@ class System(nn.Module):
         A task that was not trained beside ranking is served as ranking is.
         """
         head = self.query_head if rank_head is None else rank_head
-        return head(vector_ND) if self.tasks is None else self.tasks(task, vector_ND, head)
+        if self.tasks is None:
+            return self.read(head(vector_ND))
+        vector_NO = self.tasks(task, vector_ND, head)
+        return vector_NO if task != RANK and task in self.tasks.names else self.read(vector_NO)
+
+    def read(self, vector_NO: torch.Tensor) -> torch.Tensor:
+        return vector_NO if self.readout is None else self.readout(vector_NO)
+
+    def before_readout(self, side: Literal["query", "answer"], vector_ND: torch.Tensor) -> torch.Tensor:
+        """(N, O) as ranking gets them of a side, before the read-out."""
+        head = self.query_head if side == "query" else self.answer_head
+        return head(vector_ND) if self.tasks is None else self.tasks(RANK, vector_ND, head)
 
     def queries(self, vector_ND: torch.Tensor) -> torch.Tensor:
         return self.features(RANK, vector_ND, self.query_head)
@@ -129,11 +145,16 @@ def save(system: System, folder: str | Path, *, longest: int, unchanged: Path | 
             description["answer"] = heads.describe(system.answer_head)
         if system.tasks is not None:
             description["tasks"] = system.tasks.describe()
+        if system.readout is not None:
+            description["readout"] = system.readout.describe()
         io.write_json(temporary / DESCRIPTION, description)
         state = {name: tensor.contiguous().cpu() for name, tensor in system.heads().state_dict().items()}
         safetensors.torch.save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
         sides = {"query": system.query_head, "document": system.answer_head}
-        routes = {side: ranking_layers(sides[side], system.tasks) for side in list(sides)[: 1 + system.is_dual]}
+        routes = {
+            side: folded(ranking_layers(sides[side], system.tasks), system.readout)
+            for side in list(sides)[: 1 + system.is_dual]
+        }
         export.write(temporary, routes, system.score, system.encoder.declared)
         checksums.write(temporary)
 
@@ -156,6 +177,8 @@ def load(folder: str | Path, *, pooling: str = "auto", trust_remote_code: bool =
         raise UserError(
             f"{folder}: {WEIGHTS} and {DESCRIPTION} do not fit ({said_by(error)}); {remedy(folder)}"
         ) from error
+    if pooling != "auto":
+        system.readout = None  # it was fitted to vectors pooled as the folder says
     return system.to(next(encoder.parameters()).device).eval()
 
 
@@ -164,7 +187,8 @@ def described(description: dict[str, Any], encoder: encoders.Encoder) -> System:
     query_head = heads.rebuild(description["query"])
     answer_head = heads.rebuild(description["answer"]) if "answer" in description else query_head
     tasks = rebuild(description["tasks"]) if "tasks" in description else None
-    return System(encoder, query_head, answer_head, description["score"], tasks)
+    readout = Readout(**description["readout"]) if "readout" in description else None
+    return System(encoder, query_head, answer_head, description["score"], tasks, readout)
 
 
 def load_any(folder: str | Path, *, trust_remote_code: bool = False) -> System:

@@ -21,6 +21,9 @@ from whyrank.scoring.tasks import Scored, Tasks
 if TYPE_CHECKING:
     from whyrank.model import system as models
 
+# The number of each in the metrics, which are numbers.
+READOUTS = ("raw", "centred", "standardised")
+
 
 def encoder(system: System, tasks: Tasks) -> Scored:
     """Rank and compare by its vectors; rate by what was trained, or else by a ridge on the vectors."""
@@ -48,6 +51,7 @@ def encoder(system: System, tasks: Tasks) -> Scored:
     golden = golden_vectors(model, tasks.texts, options)
     geometry = representation.describe(vectors, tasks.texts, run.top, tasks.seed)
     geometry |= size(model) | {"score_kind_cosine": int(model.score == "cosine")}
+    geometry["readout_kind"] = READOUTS.index(model.readout.kind if model.readout else READOUTS[0])
     return Scored(run, pairs.judge(tasks.pairs, predicted), rated, geometry, vectors, others, golden)
 
 

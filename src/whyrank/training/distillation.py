@@ -91,7 +91,7 @@ def vectors(
     ]
     encoded_ND = vector_cache.encoded(of.encoder, rows, encoder)
     with torch.no_grad():
-        sides = [of.answer_head(encoded_ND[:answers]), of.query_head(encoded_ND[answers:])]
+        sides = [of.answers(encoded_ND[:answers]), of.queries(encoded_ND[answers:])]
         return of.normalise(torch.cat(sides))
 
 

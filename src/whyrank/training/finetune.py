@@ -3,6 +3,7 @@
 Frozen encoder: every text is encoded once and the heads are trained on that table. Trained encoder: live.
 """
 
+import copy
 import sys
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.training import distillation, task_heads
-from whyrank.training.engine.encoding import finish, vectors_for
+from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.tasks import Tasks
@@ -48,7 +49,7 @@ def finetune_rank(
     teacher    what the objectives are to agree with beside their loss, where `options.distillation` is on
     kept       the vectors of another training from a copy of `start`
     what       names the training in its progress
-    remember   leave the vectors that evaluation will ask for
+    remember   choose the read-out, and leave the vectors that evaluation will ask for
     """
     todo = plan(options, prepared, seed)
     folds = [task.folds for task in todo.tasks if task.folds]
@@ -79,8 +80,9 @@ def finetune_rank(
         precision=encoder.precision,
         sharing=todo.sharing,
     ).fit()
-    finish(given.vectors, result, prepared, encoder, options, remember=remember)
-    return Trained(result, history, checkpoints, given.vectors, objectives)
+    finish(given.vectors, result, options)
+    chosen = read_out(result, given.vectors, prepared, encoder, seed) if remember and RANK in todo.tasks else None
+    return Trained(result, history, checkpoints, given.vectors, objectives, readout=chosen)
 
 
 class Plan(NamedTuple):
@@ -145,4 +147,10 @@ def arrange_heads(start: system.System, options: params.FinetuneRank) -> system.
         chain = nn.Sequential(*pretrained, *new)
     else:
         chain = heads.build(options.head, start.encoder.width)
-    return system.with_heads(start, chain, dual=options.encoders == "dual", score=options.similarity.kind)
+    result = system.with_heads(start, chain, dual=options.encoders == "dual", score=options.similarity.kind)
+    # What was fitted to the result of the chain before fits it still, where a new head starts as the identity.
+    is_as_before = chain is pretrained or options.head.kind != "mlp"
+    is_dropped = has_pretrained and options.barlow_head == "drop"
+    if start.readout is not None and result.score == "cosine" and is_as_before and not is_dropped:
+        result.readout = copy.deepcopy(start.readout)
+    return result

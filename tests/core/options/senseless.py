@@ -40,6 +40,7 @@ encoder.precision: fp8 | 16 | null | BF16
 encoder.attention_dropout: -0.1 | 1 | 1.0 | 5 | .nan | "0.1" | true | null
 encoder.batch_tokens: 0 | -1 | 1.5 | 1000000000 | .inf | "8192" | true | null | [8192]
 encoder.trust_remote_code: 1 | 0 | "yes" | "false" | null | []
+encoder.readout: "" | whitened | null | 3
 encoder.keep_layers: -1 | 1.5 | 100000 | "6" | true | null
 prepare.source: "" | null | 3 | []
 prepare.hub: null | 3 | [set]
@@ -55,6 +56,9 @@ prepare.split.by: "" | random | null | 3
 prepare.split.dev: -0.1 | 1 | 1.5 | .nan | .inf | "0.1" | true | null | 0.7
 prepare.split.test: -0.1 | 1.0 | 35 | -.inf | "0.1" | false | null
 prepare.split.test_alone: "" | train | true | null
+prepare.labels: null | [] | 100
+prepare.labels.queries: -1 | 1.5 | "100" | true | null
+prepare.labels.answers: 0 | -0.5 | 1.5 | 50 | .nan | "0.5" | true | null
 prepare.near_duplicate: 0 | -0.5 | 1.1 | 80 | .nan | high | true | null
 prepare.max_rejected: -0.01 | 1.5 | 100 | .nan | "0.01" | true | null
 prepare.tokens.question: 0 | -5 | 64.5 | 1000000 | .nan | "64" | true | null

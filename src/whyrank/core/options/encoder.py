@@ -51,6 +51,11 @@ class Encoder:
         Annotated[Prompts, Tag(PLAIN)] | Annotated[Literal["auto", "none"], Tag(WORD)],
         Discriminator(word_or_plain),
     ] = Field(default="auto", description="text before queries and documents; auto: as the encoder's own files declare")
+    readout: Literal["auto", "raw", "centred", "standardised"] = Field(
+        default="auto",
+        description="what ranking takes off all vectors: the mean (centred), also the size of features (standardised), "
+        "of the corpus and the training queries; auto: what the dev queries surely gain by",
+    )
     keep_layers: StrictInt = Field(
         default=0, ge=0, le=MOST_LAYERS, examples=[0], description="transformer layers kept, evenly spread; 0: all"
     )

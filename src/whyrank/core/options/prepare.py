@@ -57,6 +57,18 @@ class Split:
 
 
 @dataclass(frozen=True, config=CHECKED)
+class Labels:
+    """How many of its judgements training gets: fewer, to see what they are worth."""
+
+    queries: StrictInt = Field(
+        ge=0, le=MOST_NUMBER, examples=[0], description="training queries that keep their judgements; 0: all"
+    )
+    answers: StrictFloat = Field(
+        gt=0, le=1, examples=[1.0], description="share of the answers that training has judgements of"
+    )
+
+
+@dataclass(frozen=True, config=CHECKED)
 class Rated:
     """Of `prepare`, what predictions of ratings are written by: the name of their ids."""
 
@@ -91,6 +103,7 @@ class Prepare(Rated):
         description="characters; a shorter query of no declared type counts as a question",
     )
     split: Split = Field(description="used where the source does not bring train, dev and test itself")
+    labels: Labels = Field(description="judgements that training gets; dev and test keep all of theirs")
     near_duplicate: StrictFloat = Field(
         gt=0,
         le=1,

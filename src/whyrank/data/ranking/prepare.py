@@ -13,7 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.data.files.cells import TYPES, count_as
 from whyrank.data.files.text import CountTokens
-from whyrank.data.ranking import corrections, statistics
+from whyrank.data.ranking import corrections, labels, statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.judgements import CONSEQUENCES
 from whyrank.data.ranking.otherwise import otherwise
@@ -102,6 +102,8 @@ def prepare(
         queries, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
     )
     queries["thread"] = threads(queries)
+    qrels = valid.qrels[labels.kept(queries, valid.qrels, options.labels, seed)].reset_index(drop=True)
+    relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
     answers = valid.answers.assign(raw_text=answer_texts(valid))
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
@@ -119,7 +121,7 @@ def prepare(
     metrics, tables = _statistics(valid, answers, queries, relevant, duplicates, idf, languages)
     tables["split_shares"] = drawn_shares(queries["split"], dev=shares.dev, test=shares.test, given=valid.given)
     rejected = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
-    qrels = valid.qrels[QREL_COLUMNS]
+    qrels = qrels[QREL_COLUMNS]
     ways = {kind: getattr(options.selection, kind) for kind in (*TYPES, "answer")}
     lost = {kind: metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in ways}
     tried = otherwise(answers, queries, relevant, documents, select, used=ways, lost=lost)

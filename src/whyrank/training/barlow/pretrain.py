@@ -12,15 +12,20 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.heads import heads
+from whyrank.model.heads.readout import fitted
+from whyrank.model.readout import Asked
 from whyrank.training.barlow.gauge import Gauge
 from whyrank.training.barlow.objective import BarlowObjective
 from whyrank.training.engine.dev_ranking import RankingWatch, judged
-from whyrank.training.engine.encoding import finish, vectors_for
+from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import History, Loop
 from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.engine.watch import DevWatch
+
+# Texts that a read-out is fitted on while pretraining goes on: four times as many as features of most encoders.
+MOST_FITTED = 2048
 
 
 def pretrain_barlow(
@@ -50,12 +55,14 @@ def pretrain_barlow(
         steps=options.steps,
         what="pretrain",
         seed=seed,
-        watch=watch(trained, result, texts, vectors, options, seed),
+        watch=watch(trained, result, texts, vectors, options, seed, encoder.readout),
         checkpoints=checkpoints,
         precision=encoder.precision,
     ).fit()
-    finish(vectors, result, prepared, encoder, options)
-    return Trained(result, history, checkpoints)
+    finish(vectors, result, options)
+    result.readout = None
+    chosen = read_out(result, vectors, prepared, encoder, seed)
+    return Trained(result, history, checkpoints, readout=chosen)
 
 
 def with_views(prepared: Prepared, encoder: Encoder, options: params.PretrainBarlow, seed: int) -> Prepared:
@@ -75,8 +82,12 @@ def watch(
     vectors: Vectors,
     options: params.PretrainBarlow,
     seed: int,
+    asked: Asked,
 ) -> DevWatch:
-    """Evaluations on the dev queries, and without labels; where no dev query is judged, the last weights are kept."""
+    """Evaluations on the dev queries, and without labels; where no dev query is judged, the last weights are kept.
+
+    asked   read-out, fitted anew for each evaluation; auto: standardised, as the losses do not see what all texts share
+    """
     stopping = options.early_stopping
     watches: list[Gauge | RankingWatch] = [Gauge(texts, vectors, result)]
     if len(judged(texts, "dev")):
@@ -84,10 +95,21 @@ def watch(
     else:
         stopping = replace(stopping, metric="")
 
+    kind = "standardised" if asked == "auto" else asked
+    fit_on = sample(texts, seed)
+
     def metrics() -> dict[str, float]:
+        if kind != "raw":
+            result.readout = fitted(kind, result.before_readout("answer", vectors.inference(fit_on)))
         return {name: value for one in watches for name, value in one().items()}
 
     return DevWatch(trained, metrics, stopping, options.steps, "pretrain_barlow")
+
+
+def sample(texts: Prepared, seed: int) -> np.ndarray:
+    """Numbers of answers and training queries that say what all texts share; all of them, where there are few."""
+    train = texts.texts.of("query")[texts.rows("train")]
+    return np.random.default_rng(seed).permutation(np.concatenate([texts.texts.of("answer"), train]))[:MOST_FITTED]
 
 
 def projector(width: int, features: int) -> nn.Module:

@@ -5,12 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from whyrank.core import cache, processes
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
-from whyrank.model import system
+from whyrank.model import readout, system
 from whyrank.model.encoder import layers, vector_cache
 from whyrank.training.engine.sharding import ShardedVectors
 from whyrank.training.engine.vectors import FrozenVectors, LastLayersVectors, LiveVectors, Vectors, means_below
@@ -52,24 +53,35 @@ def vectors_for(
     )
 
 
-def finish(
-    vectors: Vectors,
-    result: system.System,
-    prepared: Prepared,
-    encoder: params.Encoder,
-    options: params.Optimisation,
-    *,
-    remember: bool = True,
-) -> None:
-    """Make the encoder what it will be on disk; with `remember`, save the vectors that evaluation will ask for."""
+def finish(vectors: Vectors, result: system.System, options: params.Optimisation) -> None:
+    """Make the encoder what it will be on disk."""
     if isinstance(vectors, ShardedVectors):
         vectors.gather()
     if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
     layers.merge_lora(result.encoder)
-    if remember and isinstance(vectors, LastLayersVectors):
-        rows = prepared.token_ids
-        vector_ND = vectors.inference(np.arange(len(rows))).cpu().numpy()
-        limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
-        if processes.is_first():
-            vector_cache.remember(vector_ND, result.encoder, rows, **limits, folder=cache.folder())
+
+
+def final_vectors(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> torch.Tensor:
+    """(N, D) of the ranking texts by the encoder as `finish` left it, saved for the evaluation, which asks for them."""
+    rows = prepared.token_ids
+    if isinstance(vectors, FrozenVectors):
+        return vectors.inference(np.arange(len(rows)))
+    if not isinstance(vectors, LastLayersVectors):
+        return vector_cache.encoded(result.encoder, rows, encoder)
+    vector_ND = vectors.inference(np.arange(len(rows)))
+    limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
+    if processes.is_first():
+        vector_cache.remember(vector_ND.cpu().numpy(), result.encoder, rows, **limits, folder=cache.folder())
+    return vector_ND
+
+
+def read_out(
+    result: system.System, vectors: Vectors, prepared: Prepared, encoder: params.Encoder, seed: int
+) -> pd.DataFrame:
+    """Give a trained system its read-out; returns what each kind gains on dev, see `readout.Choice`."""
+    choice = readout.choose(
+        result, lambda: final_vectors(vectors, result, prepared, encoder), prepared, encoder.readout, seed=seed
+    )
+    result.readout = choice.chosen
+    return choice.gains

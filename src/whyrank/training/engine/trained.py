@@ -50,7 +50,14 @@ class Trained(NamedTuple):
     checkpoints: Checkpoints  # to be removed once the results are written
     vectors: Vectors | None = None  # what another training from the same start need not compute again
     objectives: Mapping[str, Objective] = MappingProxyType({})  # by name; one that rates predicts what it learnt
+    readout: pd.DataFrame | None = None  # what each kind of read-out gains on dev, where one was chosen
     out_of_fold: OutOfFold | None = None  # where there was a training for each fold; the system is that of the first
+
+    def records(self) -> dict[str, pd.DataFrame]:
+        """What is kept beside the model, by the name of the file."""
+        tables = {"history.csv": self.history.steps, "evaluations.csv": self.history.evaluations}
+        tables |= {} if self.readout is None else {"readout.csv": self.readout}
+        return {**tables, **(self.out_of_fold.records() if self.out_of_fold else {})}
 
 
 def checkpoints_of(

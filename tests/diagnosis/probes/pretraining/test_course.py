@@ -1,6 +1,7 @@
 """Barlow Twins by the course of its terms: a wrong target, views driven apart, a redundancy term that has it all."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from whyrank.findings.records import Records
 from whyrank.training.barlow.losses import barlow_twins
-from whyrank.training.barlow.pretrain import expected_loss
+from whyrank.training.barlow.objective import expected_loss
 
 from ..faults import of, planted
 from .test_views import told
@@ -65,7 +66,8 @@ def test_the_loss_computed_apart_is_the_loss():
     random = torch.Generator().manual_seed(0)
     first_BD, second_BD = (torch.randn(9, 5, generator=random) for _ in range(2))
     terms = barlow_twins(first_BD, second_BD, redundancy_weight=0.3)
-    assert expected_loss(first_BD, second_BD, 0.3) == pytest.approx(terms.loss.item(), rel=1e-5)
+    options = SimpleNamespace(objective="barlow", redundancy_weight=0.3)
+    assert expected_loss(first_BD, second_BD, options) == pytest.approx(terms.loss.item(), rel=1e-5)
 
 
 def test_pretraining_that_left_weights_many_times_as_long_went_too_fast(healthy):

@@ -10,7 +10,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
 from whyrank.training.barlow import losses
-from whyrank.training.barlow.pretrain import first_look
+from whyrank.training.barlow.objective import first_look
 
 from ..faults import of, planted
 

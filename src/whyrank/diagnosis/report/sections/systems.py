@@ -31,6 +31,10 @@ def section(content: Content) -> Section:
     return Section(10, "Systems", [*blocks, Details("Every metric", [_every(content)])])
 
 
+# What ranking takes off the vectors, by `readout_kind` of the metrics, from 1.
+READ_OUT = ("vectors less the mean", "vectors less the mean, features divided by their standard deviation,")
+
+
 def _read_by(content: Content) -> Iterator[str]:
     """How the lexical baselines read the texts; one sentence for all that read them alike."""
     alike: dict[str, list[str]] = {}
@@ -39,6 +43,10 @@ def _read_by(content: Content) -> Iterator[str]:
             alike.setdefault(_reading(run.analyser), []).append(system)
     for reading, names in alike.items():
         yield f"As {' and '.join(names)} {'read' if len(names) > 1 else 'reads'} the texts: {reading}"
+    for kind, what in enumerate(READ_OUT, start=1):
+        names = [name for name, run in content.records.runs.items() if run.metrics.get("readout_kind") == kind]
+        if names:
+            yield f"{' and '.join(names)}: {what} of the corpus and the training queries, chosen on the dev set."
     for system, run in content.records.runs.items():
         if run.how is not None:
             yield f"{system}: {_choice(run.how, content.experiment.made_of(system))}."
