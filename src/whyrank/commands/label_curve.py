@@ -58,7 +58,11 @@ class Run:
         return dataclasses.replace(self.prepared, qrels=self.prepared.qrels[kept].reset_index(drop=True))
 
     def start(self) -> system.System:
-        return copy.deepcopy(self.base)
+        return self.copied(self.base)
+
+    def copied(self, one: system.System) -> system.System:
+        """What a training may change: one system is the start of several."""
+        return copy.deepcopy(one)
 
     def tuned(self, start: system.System, prepared: Prepared, longer: int = 0) -> system.System:
         """After as many steps as `max_steps` says, and so many more, whatever the number of labels."""
@@ -125,7 +129,7 @@ def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd
         yield "base-tuned", there, run.scored(run.tuned(run.start(), labelled))
         yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
         for objective, one in pretrained.items():
-            yield objective, there, run.scored(run.tuned(copy.deepcopy(one), labelled))
+            yield objective, there, run.scored(run.tuned(run.copied(one), labelled))
 
 
 def measured(values: Mapping[str, Any], seeds: Sequence[int], asked: Sequence[int] = COUNTS) -> pd.DataFrame:

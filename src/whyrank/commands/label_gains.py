@@ -39,7 +39,7 @@ def measure(chosen: Scenario, settings: Sequence[str], folder: Path) -> str:
     return text
 
 
-def gains(rows: pd.DataFrame, metric: str, *, against: str = CONTROL) -> pd.DataFrame:
+def gains(rows: pd.DataFrame, metric: str, *, against: str = CONTROL, arms: Sequence[str] = PRETRAINED) -> pd.DataFrame:
     """COLUMNS and p_holm: of each pretrained arm less the control, all seeds pooled.
 
     rows   as `label_curve.measured` gives them
@@ -48,7 +48,7 @@ def gains(rows: pd.DataFrame, metric: str, *, against: str = CONTROL) -> pd.Data
     """
     rows = numbered(rows)
     found = []
-    for arm in PRETRAINED:
+    for arm in arms:
         for number in sorted(rows.loc[rows["arm"] == arm, "number"].unique()):
             one, other = (of(rows, name, number) for name in (arm, against))
             other = other.loc[one.index]
@@ -91,18 +91,16 @@ def conclusion(table: pd.DataFrame, arm: str) -> str:
     said = f"{arm}: "
     if len(worse):
         worst = worse.sort_values("gain").iloc[0]
-        said += f"it costs {_points(worst)} with {worst['labels']:.0f} labelled queries; "
+        said += f"it costs {points(worst)} with {worst['labels']:.0f} labelled queries; "
     if better.empty:
         most = 100 * own["high"].max()
         return said + f"no sure gain over as many steps without it, with any number of labels (at most {most:+.1f})."
     least, most = better.iloc[0], better.iloc[-1]
-    said += (
-        f"with up to {most['labels']:.0f} labelled queries pretraining pays here: {_points(most)} over as many steps"
-    )
-    return said + (f", {_points(least)} with {least['labels']:.0f}." if len(better) > 1 else ".")
+    said += f"with up to {most['labels']:.0f} labelled queries pretraining pays here: {points(most)} over as many steps"
+    return said + (f", {points(least)} with {least['labels']:.0f}." if len(better) > 1 else ".")
 
 
-def _points(row: Any) -> str:
+def points(row: Any) -> str:
     return f"{100 * row['gain']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
 
 
@@ -111,7 +109,7 @@ def rendered(rows: pd.DataFrame, metric: str) -> str:
     table = gains(rows, metric)
     body = [
         [row["arm"], f"{row['labels']:.0f}", numbers.defined(row["value"]), numbers.defined(row["control"]),
-         _points(row), numbers.p_value(row["p_holm"])]
+         points(row), numbers.p_value(row["p_holm"])]
         for row in table.to_dict("records")
     ]  # fmt: skip
     head = ["pretrained by", "labelled queries", metric, f"{CONTROL}: as many steps without", "gain", "Holm's p"]

@@ -225,7 +225,7 @@ def test_without_a_judged_dev_query_the_last_weights_are_kept_and_the_gauge_stil
     dev = topics.queries["query_id"].iloc[topics.rows("dev")]
     trained = pretrained(replace(topics, qrels=topics.qrels[~topics.qrels["query_id"].isin(dev)]))
     assert trained.history.best_step == 12
-    assert set(trained.history.evaluations) == {"step", "view_agreement", "answer_rank"}
+    assert set(trained.history.evaluations) == {"step", "view_agreement", "answer_rank", "answer_cosine"}
 
 
 def test_a_projector_is_trained_and_dropped(pretrained):

@@ -14,6 +14,7 @@ class Gauge:
 
     view_agreement   mean cosine of a span and its answer, less that with another answer, batch means subtracted
     answer_rank      effective rank of the vectors of those answers
+    answer_cosine    mean cosine of two of those answers, before any read-out: what all of them share
     Agreement alone rises, too, where features are given up: the rank falls then.
     """
 
@@ -26,8 +27,13 @@ class Gauge:
     def __call__(self) -> dict[str, float]:
         if len(self.span_B) < 2:
             return {}
-        sides = (self.vectors.inference(index_B) for index_B in (self.span_B, self.answer_B))
+        sides = [self.vectors.inference(index_B) for index_B in (self.span_B, self.answer_B)]
         span_BD, answer_BD = (side_BD.cpu().numpy() for side_BD in self.system.project(*sides))
+        before_BD = self.system.before_readout("answer", sides[1]).cpu().numpy()
         one_BD, two_BD = (geometry.unit_rows(side_BD - side_BD.mean(0)) for side_BD in (span_BD, answer_BD))
         agreement = (one_BD * two_BD).sum(1) - (one_BD * np.roll(two_BD, 1, axis=0)).sum(1)
-        return {"view_agreement": float(agreement.mean()), "answer_rank": geometry.effective_rank(answer_BD)}
+        return {
+            "view_agreement": float(agreement.mean()),
+            "answer_rank": geometry.effective_rank(answer_BD),
+            "answer_cosine": geometry.mean_off_pair_cosine(before_BD),
+        }

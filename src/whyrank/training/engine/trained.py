@@ -27,7 +27,7 @@ SOURCES = Path(__file__).parents[2]
 # The last tenth of the steps: one batch is noise, and the whole run would hide where it ended.
 TAIL = 0.1
 # Of the dev set, in the summary of pretraining.
-KEPT = ("accuracy@1_all", "map@10_all", "view_agreement", "answer_rank")
+KEPT = ("accuracy@1_all", "map@10_all", "view_agreement", "answer_rank", "answer_cosine")
 # Rows of a learning curve: a plot has hardly more pixels.
 CURVE = 300
 

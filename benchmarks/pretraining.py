@@ -1,0 +1,163 @@
+"""Does pretraining help? What docs/results.md says of it, on splits that nothing was tuned on.
+
+    python -m benchmarks.pretraining run DATA WORK [--sets …] [--encoders …] [--seeds …]
+    python -m benchmarks.pretraining table WORK
+
+DATA holds conditionalqa and stackexchange in BEIR layout. Every cell (set, encoder, seed) is a file in WORK; one that
+is there is not run again. Fixed before the first run: sets, encoders, seeds, numbers of labels, all parameters (those
+of scenarios/label-curve.yaml and params.yaml), the read-out (standardised for all arms alike, beside a control without
+any), what is compared (as many updates in all) and the correction (Holm over all cells of an objective).
+Expected beforehand: a gain with up to 100 labelled queries where the encoder is not tuned for its pooling (CLS,
+scratch), none with the mean, which MiniLM was trained with.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from whyrank.commands import label_gains
+from whyrank.commands.label_curve import CONTROL, PRETRAINED, Run, begun, counts
+from whyrank.core import io
+from whyrank.core.options import overrides, params
+from whyrank.diagnosis.report.markdown import pipe_table
+from whyrank.measure.significance.resampling import holm
+
+ROOT = Path(__file__).parents[1]
+SEEDS, COUNTS, RAW = (101, 102, 103), (50, 100, 400), f"{CONTROL}, raw"
+ENCODERS: dict[str, dict[str, Any]] = {
+    "mean": {"encoder.pooling": "mean"},
+    "cls": {"encoder.pooling": "cls"},
+    "scratch": {"encoder.source": "scratch"},
+}
+SETS: dict[str, dict[str, Any]] = {
+    "conditionalqa": {"prepare.split.by": "query"},
+    # Long threads; 96 tokens say what they are about, and an hour of encoding is saved.
+    "stackexchange": {
+        "prepare.split.by": "answer",
+        "prepare.tokens.conversation": 96,
+        "prepare.tokens.answer": 96,
+        "pretrain_barlow.texts.per_text": 2,
+    },
+    "sample": {},
+}
+
+
+def whole(source: Path, folder: Path) -> None:
+    """A copy with one file of judgements, which is ours to split, and the thread of each query, which its id begins."""
+    files = sorted((source / "qrels").glob("*.tsv"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()[1:] if line]
+    queries = [json.loads(line) for line in (source / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
+    for query in queries:
+        name, _, end = query["_id"].rpartition("-")
+        if end in ("q", "c"):
+            query["metadata"]["thread"] = name
+    with io.replacing_folder(folder) as temporary:
+        (temporary / "qrels").mkdir()
+        io.write_text(temporary / "corpus.jsonl", (source / "corpus.jsonl").read_text(encoding="utf-8"))
+        io.write_text(temporary / "queries.jsonl", "".join(json.dumps(query) + "\n" for query in queries))
+        io.write_text(temporary / "qrels/train.tsv", "\n".join(["query-id\tcorpus-id\tscore", *lines]) + "\n")
+
+
+def values_of(name: str, encoder: str, source: Path) -> dict[str, Any]:
+    """The parameters of a cell."""
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    curve = yaml.safe_load((ROOT / "scenarios/label-curve.yaml").read_text(encoding="utf-8"))["overrides"]
+    files = {"prepare.source": str(source), "prepare.corrections": str(ROOT / "data/corrections/none.csv")}
+    changed = {**curve, **files, "encoder.readout": "standardised", **ENCODERS[encoder], **SETS[name]}
+    values = overrides.put(shipped, changed)
+    params.check(values)
+    return values
+
+
+def arms(run: Run, bare: Run) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """As `label_curve.arms`, with the control under both read-outs.
+
+    bare   the same seed without a read-out
+    """
+    steps = run.options("pretrain_barlow", params.PretrainBarlow).steps
+    pretrained = {objective: run.pretrained(objective) for objective in PRETRAINED}
+    yield "base", -1, run.scored(run.base)
+    yield "base, raw", -1, bare.scored(bare.base)
+    for objective, one in pretrained.items():
+        yield f"{objective}, untuned", -1, run.scored(one)
+    for count in counts(run.prepared, COUNTS):
+        labelled = run.labelled(count)
+        there = labelled.relevant_in("train")["query"].nunique()
+        yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
+        yield RAW, there, bare.scored(bare.tuned(bare.start(), labelled, longer=steps))
+        for objective in PRETRAINED:
+            yield objective, there, run.scored(run.tuned(run.copied(pretrained[objective]), labelled))
+
+
+def cell(values: dict[str, Any], seed: int) -> pd.DataFrame:
+    run = begun(values, seed)
+    bare = begun(overrides.put(values, {"encoder.readout": "raw"}), seed)
+    tables = []
+    for arm, count, queries in arms(run, bare):
+        print(f"  {arm}, {count} labels: {queries['accuracy@1'].mean():.3f}", file=sys.stderr, flush=True)
+        tables.append(queries.assign(seed=seed, arm=arm, labels=count))
+    return pd.concat(tables, ignore_index=True)
+
+
+def table(work: Path) -> str:
+    """Every cell, all seeds pooled: gains of each objective over both controls, by accuracy@1 and MRR."""
+    body = []
+    for against in (CONTROL, RAW):
+        for objective in PRETRAINED:
+            found = []
+            for name in SETS:
+                for encoder in ENCODERS:
+                    files = sorted(work.glob(f"{name}.{encoder}.*.csv"))
+                    if files:
+                        rows = pd.concat([io.read_table(file) for file in files])
+                        rows = rows[rows["arm"].isin([objective, against, "base"])]
+                        for metric in ("accuracy@1", "mrr"):
+                            one = label_gains.gains(rows, metric, against=against, arms=(objective,))
+                            found.append(one.assign(set=name, encoder=encoder, metric=metric, seeds=len(files)))
+            cells = pd.concat(found, ignore_index=True)
+            # One family for each metric.
+            cells["p_holm"] = cells.groupby("metric")["p"].transform(holm)
+            body += [
+                [objective, against, row["set"], row["encoder"], f"{row['seeds']}", f"{row['labels']:.0f}",
+                 row["metric"], f"{row['control']:.3f}", f"{row['value']:.3f}", label_gains.points(row),
+                 f"{row['p_holm']:.3f}"]
+                for row in cells.to_dict("records")
+            ]  # fmt: skip
+    head = ["by", "against", "set", "encoder", "seeds", "labels", "metric", "control", "value", "gain", "Holm's p"]
+    return pipe_table(head, body)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("data", type=Path)
+    run.add_argument("work", type=Path)
+    run.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    run.add_argument("--encoders", nargs="+", choices=list(ENCODERS), default=list(ENCODERS))
+    run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    commands.add_parser("table").add_argument("work", type=Path)
+    asked = parser.parse_args()
+    if asked.command == "table":
+        print(table(asked.work))
+        return
+    for seed in asked.seeds:
+        for name in asked.sets:
+            source = ROOT / "data/raw/sample" if name == "sample" else asked.work / name
+            if not source.exists():
+                whole(asked.data / name, source)
+            for encoder in asked.encoders:
+                file = asked.work / f"{name}.{encoder}.{seed}.csv"
+                if not file.exists():
+                    print(file.stem, file=sys.stderr)
+                    io.write_table(file, cell(values_of(name, encoder, source), seed))
+
+
+if __name__ == "__main__":
+    main()
