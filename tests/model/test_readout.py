@@ -82,15 +82,17 @@ def test_vectors_without_a_shared_direction_stay_as_they_are(bare, make_prepared
 def test_what_is_asked_for_is_fitted_without_a_choice_and_a_dot_product_or_raw_has_none(bare, make_prepared):
     prepared, vectors = shared_direction(make_prepared, 0.1)
     assert choose(bare, vectors, prepared, "centred").chosen.kind == "centred"
+    raw = choose(bare, vectors, prepared, "raw")
+    assert raw.chosen is None and raw.gains["kind"].tolist() == ["centred", "standardised"]
 
     def unasked():
         raise AssertionError("no vectors are needed")
 
-    assert readout.choose(bare, unasked, prepared, "raw", seed=1).chosen is None
     dot = system.with_heads(bare, nn.Sequential(), dual=False, score="dot")
     assert readout.choose(dot, unasked, prepared, "standardised", seed=1).chosen is None
     few = replace(prepared, queries=prepared.queries.assign(split="train"))
-    assert readout.choose(bare, unasked, few, "auto", seed=1).chosen is None
+    for asked in ("auto", "raw"):
+        assert readout.choose(bare, unasked, few, asked, seed=1).chosen is None
 
 
 def test_a_system_that_has_one_keeps_it_unless_a_new_one_is_surely_better(bare, make_prepared):
@@ -157,4 +159,6 @@ def test_sentence_transformers_gives_the_vectors_of_a_system_with_a_readout(make
 
 def test_gains_of_nothing_tried_have_their_columns(bare, make_prepared):
     prepared, vectors = shared_direction(make_prepared, 0.1)
-    pd.testing.assert_index_equal(choose(bare, vectors, prepared, "raw").gains.columns, pd.Index(readout.COLUMNS))
+    few = replace(prepared, queries=prepared.queries.assign(split="train"))
+    for asked in ("auto", "raw", "standardised"):
+        pd.testing.assert_index_equal(choose(bare, vectors, few, asked).gains.columns, pd.Index(readout.COLUMNS))

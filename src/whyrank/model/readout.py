@@ -29,7 +29,7 @@ COLUMNS = ["kind", "gain", "low", "high"]
 class Choice(NamedTuple):
     """chosen   the read-out; None: as the vectors were
     gains    one row for each kind: kind, gain, low, high (of the MRR of dev queries against the vectors as they were,
-             with an interval that holds for both kinds together); empty where nothing was tried
+             with an interval that holds for both kinds together), whatever was asked; empty without dev queries
     """
 
     chosen: Readout | None
@@ -47,15 +47,16 @@ def choose(
     """
     nothing = Choice(system.readout, pd.DataFrame(columns=COLUMNS))
     dev_Q = dev_queries(prepared, seed)
-    if asked == "raw" or system.score != "cosine":
+    if system.score != "cosine":
         return nothing._replace(chosen=None)
-    if asked == "auto" and len(dev_Q) < FEWEST_QUERIES:
-        return nothing
+    is_told = len(dev_Q) >= FEWEST_QUERIES
+    if not is_told and (asked == "auto" or asked == "raw"):
+        return nothing._replace(chosen=system.readout if asked == "auto" else None)
     answer_AO, query_NO = sides(system, encode(), len(prepared.answers))
     train_N = torch.as_tensor(prepared.rows("train"), device=query_NO.device)
-    fit = {kind: fitted(kind, torch.cat([answer_AO, query_NO[train_N]])) for kind in KINDS}
-    if asked != "auto":
-        return Choice(fit[asked], nothing.gains)
+    fit: dict[str, Readout] = {kind: fitted(kind, torch.cat([answer_AO, query_NO[train_N]])) for kind in KINDS}
+    if not is_told:
+        return nothing._replace(chosen=fit[asked])
     before_Q = reciprocal_ranks(system.readout, query_NO, answer_AO, prepared, dev_Q)
     rows = []
     for kind, readout in fit.items():
@@ -63,7 +64,8 @@ def choose(
         rows.append((kind, *gain(gain_Q, prepared, dev_Q, seed)))
     gains = pd.DataFrame(rows, columns=COLUMNS)
     sure = {kind: mean for kind, mean, low, _ in rows if low > 0}
-    return Choice(fit[max(sure, key=sure.__getitem__)] if sure else system.readout, gains)
+    best = fit[max(sure, key=lambda kind: sure[kind])] if sure else system.readout
+    return Choice(best if asked == "auto" else None if asked == "raw" else fit[asked], gains)
 
 
 def give(system: System, prepared: Prepared, encoder: params.Encoder, seed: int, *, skip: bool = False) -> pd.DataFrame:

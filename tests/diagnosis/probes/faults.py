@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from whyrank.core.options.overrides import put
 from whyrank.findings.records import Records
+
+from ...shipped import PARAMS
 
 TUNED = ("base-tuned", "barlow-tuned")
 ENCODERS = ("base", "barlow", *TUNED)
@@ -34,6 +37,11 @@ NOTHING = of("tuning-brought-nothing", *TUNED)
 
 def with_data(records: Records, **changes: Any) -> Records:
     return replace(records, data=replace(records.data, **changes))
+
+
+def with_params(records: Records, **changes: Any) -> Records:
+    """The shipped parameters with changes; `__` stands for the dot of a key."""
+    return replace(records, params=put(PARAMS, {key.replace("__", "."): value for key, value in changes.items()}))
 
 
 def with_finetune(records: Records, **changes: Any) -> Records:

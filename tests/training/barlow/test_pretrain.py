@@ -121,6 +121,7 @@ def test_the_record_of_a_step_is_what_its_batch_says(clusters, options):
         "off_diagonal_rms": off.square().mean().sqrt().item(),
         "noise_floor": 1 / np.sqrt(10),
         "rows": 10,
+        "features": FEATURES,
         "distinct_answers": 10,
         "embedding_norm": both.norm(dim=1).mean().item(),
         "feature_std": both.std(0).mean().item(),

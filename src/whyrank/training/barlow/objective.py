@@ -76,6 +76,7 @@ class BarlowObjective(Objective):
             "off_diagonal_rms": (terms.redundancy.item() / (features * (features - 1))) ** 0.5,
             "noise_floor": rows**-0.5,
             "rows": rows,
+            "features": features,
             "distinct_answers": len(np.unique(views.answer_B)),
             "embedding_norm": vector_ND.norm(dim=1).mean().item(),
             "feature_std": vector_ND.std(0).mean().item(),

@@ -1,22 +1,15 @@
 """Unusual settings: suspected where a run came out badly, and nothing surer names them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from whyrank.core.options.overrides import put
 from whyrank.findings.records import Records
 
-from ....shipped import PARAMS
-from ..faults import TUNED, of, planted, unchanged, with_finetune, with_history, with_looks
+from ..faults import TUNED, of, planted, unchanged, with_finetune, with_history, with_looks, with_params
 
 CODE = "unusual-setting"
 DECAY = {"finetune_rank.weight_decay": 5.0}
-
-
-def with_params(records: Records, **changes: Any) -> Records:
-    return replace(records, params=put(PARAMS, {key.replace("__", "."): value for key, value in changes.items()}))
 
 
 @planted(CODE, of(CODE, *TUNED) | of("tuning-brought-nothing", *TUNED))
