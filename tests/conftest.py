@@ -207,7 +207,7 @@ def make_prepared() -> Callable[..., Prepared]:
 
     def make(answers: list[tuple], queries: list[tuple], qrels: list[tuple]) -> Prepared:
         answer_table = pd.DataFrame(answers, columns=["answer_id", "raw_text"]).assign(title="")
-        query_table = pd.DataFrame(queries, columns=["query_id", "type", "split", "raw_text"])
+        query_table = pd.DataFrame(queries, columns=["query_id", "type", "split", "raw_text"]).assign(thread=-1)
         qrels_table = pd.DataFrame(qrels, columns=["query_id", "answer_id", "score"])
         for table in (answer_table, query_table):
             table["text"] = table["raw_text"]

@@ -14,6 +14,8 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.training import distillation, task_heads
+from whyrank.training.barlow.task import VIEWS
+from whyrank.training.barlow.texts import with_views
 from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.objective import balancing
@@ -27,7 +29,7 @@ from whyrank.training.ratings.task import RATINGS
 from whyrank.training.task import Given, Job, Metrics, Task, TaskObjective
 
 # The first of them that is on says how long a round is.
-TASKS: tuple[Task, ...] = (RANK, SIMILARITY, CLASSIFICATION, RATINGS)
+TASKS: tuple[Task, ...] = (RANK, SIMILARITY, CLASSIFICATION, VIEWS, RATINGS)
 
 
 def finetune_rank(
@@ -55,6 +57,8 @@ def finetune_rank(
     folds = [task.folds for task in todo.tasks if task.folds]
     if folds and prepared.held_out < 0:
         return folds[0](Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads))
+    if VIEWS in todo.tasks:
+        prepared = with_views(prepared, start.encoder, options.objectives.barlow, seed)
     result = with_heads(start, options)
     for task in todo.tasks:
         task.check(prepared, result, options)

@@ -201,6 +201,19 @@ finetune_rank.objectives.classification.head.dropout: -0.1 | 1 | .nan | "0.1" | 
 finetune_rank.objectives.classification.of: "" | answers | null
 finetune_rank.objectives.classification.batch_size: 0 | -1 | 1.5 | 10000000 | "32" | true | null
 finetune_rank.objectives.ratings.weight: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.barlow.weight: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.barlow.freeze_encoder: 1 | "no" | null
+finetune_rank.objectives.barlow.start_step: -1 | 1.5 | 1000000000 | "0" | true | null
+finetune_rank.objectives.barlow.learning_rate: -1 | 2 | .nan | "0" | true | null
+finetune_rank.objectives.barlow.encoder_gradient_scale: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.barlow.batch_size: 0 | 1 | 1.5 | 10000000 | "64" | true | null
+finetune_rank.objectives.barlow.views: [] | deletion | [query] | [deletion, deletion] | [3] | null
+finetune_rank.objectives.barlow.texts.span: [] | [0.5] | [0, 0.5] | [0.5, 0.2] | null
+finetune_rank.objectives.barlow.texts.kept_words: 0 | 1 | .nan | "0.4" | true | null
+finetune_rank.objectives.barlow.texts.per_text: 0 | 1.5 | 10000 | "4" | true | null
+finetune_rank.objectives.barlow.objective: "" | simclr | null | 3
+finetune_rank.objectives.barlow.redundancy_weight: -1 | .nan | "0.005" | true | null
+finetune_rank.objectives.barlow.temperature: 0 | .nan | "0.05" | true | null
 finetune_rank.objectives.ratings.freeze_encoder: 1 | "no" | null
 finetune_rank.objectives.ratings.start_step: -1 | 1.5 | 1000000000 | "0" | true | null
 finetune_rank.objectives.ratings.learning_rate: -1 | 2 | .nan | "0" | true | null

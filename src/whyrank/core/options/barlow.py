@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StrictFloat, StrictInt, Tag
 from pydantic.dataclasses import dataclass
 
+from whyrank.core.options.objectives import Objective
 from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
 from whyrank.core.options.sections import (
     CHECKED,
@@ -44,7 +45,34 @@ class MadeTexts:
 
 
 @dataclass(frozen=True, config=CHECKED)
-class BarlowBatches:
+class Views:
+    """Which two texts make a pair."""
+
+    views: Annotated[list[View], Field(min_length=1, max_length=5)] = Field(
+        examples=[["question-in-conversation", "span-document"]],
+        description="which two texts make a pair; taken in turn; one without pairs is left out where another has some",
+    )
+    texts: MadeTexts = Field(description="texts that the views span-document and deletion make")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class ViewLoss:
+    """The loss of two views."""
+
+    objective: Literal["barlow", "vicreg", "infonce"] = Field(description="the loss of two views")
+    redundancy_weight: Annotated[
+        Annotated[Literal["auto"], Tag(WORD)] | Annotated[StrictFloat, Field(ge=0, le=1_000), Tag(PLAIN)],
+        Discriminator(word_or_plain),
+    ] = Field(
+        examples=["auto", 0.05],
+        description="lambda of Zbontar et al. 2021, arXiv:2103.03230; auto: 20 / features, since that of the paper, "
+        "0.005, goes with 8,192 features",
+    )
+    temperature: StrictFloat = Field(gt=0, le=1_000, examples=[0.05], description="of infonce")
+
+
+@dataclass(frozen=True, config=CHECKED)
+class BarlowBatches(Views):
     """What decides the composition of a pretraining batch; `prepare` draws some to check them."""
 
     steps: StrictInt = Field(ge=0, le=MOST_STEPS, examples=[30], description="updates; 0 turns pretraining off")
@@ -54,11 +82,6 @@ class BarlowBatches:
     batches: Literal["across_answers", "single_answer"] = Field(
         description="single_answer: one answer per batch, a known fault of the seed project"
     )
-    views: Annotated[list[View], Field(min_length=1, max_length=5)] = Field(
-        examples=[["question-in-conversation", "span-document"]],
-        description="which two texts make a pair; taken in turn; one without pairs is left out where another has some",
-    )
-    texts: MadeTexts = Field(description="texts that the views span-document and deletion make")
 
     def faults(self) -> Iterator[Fault]:
         yield from repeated("views", self.views)
@@ -73,19 +96,19 @@ class BarlowBatches:
 
 
 @dataclass(frozen=True, config=CHECKED)
-class PretrainBarlow(BarlowBatches, Optimisation):
+class BarlowObjective(Objective, Views, ViewLoss):
+    """The loss of two views beside that of ranking, instead of a stage before it."""
+
+    batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[64], description="view pairs")
+
+    def faults(self) -> Iterator[Fault]:
+        yield from repeated("views", self.views)
+
+
+@dataclass(frozen=True, config=CHECKED)
+class PretrainBarlow(BarlowBatches, ViewLoss, Optimisation):
     """Pretraining: pull the texts of one answer together with Barlow Twins."""
 
-    objective: Literal["barlow", "vicreg", "infonce"] = Field(description="the loss of two views")
-    redundancy_weight: Annotated[
-        Annotated[Literal["auto"], Tag(WORD)] | Annotated[StrictFloat, Field(ge=0, le=1_000), Tag(PLAIN)],
-        Discriminator(word_or_plain),
-    ] = Field(
-        examples=["auto", 0.05],
-        description="lambda of Zbontar et al. 2021, arXiv:2103.03230; auto: 20 / features, since that of the paper, "
-        "0.005, goes with 8,192 features",
-    )
-    temperature: StrictFloat = Field(gt=0, le=1_000, examples=[0.05], description="of infonce")
     projector: StrictInt = Field(
         ge=0,
         le=MOST_FEATURES,

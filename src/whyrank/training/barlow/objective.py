@@ -1,6 +1,7 @@
 """The objective of pretraining: what the next batch of view pairs is worth, and what to record of it."""
 
 import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from whyrank.batches import views as view_batches
 from whyrank.core.options import params
+from whyrank.core.options.barlow import ViewLoss
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import geometry
 from whyrank.training.barlow.losses import BarlowTerms, barlow_twins, info_nce, vicreg
@@ -34,11 +36,8 @@ class BarlowObjective(Objective):
         options: params.PretrainBarlow,
         random: np.random.Generator,
     ) -> None:
-        sources = [
-            view_batches.view_batches(both, batches=options.batches, size=options.batch_size, random=random)
-            for both in view_batches.all_sides(prepared, options.views).values()
-        ]
-        super().__init__(vectors, (next(source) for source in itertools.cycle(sources)))
+        batches = in_turn(prepared, options.views, batches=options.batches, size=options.batch_size, random=random)
+        super().__init__(vectors, batches)
         self.head, self.options = head, options
         self.weights = nn.Identity()
         self.looked = False
@@ -84,14 +83,23 @@ class BarlowObjective(Objective):
         }
 
 
-def redundancy_weight(options: params.PretrainBarlow, features: int) -> float:
+def in_turn(
+    prepared: Prepared, views: Sequence[str], *, batches: str, size: int, random: np.random.Generator
+) -> Iterator[view_batches.Views]:
+    """Batches of the views in turn, of those that have pairs."""
+    sources = [
+        view_batches.view_batches(both, batches=batches, size=size, random=random)
+        for both in view_batches.all_sides(prepared, views).values()
+    ]
+    return (next(source) for source in itertools.cycle(sources))
+
+
+def redundancy_weight(options: ViewLoss, features: int) -> float:
     """Of the redundancy term, which has features^2 summands where the invariance term has as many as features."""
     return AUTO_WEIGHT / features if options.redundancy_weight == "auto" else options.redundancy_weight
 
 
-def loss_of(
-    first_BD: torch.Tensor, second_BD: torch.Tensor, options: params.PretrainBarlow
-) -> tuple[torch.Tensor, BarlowTerms]:
+def loss_of(first_BD: torch.Tensor, second_BD: torch.Tensor, options: ViewLoss) -> tuple[torch.Tensor, BarlowTerms]:
     """The loss that the options name, and the terms of Barlow Twins, which tell of agreement under any of them."""
     terms = barlow_twins(first_BD, second_BD, redundancy_weight=redundancy_weight(options, first_BD.shape[1]))
     if options.objective == "vicreg":
@@ -101,7 +109,7 @@ def loss_of(
     return terms.loss, terms
 
 
-def scale_of(options: params.PretrainBarlow, vector_BD: torch.Tensor) -> int:
+def scale_of(options: ViewLoss, vector_BD: torch.Tensor) -> int:
     """What the loss is divided by in the history: the features that Barlow Twins sums over."""
     return vector_BD.shape[1] if options.objective == "barlow" else 1
 
@@ -118,13 +126,13 @@ def shares(terms: BarlowTerms, weight: float) -> dict[str, float]:
     }
 
 
-def expected_loss(first_BD: torch.Tensor, second_BD: torch.Tensor, options: params.PretrainBarlow) -> float:
+def expected_loss(first_BD: torch.Tensor, second_BD: torch.Tensor, options: ViewLoss) -> float:
     """The loss computed apart from `losses`, so that a fault there shows."""
     one_BD, two_BD = (side_BD.double().cpu().numpy() for side_BD in (first_BD, second_BD))
     return EXPECTED[options.objective](one_BD, two_BD, options)
 
 
-def _expected_barlow(one_BD: np.ndarray, two_BD: np.ndarray, options: params.PretrainBarlow) -> float:
+def _expected_barlow(one_BD: np.ndarray, two_BD: np.ndarray, options: ViewLoss) -> float:
     """With the guard of BatchNorm as there."""
     one_BD, two_BD = ((x_BD - x_BD.mean(0)) / np.sqrt(x_BD.var(0) + 1e-5) for x_BD in (one_BD, two_BD))
     correlation_DD = one_BD.T @ two_BD / len(one_BD)
@@ -133,7 +141,7 @@ def _expected_barlow(one_BD: np.ndarray, two_BD: np.ndarray, options: params.Pre
     return float(np.square(1 - diagonal_D).sum() + redundancy_weight(options, len(diagonal_D)) * apart)
 
 
-def _expected_vicreg(one_BD: np.ndarray, two_BD: np.ndarray, options: params.PretrainBarlow) -> float:
+def _expected_vicreg(one_BD: np.ndarray, two_BD: np.ndarray, options: ViewLoss) -> float:
     total = 25 * float(np.square(one_BD - two_BD).mean())
     for side_BD in (one_BD, two_BD):
         total += 12.5 * float(np.maximum(0, 1 - np.sqrt(side_BD.var(0, ddof=1) + 1e-4)).mean())
@@ -142,7 +150,7 @@ def _expected_vicreg(one_BD: np.ndarray, two_BD: np.ndarray, options: params.Pre
     return total
 
 
-def _expected_infonce(one_BD: np.ndarray, two_BD: np.ndarray, options: params.PretrainBarlow) -> float:
+def _expected_infonce(one_BD: np.ndarray, two_BD: np.ndarray, options: ViewLoss) -> float:
     one_BD, two_BD = geometry.unit_rows(one_BD), geometry.unit_rows(two_BD)
     logit_BB = one_BD @ two_BD.T / options.temperature
     both = (np.logaddexp.reduce(logit_BB, axis=axis) - np.diagonal(logit_BB) for axis in (0, 1))

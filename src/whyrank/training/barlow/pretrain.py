@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from whyrank.batches import made_texts
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
-from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.heads import heads
 from whyrank.model.heads.readout import fitted
 from whyrank.model.readout import Asked
 from whyrank.training.barlow.gauge import Gauge
 from whyrank.training.barlow.objective import BarlowObjective
+from whyrank.training.barlow.texts import with_views
 from whyrank.training.engine.dev_ranking import RankingWatch, judged
 from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import History, Loop
@@ -63,16 +62,6 @@ def pretrain_barlow(
     result.readout = None
     chosen = read_out(result, vectors, prepared, encoder, seed)
     return Trained(result, history, checkpoints, readout=chosen)
-
-
-def with_views(prepared: Prepared, encoder: Encoder, options: params.PretrainBarlow, seed: int) -> Prepared:
-    """The set with the texts that views make, tokenised as queries are; beside them those that no batch gets."""
-    random = np.random.default_rng([seed, len(options.views)])
-    made = made_texts.made(prepared, options.views, options.texts, random)
-    made = pd.concat([made, made_texts.held_out(prepared, options.texts, random)], ignore_index=True)
-    longest = max(map(len, prepared.token_ids))
-    made["input_ids"] = encoder.tokenise(made["text"].tolist(), longest, "query")
-    return made_texts.with_made(prepared, made)
 
 
 def watch(

@@ -1,0 +1,39 @@
+"""Two views of a text as a task of fine-tuning: the loss of pretraining beside that of ranking."""
+
+import numpy as np
+
+from whyrank.training.barlow.objective import in_turn, loss_of, scale_of
+from whyrank.training.engine.objective import Step
+from whyrank.training.task import Given, Task, TaskObjective
+
+
+class ViewsObjective(TaskObjective):
+    """The first view through the head of queries, the second through that of answers, both as ranking reads them."""
+
+    name = "barlow"
+
+    def __init__(self, given: Given) -> None:
+        self.options = given.options.objectives.barlow
+        size = self.options.batch_size
+        batches = in_turn(given.prepared, self.options.views, batches="across_answers", size=size, random=given.random)
+        super().__init__(given, self.options, batches)
+
+    def compute(self) -> Step:
+        views = next(self.batches)
+        texts = np.concatenate([views.first_B, views.second_B])
+        first_BD, second_BD = self.encoded(texts).split(len(views.first_B))
+        first_BO, second_BO = self.system.queries(first_BD), self.system.answers(second_BD)
+        loss, terms = loss_of(first_BO, second_BO, self.options)
+        scale = scale_of(self.options, first_BO)
+        record = {
+            "barlow_loss": loss.item() / scale,
+            "barlow_mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
+        }
+        return Step(loss / scale, record | self.vectors.cost(texts), texts.tolist())
+
+
+VIEWS = Task(
+    name=ViewsObjective.name,
+    objective=ViewsObjective,
+    rows=lambda prepared, options: max(1, len(prepared.view_texts)),
+)

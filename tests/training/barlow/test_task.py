@@ -1,0 +1,54 @@
+"""Two views of a text beside ranking: what it records, that it is trained, and what it needs."""
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.core.errors import UserError
+from whyrank.core.options.params import Encoder, FinetuneRank
+from whyrank.model import system
+from whyrank.training import finetune
+
+BESIDE = {
+    "objectives.barlow.weight": 3.0,
+    "objectives.barlow.views": ["span-document"],
+    "objectives.barlow.batch_size": 6,
+}
+
+
+@pytest.fixture
+def tuned(topics, make_encoder, options, shipped_params):
+    def run(**changes):
+        torch.manual_seed(0)
+        base = {"epochs": 40.0, "max_steps": 40, "batch_size": 4, "learning_rate": 1e-2, "candidates": "batch"}
+        base |= {"early_stopping.metric": "", "early_stopping.evaluations": 1, "head.kind": "residual"}
+        chosen = options("finetune_rank", FinetuneRank, base | changes)
+        start = system.untrained(make_encoder().eval())
+        return finetune.finetune_rank(start, topics, chosen, Encoder(**shipped_params["encoder"]), 7)
+
+    return run
+
+
+def test_it_is_trained_beside_ranking_and_brings_views_together(tuned):
+    beside, recorded, alone = tuned(**BESIDE), tuned(**BESIDE | {"objectives.barlow.weight": 1e-9}), tuned()
+    assert {"barlow_loss", "barlow_mean_diagonal", "rank_loss"} <= set(beside.history.steps)
+    assert "barlow_loss" not in alone.history.steps
+    ends = [one.history.steps["barlow_mean_diagonal"].tail(10).mean() for one in (beside, recorded)]
+    assert ends[0] > ends[1] + 0.02
+
+
+@pytest.mark.parametrize("objective", ["vicreg", "infonce"])
+def test_the_other_losses_of_views_are_trained_too(tuned, objective):
+    losses = tuned(**BESIDE, **{"objectives.barlow.objective": objective}).history.steps["barlow_loss"]
+    assert np.isfinite(losses).all() and losses.tail(5).mean() < losses.head(5).mean()
+
+
+def test_alone_it_is_a_user_error_that_names_the_stage(options):
+    changes = {"objectives.rank.weight": 0.0, "objectives.barlow.weight": 1.0}
+    with pytest.raises(UserError, match="no other objective is on; without labels use the stage pretrain_barlow"):
+        options("finetune_rank", FinetuneRank, changes)
+
+
+def test_views_that_no_text_has_are_a_user_error(tuned):
+    with pytest.raises(UserError, match="0 texts have both sides of the view question-in-conversation"):
+        tuned(**BESIDE | {"objectives.barlow.views": ["question-in-conversation"]})
