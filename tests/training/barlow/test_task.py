@@ -9,8 +9,10 @@ from whyrank.core.options.params import Encoder, FinetuneRank
 from whyrank.model import system
 from whyrank.training import finetune
 
+# Six rows: off the diagonal there is little but chance.
 BESIDE = {
-    "objectives.barlow.weight": 3.0,
+    "objectives.barlow.redundancy_weight": 0.0,
+    "objectives.barlow.weight": 30.0,
     "objectives.barlow.views": ["span-document"],
     "objectives.barlow.batch_size": 6,
 }
@@ -34,7 +36,7 @@ def test_it_is_trained_beside_ranking_and_brings_views_together(tuned):
     assert {"barlow_loss", "barlow_mean_diagonal", "rank_loss"} <= set(beside.history.steps)
     assert "barlow_loss" not in alone.history.steps
     ends = [one.history.steps["barlow_mean_diagonal"].tail(10).mean() for one in (beside, recorded)]
-    assert ends[0] > ends[1] + 0.02
+    assert ends[0] > ends[1] + 0.05
 
 
 @pytest.mark.parametrize("objective", ["vicreg", "infonce"])
