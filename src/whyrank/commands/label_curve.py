@@ -14,10 +14,11 @@ import pandas as pd
 
 from whyrank.core import runtime
 from whyrank.core.options import params
-from whyrank.core.options.prepare import Labels
+from whyrank.core.options.prepare import Labels, PseudoQueries
 from whyrank.core.prepared import Prepared
 from whyrank.data.ranking import labels as label_choice
 from whyrank.data.ranking import prepare
+from whyrank.data.ranking.pseudo_queries import pseudo_queries
 from whyrank.model import readout, system
 from whyrank.model.encoder import budgets, source
 from whyrank.scoring.ranking import score
@@ -31,6 +32,8 @@ METRICS = ("accuracy@1", "mrr")
 # What an arm is compared with; the others have its steps before tuning.
 CONTROL = "longer"
 PRETRAINED = ("barlow", "infonce")
+# Of each answer, beside the labels: as many steps as the control has.
+PSEUDO_ARM, PSEUDO = "pseudo-queries", PseudoQueries(per_answer=3, of="all", within=3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,20 @@ class Run:
         choice = Labels(queries=count, answers=1.0)
         kept = label_choice.kept(self.prepared.queries, self.prepared.qrels, choice, self.seed)
         return dataclasses.replace(self.prepared, qrels=self.prepared.qrels[kept].reset_index(drop=True))
+
+    def with_pseudo(self, prepared: Prepared) -> Prepared:
+        """With training queries made of all answers, whatever labels there are."""
+        made = pseudo_queries(prepared.answers, [], PSEUDO)
+        limit = self.options("prepare", params.Prepare).tokens.question
+        own = made[["query_id", "raw_text"]].assign(type="question", split="train", text=made["raw_text"], thread=-1)
+        ids = self.base.encoder.tokenise(own["text"].tolist(), limit, "query")
+        own["input_ids"] = pd.Series(ids, own.index, dtype=object)
+        judged = made[["query_id", "answer_id"]].assign(score=1.0)
+        return dataclasses.replace(
+            prepared,
+            queries=pd.concat([prepared.queries, own], ignore_index=True),
+            qrels=pd.concat([prepared.qrels, judged], ignore_index=True),
+        )
 
     def start(self) -> system.System:
         return self.copied(self.base)
@@ -117,6 +134,7 @@ def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd
     base-tuned  on the labels
     longer      on the labels, for the steps of pretraining longer
     barlow, infonce   pretrained on views without labels, then tuned as base-tuned is
+    pseudo-queries    as `longer`, on the labels and on queries made of the answers
     """
     steps = run.options("pretrain_barlow", params.PretrainBarlow).steps
     pretrained = {objective: run.pretrained(objective) for objective in PRETRAINED}
@@ -130,6 +148,7 @@ def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd
         yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
         for objective, one in pretrained.items():
             yield objective, there, run.scored(run.tuned(run.copied(one), labelled))
+        yield PSEUDO_ARM, there, run.scored(run.tuned(run.start(), run.with_pseudo(labelled), longer=steps))
 
 
 def measured(values: Mapping[str, Any], seeds: Sequence[int], asked: Sequence[int] = COUNTS) -> pd.DataFrame:

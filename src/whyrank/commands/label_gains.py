@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whyrank.commands.label_curve import CONTROL, PRETRAINED, measured, seeds_of
+from whyrank.commands.label_curve import CONTROL, PRETRAINED, PSEUDO_ARM, measured, seeds_of
 from whyrank.commands.scenario import Scenario
 from whyrank.core import io
 from whyrank.core.options import overrides, params
@@ -20,6 +20,7 @@ from whyrank.diagnosis.report.markdown import pipe_table
 from whyrank.measure.significance import resampling
 
 LEVEL, RESAMPLES = 0.95, 10_000
+ARMS = (*PRETRAINED, PSEUDO_ARM)
 COLUMNS = ["arm", "labels", "value", "control", "gain", "low", "high", "p"]
 
 
@@ -39,7 +40,7 @@ def measure(chosen: Scenario, settings: Sequence[str], folder: Path) -> str:
     return text
 
 
-def gains(rows: pd.DataFrame, metric: str, *, against: str = CONTROL, arms: Sequence[str] = PRETRAINED) -> pd.DataFrame:
+def gains(rows: pd.DataFrame, metric: str, *, against: str = CONTROL, arms: Sequence[str] = ARMS) -> pd.DataFrame:
     """COLUMNS and p_holm: of each pretrained arm less the control, all seeds pooled.
 
     rows   as `label_curve.measured` gives them
@@ -96,7 +97,7 @@ def conclusion(table: pd.DataFrame, arm: str) -> str:
         most = 100 * own["high"].max()
         return said + f"no sure gain over as many steps without it, with any number of labels (at most {most:+.1f})."
     least, most = better.iloc[0], better.iloc[-1]
-    said += f"with up to {most['labels']:.0f} labelled queries pretraining pays here: {points(most)} over as many steps"
+    said += f"with up to {most['labels']:.0f} labelled queries it pays here: {points(most)} over as many steps"
     return said + (f", {points(least)} with {least['labels']:.0f}." if len(better) > 1 else ".")
 
 
@@ -112,8 +113,8 @@ def rendered(rows: pd.DataFrame, metric: str) -> str:
          points(row), numbers.p_value(row["p_holm"])]
         for row in table.to_dict("records")
     ]  # fmt: skip
-    head = ["pretrained by", "labelled queries", metric, f"{CONTROL}: as many steps without", "gain", "Holm's p"]
+    head = ["with", "labelled queries", metric, f"{CONTROL}: as many steps without", "gain", "Holm's p"]
     untuned = rows[rows["labels"] < 0].groupby("arm", sort=False)[metric].mean()
     first = "Untuned: " + ", ".join(f"{str(arm).split(',')[0]} {value:.3f}" for arm, value in untuned.items()) + "."
-    lines = [conclusion(table, arm) for arm in PRETRAINED]
+    lines = [conclusion(table, arm) for arm in ARMS]
     return "\n\n".join([pipe_table(head, body), first, *lines]) + "\n"

@@ -59,6 +59,10 @@ prepare.split.test_alone: "" | train | true | null
 prepare.labels: null | [] | 100
 prepare.labels.queries: -1 | 1.5 | "100" | true | null
 prepare.labels.answers: 0 | -0.5 | 1.5 | 50 | .nan | "0.5" | true | null
+prepare.pseudo_queries: null | [] | 3
+prepare.pseudo_queries.per_answer: -1 | 1.5 | "3" | true | null
+prepare.pseudo_queries.of: "" | some | null | 3
+prepare.pseudo_queries.within: 0 | -1 | 1.5 | "3" | true | null
 prepare.near_duplicate: 0 | -0.5 | 1.1 | 80 | .nan | high | true | null
 prepare.max_rejected: -0.01 | 1.5 | 100 | .nan | "0.01" | true | null
 prepare.tokens.question: 0 | -5 | 64.5 | 1000000 | .nan | "64" | true | null

@@ -14,6 +14,7 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
 from whyrank.core.options import params
+from whyrank.core.options.prepare import PseudoQueries
 from whyrank.core.options.ratings import Fields, FieldTokens, Ratings
 from whyrank.data.files.readers import PLAIN
 from whyrank.data.ranking.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
@@ -162,3 +163,18 @@ def test_stackexchange_keeps_its_splits_and_its_leaks_are_listed(real_data: Path
     assert prepared.metrics["rows_rejected"] == 0
     assert prepared.metrics["leaked_queries_train_test"] > 0
     assert set(prepared.tables["leaks"]["kind"]) <= {"exact", "near", "contained"}
+
+
+def test_pseudo_queries_stand_behind_the_queries_of_the_set_each_with_its_judgement(
+    small_set: Path, count_tokens: Count
+) -> None:
+    plain = prepare_source(small_set, count_tokens)
+    ask = PseudoQueries(per_answer=2, of="all", within=3)
+    made = prepare_source(small_set, count_tokens, pseudo_queries=ask)
+    own = made.queries.iloc[len(plain.queries) :]
+    assert len(own) and set(own["split"]) == {"train"} and set(own["type"]) == {"question"}
+    assert made.metrics["pseudo_queries"] == len(own) and plain.metrics["pseudo_queries"] == 0
+    pd.testing.assert_frame_equal(made.queries.iloc[: len(plain.queries)], plain.queries)
+    judged = made.qrels[made.qrels["query_id"].isin(own["query_id"])]
+    assert len(judged) == len(own) and (judged["score"] == 1).all()
+    assert (own["tokens"] > 0).all() and own["text"].str.len().gt(0).all()

@@ -69,6 +69,17 @@ class Labels:
 
 
 @dataclass(frozen=True, config=CHECKED)
+class PseudoQueries:
+    """Training queries that are made of the answers themselves."""
+
+    per_answer: StrictInt = Field(ge=0, le=1_000, examples=[3], description="of each answer at most; 0: none")
+    of: Literal["unlabelled", "all"] = Field(description="answers without a training query, or all of them")
+    within: StrictInt = Field(
+        ge=1, le=1_000_000, examples=[3], description="rank up to which TF-IDF must find the answer of one that is kept"
+    )
+
+
+@dataclass(frozen=True, config=CHECKED)
 class Rated:
     """Of `prepare`, what predictions of ratings are written by: the name of their ids."""
 
@@ -103,7 +114,6 @@ class Prepare(Rated):
         description="characters; a shorter query of no declared type counts as a question",
     )
     split: Split = Field(description="used where the source does not bring train, dev and test itself")
-    labels: Labels = Field(description="judgements that training gets; dev and test keep all of theirs")
     near_duplicate: StrictFloat = Field(
         gt=0,
         le=1,
@@ -119,6 +129,14 @@ class Prepare(Rated):
         ge=0, le=1, examples=[0.25], description="of the budget, for the beginning; for head_tail"
     )
     pairs: Pairs = Field(description="pairs of sentences, to train and test similarity")
+    labels: Labels = Field(
+        default_factory=lambda: Labels(queries=0, answers=1.0),
+        description="judgements that training gets; dev and test keep all of theirs",
+    )
+    pseudo_queries: PseudoQueries = Field(
+        default_factory=lambda: PseudoQueries(per_answer=0, of="unlabelled", within=3),
+        description="training queries made of titles, headings and questions in answers",
+    )
 
 
 @dataclass(frozen=True, config=CHECKED)
