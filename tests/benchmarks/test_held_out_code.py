@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import os
 import pkgutil
 import sys
 import tempfile
@@ -94,6 +95,7 @@ def apart(work):
 
     def answer(sender):
         torch.set_num_threads(1)
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the threads of the tokenizer are not forked
         runtime.seed_everything(1)
         sender.send(np.concatenate([np.asarray(part, dtype=float) for part in work()]))
 

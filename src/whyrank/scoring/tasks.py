@@ -3,6 +3,7 @@
 Shapes: Q test queries · N queries of all splits · A answers · D features
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,7 @@ class Tasks:
     options: Evaluate
     encoder: Encoder
     seed: int
+    systems: Collection[str] = ()  # names of all systems; none where only one is scored
 
     @cached_property
     def pairs(self) -> dict[str, pd.DataFrame]:

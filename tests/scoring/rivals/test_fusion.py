@@ -1,5 +1,7 @@
 """Two rankings in one: worked by hand, by pytrec_eval, and the choices on the dev set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,12 @@ def test_the_better_encoder_on_dev_is_fused_and_a_useless_one_gets_no_weight(tas
     assert named.how["systems"] == ["bm25", "poor"] and named.how["weights"][0] > 0.5
     with pytest.raises(UserError, match=r"^data/scores/encoder/gone does not exist; "):
         score(System(**FUSION, of=["gone"]), tasks)
+
+
+def test_the_scores_of_a_system_that_was_taken_away_take_no_part(tasks, make_vectors, leave):
+    leave("poor", *make_vectors(5.0))
+    leave("taken-away", *make_vectors(0.2))
+    assert score(System(**FUSION), replace(tasks, systems=["poor", "bm25"])).how["systems"] == ["bm25", "poor"]
 
 
 @pytest.mark.parametrize("method", ["weighted", "rrf"])

@@ -106,6 +106,11 @@ def report_to() -> list[str]:
     return [str(name) for name in read_yaml(FILE)["report_to"]]
 
 
+def systems() -> list[str]:
+    """The names of all systems. No stage declares them: the scores that a rival combines are its dependency."""
+    return [str(name) for name in read_yaml(FILE)["systems"]]
+
+
 def declared(values: dict[str, Any], pipeline: Any, stage: str) -> dict[str, Any]:
     try:
         entry = pipeline["stages"][stage.split("@")[0]]

@@ -70,7 +70,7 @@ class Fusion:
 def fusion(system: System, tasks: Tasks) -> Scored:
     """Fuse, by what is best on the dev queries: the one system of several (`fuse: best`), and the weight of the lexical
     baseline. Without dev queries it is the first system, and equal weights."""
-    found = lists(system)
+    found = lists(system, tasks.systems)
     if system.fuse == "best":
         best = best_on_dev(found, tasks)
         found = {best: found[best]}

@@ -46,7 +46,7 @@ def reranker(system: System, tasks: Tasks) -> Scored:
 
     Raises UserError for a model that cannot be loaded, or has more than one score for a pair.
     """
-    found = lists(system)
+    found = lists(system, tasks.systems)
     name = best_on_dev(found, tasks)
     first, texts = found[name], tasks.texts
     depth = min(system.depth, first.answer_QK.shape[1])

@@ -126,6 +126,17 @@ def test_scores_that_rank_well_and_cost_more_than_guessing_are_too_sharp(healthy
     assert found["temperature-saturates", "base-tuned"].fix.params == {"finetune_rank.similarity.scale": 20.0}
 
 
+def test_steps_that_drew_another_objective_say_nothing_of_the_temperature(healthy, findings):
+    history = healthy.finetune["base"].history
+    ours = [name for name in history if str(name).startswith("rank_") or name in ("scale", "logit_std", "candidates")]
+    drawn = history.copy()
+    drawn.loc[drawn.index[:30], ours] = np.nan
+    codes = {code for code, _ in findings(with_finetune(healthy, history=drawn))}
+    assert not codes & {"temperature-saturates", "temperature-flattens"}
+    never = history.assign(**dict.fromkeys(ours, np.nan))
+    assert not {code for code, _ in findings(with_finetune(healthy, history=never))} & {"temperature-flattens"}
+
+
 def test_a_flat_softmax_of_scores_that_tell_nothing_apart_is_another_fault(healthy, findings):
     assert ("temperature-flattens", "base-tuned") not in findings(
         with_history(healthy, rank_entropy=0.99, rank_accuracy=0.05)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
@@ -42,7 +43,7 @@ def temperature_saturates(case: Examination, init: str, record: TrainingRecord) 
     if not _is_recorded(record):
         yield not_applicable("", "a softmax over at least eight candidates")
         return
-    first = record.history.head(FIRST_STEPS)
+    first = _ranked(record).head(FIRST_STEPS)
     entropy, accuracy, scale = (float(first[name].mean()) for name in ("rank_entropy", "rank_accuracy", "scale"))
     loss, chance = float(first["rank_loss"].mean()), float(first["rank_chance"].mean())
     # Scores that rank far better than guessing and cost more than it: the wrong ones among them are too sure.
@@ -87,7 +88,7 @@ def temperature_flattens(case: Examination, init: str, record: TrainingRecord) -
     if not _is_recorded(record):
         yield not_applicable("", "a softmax over at least eight candidates")
         return
-    history = record.history
+    history = _ranked(record)
     if len(history) < 2 * FIRST_STEPS:
         yield too_little("", f"{len(history)} steps")
         return
@@ -123,9 +124,14 @@ def _is_recorded(record: TrainingRecord) -> bool:
     return "rank_entropy" in record.history and float(record.history["candidates"].mean()) >= FEWEST_CANDIDATES
 
 
+def _ranked(record: TrainingRecord) -> pd.DataFrame:
+    """The steps that trained ranking: where one objective is drawn for each, others have no figures of it."""
+    return record.history[record.history["rank_entropy"].notna()]
+
+
 def _is_usual(record: TrainingRecord) -> bool:
     """Cosines at about the usual scale: where their softmax is sharp or flat, the vectors are the matter."""
-    first = record.history.head(FIRST_STEPS)
+    first = _ranked(record).head(FIRST_STEPS)
     factor = float(first["scale"].mean()) / USUAL_SCALE
     is_cosine = "query_norm" in first and bool((first["query_norm"] - 1).abs().max() < UNIT)
     return is_cosine and 1 / FAR <= factor <= FAR
