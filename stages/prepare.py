@@ -24,7 +24,8 @@ from whyrank.preflight.figures import first_batches as first
 def main() -> None:
     values = params.load("prepare")
     seed = params.seed(values)
-    options, stop_on = params.section(values, "prepare", params.Prepare), params.stop_on(values)
+    options = params.section(values, "prepare", params.Prepare)
+    stop_on = params.section(values, "preflight", params.Preflight).stop_on
     encoding = params.section(values, "encoder", params.Encoder)
     rank = params.section(values, "finetune_rank", params.FirstBatches)
     runtime.seed_everything(seed)
@@ -41,8 +42,7 @@ def main() -> None:
     tables |= first.first_pair_batches(texts, rank, seed)
     tables |= figures.tables(encoder, texts, encoding, seed, valid, result.otherwise)
     told = examine.examine(DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches))
-    base = system.untrained(encoder)
-    tables["readout"] = readout.give(base, texts, encoding, seed, skip=examine.stops(told.findings, stop_on))
+    base, tables["readout"] = readout.untrained(encoder, texts, encoding, seed, skip=examine.stops(told, stop_on))
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))

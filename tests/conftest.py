@@ -69,6 +69,7 @@ PINNED = {
         "batches": "across_answers",
         "views": ["question-conversation", "query-answer"],
         "redundancy_weight": 0.005,
+        "early_stopping.metric": "",
     },
     "finetune_rank": OPTIMISATION
     | {

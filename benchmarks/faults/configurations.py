@@ -25,7 +25,15 @@ RANKING = SMALL | {
     "finetune_rank.early_stopping.patience": 5,
     "pretrain_barlow.steps": 0,
 }
-BARLOW = RANKING | {"pretrain_barlow.steps": 40, "pretrain_barlow.batch_size": 48}
+# The last weights are kept: what a fault does to them must be seen.
+BARLOW = RANKING | {
+    "pretrain_barlow.steps": 40,
+    "pretrain_barlow.batch_size": 48,
+    "pretrain_barlow.views": ["query-answer"],
+    "pretrain_barlow.redundancy_weight": 0.005,
+    "pretrain_barlow.learning_rate": 3.0e-4,
+    "pretrain_barlow.early_stopping.metric": "",
+}
 PAIRS = RANKING | {
     "finetune_rank.objectives.rank.weight": 0.0,
     "finetune_rank.objectives.similarity.weight": 1.0,

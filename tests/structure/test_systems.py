@@ -18,7 +18,10 @@ OTHERWISE = {
     "base": {"src/whyrank/core/options/params.py", "src/whyrank/core/options/systems.py"},  # an example in the schema
     "barlow": {  # the same; the stage and its objective
         "src/whyrank/core/options/params.py",
-        "src/whyrank/training/barlow/pretrain.py",
+        "src/whyrank/core/options/barlow.py",
+        "src/whyrank/training/barlow/objective.py",
+        "src/whyrank/diagnosis/probes/pretraining/regime.py",
+        "src/whyrank/commands/label_curve.py",
         "src/whyrank/diagnosis/report/files.py",
     },
     "tfidf": {  # the kind of a system, the choice of sentences, a column of similarities of words
@@ -84,7 +87,8 @@ def test_no_source_file_names_a_system(folder):
 
 def test_the_ending_of_tuned_systems_stands_in_one_place():
     files = [file for folder in ("src", "stages") for file in (ROOT / folder).rglob("*.py")]
-    ending = [file for file in files if any("-tuned" in text for text in literals(file))]
+    # A finding is called so, too.
+    ending = [file for file in files if any("-tuned" in text for text in literals(file) - {"encoder-already-tuned"})]
     assert [str(file.relative_to(ROOT)) for file in ending] == ["src/whyrank/core/options/systems.py"]
 
 

@@ -16,7 +16,7 @@ from .imports import ROOT, SOURCE, nodes
 
 NAMES = {task.name for task in TASKS}
 # Rooms of a task in any layer, beside the options with a section for each.
-ROOMS = {"ranking", "pairs", "ratings"}
+ROOMS = {"ranking", "pairs", "ratings", "barlow", "pretraining"}
 # Where the word is no name of a task, and the one place that says which task the heads of a system serve.
 OTHER_MEANING = {
     "model/heads/task_heads.py": {"rank"},  # RANK
@@ -28,6 +28,8 @@ OTHER_MEANING = {
     "diagnosis/compare/worst.py": {"rank"},  # a column
     "diagnosis/unusual.py": {"rank"},  # of LoRA
 }
+# Of tasks with one loss at a time, which no weight chooses.
+ONE_LOSS = ("classification", "views")
 # Layers in which a record, a section of the report or a check before training is about a task.
 ABOUT_TASKS = ("findings", "preflight/probes", "diagnosis/report")
 
@@ -49,7 +51,7 @@ def test_every_task_has_a_section_and_every_section_a_task():
     assert [task.name for task in TASKS] == [field.name for field in fields(kind)]
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task.name != "classification"], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [task for task in TASKS if task.name not in ONE_LOSS], ids=lambda task: task.name)
 def test_every_loss_of_the_options_is_a_function_of_its_room(task, options):
     module = sys.modules[task.objective.__module__].losses
     section = task.section(options("finetune_rank", FinetuneRank))

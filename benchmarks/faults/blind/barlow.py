@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from whyrank.training.barlow import losses, pretrain
+from whyrank.training.barlow import losses, objective
 
 from ..fault import Fault
 from ..patches import wrapped
@@ -25,14 +25,14 @@ def sum_over_the_batch() -> None:
         loss = invariance + redundancy_weight * redundancy
         return terms._replace(loss=loss, invariance=invariance, redundancy=redundancy)
 
-    wrapped(pretrain, "barlow_twins", change)
+    wrapped(objective, "barlow_twins", change)
 
 
 def redundancy_rewarded() -> None:
     def change(old: Any, *given: Any, redundancy_weight: float) -> Any:
         return old(*given, redundancy_weight=-redundancy_weight)
 
-    wrapped(pretrain, "barlow_twins", change)
+    wrapped(objective, "barlow_twins", change)
 
 
 def fault(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from whyrank.training.barlow import losses, pretrain
+from whyrank.training.barlow import losses, objective
 
 from ..fault import Fault
 from ..patches import wrapped
@@ -25,7 +25,7 @@ def ones_for_the_identity() -> None:
         redundancy = square_DD.sum() - square_DD.diagonal().sum()
         return terms._replace(loss=terms.invariance + redundancy_weight * redundancy, redundancy=redundancy)
 
-    wrapped(pretrain, "barlow_twins", change)
+    wrapped(objective, "barlow_twins", change)
 
 
 def fault(

@@ -9,7 +9,7 @@ import torch
 from benchmarks.faults.fault import Fault
 from benchmarks.faults.patches import wrapped
 from whyrank.batches import views
-from whyrank.training.barlow import losses, pretrain
+from whyrank.training.barlow import losses, objective
 
 # What pretraining did must be seen: the head goes on under a small rate.
 LOUD = {"pretrain_barlow.learning_rate": 3.0e-3, "pretrain_barlow.steps": 60}
@@ -48,7 +48,7 @@ def diagonal_towards_zero() -> None:
         loss = diagonal.diagonal().square().sum() + terms.loss - terms.invariance
         return terms._replace(loss=loss)
 
-    wrapped(pretrain, "barlow_twins", change)
+    wrapped(objective, "barlow_twins", change)
 
 
 def one_view_twice() -> None:

@@ -43,8 +43,8 @@ def order_not_restored() -> None:
 
 
 def dropout_left_on() -> None:
+    from whyrank.model.encoder import vector_cache
     from whyrank.model.encoder.encoder import Encoder
-    from whyrank.training.engine import encoding
 
     def wrong(self: Encoder, *args: Any, **rest: Any) -> np.ndarray:
         own_eval = Encoder.eval
@@ -54,11 +54,9 @@ def dropout_left_on() -> None:
         finally:
             Encoder.eval = own_eval
 
-    def nothing_kept(*args: Any, **rest: Any) -> None:
-        finish(*args, **(rest | {"remember": False}))
-
     encode = replace(Encoder, "encode", wrong)
-    finish = replace(encoding, "finish", nothing_kept)
+    # What a training leaves for the evaluation was encoded otherwise.
+    replace(vector_cache, "remember", lambda *given, **named: None)
 
 
 def tokens_of_others_pooled() -> None:

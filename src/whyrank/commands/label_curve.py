@@ -116,9 +116,7 @@ def begun(values: Mapping[str, Any], seed: int) -> Run:
     budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
     result = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=seed)
     texts = budgets.tokenised(encoder, Prepared(result.answers, result.queries, result.qrels), budget)
-    base = system.untrained(encoder)
-    readout.give(base, texts, encoding, seed)
-    return Run(values, texts, base)
+    return Run(values, texts, readout.untrained(encoder, texts, encoding, seed)[0])
 
 
 def counts(prepared: Prepared, asked: Sequence[int] = COUNTS) -> list[int]:
@@ -130,21 +128,21 @@ def counts(prepared: Prepared, asked: Sequence[int] = COUNTS) -> list[int]:
 def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """arm, number of labelled queries, and its test queries, as `Run.scored` gives them.
 
-    base        untrained, under its read-out
-    base-tuned  on the labels
+    untrained   the encoder under its read-out
+    tuned       on the labels
     longer      on the labels, for the steps of pretraining longer
-    barlow, infonce   pretrained on views without labels, then tuned as base-tuned is
+    barlow, infonce   pretrained on views without labels, then tuned as `tuned` is
     pseudo-queries    as `longer`, on the labels and on queries made of the answers
     """
     steps = run.options("pretrain_barlow", params.PretrainBarlow).steps
     pretrained = {objective: run.pretrained(objective) for objective in PRETRAINED}
-    yield "base", -1, run.scored(run.base)
+    yield "untrained", -1, run.scored(run.base)
     for objective, one in pretrained.items():
         yield f"{objective}, untuned", -1, run.scored(one)
     for count in counts(run.prepared, asked):
         labelled = run.labelled(count)
         there = labelled.relevant_in("train")["query"].nunique()
-        yield "base-tuned", there, run.scored(run.tuned(run.start(), labelled))
+        yield "tuned", there, run.scored(run.tuned(run.start(), labelled))
         yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
         for objective, one in pretrained.items():
             yield objective, there, run.scored(run.tuned(run.copied(one), labelled))

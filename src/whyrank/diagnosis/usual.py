@@ -115,7 +115,7 @@ USUAL: Mapping[str, Usual] = {
     f"{TRAINING}.hard_negatives.count": Usual(0, 32, 4, "Karpukhin et al. 2020, arXiv:2004.04906: 1"),
     f"{TRAINING}.hard_negatives.margin": Usual(0.01, 0.5, 0.05, "Moreira et al. 2024, arXiv:2407.15831: 0.05"),
     f"{PRETRAINING}.batch_size": Usual(16, 4096, 128, "Zbontar et al. 2021, arXiv:2103.03230"),
-    f"{PRETRAINING}.redundancy_weight": Usual(5e-4, 0.2, "auto", "Zbontar et al. 2021, arXiv:2103.03230"),
+    f"{PRETRAINING}.redundancy_weight": Usual(5e-4, 0.2, 0.05, "Zbontar et al. 2021, arXiv:2103.03230"),
     "encoder.attention_dropout": Usual(0, 0.3, 0.0, BERT, is_share=True),
     "encoder.keep_layers": Usual(3, INFINITE, 0, "Sanh et al. 2019, arXiv:1910.01108: half of the layers"),
     "prepare.tokens.question": Usual(16, INFINITE, 64, TEXTS),

@@ -14,7 +14,9 @@ from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.significance import resampling
+from whyrank.model import system
 from whyrank.model.encoder import vector_cache
+from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.heads.readout import Kind, Readout, fitted
 from whyrank.model.system import System
 
@@ -36,57 +38,61 @@ class Choice(NamedTuple):
     gains: pd.DataFrame
 
 
-def choose(
-    system: System, encode: Callable[[], torch.Tensor], prepared: Prepared, asked: Asked, *, seed: int
-) -> Choice:
+def choose(of: System, encode: Callable[[], torch.Tensor], prepared: Prepared, asked: Asked, *, seed: int) -> Choice:
     """The read-out for a system, fitted on the corpus and the training queries.
 
     encode   gives the encoder's vectors (N, D) of the ranking texts, answers first; not called where none is needed
     auto keeps what the system has unless a newly fitted one is surely better on dev. A dot product keeps its vectors:
     their length counts, and a mean taken off changes it.
     """
-    nothing = Choice(system.readout, pd.DataFrame(columns=COLUMNS))
+    nothing = Choice(of.readout, pd.DataFrame(columns=COLUMNS))
     dev_Q = dev_queries(prepared, seed)
-    if system.score != "cosine":
+    if of.score != "cosine":
         return nothing._replace(chosen=None)
     is_told = len(dev_Q) >= FEWEST_QUERIES
     if not is_told and (asked == "auto" or asked == "raw"):
-        return nothing._replace(chosen=system.readout if asked == "auto" else None)
-    answer_AO, query_NO = sides(system, encode(), len(prepared.answers))
+        return nothing._replace(chosen=of.readout if asked == "auto" else None)
+    answer_AO, query_NO = sides(of, encode(), len(prepared.answers))
     train_N = torch.as_tensor(prepared.rows("train"), device=query_NO.device)
     fit: dict[str, Readout] = {kind: fitted(kind, torch.cat([answer_AO, query_NO[train_N]])) for kind in KINDS}
     if not is_told:
         return nothing._replace(chosen=fit[asked])
-    before_Q = reciprocal_ranks(system.readout, query_NO, answer_AO, prepared, dev_Q)
+    before_Q = reciprocal_ranks(of.readout, query_NO, answer_AO, prepared, dev_Q)
     rows = []
     for kind, readout in fit.items():
         gain_Q = reciprocal_ranks(readout, query_NO, answer_AO, prepared, dev_Q) - before_Q
         rows.append((kind, *gain(gain_Q, prepared, dev_Q, seed)))
     gains = pd.DataFrame(rows, columns=COLUMNS)
     sure = {kind: mean for kind, mean, low, _ in rows if low > 0}
-    best = fit[max(sure, key=lambda kind: sure[kind])] if sure else system.readout
+    best = fit[max(sure, key=lambda kind: sure[kind])] if sure else of.readout
     return Choice(best if asked == "auto" else None if asked == "raw" else fit[asked], gains)
 
 
-def give(system: System, prepared: Prepared, encoder: params.Encoder, seed: int, *, skip: bool = False) -> pd.DataFrame:
-    """Give an encoder that nobody trained its read-out; returns what each kind gains, see `Choice`.
+def untrained(
+    encoder: Encoder, prepared: Prepared, options: params.Encoder, seed: int, *, skip: bool = False
+) -> tuple[System, pd.DataFrame]:
+    """The pretrained encoder (zero-shot) with its read-out, and what each kind gains, see `Choice`.
 
-    skip   give none, for a run that ends here: to encode all texts may take long
+    skip   give it none, for a run that ends here: to encode all texts may take long
     """
+    base = system.untrained(encoder)
     if skip:
-        return pd.DataFrame(columns=COLUMNS)
+        return base, pd.DataFrame(columns=COLUMNS)
     choice = choose(
-        system, lambda: vector_cache.encoded(system.encoder, prepared.token_ids, encoder), prepared, encoder.readout,
+        base,
+        lambda: vector_cache.encoded(encoder, prepared.token_ids, options),
+        prepared,
+        options.readout,
         seed=seed,
-    )  # fmt: skip
-    system.readout = choice.chosen
-    return choice.gains
+    )
+    base.readout = choice.chosen
+    return base, choice.gains
 
 
-def sides(system: System, vector_ND: torch.Tensor, answers: int) -> tuple[torch.Tensor, torch.Tensor]:
+def sides(of: System, vector_ND: torch.Tensor, answers: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Answers and queries as the heads give them, before any read-out."""
     with torch.no_grad():
-        return system.before_readout("answer", vector_ND[:answers]), system.before_readout("query", vector_ND[answers:])
+        return of.before_readout("answer", vector_ND[:answers]), of.before_readout("query", vector_ND[answers:])
 
 
 def dev_queries(prepared: Prepared, seed: int) -> np.ndarray:

@@ -29,9 +29,9 @@ def preflight(data: DataRecords) -> list[Finding]:
     return examine(data).findings
 
 
-def stops(findings: list[Finding], on: str) -> bool:
+def stops(told: Diagnosis, on: str) -> bool:
     """Whether `stop` would raise."""
-    return any(finding.severity == on for finding in findings)
+    return any(finding.severity == on for finding in told.findings)
 
 
 def stop(findings: list[Finding], on: str) -> None:

@@ -58,7 +58,7 @@ def finetune_rank(
     if folds and prepared.held_out < 0:
         return folds[0](Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads))
     if VIEWS in todo.tasks:
-        prepared = with_views(prepared, start.encoder, options.objectives.barlow, seed)
+        prepared = with_views(prepared, start.encoder, options.objectives.views, seed)
     result = with_heads(start, options)
     for task in todo.tasks:
         task.check(prepared, result, options)

@@ -205,19 +205,19 @@ finetune_rank.objectives.classification.head.dropout: -0.1 | 1 | .nan | "0.1" | 
 finetune_rank.objectives.classification.of: "" | answers | null
 finetune_rank.objectives.classification.batch_size: 0 | -1 | 1.5 | 10000000 | "32" | true | null
 finetune_rank.objectives.ratings.weight: -1 | .nan | 10000000 | "1" | true | null
-finetune_rank.objectives.barlow.weight: -1 | .nan | 10000000 | "1" | true | null
-finetune_rank.objectives.barlow.freeze_encoder: 1 | "no" | null
-finetune_rank.objectives.barlow.start_step: -1 | 1.5 | 1000000000 | "0" | true | null
-finetune_rank.objectives.barlow.learning_rate: -1 | 2 | .nan | "0" | true | null
-finetune_rank.objectives.barlow.encoder_gradient_scale: -1 | .nan | 10000000 | "1" | true | null
-finetune_rank.objectives.barlow.batch_size: 0 | 1 | 1.5 | 10000000 | "64" | true | null
-finetune_rank.objectives.barlow.views: [] | deletion | [query] | [deletion, deletion] | [3] | null
-finetune_rank.objectives.barlow.texts.span: [] | [0.5] | [0, 0.5] | [0.5, 0.2] | null
-finetune_rank.objectives.barlow.texts.kept_words: 0 | 1 | .nan | "0.4" | true | null
-finetune_rank.objectives.barlow.texts.per_text: 0 | 1.5 | 10000 | "4" | true | null
-finetune_rank.objectives.barlow.objective: "" | simclr | null | 3
-finetune_rank.objectives.barlow.redundancy_weight: -1 | .nan | "0.005" | true | null
-finetune_rank.objectives.barlow.temperature: 0 | .nan | "0.05" | true | null
+finetune_rank.objectives.views.weight: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.views.freeze_encoder: 1 | "no" | null
+finetune_rank.objectives.views.start_step: -1 | 1.5 | 1000000000 | "0" | true | null
+finetune_rank.objectives.views.learning_rate: -1 | 2 | .nan | "0" | true | null
+finetune_rank.objectives.views.encoder_gradient_scale: -1 | .nan | 10000000 | "1" | true | null
+finetune_rank.objectives.views.batch_size: 0 | 1 | 1.5 | 10000000 | "64" | true | null
+finetune_rank.objectives.views.views: [] | deletion | [query] | [deletion, deletion] | [3] | null
+finetune_rank.objectives.views.texts.span: [] | [0.5] | [0, 0.5] | [0.5, 0.2] | null
+finetune_rank.objectives.views.texts.kept_words: 0 | 1 | .nan | "0.4" | true | null
+finetune_rank.objectives.views.texts.per_text: 0 | 1.5 | 10000 | "4" | true | null
+finetune_rank.objectives.views.objective: "" | simclr | null | 3
+finetune_rank.objectives.views.redundancy_weight: -1 | .nan | "0.005" | true | null
+finetune_rank.objectives.views.temperature: 0 | .nan | "0.05" | true | null
 finetune_rank.objectives.ratings.freeze_encoder: 1 | "no" | null
 finetune_rank.objectives.ratings.start_step: -1 | 1.5 | 1000000000 | "0" | true | null
 finetune_rank.objectives.ratings.learning_rate: -1 | 2 | .nan | "0" | true | null
@@ -312,8 +312,8 @@ TOGETHER = {
         "pretrain_barlow.head.kind=experts pretrain_barlow.head.top=5",
     ],
     "pretrain_barlow.freeze_steps": [
-        "pretrain_barlow.train=all pretrain_barlow.freeze_steps=30",
-        "pretrain_barlow.train=last pretrain_barlow.freeze_steps=31",
+        "pretrain_barlow.train=all pretrain_barlow.freeze_steps=100",
+        "pretrain_barlow.train=last pretrain_barlow.freeze_steps=101",
     ],
     "pretrain_barlow.shard_encoder": ["pretrain_barlow.train=last pretrain_barlow.shard_encoder=true"],
     "pretrain_barlow.lora.rank": ["pretrain_barlow.train=last pretrain_barlow.lora.rank=8"],

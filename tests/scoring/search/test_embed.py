@@ -45,9 +45,8 @@ def test_scores_by_hand():
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics(topics, make_encoder, score):
+    from whyrank.training.engine.dev_ranking import RankingWatch
     from whyrank.training.engine.vectors import FrozenVectors
-    from whyrank.training.ranking.task import RankingWatch
-    from whyrank.training.task import Given
 
     torch.manual_seed(0)
     chain = nn.Sequential(heads.MlpHead(32, 8, 10, 0.5))
@@ -56,7 +55,7 @@ def test_the_final_evaluation_and_the_watch_while_training_give_the_same_metrics
         make_encoder().encode(topics.token_ids, batch_tokens=256, precision="fp32"), torch.device("cpu")
     )
     with torch.inference_mode():
-        watched = RankingWatch(Given(topics, model, table, None, 0), None)()
+        watched = RankingWatch(topics, model, table, np.random.default_rng(0))()
     run = rank.rank(
         embed.Product(embed.embed(model, topics, ENCODER), score), topics, rank.queries_with_relevant(topics, "dev"),
         Evaluate([1, 3, 10], [3, 10], [10], "", keep=10, pair_tokens=128),

@@ -200,7 +200,12 @@ def pretrained(topics, make_encoder, options, shipped_params):
     def run(prepared=topics, **changes):
         torch.manual_seed(0)
         base = {"steps": 12, "batch_size": 6, "views": ["span-document"], "learning_rate": 1e-2, "texts.per_text": 2}
-        base |= {"early_stopping.evaluations": 4, "head.kind": "residual", "head.hidden": 8}
+        base |= {
+            "early_stopping.metric": "map@10_all",
+            "early_stopping.evaluations": 4,
+            "head.kind": "residual",
+            "head.hidden": 8,
+        }
         chosen = options(
             "pretrain_barlow", PretrainBarlow, base | {k.replace("__", "."): v for k, v in changes.items()}
         )

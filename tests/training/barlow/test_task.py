@@ -11,10 +11,10 @@ from whyrank.training import finetune
 
 # Six rows: off the diagonal there is little but chance.
 BESIDE = {
-    "objectives.barlow.redundancy_weight": 0.0,
-    "objectives.barlow.weight": 30.0,
-    "objectives.barlow.views": ["span-document"],
-    "objectives.barlow.batch_size": 6,
+    "objectives.views.redundancy_weight": 0.0,
+    "objectives.views.weight": 30.0,
+    "objectives.views.views": ["span-document"],
+    "objectives.views.batch_size": 6,
 }
 
 
@@ -32,25 +32,25 @@ def tuned(topics, make_encoder, options, shipped_params):
 
 
 def test_it_is_trained_beside_ranking_and_brings_views_together(tuned):
-    beside, recorded, alone = tuned(**BESIDE), tuned(**BESIDE | {"objectives.barlow.weight": 1e-9}), tuned()
-    assert {"barlow_loss", "barlow_mean_diagonal", "rank_loss"} <= set(beside.history.steps)
-    assert "barlow_loss" not in alone.history.steps
-    ends = [one.history.steps["barlow_mean_diagonal"].tail(10).mean() for one in (beside, recorded)]
+    beside, recorded, alone = tuned(**BESIDE), tuned(**BESIDE | {"objectives.views.weight": 1e-9}), tuned()
+    assert {"views_loss", "views_mean_diagonal", "rank_loss"} <= set(beside.history.steps)
+    assert "views_loss" not in alone.history.steps
+    ends = [one.history.steps["views_mean_diagonal"].tail(10).mean() for one in (beside, recorded)]
     assert ends[0] > ends[1] + 0.05
 
 
 @pytest.mark.parametrize("objective", ["vicreg", "infonce"])
 def test_the_other_losses_of_views_are_trained_too(tuned, objective):
-    losses = tuned(**BESIDE, **{"objectives.barlow.objective": objective}).history.steps["barlow_loss"]
+    losses = tuned(**BESIDE, **{"objectives.views.objective": objective}).history.steps["views_loss"]
     assert np.isfinite(losses).all() and losses.tail(5).mean() < losses.head(5).mean()
 
 
 def test_alone_it_is_a_user_error_that_names_the_stage(options):
-    changes = {"objectives.rank.weight": 0.0, "objectives.barlow.weight": 1.0}
+    changes = {"objectives.rank.weight": 0.0, "objectives.views.weight": 1.0}
     with pytest.raises(UserError, match="no other objective is on; without labels use the stage pretrain_barlow"):
         options("finetune_rank", FinetuneRank, changes)
 
 
 def test_views_that_no_text_has_are_a_user_error(tuned):
     with pytest.raises(UserError, match="0 texts have both sides of the view question-in-conversation"):
-        tuned(**BESIDE | {"objectives.barlow.views": ["question-in-conversation"]})
+        tuned(**BESIDE | {"objectives.views.views": ["question-in-conversation"]})

@@ -96,7 +96,7 @@ class BarlowBatches(Views):
 
 
 @dataclass(frozen=True, config=CHECKED)
-class BarlowObjective(Objective, Views, ViewLoss):
+class ViewsObjective(Objective, Views, ViewLoss):
     """The loss of two views beside that of ranking, instead of a stage before it."""
 
     batch_size: StrictInt = Field(ge=2, le=MOST_ROWS, examples=[64], description="view pairs")

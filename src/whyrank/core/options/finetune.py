@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
-from whyrank.core.options.barlow import BarlowObjective
+from whyrank.core.options.barlow import ViewsObjective
 from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Tasks, WeightedLoss
 from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
 from whyrank.core.options.pairs import ClassificationObjective, PairBatches, SimilarityObjective
@@ -29,8 +29,8 @@ class Objectives:
     rank: RankObjective = Field(description="ranking of the answers of a query")
     similarity: SimilarityObjective = Field(description="similarity of pairs of sentences (prepare.pairs)")
     classification: ClassificationObjective = Field(description="the class of a text or of a pair")
+    views: ViewsObjective = Field(description="two views of a text brought together, without labels")
     ratings: RatingsObjective = Field(description="ratings of texts on several targets (prepare.ratings), out of fold")
-    barlow: BarlowObjective = Field(description="two views of a text brought together, without labels")
 
     @property
     def on(self) -> dict[str, Objective]:
@@ -38,11 +38,11 @@ class Objectives:
         return {name: objective for name, objective in vars(self).items() if getattr(objective, "weight", 0) > 0}
 
     def faults(self) -> Iterator[Fault]:
-        if set(self.on) == {"barlow"}:
+        if set(self.on) == {"views"}:
             said = (
-                f"is {self.barlow.weight:g} and no other objective is on; without labels use the stage pretrain_barlow"
+                f"is {self.views.weight:g} and no other objective is on; without labels use the stage pretrain_barlow"
             )
-            yield Fault("barlow.weight", said, ["rank.weight=1", "barlow.weight=0"])
+            yield Fault("views.weight", said, ["rank.weight=1", "views.weight=0"])
         elif not self.on:
             yield Fault("rank.weight", "is 0, and so is the weight of every other objective", ["rank.weight=1"])
         elif all(objective.start_step for objective in self.on.values()):

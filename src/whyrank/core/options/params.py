@@ -170,10 +170,5 @@ def system(values: dict[str, Any], name: str) -> System:
     return checking.typed(System, values["systems"][name], f"systems.{name}")
 
 
-def stop_on(values: dict[str, Any]) -> str:
-    """Of the section `preflight`: the severity of a finding that ends the run before any training, or `never`."""
-    return section(values, "preflight", Preflight).stop_on
-
-
 def seed(values: dict[str, Any]) -> int:
     return checking.typed(Seed, values.get("seed"), "seed")

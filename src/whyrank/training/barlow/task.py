@@ -10,10 +10,10 @@ from whyrank.training.task import Given, Task, TaskObjective
 class ViewsObjective(TaskObjective):
     """The first view through the head of queries, the second through that of answers, both as ranking reads them."""
 
-    name = "barlow"
+    name = "views"
 
     def __init__(self, given: Given) -> None:
-        self.options = given.options.objectives.barlow
+        self.options = given.options.objectives.views
         size = self.options.batch_size
         batches = in_turn(given.prepared, self.options.views, batches="across_answers", size=size, random=given.random)
         super().__init__(given, self.options, batches)
@@ -26,8 +26,8 @@ class ViewsObjective(TaskObjective):
         loss, terms = loss_of(first_BO, second_BO, self.options)
         scale = scale_of(self.options, first_BO)
         record = {
-            "barlow_loss": loss.item() / scale,
-            "barlow_mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
+            "views_loss": loss.item() / scale,
+            "views_mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
         }
         return Step(loss / scale, record | self.vectors.cost(texts), texts.tolist())
 

@@ -47,7 +47,7 @@ def vectors_for(
         return kept
     # Apart, as evaluation asks for the ranking texts alone, and only pretraining has texts of views.
     ends = [len(ranking), len(rows) - len(prepared.view_texts), len(rows)]
-    parts = [vector_cache.encoded(result.encoder, rows[a:b], encoder) for a, b in pairwise([0, *ends])]
+    parts = [vector_cache.encoded(result.encoder, rows[a:b], encoder) for a, b in pairwise([0, *ends]) if b > a]
     return FrozenVectors(
         torch.cat(parts), result.encoder.device, partial(means_below, result.encoder, rows, 1, **limits)
     )

@@ -15,7 +15,7 @@ READS = {"centred": "less their mean", "standardised": "less their mean, each fe
 def common_direction(case: Examination) -> Iterator[Finding | Outcome]:
     """Answers share one direction: without it the encoder ranks dev queries surely better."""
     table = case.records.data.table("readout")
-    name = next(iter(case.systems.zero_shot), "base")
+    name = next(iter(case.systems.zero_shot), "")
     if table.empty:
         yield not_applicable(name, "dev queries enough to choose a read-out by")
         return
