@@ -22,8 +22,8 @@ from whyrank.measure.significance.statistics import mean_interval, mean_of, resa
 
 Outcome = Literal["helped", "made no difference", "made it worse", "not enough data to tell", "not comparable"]
 QUERIES, PAIRS, RATED = "queries.parquet", "pairs.parquet", "ratings.parquet"
-# What each objective is compared by, in their order in params.yaml; a classifier of texts by the ranking it leaves.
-FILES = (QUERIES, PAIRS, QUERIES, RATED)
+# What each objective is compared by, in their order in params.yaml; of those without scores the ranking they leave.
+FILES = (QUERIES, PAIRS, QUERIES, QUERIES, RATED)
 # Share of the points at stake: a step that cannot have brought so much did not do what it was for.
 EXPECTED = 0.5
 
