@@ -55,6 +55,10 @@ INSTEAD: Mapping[str, tuple[str, str]] = {
         "only a killed training leaves one",
     ),
     "whyrank fix  ": ("whyrank fix || test $? -eq 1  ", "here no fix helps, and it ends with 1; the tutorial has one"),
+    "whyrank scenario label-curve": (
+        "whyrank scenario label-curve -S pretrain_barlow.steps=10 -S finetune_rank.max_steps=10",
+        "three splits of 250 steps an arm are a quarter of an hour",
+    ),
     "whyrank scenario seed-barlow": (
         "whyrank scenario seed-barlow -S pretrain_barlow.steps=50 -S finetune_rank.epochs=3 || test $? -eq 1",
         "8,000 steps are half an hour; after fewer it ends with 1, since the findings are not those expected",
