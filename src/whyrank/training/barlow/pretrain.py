@@ -12,6 +12,7 @@ from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.model.heads.readout import fitted
 from whyrank.model.readout import Asked
+from whyrank.training.barlow.gained import Gained
 from whyrank.training.barlow.gauge import Gauge
 from whyrank.training.barlow.objective import BarlowObjective
 from whyrank.training.barlow.texts import with_views
@@ -32,6 +33,8 @@ def pretrain_barlow(
 ) -> Trained:
     """Pretrain a head on `start`, with as much of its encoder as `options.train` says; the best weights on dev win.
 
+    Where they do not surely rank dev queries better than `start`, that is what comes back, unless
+    `early_stopping.metric` is empty: of several evaluations the best is better by chance.
     The result scores by the cosine, which does not depend on the scale of a head. 0 steps give `start` back as it is:
     an untrained head would be a random projection, and the data need have no views.
     """
@@ -47,6 +50,7 @@ def pretrain_barlow(
     objective.weights = projector(result.width_of("rank"), options.projector).to(start.encoder.device)
     trained = trainable(result, options.train, own=options.projector > 0)
     trained.add_module("objectives", nn.ModuleDict({objective.name: objective.weights}))
+    gained = Gained(start, texts, vectors, trained, seed) if options.early_stopping.metric else None
     history = Loop(
         trained,
         {objective.name: objective},
@@ -61,6 +65,9 @@ def pretrain_barlow(
     finish(vectors, result, options)
     result.readout = None
     chosen = read_out(result, vectors, prepared, encoder, seed)
+    if gained and not gained.surely(result):
+        gained.undo()
+        return Trained(start, history._replace(best_step=0), checkpoints, readout=chosen)
     return Trained(result, history, checkpoints, readout=chosen)
 
 

@@ -25,7 +25,10 @@ class RankingWatch:
     """Dev metrics by type, and accuracy@1 and MRR on a fixed draw of training queries beside them.
 
     The figures of the final evaluation, of the weights as they are now.
+    reciprocal_rank_Q   (Q,) of each dev query `dev_Q`, as they were at the last call
     """
+
+    reciprocal_rank_Q: np.ndarray
 
     def __init__(self, prepared: Prepared, system: System, vectors: Vectors, random: np.random.Generator) -> None:
         """random   draws the training queries. Raises UserError without a judged dev query."""
@@ -42,6 +45,7 @@ class RankingWatch:
         score_QA = (query_QD @ answer_AD.T).cpu().numpy()
         count = len(self.dev_Q)
         dev, train = self._per_query(self.dev_Q, score_QA[:count]), self._per_query(self.train_Q, score_QA[count:])
+        self.reciprocal_rank_Q = dev["mrr"]
         kind_Q = self.prepared.queries["type"].to_numpy()[self.dev_Q]
         metrics = {f"{name}_all": float(value_Q.mean()) for name, value_Q in dev.items()}
         for kind in ("question", "conversation"):

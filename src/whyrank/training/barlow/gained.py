@@ -1,0 +1,47 @@
+"""Whether pretraining surely ranks the dev queries better than what it started from, and the way back."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from whyrank.core.prepared import Prepared
+from whyrank.model import readout
+from whyrank.model.system import System
+from whyrank.training.engine import sharding
+from whyrank.training.engine.dev_ranking import RankingWatch, judged
+from whyrank.training.engine.vectors import Vectors
+from whyrank.training.engine.watch import changing
+
+
+class Gained:
+    """Remembers how `start` ranks the dev queries, and its weights, before any step."""
+
+    def __init__(self, start: System, prepared: Prepared, vectors: Vectors, trained: nn.Module, seed: int) -> None:
+        """trained   the modules whose weights pretraining changes"""
+        self.prepared, self.vectors, self.trained, self.seed = prepared, vectors, trained, seed
+        self.before = changing(trained, [name for name, weight in trained.named_parameters() if weight.requires_grad])
+        self.before_Q = self.reciprocal_ranks(start)
+
+    def surely(self, result: System) -> bool:
+        """Whether the interval of the gain in MRR lies above 0; without judged dev queries nothing says it does not."""
+        if self.before_Q is None:
+            return True
+        after_Q = self.reciprocal_ranks(result)
+        gain = readout.gain(after_Q - self.before_Q, self.prepared, judged(self.prepared, "dev"), self.seed)
+        return bool(gain.low > 0)
+
+    def undo(self) -> None:
+        """Give the trained modules the weights that they had."""
+        sharding.load(self.trained, self.before)
+
+    def reciprocal_ranks(self, system: System) -> np.ndarray | None:
+        """(Q,) of the judged dev queries; None without any."""
+        if not len(judged(self.prepared, "dev")):
+            return None
+        modes = {module: module.training for module in system.modules()}
+        watch = RankingWatch(self.prepared, system.eval(), self.vectors, np.random.default_rng(self.seed))
+        with torch.no_grad():
+            watch()
+        for module, mode in modes.items():
+            module.training = mode
+        return watch.reciprocal_rank_Q

@@ -1,0 +1,61 @@
+"""Pretraining is kept where the dev queries surely gain by it; else what it started from comes back, bit for bit."""
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.core.options.params import Encoder, PretrainBarlow
+from whyrank.model import readout, system
+from whyrank.training.barlow import gained, pretrain
+from whyrank.training.engine.dev_ranking import RankingWatch
+from whyrank.training.engine.vectors import FrozenVectors
+
+
+@pytest.fixture
+def run(topics, make_encoder, options, shipped_params):
+    def run(train="head", **changes):
+        torch.manual_seed(0)
+        base = {"steps": 8, "batch_size": 6, "views": ["span-document"], "learning_rate": 1e-2, "texts.per_text": 2}
+        base |= {"early_stopping.metric": "map@10_all", "head.hidden": 8, "train": train, "encoder_learning_rate": 1e-2}
+        chosen = options("pretrain_barlow", PretrainBarlow, base | changes)
+        start = system.untrained(make_encoder().eval())
+        return start, pretrain.pretrain_barlow(start, topics, chosen, Encoder(**shipped_params["encoder"]), 7)
+
+    return run
+
+
+def gaining(monkeypatch, low):
+    interval = readout.resampling.Interval(0.1, low, 0.2)
+    monkeypatch.setattr(gained.readout, "gain", lambda *given: interval)
+
+
+@pytest.mark.parametrize("train", ["head", "last"])
+def test_without_a_sure_gain_the_start_comes_back_bit_for_bit(run, monkeypatch, make_encoder, train):
+    gaining(monkeypatch, -0.001)
+    start, trained = run(train)
+    assert trained.system is start and trained.history.best_step == 0 and len(trained.history.steps) == 8
+    fresh = make_encoder().eval().state_dict()
+    assert all(torch.equal(weight, fresh[name]) for name, weight in start.encoder.state_dict().items())
+
+
+def test_with_a_sure_gain_and_without_a_metric_to_choose_by_the_trained_weights_are_kept(run, monkeypatch):
+    gaining(monkeypatch, 0.001)
+    assert len(run()[1].system.query_head) == 1
+    gaining(monkeypatch, -0.001)
+    _, trained = run(**{"early_stopping.metric": ""})
+    assert trained.history.best_step == 8 and len(trained.system.query_head) == 1
+
+
+def test_the_gain_is_of_reciprocal_ranks_of_dev_queries_by_answer(topics, make_encoder):
+    model = system.untrained(make_encoder())
+    random = np.random.default_rng(0)
+    table = FrozenVectors(random.standard_normal((len(topics.token_ids), 32)).astype("f4"), torch.device("cpu"))
+    before = gained.Gained(model, topics, table, torch.nn.ModuleDict(), 1)
+    watch = RankingWatch(topics, model, table, np.random.default_rng(0))
+    metrics = watch()
+    np.testing.assert_allclose(before.before_Q.mean(), metrics["mrr_all"])
+    assert not before.surely(model)  # no query moved
+    # Every query now lies on its answer.
+    own = topics.relevant.set_index("query")["answer"]
+    table.vector_ND[6 + own.index.to_numpy()] = table.vector_ND[own.to_numpy()]
+    assert before.surely(model)
