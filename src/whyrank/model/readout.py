@@ -119,9 +119,11 @@ def reciprocal_ranks(
     return np.concatenate(found)
 
 
-def gain(gain_Q: np.ndarray, prepared: Prepared, dev_Q: np.ndarray, seed: int) -> resampling.Interval:
-    """Mean and bounds; answers are resampled, and the level is shared by all kinds (Bonferroni)."""
+def gain(
+    gain_Q: np.ndarray, prepared: Prepared, dev_Q: np.ndarray, seed: int, level: float = 1 - (1 - LEVEL) / len(KINDS)
+) -> resampling.Interval:
+    """Mean and bounds; answers are resampled. The usual level is shared by all kinds (Bonferroni)."""
     first = prepared.relevant.drop_duplicates("query").set_index("query")["answer"]
     cluster_Q = resampling.numbered(first[dev_Q])
     sample_B = resampling.bootstrap(gain_Q[:, None], cluster_Q, resamples=RESAMPLES, seed=seed)[:, 0]
-    return resampling.interval(float(gain_Q.mean()), sample_B, 1 - (1 - LEVEL) / len(KINDS))
+    return resampling.interval(float(gain_Q.mean()), sample_B, level)

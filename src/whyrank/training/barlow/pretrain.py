@@ -33,7 +33,7 @@ def pretrain_barlow(
 ) -> Trained:
     """Pretrain a head on `start`, with as much of its encoder as `options.train` says; the best weights on dev win.
 
-    Where they do not surely rank dev queries better than `start`, that is what comes back, unless
+    Where they do not rank dev queries better than `start` in nine of ten resamples, that is what comes back, unless
     `early_stopping.metric` is empty: of several evaluations the best is better by chance.
     The result scores by the cosine, which does not depend on the scale of a head. 0 steps give `start` back as it is:
     an untrained head would be a random projection, and the data need have no views.
@@ -65,7 +65,7 @@ def pretrain_barlow(
     finish(vectors, result, options)
     result.readout = None
     chosen = read_out(result, vectors, prepared, encoder, seed)
-    if gained and not gained.surely(result):
+    if gained and not gained.is_likely(result):
         gained.undo()
         return Trained(start, history._replace(best_step=0), checkpoints, readout=chosen)
     return Trained(result, history, checkpoints, readout=chosen)
