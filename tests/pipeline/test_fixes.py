@@ -42,6 +42,13 @@ HEADS_ONLY = {
     "preflight.stop_on": "never",
     "pretrain_barlow.train": "head",
     "pretrain_barlow.steps": 30,
+    "pretrain_barlow.batch_size": 128,
+    "pretrain_barlow.learning_rate": 3e-4,
+    "pretrain_barlow.views": "[query-answer]",
+    "pretrain_barlow.redundancy_weight": 0.005,
+    # What a fault does to the last weights must be seen.
+    "pretrain_barlow.early_stopping.metric": '""',
+    "encoder.readout": "raw",
     "finetune_rank.train": "head",
     "finetune_rank.head.kind": "residual",
     "finetune_rank.epochs": 3,

@@ -29,6 +29,9 @@ SETTINGS: Mapping[str, Any] = {
     "pretrain_barlow.steps": 40,
     "pretrain_barlow.batch_size": 48,
     "pretrain_barlow.learning_rate": 1.0e-3,
+    "pretrain_barlow.views": ["query-answer"],
+    "pretrain_barlow.redundancy_weight": 0.005,
+    "encoder.readout": "raw",
     "finetune_rank.train": "head",
     "finetune_rank.head.kind": "residual",
     "finetune_rank.head.hidden": 384,
@@ -37,6 +40,7 @@ SETTINGS: Mapping[str, Any] = {
     # The weights of the last step are kept, as most trainings keep them: with those of the best evaluation a rate that
     # is too high would cost the gain alone.
     "finetune_rank.early_stopping.metric": "",
+    "pretrain_barlow.early_stopping.metric": "",
     "diagnose.resamples": 2000,
 }
 
