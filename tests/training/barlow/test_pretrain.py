@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from whyrank.batches.views import sides, view_batches
+from whyrank.core import io
 from whyrank.core.options.params import Encoder, PretrainBarlow
 from whyrank.measure.metrics import geometry
 from whyrank.model import system
@@ -250,3 +251,10 @@ def test_with_label_free_views_no_query_held_out_is_read_by_a_batch(topics, make
     assert all(ids[0] == texts.answers["input_ids"].iloc[0][0] for ids in texts.view_texts["input_ids"])
     again = pretrain.with_views(topics, make_encoder(), chosen, 7).view_texts
     assert texts.view_texts["text"].tolist() == again["text"].tolist()
+
+
+def test_what_pretraining_of_no_step_leaves_can_be_read_again(pretrained, tmp_path):
+    for file, table in pretrained(steps=0).records().items():
+        io.write_table(tmp_path / file, table)
+        assert list(io.read_table(tmp_path / file).columns) == list(table.columns)
+    assert (tmp_path / "history.csv").exists() and not (tmp_path / "evaluations.csv").exists()

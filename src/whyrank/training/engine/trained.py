@@ -57,6 +57,8 @@ class Trained(NamedTuple):
         """What is kept beside the model, by the name of the file."""
         tables = {"history.csv": self.history.steps, "evaluations.csv": self.history.evaluations}
         tables |= {} if self.readout is None else {"readout.csv": self.readout}
+        # Without steps there was no evaluation, and a file without a column is none.
+        tables = {name: table for name, table in tables.items() if len(table.columns)}
         return {**tables, **(self.out_of_fold.records() if self.out_of_fold else {})}
 
 
