@@ -30,7 +30,6 @@ SETTINGS: Mapping[str, Any] = {
     "pretrain_barlow.batch_size": 48,
     "pretrain_barlow.learning_rate": 1.0e-3,
     "pretrain_barlow.views": ["query-answer"],
-    "pretrain_barlow.redundancy_weight": 0.005,
     "encoder.readout": "raw",
     "finetune_rank.train": "head",
     "finetune_rank.head.kind": "residual",
