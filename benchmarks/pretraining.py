@@ -6,7 +6,8 @@
 DATA holds conditionalqa and stackexchange in BEIR layout. Every cell (set, encoder, seed) is a file in WORK; one that
 is there is not run again. Fixed before the first run: sets, encoders, seeds, numbers of labels, all parameters (those
 of scenarios/label-curve.yaml and params.yaml), the read-out (standardised for all arms alike, beside a control without
-any), what is compared (as many updates in all) and the correction (Holm over all cells of an objective).
+any), what is compared (as many updates in all) and the correction (Holm over all cells of an objective). That commit is
+024a924; since then a pretraining is kept only where dev queries likely gain, and the arms are those of the label curve.
 Expected beforehand: a gain with up to 100 labelled queries where the encoder is not tuned for its pooling (CLS,
 scratch), none with the mean, which MiniLM was trained with.
 """
@@ -21,8 +22,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from whyrank.commands import label_gains
-from whyrank.commands.label_curve import CONTROL, PRETRAINED, Run, begun, counts
+from whyrank.commands import label_curve, label_gains
+from whyrank.commands.label_curve import CONTROL, PRETRAINED, Run
 from whyrank.core import io
 from whyrank.core.options import overrides, params
 from whyrank.diagnosis.report.markdown import pipe_table
@@ -76,28 +77,20 @@ def values_of(name: str, encoder: str, source: Path) -> dict[str, Any]:
 
 
 def arms(run: Run, bare: Run) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """As `label_curve.arms`, with the control under both read-outs.
+    """As `label_curve.arms`, and the control without a read-out.
 
     bare   the same seed without a read-out
     """
+    yield from label_curve.arms(run, COUNTS)
+    yield "untrained, raw", -1, bare.scored(bare.base)
     steps = run.options("pretrain_barlow", params.PretrainBarlow).steps
-    pretrained = {objective: run.pretrained(objective) for objective in PRETRAINED}
-    yield "base", -1, run.scored(run.base)
-    yield "base, raw", -1, bare.scored(bare.base)
-    for objective, one in pretrained.items():
-        yield f"{objective}, untuned", -1, run.scored(one)
-    for count in counts(run.prepared, COUNTS):
-        labelled = run.labelled(count)
-        there = labelled.relevant_in("train")["query"].nunique()
-        yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
+    for labelled, there in label_curve.labelled_sets(bare, COUNTS):
         yield RAW, there, bare.scored(bare.tuned(bare.start(), labelled, longer=steps))
-        for objective in PRETRAINED:
-            yield objective, there, run.scored(run.tuned(run.copied(pretrained[objective]), labelled))
 
 
 def cell(values: dict[str, Any], seed: int) -> pd.DataFrame:
-    run = begun(values, seed)
-    bare = begun(overrides.put(values, {"encoder.readout": "raw"}), seed)
+    run = label_curve.begun(values, seed)
+    bare = label_curve.begun(overrides.put(values, {"encoder.readout": "raw"}), seed)
     tables = []
     for arm, count, queries in arms(run, bare):
         print(f"  {arm}, {count} labels: {queries['accuracy@1'].mean():.3f}", file=sys.stderr, flush=True)
@@ -116,7 +109,7 @@ def table(work: Path) -> str:
                     files = sorted(work.glob(f"{name}.{encoder}.*.csv"))
                     if files:
                         rows = pd.concat([io.read_table(file) for file in files])
-                        rows = rows[rows["arm"].isin([objective, against, "base"])]
+                        rows = rows[rows["arm"].isin([objective, against])]
                         for metric in ("accuracy@1", "mrr"):
                             one = label_gains.gains(rows, metric, against=against, arms=(objective,))
                             found.append(one.assign(set=name, encoder=encoder, metric=metric, seeds=len(files)))

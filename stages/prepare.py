@@ -25,7 +25,6 @@ def main() -> None:
     values = params.load("prepare")
     seed = params.seed(values)
     options = params.section(values, "prepare", params.Prepare)
-    stop_on = params.section(values, "preflight", params.Preflight).stop_on
     encoding = params.section(values, "encoder", params.Encoder)
     rank = params.section(values, "finetune_rank", params.FirstBatches)
     runtime.seed_everything(seed)
@@ -41,8 +40,8 @@ def main() -> None:
     tables = {**result.tables, **sentences.tables(), **rated.tables, **laid_out.tables(), "batches": batches}
     tables |= first.first_pair_batches(texts, rank, seed)
     tables |= figures.tables(encoder, texts, encoding, seed, valid, result.otherwise)
+    base, tables["readout"] = readout.untrained(encoder, texts, encoding, seed)
     told = examine.examine(DataRecords(texts.answers, texts.queries, texts.qrels, result.metrics, tables, batches))
-    base, tables["readout"] = readout.untrained(encoder, texts, encoding, seed, skip=examine.stops(told, stop_on))
     with checksums.summed_folder("data/prepared") as folder:
         prepared.write(folder, texts)
         io.write_table(folder / "rejected.parquet", assembly.rejected(result, sentences))
@@ -53,7 +52,7 @@ def main() -> None:
         io.write_json(folder / "findings.json", [finding.as_json() for finding in told.findings])
         io.write_json(folder / "encoder.json", source.facts(encoder, encoding))
     system.save(base, "models/base", longest=max(laid_out.longest, *budget.whole.values()))
-    examine.stop(told.findings, stop_on)
+    examine.stop(told.findings, params.section(values, "preflight", params.Preflight).stop_on)
 
 
 if __name__ == "__main__":

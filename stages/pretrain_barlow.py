@@ -1,4 +1,4 @@
-"""pretrain_barlow: pull the texts of one answer together before ranking is learnt.
+"""pretrain_barlow: bring two views of a text together before ranking is learnt.
 
 reads   data/prepared, models/base
 writes  models/barlow, metrics/pretrain_barlow.json, metrics/pretrain_barlow/

@@ -160,6 +160,6 @@ def test_a_view_without_answers_that_have_both_sides_is_a_user_error_that_says_w
     )
     with pytest.raises(
         UserError,
-        match=r"0 training answers .*\.views=\[span-document\]', or turn .* off with -S pretrain_barlow\.steps=0",
+        match=r"0 training answers .*\.views=\[span-document\]', or leave them out with -S pretrain_barlow\.steps=0",
     ):
         view_batches.all_sides(questions_only, ["question-conversation"])

@@ -34,6 +34,7 @@ class Sides(NamedTuple):
 
 
 QUERY_ANSWER, NATURAL = "query-answer", "question-in-conversation"
+PRETRAINING = "pretrain_barlow"
 
 
 def texts_by_answer(prepared: Prepared, kind: str | None = None) -> dict[int, np.ndarray]:
@@ -77,9 +78,10 @@ def sides(prepared: Prepared, view: str) -> Sides:
     return Sides({group: first[group] for group in both}, {group: second[group] for group in both})
 
 
-def all_sides(prepared: Prepared, views: Sequence[str]) -> dict[str, Sides]:
+def all_sides(prepared: Prepared, views: Sequence[str], section: str = PRETRAINING) -> dict[str, Sides]:
     """The sides of those views that have two or more things to tell apart.
 
+    section   of params.yaml, which names the views
     Says on the standard error which is left out. Raises UserError where none is left.
     """
     found = {view: sides(prepared, view) for view in views}
@@ -90,13 +92,13 @@ def all_sides(prepared: Prepared, views: Sequence[str]) -> dict[str, Sides]:
     }
     if len(few) == len(views):
         others = [view for view in ("span-document", QUERY_ANSWER) if view not in views]
-        choice = f"choose another view with -S 'pretrain_barlow.views=[{others[0]}]', or " if others else ""
+        choice = f"choose another view with -S '{section}.views=[{others[0]}]', or " if others else ""
+        off = "steps" if section == PRETRAINING else "weight"
         raise UserError(
-            f"pretrain_barlow: {'; '.join(what.values())}; a view needs 2: {choice}turn pretraining off with "
-            "-S pretrain_barlow.steps=0"
+            f"{section}: {'; '.join(what.values())}; a view needs 2: {choice}leave them out with -S {section}.{off}=0"
         )
     for said in what.values():
-        print(f"pretrain_barlow: {said}; left out", file=sys.stderr)
+        print(f"{section}: {said}; left out", file=sys.stderr)
     return {view: both for view, both in found.items() if view not in few}
 
 

@@ -18,7 +18,7 @@ from whyrank.core.options.prepare import Labels, PseudoQueries
 from whyrank.core.prepared import Prepared
 from whyrank.data.ranking import labels as label_choice
 from whyrank.data.ranking import prepare
-from whyrank.data.ranking.pseudo_queries import pseudo_queries
+from whyrank.data.ranking.pseudo_queries import with_pseudo
 from whyrank.model import readout, system
 from whyrank.model.encoder import budgets, source
 from whyrank.scoring.ranking import score
@@ -62,17 +62,12 @@ class Run:
 
     def with_pseudo(self, prepared: Prepared) -> Prepared:
         """With training queries made of all answers, whatever labels there are."""
-        made = pseudo_queries(prepared.answers, [], PSEUDO)
+        queries, qrels = with_pseudo(prepared.queries, prepared.qrels, prepared.answers, PSEUDO)
         limit = self.options("prepare", params.Prepare).tokens.question
-        own = made[["query_id", "raw_text"]].assign(type="question", split="train", text=made["raw_text"], thread=-1)
-        ids = self.base.encoder.tokenise(own["text"].tolist(), limit, "query")
-        own["input_ids"] = pd.Series(ids, own.index, dtype=object)
-        judged = made[["query_id", "answer_id"]].assign(score=1.0)
-        return dataclasses.replace(
-            prepared,
-            queries=pd.concat([prepared.queries, own], ignore_index=True),
-            qrels=pd.concat([prepared.qrels, judged], ignore_index=True),
-        )
+        is_made = queries["input_ids"].isna()
+        ids = self.base.encoder.tokenise(queries.loc[is_made, "text"].tolist(), limit, "query")
+        queries.loc[is_made, "input_ids"] = pd.Series(ids, queries.index[is_made], dtype=object)
+        return dataclasses.replace(prepared, queries=queries, qrels=qrels)
 
     def start(self) -> system.System:
         return self.copied(self.base)
@@ -125,6 +120,13 @@ def counts(prepared: Prepared, asked: Sequence[int] = COUNTS) -> list[int]:
     return [count for count in asked if count < there] + [0]
 
 
+def labelled_sets(run: Run, asked: Sequence[int]) -> Iterator[tuple[Prepared, int]]:
+    """The set with each number of labelled queries, and how many there are."""
+    for count in counts(run.prepared, asked):
+        labelled = run.labelled(count)
+        yield labelled, labelled.relevant_in("train")["query"].nunique()
+
+
 def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """arm, number of labelled queries, and its test queries, as `Run.scored` gives them.
 
@@ -139,9 +141,7 @@ def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd
     yield "untrained", -1, run.scored(run.base)
     for objective, one in pretrained.items():
         yield f"{objective}, untuned", -1, run.scored(one)
-    for count in counts(run.prepared, asked):
-        labelled = run.labelled(count)
-        there = labelled.relevant_in("train")["query"].nunique()
+    for labelled, there in labelled_sets(run, asked):
         yield "tuned", there, run.scored(run.tuned(run.start(), labelled))
         yield CONTROL, there, run.scored(run.tuned(run.start(), labelled, longer=steps))
         for objective, one in pretrained.items():

@@ -162,6 +162,7 @@ def read_json(path: str | Path) -> Any:
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
     """Parquet or CSV by suffix; the same table gives the same bytes. A spreadsheet runs no cell of the CSV."""
+    assert len(table.columns), f"{path}: a table without a column could not be read again"
     with replacing(path) as temporary:
         if temporary.suffix == ".parquet":
             table.to_parquet(temporary, index=False)

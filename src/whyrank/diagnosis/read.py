@@ -49,9 +49,12 @@ def read_data(prepared: Path, recorded: Path) -> DataRecords:
 
 def read_training(recorded: Path) -> TrainingRecord:
     checksums.verify(recorded, recorded.with_suffix(".json"))
+    history = io.read_table(recorded / "history.csv")
+    # An objective that no step drew was not trained, and has no figures.
+    drawn = history.dropna(axis=1, how="all") if len(history) else history
     return TrainingRecord(
         metrics=io.read_json(recorded.with_suffix(".json")),
-        history=io.read_table(recorded / "history.csv"),
+        history=drawn,
         evaluations=_or_empty(recorded / "evaluations.csv"),
         rating_folds=_or_empty(recorded / "rating_folds.csv"),
         golden=_or_empty(recorded / "golden.parquet"),

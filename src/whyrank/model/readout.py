@@ -4,6 +4,7 @@ Shapes: N texts · Q dev queries · A answers · O features · P relevant pairs
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,12 +13,12 @@ import torch
 
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
-from whyrank.measure.metrics import locating, ranking
 from whyrank.measure.significance import resampling
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
 from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.heads.readout import Kind, Readout, fitted
+from whyrank.model.judged import judged, per_query
 from whyrank.model.system import System
 
 Asked = Literal["auto", "raw", "centred", "standardised"]
@@ -68,25 +69,12 @@ def choose(of: System, encode: Callable[[], torch.Tensor], prepared: Prepared, a
     return Choice(best if asked == "auto" else None if asked == "raw" else fit[asked], gains)
 
 
-def untrained(
-    encoder: Encoder, prepared: Prepared, options: params.Encoder, seed: int, *, skip: bool = False
-) -> tuple[System, pd.DataFrame]:
-    """The pretrained encoder (zero-shot) with its read-out, and what each kind gains, see `Choice`.
-
-    skip   give it none, for a run that ends here: to encode all texts may take long
-    """
+def untrained(encoder: Encoder, prepared: Prepared, options: params.Encoder, seed: int) -> tuple[System, pd.DataFrame]:
+    """The pretrained encoder (zero-shot) with its read-out; what each kind gains, see `Choice`, and `is_used`."""
     base = system.untrained(encoder)
-    if skip:
-        return base, pd.DataFrame(columns=COLUMNS)
-    choice = choose(
-        base,
-        lambda: vector_cache.encoded(encoder, prepared.token_ids, options),
-        prepared,
-        options.readout,
-        seed=seed,
-    )
-    base.readout = choice.chosen
-    return base, choice.gains
+    encode = partial(vector_cache.encoded, encoder, prepared.token_ids, options)
+    base.readout, gains = choose(base, encode, prepared, options.readout, seed=seed)
+    return base, gains.assign(is_used=gains["kind"] == (base.readout and base.readout.kind))
 
 
 def sides(of: System, vector_ND: torch.Tensor, answers: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,8 +84,7 @@ def sides(of: System, vector_ND: torch.Tensor, answers: int) -> tuple[torch.Tens
 
 
 def dev_queries(prepared: Prepared, seed: int) -> np.ndarray:
-    judged_Q = np.intersect1d(prepared.rows("dev"), prepared.relevant["query"])
-    return np.sort(np.random.default_rng(seed).permutation(judged_Q)[:MOST_QUERIES])
+    return np.sort(np.random.default_rng(seed).permutation(judged(prepared, "dev"))[:MOST_QUERIES])
 
 
 def reciprocal_ranks(
@@ -110,12 +97,8 @@ def reciprocal_ranks(
     )
     found = []
     for block in np.array_split(np.arange(len(dev_Q)), -(-len(dev_Q) * len(answer_AO) // SCORES)):
-        pairs = prepared.relevant[np.isin(prepared.relevant["query"], dev_Q[block])]
         score_QA = (query_QO[torch.as_tensor(block)] @ answer_AO.T).cpu().numpy()
-        row_P = np.searchsorted(dev_Q[block], pairs["query"])
-        above_P, tied_P = locating.locate(score_QA, row_P, pairs["answer"])
-        places = ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape)
-        found.append(ranking.per_query(places)["mrr"])
+        found.append(per_query(prepared, dev_Q[block], score_QA)["mrr"])
     return np.concatenate(found)
 
 

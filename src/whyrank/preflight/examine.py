@@ -29,11 +29,6 @@ def preflight(data: DataRecords) -> list[Finding]:
     return examine(data).findings
 
 
-def stops(told: Diagnosis, on: str) -> bool:
-    """Whether `stop` would raise."""
-    return any(finding.severity == on for finding in told.findings)
-
-
 def stop(findings: list[Finding], on: str) -> None:
     """Print a line for each finding, but the one that stops: what reading left out or took otherwise is not silent.
 

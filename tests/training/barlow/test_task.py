@@ -52,5 +52,8 @@ def test_alone_it_is_a_user_error_that_names_the_stage(options):
 
 
 def test_views_that_no_text_has_are_a_user_error(tuned):
-    with pytest.raises(UserError, match="0 texts have both sides of the view question-in-conversation"):
+    with pytest.raises(
+        UserError,
+        match=r"0 texts .*conversation; .*\.objectives\.views\.views=\[span-document\]', or .*views\.weight=0",
+    ):
         tuned(**BESIDE | {"objectives.views.views": ["question-in-conversation"]})

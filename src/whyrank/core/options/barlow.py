@@ -1,4 +1,4 @@
-"""`pretrain_barlow`: pull the texts of one answer together before any fine-tuning (Zbontar et al. 2021)."""
+"""`pretrain_barlow`: bring two views of a text together before any fine-tuning (Zbontar et al. 2021)."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -107,7 +107,7 @@ class ViewsObjective(Objective, Views, ViewLoss):
 
 @dataclass(frozen=True, config=CHECKED)
 class PretrainBarlow(BarlowBatches, ViewLoss, Optimisation):
-    """Pretraining: pull the texts of one answer together with Barlow Twins."""
+    """Pretraining: bring two views of a text together, with Barlow Twins or another loss."""
 
     projector: StrictInt = Field(
         ge=0,

@@ -51,7 +51,7 @@ class Params:
     encoder: Encoder = Field(description="which text encoder all systems start from, and how it computes")
     prepare: Prepare = Field(description="which data is read, and how it is checked, split and cut")
     preflight: Preflight = Field(description="when a run stops before any training")
-    pretrain_barlow: PretrainBarlow = Field(description="pull the texts of one answer together with Barlow Twins")
+    pretrain_barlow: PretrainBarlow = Field(description="bring two views of a text together, before any fine-tuning")
     finetune_rank: FinetuneRank = Field(description="train the base encoder and the pretrained one")
     evaluate: Evaluate = Field(description="how systems are scored")
     diagnose: Diagnose = Field(description="how systems are compared")

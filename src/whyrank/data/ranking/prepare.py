@@ -17,7 +17,7 @@ from whyrank.data.ranking import corrections, labels, statistics
 from whyrank.data.ranking.duplicates import Duplicates, conflict_table, find_duplicates, leak_table
 from whyrank.data.ranking.judgements import CONSEQUENCES
 from whyrank.data.ranking.otherwise import otherwise
-from whyrank.data.ranking.pseudo_queries import pseudo_queries
+from whyrank.data.ranking.pseudo_queries import with_pseudo
 from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
 from whyrank.data.ranking.source import read_source
@@ -105,7 +105,7 @@ def prepare(
     queries["thread"] = threads(queries)
     qrels = valid.qrels[labels.kept(queries, valid.qrels, options.labels, seed)].reset_index(drop=True)
     answers = valid.answers.assign(raw_text=answer_texts(valid))
-    queries, qrels = _with_pseudo(queries, qrels, answers, options)
+    queries, qrels = with_pseudo(queries, qrels, answers, options.pseudo_queries)
     relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
@@ -132,22 +132,6 @@ def prepare(
     lost = {kind: metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in ways}
     tried = otherwise(answers, queries, relevant, documents, select, used=ways, lost=lost)
     return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, rejected, tables, metrics, tried)
-
-
-def _with_pseudo(
-    queries: pd.DataFrame, qrels: pd.DataFrame, answers: pd.DataFrame, options: params.Prepare
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Behind the queries of the set those that are made of answers, each with its judgement."""
-    train = queries.loc[queries["split"] == "train", "query_id"]
-    labelled = qrels.loc[(qrels["score"] > 0) & qrels["query_id"].isin(train), "answer_id"]
-    made = pseudo_queries(answers, labelled.tolist(), options.pseudo_queries)
-    if made.empty:
-        return queries, qrels
-    own = made[["query_id", "raw_text"]].assign(
-        type="question", declared_type="question", split="train", text="", group=-1, thread=-1
-    )
-    judged = made[["query_id", "answer_id"]].assign(score=1.0)
-    return pd.concat([queries, own], ignore_index=True), pd.concat([qrels, judged], ignore_index=True)
 
 
 def _grouped_queries(valid: Validated, short_conversation: int, threshold: float) -> tuple[pd.DataFrame, Duplicates]:

@@ -48,6 +48,27 @@ def pseudo_queries(answers: pd.DataFrame, labelled: Sequence[str], options: Pseu
     return pd.DataFrame({"query_id": names, "answer_id": answer_id, "raw_text": found["raw_text"].to_numpy()})
 
 
+def with_pseudo(
+    queries: pd.DataFrame, qrels: pd.DataFrame, answers: pd.DataFrame, options: PseudoQueries
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Behind the queries of the set those that are made of answers, as training questions, each with its judgement.
+
+    queries   query_id, split, …; what else a made one has is left empty, but for `text`, which is its `raw_text`
+    """
+    train = queries.loc[queries["split"] == "train", "query_id"]
+    labelled = qrels.loc[(qrels["score"] > 0) & qrels["query_id"].isin(train), "answer_id"]
+    made = pseudo_queries(answers, labelled.tolist(), options)
+    if made.empty:
+        return queries, qrels
+    own = made[["query_id", "raw_text"]].assign(
+        type="question", declared_type="question", split="train", text=made["raw_text"], group=-1, thread=-1
+    )
+    judged = made[["query_id", "answer_id"]].assign(score=1.0)
+    return pd.concat([queries, own[[*own.columns.intersection(queries.columns)]]], ignore_index=True), pd.concat(
+        [qrels, judged], ignore_index=True
+    )
+
+
 def candidates(answer: Mapping[Hashable, Any]) -> Iterator[str]:
     """The title, the titles of sections, questions in the text, and its first words."""
     title, sections = str(answer["title"]), answer.get("sections")

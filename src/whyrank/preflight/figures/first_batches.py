@@ -1,6 +1,8 @@
 """The composition of the first batches that training would see, drawn without an encoder, so before any training."""
 
 import itertools
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pandas as pd
 from whyrank.batches import made_texts
 from whyrank.batches.pairs import PairBatches
 from whyrank.batches.ranking import RankBatches
-from whyrank.batches.views import all_sides, view_batches
+from whyrank.batches.views import Sides, all_sides, view_batches
 from whyrank.core.options.params import BarlowBatches, FirstBatches
 from whyrank.core.prepared import Prepared
 
@@ -18,9 +20,7 @@ DRAWN = 20
 def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches, seed: int) -> pd.DataFrame:
     """One row per batch: stage, rows, distinct_answers, rows_with_false_negatives (a share; NaN for Barlow Twins)."""
     records = []
-    made = made_texts.made(prepared, barlow.views, barlow.texts, np.random.default_rng(seed))
-    texts = made_texts.with_made(prepared, made)
-    for both in all_sides(texts, barlow.views).values() if barlow.steps else []:
+    for both in _sides(prepared, barlow, seed) if barlow.steps else []:
         batches = view_batches(both, batches=barlow.batches, size=barlow.batch_size, random=np.random.default_rng(seed))
         for _ in range(DRAWN):
             answer_B = next(batches).answer_B
@@ -31,6 +31,12 @@ def first_batches(prepared: Prepared, barlow: BarlowBatches, rank: FirstBatches,
         false_share = float(batch.false_BC.any(1).mean())
         records.append(("finetune_rank", len(batch.query_B), batch.distinct_answers, false_share))
     return pd.DataFrame(records, columns=["stage", "rows", "distinct_answers", "rows_with_false_negatives"])
+
+
+def _sides(prepared: Prepared, barlow: BarlowBatches, seed: int) -> Iterable[Sides]:
+    """Of the views that have pairs; one made text of each is enough to see what stands together."""
+    made = made_texts.made(prepared, barlow.views, replace(barlow.texts, per_text=1), np.random.default_rng(seed))
+    return all_sides(made_texts.with_made(prepared, made), barlow.views).values()
 
 
 def first_pair_batches(prepared: Prepared, rank: FirstBatches, seed: int) -> dict[str, pd.DataFrame]:

@@ -16,7 +16,7 @@ SINGLE_ANSWER = 1.5
 FALSE_NEGATIVES = 0.05
 
 # Pretraining that cannot cost much whatever stands on top of it: the head starts as the identity, 30 steps keep it
-# near, its views need no label, and the best evaluation on dev is kept, that before the first step among them.
+# near, its views need no label, and what it changes is kept only where dev queries gain by it.
 SAFE_PRETRAINING = {
     "pretrain_barlow.batches": "across_answers",
     "pretrain_barlow.views": ["question-in-conversation", "span-document"],

@@ -1,7 +1,7 @@
 """The objective of pretraining: what the next batch of view pairs is worth, and what to record of it."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -36,7 +36,8 @@ class BarlowObjective(Objective):
         options: params.PretrainBarlow,
         random: np.random.Generator,
     ) -> None:
-        batches = in_turn(prepared, options.views, batches=options.batches, size=options.batch_size, random=random)
+        sides = view_batches.all_sides(prepared, options.views).values()
+        batches = in_turn(sides, batches=options.batches, size=options.batch_size, random=random)
         super().__init__(vectors, batches)
         self.head, self.options = head, options
         self.weights = nn.Identity()
@@ -84,13 +85,10 @@ class BarlowObjective(Objective):
 
 
 def in_turn(
-    prepared: Prepared, views: Sequence[str], *, batches: str, size: int, random: np.random.Generator
+    sides: Iterable[view_batches.Sides], *, batches: str, size: int, random: np.random.Generator
 ) -> Iterator[view_batches.Views]:
-    """Batches of the views in turn, of those that have pairs."""
-    sources = [
-        view_batches.view_batches(both, batches=batches, size=size, random=random)
-        for both in view_batches.all_sides(prepared, views).values()
-    ]
+    """Batches of the views in turn."""
+    sources = [view_batches.view_batches(both, batches=batches, size=size, random=random) for both in sides]
     return (next(source) for source in itertools.cycle(sources))
 
 

@@ -1,5 +1,6 @@
 """Pretraining on views: two texts of the same thing are brought together, before any ranking is learnt."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,13 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
 from whyrank.model.heads.readout import fitted
+from whyrank.model.judged import judged
 from whyrank.model.readout import Asked
 from whyrank.training.barlow.gained import Gained
 from whyrank.training.barlow.gauge import Gauge
 from whyrank.training.barlow.objective import BarlowObjective
 from whyrank.training.barlow.texts import with_views
-from whyrank.training.engine.dev_ranking import RankingWatch, judged
+from whyrank.training.engine.dev_ranking import RankingWatch
 from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import History, Loop
 from whyrank.training.engine.objective import balancing
@@ -67,7 +69,8 @@ def pretrain_barlow(
     chosen = read_out(result, vectors, prepared, encoder, seed)
     if gained and not gained.is_likely(result):
         gained.undo()
-        return Trained(start, history._replace(best_step=0), checkpoints, readout=chosen)
+        print("pretrain_barlow: the dev queries do not likely gain; what there was before is kept", file=sys.stderr)
+        return Trained(start, history._replace(best_step=0), checkpoints)
     return Trained(result, history, checkpoints, readout=chosen)
 
 

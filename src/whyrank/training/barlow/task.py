@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from whyrank.batches.views import all_sides
 from whyrank.training.barlow.objective import in_turn, loss_of, scale_of
 from whyrank.training.engine.objective import Step
 from whyrank.training.task import Given, Task, TaskObjective
+
+SECTION = "finetune_rank.objectives.views"
 
 
 class ViewsObjective(TaskObjective):
@@ -14,8 +17,9 @@ class ViewsObjective(TaskObjective):
 
     def __init__(self, given: Given) -> None:
         self.options = given.options.objectives.views
+        sides = all_sides(given.prepared, self.options.views, SECTION).values()
         size = self.options.batch_size
-        batches = in_turn(given.prepared, self.options.views, batches="across_answers", size=size, random=given.random)
+        batches = in_turn(sides, batches="across_answers", size=size, random=given.random)
         super().__init__(given, self.options, batches)
 
     def compute(self) -> Step:

@@ -1,24 +1,18 @@
 """How a system ranks the dev queries while it is trained.
 
-Shapes: Q queries · A answers · P relevant pairs · D features
+Shapes: Q queries · A answers · D features
 """
 
 import numpy as np
 
 from whyrank.core.errors import UserError
 from whyrank.core.prepared import Prepared
-from whyrank.measure.metrics import locating, ranking
+from whyrank.model.judged import judged, per_query
 from whyrank.model.system import System
 from whyrank.training.engine.vectors import Vectors
 
 # Enough training queries to see over- and underfitting; more would cost time and tell no more.
 TRAINING_QUERIES = 200
-
-
-def judged(prepared: Prepared, split: str) -> np.ndarray:
-    """Row numbers of the queries of a split that have a relevant answer."""
-    query_Q = prepared.rows(split)
-    return query_Q[np.isin(query_Q, prepared.relevant["query"])]
 
 
 class RankingWatch:
@@ -44,7 +38,8 @@ class RankingWatch:
         query_QD, answer_AD = self.system.project(*vectors)
         score_QA = (query_QD @ answer_AD.T).cpu().numpy()
         count = len(self.dev_Q)
-        dev, train = self._per_query(self.dev_Q, score_QA[:count]), self._per_query(self.train_Q, score_QA[count:])
+        dev = per_query(self.prepared, self.dev_Q, score_QA[:count])
+        train = per_query(self.prepared, self.train_Q, score_QA[count:])
         self.reciprocal_rank_Q = dev["mrr"]
         kind_Q = self.prepared.queries["type"].to_numpy()[self.dev_Q]
         metrics = {f"{name}_all": float(value_Q.mean()) for name, value_Q in dev.items()}
@@ -52,10 +47,3 @@ class RankingWatch:
             if (kind_Q == kind).any():
                 metrics |= {f"{name}_{kind}": float(value_Q[kind_Q == kind].mean()) for name, value_Q in dev.items()}
         return metrics | {f"train_{name}": float(train[name].mean()) for name in ("accuracy@1", "mrr")}
-
-    def _per_query(self, query_Q: np.ndarray, score_QA: np.ndarray) -> dict[str, np.ndarray]:
-        pairs = self.prepared.relevant
-        pairs = pairs[np.isin(pairs["query"], query_Q)]
-        row_P = np.searchsorted(query_Q, pairs["query"])
-        above_P, tied_P = locating.locate(score_QA, row_P, pairs["answer"])
-        return ranking.per_query(ranking.Places(row_P, above_P, tied_P, pairs["gain"].to_numpy(), *score_QA.shape))

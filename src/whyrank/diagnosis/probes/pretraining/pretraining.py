@@ -184,6 +184,10 @@ def pretraining_helps(case: Examination) -> Iterator[Finding | Outcome]:
             yield not_applicable(a, f"{a} and {b}")
         elif is_higher(difference):
             yield _comparison(case, a, b, difference, "Pretraining made {a} better than {b}")
+        elif case.records.barlow is not None and case.records.barlow.metrics.get("best_step") == 0:
+            yield not_applicable(
+                a, "pretraining that was kept: on the dev queries none of its evaluations likely gained"
+            )
         else:
             said = f"no significant gain: {spoken(difference, case.metric)}"
             yield too_little(a, said, Evidence(f"difference in {case.metric}", 100 * difference.mean, "points"))
@@ -194,7 +198,7 @@ def _comparison(case: Examination, a: str, b: str, difference: Interval, what: s
         severity="info",
         system=a,
         sentence=f"{what.format(a=a, b=b)}: {case.spoken(a, b, difference)}. This is one seed; another may differ.",
-        cause="Pretraining pulled the texts of each answer together before ranking was trained.",
+        cause="Pretraining brought two views of each text together before ranking was trained.",
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         **paired(difference, case.values(a, b)),

@@ -27,7 +27,8 @@ def redundancy_weight_too_small(case: Examination) -> Told:
     """The loss of Barlow Twins is won by giving up features: views come to agree while the rank of answers falls."""
     record, options = case.records.pretraining, case.records.params.get(NAME, {})
     is_barlow = options.get("objective") == "barlow"
-    if record is None or not is_barlow or "answer_rank" not in record.evaluations or len(record.evaluations) < 2:
+    is_recorded = record is not None and {"answer_rank", "view_agreement"} <= set(record.evaluations)
+    if record is None or not is_barlow or not is_recorded or "features" not in record.history:
         yield not_applicable(NAME, "a Barlow Twins pretraining that was evaluated")
         return
     first, last = record.evaluations.iloc[0], record.evaluations.iloc[-1]
@@ -40,8 +41,8 @@ def redundancy_weight_too_small(case: Examination) -> Told:
     yield Finding(
         system=NAME,
         sentence=f"Pretraining won its loss by giving up features: the effective rank of answers fell from "
-        f"{first['answer_rank']:.0f} to {last['answer_rank']:.0f}, while views came to agree "
-        f"({first['view_agreement']:.2f} to {last['view_agreement']:.2f}).",
+        f"{first['answer_rank']:.0f} to {last['answer_rank']:.0f}, and the agreement of spans with their answers went "
+        f"from {first['view_agreement']:.2f} to {last['view_agreement']:.2f}.",
         evidence=(
             measured.against(100 * FALL),
             Evidence("redundancy weight times features", product, "41 in the paper").against(LEAST_WEIGHT),

@@ -46,7 +46,7 @@ def _read_by(content: Content) -> Iterator[str]:
     for kind, what in enumerate(READ_OUT, start=1):
         names = [name for name, run in content.records.runs.items() if run.metrics.get("readout_kind") == kind]
         if names:
-            yield f"{' and '.join(names)}: {what} of the corpus and the training queries, chosen on the dev set."
+            yield f"{' and '.join(names)}: {what} of the corpus and the training queries."
     for system, run in content.records.runs.items():
         if run.how is not None:
             yield f"{system}: {_choice(run.how, content.experiment.made_of(system))}."
