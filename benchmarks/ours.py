@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 
 from whyrank.core import io, prepared, runtime
-from whyrank.core.options import params
+from whyrank.core.options import overrides, params
 from whyrank.model import system
 from whyrank.model.encoder import source
 from whyrank.scoring.ranking import score as rank
@@ -60,6 +60,37 @@ def finetuning(job: dict[str, Any], folder: Path) -> dict[str, float]:
         limits: dict[str, Any] = {"batch_tokens": encoder.batch_tokens, "precision": encoder.precision}
         np.save(folder / "vectors.npy", trained.system.encoder.encode(shown_N, **limits))
     return {name: float(value) for name, value in result.items()}
+
+
+def quality(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The shipped parameters changed by the options. `evaluations`: what each took from the start, and its MAP@10."""
+    task = Path(job["task"])
+    texts = prepared.read(task / "prepared")
+    values = io.read_json(task / "params.json")
+    values = overrides.put(values, {f"finetune_rank.{key}": value for key, value in job["options"].items()})
+    encoder = params.section(values, "encoder", params.Encoder)
+    options = params.section(values, "finetune_rank", params.FinetuneRank)
+    start = system.load(task / "base")
+    clocks = {"seconds": time.perf_counter, "processor": time.process_time}
+    before = {name: clock() for name, clock in clocks.items()}
+    tokenising_a_pair(start.encoder, job)
+    evaluations: list[dict[str, float]] = []
+    metrics_of = finetune.dev_metrics
+
+    def noted(*given: Any) -> Callable[[], dict[str, float]]:
+        metrics = metrics_of(*given)
+
+        def evaluate() -> dict[str, float]:
+            found = metrics()
+            spent = {name: clock() - before[name] for name, clock in clocks.items()}
+            evaluations.append(spent | {"map@10": found["map@10_all"]})
+            return found
+
+        return evaluate
+
+    with patch.object(finetune, "dev_metrics", noted):
+        finetune.finetune_rank(start, texts, options, encoder, job["seed"])
+    return {"evaluations": evaluations}
 
 
 def as_peers(options: params.FinetuneRank, job: dict[str, Any]) -> params.FinetuneRank:
@@ -145,7 +176,9 @@ def main() -> None:
     job = io.read_json(folder / "job.json")
     runtime.seed_everything(job["seed"])
     runtime.arrange_memory(keep=True)
-    io.write_json(folder / "result.json", {"finetune": finetuning, "encode": encode}[job["work"]](job, folder))
+    io.write_json(
+        folder / "result.json", {"finetune": finetuning, "encode": encode, "quality": quality}[job["work"]](job, folder)
+    )
 
 
 if __name__ == "__main__":

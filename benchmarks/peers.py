@@ -48,7 +48,39 @@ def frozen(job: dict[str, Any], texts: dict[str, Any], folder: Path) -> dict[str
     return {"step": train(model, job, texts, folder)}
 
 
-def train(model: Any, job: dict[str, Any], texts: dict[str, Any], folder: Path) -> float:
+def quality(job: dict[str, Any], texts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Whole rounds of `finetune`, and after each the vectors and what training has taken so far.
+
+    `evaluations`: for each `seconds` and `processor`, of training alone, and `vectors`, the file of those texts.
+    """
+    from sentence_transformers import SentenceTransformer
+    from transformers import TrainerCallback
+
+    model = SentenceTransformer(texts["encoder"], device="cpu", config_kwargs={"attention_probs_dropout_prob": 0.0})
+    model.max_seq_length = job["tokens"]
+    rounds: list[dict[str, Any]] = []
+    spent = {"seconds": 0.0, "processor": 0.0}
+    clocks = {"seconds": time.perf_counter, "processor": time.process_time}
+
+    class Rounds(TrainerCallback):  # type: ignore[misc]
+        def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+            self.began = {name: clock() for name, clock in clocks.items()}
+
+        def on_epoch_end(self, *_: Any, **__: Any) -> None:
+            for name, clock in clocks.items():
+                spent[name] += clock() - self.began[name]
+            file = folder / f"round-{len(rounds) + 1}.npy"
+            np.save(file, model.encode(texts["scored"]))
+            model.train()
+            rounds.append(spent | {"vectors": str(file)})
+
+    train(model, job, texts, folder, callbacks=[Rounds()])
+    return {"evaluations": rounds}
+
+
+def train(
+    model: Any, job: dict[str, Any], texts: dict[str, Any], folder: Path, callbacks: list[Any] | None = None
+) -> float:
     """Seconds per step."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -61,7 +93,7 @@ def train(model: Any, job: dict[str, Any], texts: dict[str, Any], folder: Path) 
         per_device_train_batch_size=job["batch"], bf16=options.get("bf16", False), **common(job, folder), **extra
     )
     trainer = SentenceTransformerTrainer(
-        model=model, args=arguments, train_dataset=pairs, loss=MultipleNegativesRankingLoss(model)
+        model=model, args=arguments, train_dataset=pairs, loss=MultipleNegativesRankingLoss(model), callbacks=callbacks
     )
     starts = note_steps()
     trainer.train()
@@ -127,6 +159,7 @@ def common(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "trainer"),
         "max_steps": job["steps"],
         "learning_rate": job["learning_rate"],
+        "warmup_ratio": job.get("warmup_ratio", 0.0),
         "seed": job["seed"],
         "dataloader_drop_last": True,
         "save_strategy": "no",
@@ -178,7 +211,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     texts = json.loads((Path(job["task"]) / "texts.json").read_text(encoding="utf-8"))
-    work = {"finetune": finetune, "frozen": frozen, "angle": angle, "encode": encode}[job["work"]]
+    work = {"finetune": finetune, "frozen": frozen, "angle": angle, "encode": encode, "quality": quality}[job["work"]]
     result = work(job, texts, folder)
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn import functional
 
@@ -106,6 +107,16 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(task: Task, vectors: Path) -> Accuracy:
+    queries = ranked(task, vectors)
+    return Accuracy(queries["accuracy@1"].to_numpy(), queries["cluster"].to_numpy())
+
+
+def mean_precision(task: Task, vectors: Path) -> float:
+    """MAP@10 of the dev queries."""
+    return float(ranked(task, vectors)["map@10"].mean())
+
+
+def ranked(task: Task, vectors: Path) -> pd.DataFrame:
     """Of the vectors of all answers and the dev queries, in the order of `scored`; by the code of the evaluation."""
     unit_ND = functional.normalize(torch.from_numpy(io.read_array(vectors)), dim=1)
     answer_AD, query_QD = unit_ND[: len(task.texts.answers)], unit_ND[len(task.texts.answers) :]
@@ -115,8 +126,7 @@ def accuracy(task: Task, vectors: Path) -> Accuracy:
     def score(some_Q: np.ndarray) -> np.ndarray:
         return (query_QD[np.searchsorted(dev_Q, some_Q)] @ answer_AD.T).numpy()
 
-    queries = rank.rank(score, task.texts, dev_Q, task.evaluate).queries
-    return Accuracy(queries["accuracy@1"].to_numpy(), queries["cluster"].to_numpy())
+    return rank.rank(score, task.texts, dev_Q, task.evaluate).queries
 
 
 def largest_distance(one: Path, other: Path) -> float:

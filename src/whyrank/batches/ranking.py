@@ -31,7 +31,7 @@ class RankBatch:
 class RankBatches:
     """Endless batches of (query, relevant answer) pairs, each pair once before any comes again.
 
-    With `candidates: all` against the whole corpus; else against the answers of the batch, one column per row, and
+    With `candidates: all` or `kept` against the whole corpus; else against those of the batch, one column per row, and
     behind them the mined negatives of its rows that are not among these, one column per answer.
     """
 
@@ -73,7 +73,7 @@ class RankBatches:
     def __next__(self) -> RankBatch:
         row_B = next(self.rows)
         query_B, answer_B = self.query_P[row_B], self.answer_P[row_B]
-        against_all = self.options.candidates == "all"
+        against_all = self.options.candidates != "batch"
         candidate_C = np.arange(self.answers) if against_all else self._with_mined(row_B)
         target_B = answer_B if against_all else np.arange(len(row_B))
         positive_BC = self.relevant_QA[query_B][:, candidate_C].toarray()

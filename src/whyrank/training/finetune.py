@@ -13,7 +13,7 @@ from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
 from whyrank.model import system
 from whyrank.model.heads import heads
-from whyrank.training import distillation, task_heads
+from whyrank.training import distillation, range_test, task_heads
 from whyrank.training.barlow.task import VIEWS
 from whyrank.training.barlow.texts import with_views
 from whyrank.training.engine.encoding import finish, read_out, vectors_for
@@ -53,10 +53,14 @@ def finetune_rank(
     what       names the training in its progress
     remember   choose the read-out, and leave the vectors that evaluation will ask for
     """
+    tried = None
     todo = plan(options, prepared, seed)
+    job = Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads)
     folds = [task.folds for task in todo.tasks if task.folds]
     if folds and prepared.held_out < 0:
-        return folds[0](Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads))
+        return folds[0](job)
+    if options.range_test.factors and todo.steps > 0:
+        options, tried, kept = range_test.found(job)
     if VIEWS in todo.tasks:
         prepared = with_views(prepared, start.encoder, options.objectives.views, seed)
     result = with_heads(start, options)
@@ -86,7 +90,7 @@ def finetune_rank(
     ).fit()
     finish(given.vectors, result, options)
     chosen = read_out(result, given.vectors, prepared, encoder, seed) if remember and RANK in todo.tasks else None
-    return Trained(result, history, checkpoints, given.vectors, objectives, readout=chosen)
+    return Trained(result, history, checkpoints, given.vectors, objectives, readout=chosen, range_test=tried)
 
 
 class Plan(NamedTuple):

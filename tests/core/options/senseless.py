@@ -253,6 +253,7 @@ finetune_rank.candidates: "" | some | null | 100
 finetune_rank.hard_negatives.count: -1 | 1.5 | 1000000 | "0" | true | null
 finetune_rank.hard_negatives.margin: -0.1 | 1.5 | .nan | "0.05" | true | null
 finetune_rank.hard_negatives.refresh: -1 | 1000000 | .nan | "1" | true | null
+finetune_rank.refresh_kept: -0.1 | 1000000 | "0.25" | true | null
 finetune_rank.max_candidates: 0 | 1 | -1 | 1.5 | 10000000000 | "5000" | true | null
 finetune_rank.same_answer: "" | positive | null
 finetune_rank.similarity.kind: "" | euclidean | null
@@ -272,6 +273,8 @@ finetune_rank.last_layers: 0 | -1 | 1.5 | 100000 | "2" | true | null
 finetune_rank.freeze_steps: -1 | 1000000000 | .nan | "0" | true | null
 finetune_rank.unfreeze_every: -1 | 1.5 | 1000000000 | "0" | true | null
 finetune_rank.unfreeze: "" | middle | null
+finetune_rank.range_test.factors: 1.0 | [0] | [-1.0] | ["1"] | [.nan] | null
+finetune_rank.range_test.steps: 0 | -1 | 1.5 | "50" | true | null
 finetune_rank.early_stopping.metric: null | 3 | [map@10_all]
 finetune_rank.early_stopping.eval_steps: -1 | 1.5 | 1000000000 | "0" | true | null
 finetune_rank.early_stopping.evaluations: 0 | -1 | 1.5 | 1000000 | "2" | true | null

@@ -146,6 +146,7 @@ def finetuned(topics, make_encoder, options, changes, monkeypatch, kill_after=No
             "hard_negatives.count": 2,
             "hard_negatives.refresh": 0.5,
         },
+        {"train": "last", "head.kind": "residual", "candidates": "kept", "batch_size": 8, "refresh_kept": 0.5},
         {"train": "all", "head.kind": "residual", "batch_size": 12, "cache_tokens": 40, "freeze_steps": 3},
         TASKS | {"tasks.weighting": "equal_gradient", "tasks.embeddings": True, "tasks.cross_attention": True},
         TASKS | {"tasks.sampling": "equal", "tasks.weighting": "uncertainty", "epochs": 5}

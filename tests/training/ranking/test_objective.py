@@ -179,3 +179,44 @@ def test_mined_negatives_stand_beside_the_answers_of_the_batch_and_are_mined_ane
         others = np.flatnonzero(scores[row] < scores[row, own])
         expected = others[scores[row, others].argmax()] if len(others) else -1
         assert found.tolist() == [expected], query
+
+
+def test_with_kept_answers_those_outside_the_batch_stand_by_the_vectors_of_the_last_refresh(topics, table, options):
+    head = nn.Sequential(nn.Linear(8, 8))
+    model = System(nn.Linear(1, 1), head, head, "cosine")  # an encoder that is only asked for its device
+    model.encoder.device = torch.device("cpu")
+    chosen = {"batch_size": 3, "similarity__learn_scale": False}
+    # 48 training pairs in batches of 3: an epoch of 16 steps, a refresh before the 1st and the 5th.
+    kept = objective(topics, model, table, options, candidates="kept", refresh_kept=0.25, **chosen)
+    every = objective(topics, model, table, options, **chosen)
+    first, same = kept.step(), every.step()
+    # Right after a refresh every answer stands by its own vector.
+    assert first.record == pytest.approx(same.record, rel=1e-5) and first.record["candidates"] == 6
+    batch = next(objective(topics, model, table, options, **chosen).batches)
+    assert sorted(first.texts[3:]) == sorted(set(batch.target_B)) and len(same.texts) == 3 + 6
+    # Those of the batch alone pull at the weights.
+    gradient = torch.autograd.grad(first.loss, head[0].weight)[0]
+    logits = (
+        20.0
+        * torch.cat([model.project(table(6 + batch.query_B), table(np.arange(6)))[0]])
+        @ _half_kept(model, table, np.unique(batch.target_B)).T
+    )
+    loss = nn.functional.cross_entropy(logits, torch.as_tensor(batch.target_B))
+    torch.testing.assert_close(gradient, torch.autograd.grad(loss, head[0].weight)[0])
+    with torch.no_grad():
+        before_AD = model.answers(table(np.arange(6)))
+        head[0].weight.add_(torch.eye(8))
+    old_AD = nn.functional.normalize(before_AD, dim=1)
+    torch.testing.assert_close(kept.kept_AD, old_AD)
+    for _ in range(3):
+        kept.step()
+    torch.testing.assert_close(kept.kept_AD, old_AD)
+    kept.step()
+    torch.testing.assert_close(kept.kept_AD, model.project(table(6 + np.arange(1)), table(np.arange(6)))[1])
+
+
+def _half_kept(model, table, live):
+    answer_AD = model.project(table(np.arange(1)), table(np.arange(6)))[1]
+    is_live = torch.zeros(6, dtype=torch.bool)
+    is_live[torch.as_tensor(live)] = True
+    return torch.where(is_live[:, None], answer_AD, answer_AD.detach())

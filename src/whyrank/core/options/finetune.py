@@ -1,7 +1,7 @@
 """`finetune_rank`: train a system by the weighted sum of the objectives that are on."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
@@ -68,8 +68,9 @@ class RankBatches:
     """What decides the composition of the batches of fine-tuning; `prepare` draws some to check them."""
 
     batch_size: StrictInt = Field(ge=1, le=MOST_ROWS, examples=[32], description="queries")
-    candidates: Literal["all", "batch"] = Field(
-        description="answers that a query is scored against: those of the batch, or all of the corpus"
+    candidates: Literal["all", "kept", "batch"] = Field(
+        description="answers that a query is scored against: those of the batch, or all of the corpus; kept: all, and "
+        "those outside the batch by vectors that are kept from one refresh to the next"
     )
     same_answer: Literal["masked", "negative"] = Field(
         description="other relevant answers of a query; negative: they serve as negatives, a known fault"
@@ -107,6 +108,18 @@ class HardNegatives:
 
 
 @dataclass(frozen=True, config=CHECKED)
+class RangeTest:
+    """Short trainings at several rates; that which ranks the dev queries best is taken for the whole training."""
+
+    factors: list[Annotated[StrictFloat, Field(gt=0, le=10_000)]] = Field(
+        max_length=20,
+        examples=[[]],
+        description="on all learning rates, one short training each; []: the rates as they stand",
+    )
+    steps: StrictInt = Field(ge=1, le=MOST_STEPS, examples=[50], description="updates of a short training")
+
+
+@dataclass(frozen=True, config=CHECKED)
 class FinetuneRank(RankBatches, Optimisation):
     """Fine-tuning of the base encoder and of the pretrained one."""
 
@@ -121,6 +134,9 @@ class FinetuneRank(RankBatches, Optimisation):
     max_candidates: StrictInt = Field(
         ge=2, le=100_000_000, examples=[5_000], description="answers of the largest corpus for `candidates: all`"
     )
+    refresh_kept: StrictFloat = Field(
+        ge=0, le=MOST_ROUNDS, examples=[0.25], description="epochs until vectors of `candidates: kept` are made anew"
+    )
     similarity: Similarity = Field(description="how a query and an answer are compared")
     encoders: Literal["shared", "dual"] = Field(description="dual: one head for queries, another for answers")
     barlow_head: Literal["inherit", "freeze", "drop"] = Field(
@@ -128,6 +144,7 @@ class FinetuneRank(RankBatches, Optimisation):
     )
     head: Head = Field(description="a new head")
     early_stopping: EarlyStopping = Field(description="when the dev set is evaluated, and when training stops")
+    range_test: RangeTest = Field(description="short trainings that find the learning rates")
 
     def faults(self) -> Iterator[Fault]:
         yield from Optimisation.faults(self)
@@ -135,12 +152,16 @@ class FinetuneRank(RankBatches, Optimisation):
         is_alone = self.batch_size == 1 and self.candidates == "batch" and not self.hard_negatives.count
         if is_alone and self.objectives.rank.weight:
             yield Fault("batch_size", "is 1: with `candidates: batch` a query has no other answer", ["batch_size=32"])
-        if self.candidates == "all" and self.hard_negatives.count:
+        if self.candidates != "batch" and self.hard_negatives.count:
             yield Fault(
                 "hard_negatives.count",
-                f"is {self.hard_negatives.count}, but with `candidates: all` every answer is a candidate already",
+                f"is {self.hard_negatives.count}, but with `candidates: {self.candidates}` every answer is a candidate "
+                "already",
                 ["hard_negatives.count=0", "candidates=batch"],
             )
+        if self.range_test.factors and not self.early_stopping.metric:
+            said = f"is {self.range_test.factors}, and `early_stopping.metric` names nothing to compare the rates by"
+            yield Fault("range_test.factors", said, ["range_test.factors=[]", "early_stopping.metric=map@10_all"])
         yield from self._faults_of_attention()
         yield from self._faults_of_pairs()
         yield from self._faults_of_ratings()

@@ -51,12 +51,14 @@ class Trained(NamedTuple):
     vectors: Vectors | None = None  # what another training from the same start need not compute again
     objectives: Mapping[str, Objective] = MappingProxyType({})  # by name; one that rates predicts what it learnt
     readout: pd.DataFrame | None = None  # what each kind of read-out gains on dev, where one was chosen
+    range_test: pd.DataFrame | None = None  # the learning rates that were tried, where there was a choice
     out_of_fold: OutOfFold | None = None  # where there was a training for each fold; the system is that of the first
 
     def records(self) -> dict[str, pd.DataFrame]:
         """What is kept beside the model, by the name of the file."""
         tables = {"history.csv": self.history.steps, "evaluations.csv": self.history.evaluations}
-        tables |= {} if self.readout is None else {"readout.csv": self.readout}
+        chosen = {"readout.csv": self.readout, "range_test.csv": self.range_test}
+        tables |= {name: table for name, table in chosen.items() if table is not None}
         # Without steps there was no evaluation, and a file without a column is none.
         tables = {name: table for name, table in tables.items() if len(table.columns)}
         return {**tables, **(self.out_of_fold.records() if self.out_of_fold else {})}

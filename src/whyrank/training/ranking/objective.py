@@ -25,7 +25,11 @@ LARGEST_SCALE = 100.0
 
 
 class RankObjective(TaskObjective):
-    """Softmax over all answers of the corpus, or over the answers of the batch. Its own weight is the score's scale."""
+    """Softmax over all answers of the corpus, or over the answers of the batch. Its own weight is the score's scale.
+
+    With `candidates: kept` only the answers of the batch are encoded; the others stand by vectors that are kept from
+    one refresh to the next, and get no gradient (a memory bank: Wu et al. 2018, arXiv:1805.01978).
+    """
 
     name = "rank"
     batches: RankBatches
@@ -49,17 +53,25 @@ class RankObjective(TaskObjective):
         self.hard_negatives = params.hard_negatives
         epoch = len(self.batches.query_P) / min(params.batch_size, len(self.batches.query_P))
         self.refresh = round(params.hard_negatives.refresh * epoch) or sys.maxsize
+        self.keeps = params.candidates == "kept"
+        self.keep_for = max(1, round(params.refresh_kept * epoch))
+        self.kept_AD = torch.empty(0)
         self.drawn = 0
         self.near: dict[str, float] = {}  # figures of the negatives that were mined last
 
     def compute(self) -> Step:
         if self.hard_negatives.count and self.drawn % self.refresh == 0:
             self.batches.use(self.mined())
+        if self.keeps and self.drawn % self.keep_for == 0:
+            self.kept_AD = self.as_it_is(self.query_text_Q[:1])[1]
         self.drawn += 1
         batch = next(self.batches)
-        texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[batch.candidate_C]])
+        live_L = np.unique(batch.target_B) if self.keeps else batch.candidate_C
+        texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[live_L]])
         vectors = self.encoded(texts)
-        query_BD, answer_CD = self.system.project(*vectors.split([len(batch.query_B), len(batch.candidate_C)]))
+        query_BD, answer_CD = self.system.project(*vectors.split([len(batch.query_B), len(live_L)]))
+        if self.keeps:
+            answer_CD = self.kept_AD.index_copy(0, torch.as_tensor(live_L, device=answer_CD.device), answer_CD)
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
         columns = {
             "scale": scale,
@@ -90,25 +102,31 @@ class RankObjective(TaskObjective):
 
     def state_dict(self) -> dict[str, Any]:
         mined = {"negatives": torch.as_tensor(self.batches.negative_PN)} if self.hard_negatives.count else {}
-        return mined | {"near": self.near, "seen": torch.as_tensor(self.coverage.is_seen_T)}
+        kept = {"kept": self.kept_AD} if self.keeps else {}
+        return mined | kept | {"near": self.near, "seen": torch.as_tensor(self.coverage.is_seen_T)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.near, self.coverage.is_seen_T = state["near"], state["seen"].numpy()
+        if self.keeps:
+            self.kept_AD = state["kept"].to(self.system.encoder.device)
         if "negatives" in state:
             self.batches.use(state["negatives"].numpy())
 
-    def mined(self) -> np.ndarray:
-        """(P, N) hard negatives of the training pairs, by the system as it is now."""
-        system = self.system
-        modes = {module: module.training for module in system.modules()}
-        system.eval()
-        train_Q = np.unique(self.batches.query_P)
-        with torch.no_grad():
-            query_QD, answer_AD = system.project(
-                self.vectors.inference(self.query_text_Q[train_Q]), self.vectors.inference(self.answer_text_A)
-            )
+    @torch.no_grad()
+    def as_it_is(self, query_text_Q: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors of some queries and of all answers by the system as it is now, without dropout."""
+        modes = {module: module.training for module in self.system.modules()}
+        self.system.eval()
+        vectors = self.vectors.inference(query_text_Q), self.vectors.inference(self.answer_text_A)
+        found = self.system.project(*vectors)
         for module, mode in modes.items():
             module.training = mode
+        return found
+
+    def mined(self) -> np.ndarray:
+        """(P, N) hard negatives of the training pairs, by the system as it is now."""
+        train_Q = np.unique(self.batches.query_P)
+        query_QD, answer_AD = self.as_it_is(self.query_text_Q[train_Q])
         row_P = np.searchsorted(train_Q, self.batches.query_P)
         negative_PN = hard_negatives.mine(
             query_QD,
