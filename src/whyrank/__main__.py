@@ -5,7 +5,6 @@ import json
 import shutil
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -54,8 +53,17 @@ def main() -> None:
         from whyrank.commands import init
 
         print(init.run(arguments))
+    elif arguments.command == "ask":
+        # Imported only here: it needs torch.
+        from whyrank.commands import ask as asking
+
+        asking.run(arguments)
     elif arguments.command == "examine":
-        examine_model(arguments)
+        # Imported only here, as for the card.
+        from whyrank.commands import examine
+        from whyrank.diagnosis.report.ending import ending
+
+        print(ending(examine.run(arguments) / DIAGNOSIS))
     elif arguments.command == "check":
         examine_data(arguments.data, arguments.overrides, arguments.out, is_json=arguments.json)
     elif arguments.command == "fix":
@@ -124,24 +132,6 @@ def examine_data(data: str, overrides: list[str], out: Path | None, *, is_json: 
     found = check.check(data, overrides, out)
     print(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if is_json else found.text(), flush=True)
     sys.exit(found.code)
-
-
-def examine_model(asked: Namespace) -> None:
-    """Write the report about a model that was trained elsewhere, and print where it is."""
-    # Imported only here, as for the card.
-    from whyrank.commands import examine
-    from whyrank.diagnosis.report.ending import ending
-
-    made = examine.examine(
-        asked.model,
-        asked.data,
-        asked.overrides,
-        base=asked.base,
-        steps=asked.history,
-        expected=dict(asked.expected),
-        out=asked.out,
-    )
-    print(ending(made / DIAGNOSIS))
 
 
 def demonstrate() -> None:

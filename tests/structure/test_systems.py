@@ -33,6 +33,7 @@ OTHERWISE = {
         "src/whyrank/preflight/figures/rankers.py",  # rankers that serve before any system is there
         "src/whyrank/scoring/rivals/fusion.py",
         "src/whyrank/commands/rival_export.py",
+        "src/whyrank/scoring/asking.py",
         "src/whyrank/preflight/probes/chance.py",
     },
     "bm25": {
@@ -42,6 +43,8 @@ OTHERWISE = {
         "src/whyrank/preflight/probes/chance.py",
         "src/whyrank/scoring/rivals/fusion.py",
         "src/whyrank/commands/rival_export.py",
+        "src/whyrank/scoring/asking.py",
+        "src/whyrank/commands/ask.py",
     },
     # The kind of a system, which the shipped ones are called by.
     **{
@@ -51,6 +54,7 @@ OTHERWISE = {
             "src/whyrank/diagnosis/report/numbers.py",
             "src/whyrank/diagnosis/probes/ranking/rivals.py",
             "src/whyrank/commands/rival_export.py",
+            "src/whyrank/scoring/asking.py",
         }
         for name in ("nearest-query", "classifier", "fusion")
     },

@@ -26,6 +26,7 @@ OTHER_MEANING = {
     "preflight/figures/judgements.py": {"rank"},  # a column
     "preflight/figures/soundness.py": {"rank"},  # a column
     "diagnosis/compare/worst.py": {"rank"},  # a column
+    "commands/ask.py": {"rank"},  # a column
     "diagnosis/unusual.py": {"rank"},  # of LoRA
 }
 # Of tasks with one loss at a time, which no weight chooses.

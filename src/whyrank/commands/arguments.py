@@ -93,6 +93,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     _start(add)
     _check(add)
     _examine(add)
+    _ask(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -128,6 +129,25 @@ def _start(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     start.add_argument("--skip-bad-rows", action="store_true", help="leave out rows with a fault, and count them")
     reading = "how the tables are read: -S prepare.files.encoding=cp1252; may be repeated"
     _settings(start, reading)
+
+
+def _ask(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    ask = add(
+        "ask",
+        "rank the answers for a text of your own",
+        "Under the system, and beside it under the untrained encoder and BM25. Without TEXT and --file each line of "
+        "standard input is a text; what is loaded stays loaded.",
+    )
+    ask.add_argument("system", metavar="SYSTEM", help="one of `systems` in params.yaml that was evaluated")
+    ask.add_argument("text", nargs="?", metavar="TEXT")
+    ask.add_argument("--file", type=Path, metavar="FILE", help="a text in each line; answers are printed as CSV")
+    ask.add_argument("--best", type=_count, default=5, metavar="N", help="answers of each; default: 5")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _settings(command: argparse.ArgumentParser, what: str) -> None:

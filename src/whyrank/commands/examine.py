@@ -9,6 +9,7 @@ import dataclasses
 import json
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -31,6 +32,14 @@ ALONE = "prepare.split.test_alone"
 RUNS, START = "data/runs", "models/base"
 TRAININGS = {in_process.MADE_BY[role] for role in TRAINED}
 EVALUATED = ("dev", "train")
+
+
+def run(asked: Namespace) -> Path:
+    """`examine` as the command line asks it."""
+    expected = dict(asked.expected)
+    return examine(
+        asked.model, asked.data, asked.overrides, base=asked.base, steps=asked.history, expected=expected, out=asked.out
+    )
 
 
 def examine(
