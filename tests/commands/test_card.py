@@ -89,7 +89,8 @@ class Workspace:
         stages["diagnose"]["params"]["params.yaml"]["diagnose"] = {"metric": "accuracy@1", "level": 0.9}
         stages["diagnose"]["params"]["params.yaml"] |= {name: self.params[name] for name in ("inits", "systems")}
         change(stages)
-        io.write_text(self.root / "dvc.lock", yaml.safe_dump({"stages": stages}, sort_keys=False))
+        # JSON is YAML, and made in no time.
+        io.write_json(self.root / "dvc.lock", {"stages": stages})
 
     def find(self, *findings):
         io.write_json(self.root / "metrics/diagnose/findings.json", [finding.as_json() for finding in findings])

@@ -87,11 +87,19 @@ def events(folder, rows, *, tags=("train/loss", "train/learning_rate"), first=1)
 MANY = [(3 - i / 20000, 1e-4 * (1 - i / 12000)) for i in range(12000)]
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A folder with the folder of a run of that many steps."""
+    folder = tmp_path_factory.mktemp("out")
+    events(folder / "runs/today", MANY)
+    return folder
+
+
 @pytest.mark.parametrize("given", ["file", "folder", "folder of the run's folder"])
-def test_events_of_tensorboard_have_every_step_that_was_logged(tmp_path, given):
-    run = events(tmp_path / "out/runs/today", MANY)
+def test_events_of_tensorboard_have_every_step_that_was_logged(many, given):
+    run = many / "runs/today"
     (file,) = run.iterdir()
-    found = history.read({"file": file, "folder": run}.get(given, tmp_path / "out"))
+    found = history.read({"file": file, "folder": run}.get(given, many))
     assert found["step"].tolist() == list(range(1, 12001))
     assert found["loss"].to_numpy() == pytest.approx([loss for loss, _ in MANY], rel=1e-6)
     assert found["rate_factor"].iloc[[0, -1]].tolist() == pytest.approx([1.0, 1 / 12000], rel=1e-3)

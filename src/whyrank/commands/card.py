@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, Undefi
 
 from whyrank.core import checksums, io
 from whyrank.core.errors import UserError, said_by
+from whyrank.core.options.yaml_files import parsed
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import markdown, numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
@@ -57,7 +58,7 @@ def export(system: str, folder: Path, root: Path) -> None:
         text = render(system, root)
     except UserError:
         raise
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, UndefinedError, yaml.YAMLError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
         raise UserError(
             f"the records of {system} are torn, edited or of another version ({said_by(error)}); run `dvc repro`"
         ) from error
@@ -146,7 +147,10 @@ def recorded_stages(system: str, root: Path) -> dict[str, Any]:
     ):
         if not file.exists():
             raise UserError(f"{fault}: {file} does not exist; run `dvc repro`")
-    stages: dict[str, Any] = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))["stages"]
+    try:
+        stages: dict[str, Any] = parsed((root / LOCK).read_bytes(), LOCK)["stages"]
+    except UserError:
+        raise UserError(f"{LOCK} is torn or was edited, and no YAML any more; run `dvc repro`") from None
     check_hashes(system, stages)
     check_numbers(system, io.read_table(table), io.read_json(evaluated))
     return stages
