@@ -20,20 +20,20 @@ def codes() -> list[str]:
 
 def examine(case: Examination) -> Diagnosis:
     """What every probe finds, causes first, each symptom with the fix of its cause; and what was looked at besides."""
-    probes = list(registered("preflight", "trained"))
+    probes, before = registered("preflight", "trained"), registered("preflight")
     told = [
         (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)
         for probe in progress(probes, total=len(probes), what="checks")
-        for one in _told(case, probe)
+        for one in _told(case, probe, before)
     ]
     return diagnosis(told, lambda cause, symptom: distance(case, cause, symptom))
 
 
-def _told(case: Examination, probe: Probe) -> list[Finding | Outcome]:
+def _told(case: Examination, probe: Probe, before: list[Probe]) -> list[Finding | Outcome]:
     """What a probe says; where one of the trained adds nothing, what `prepare` could say already."""
     told = list(probe.find(case.data if probe.on == "preflight" else case))
-    before = [] if told else [one for one in registered("preflight") if one.code == probe.code]
-    return told or [one for twin in before for one in twin.find(case.data) if isinstance(one, Outcome)]
+    twins = (one for one in before if one.code == probe.code)
+    return told or [one for twin in twins for one in twin.find(case.data) if isinstance(one, Outcome)]
 
 
 def distance(case: Examination, cause: str, symptom: str) -> int | None:
