@@ -55,6 +55,19 @@ class DataRecords:
         return self.tables.get(name, pd.DataFrame())
 
     @cached_property
+    def text_figures(self) -> dict[tuple[str, str], tuple[float, int, str]]:
+        """Value, texts and example of the figures of texts, by figure and kind of text; empty where none was recorded.
+
+        Two hundred of them are asked for: searching the table for each would take a second.
+        """
+        table = self.table("text_figures")
+        found: dict[tuple[str, str], tuple[float, int, str]] = {}
+        rows = [] if table.empty else rows_of(table[["figure", "kind", "value", "texts", "example"]])
+        for name, kind, value, texts, example in rows:
+            found.setdefault((name, kind), (float(value), int(texts), str(example or "")))
+        return found
+
+    @cached_property
     def ranking(self) -> Prepared:
         """The prepared tables of ranking, which know what is relevant."""
         return Prepared(self.answers, self.queries, self.qrels)

@@ -1,5 +1,6 @@
 """Figures of texts and what is said of them: the bundled sample spoilt in one way each, whole, and in small parts."""
 
+import functools
 from dataclasses import replace
 
 import pandas as pd
@@ -30,6 +31,13 @@ def said_of(prepared: Prepared, recorded: dict[str, pd.DataFrame]) -> dict[str, 
     return {one.code: one for probe in own for one in probe.find(data) if isinstance(one, Finding)}
 
 
+@functools.cache
+def spoilt(name: str) -> tuple[Prepared, dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The sample with a fault, what `prepare` records of it besides, and the figures of its texts."""
+    prepared, tables = sample(SPOILT[name][0])
+    return prepared, tables, texts.tables(Read(prepared), 7)
+
+
 @pytest.fixture(scope="module")
 def healthy() -> dict[str, Finding]:
     return spoken(*sample())
@@ -50,9 +58,8 @@ def test_a_word_that_only_conversations_begin_with_is_told():
 
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_fault_of_texts_is_named(name):
-    spoil, code = SPOILT[name]
-    prepared, tables = sample(spoil)
-    recorded = texts.tables(Read(prepared), 7)
+    _, code = SPOILT[name]
+    prepared, tables, recorded = spoilt(name)
     found = said_of(prepared, recorded | tables)
     assert code in found, set(found)
     assert found[code].severity in ("warning", "error")
@@ -69,16 +76,17 @@ def test_some_rows_prove_nothing(n):
 
 
 def test_rows_to_mend_name_ids_and_what_they_become():
-    copied = texts.tables(Read(sample(SPOILT["copies"][0])[0]), 7)["rows_near-copies"]
+    copied = spoilt("copies")[2]["rows_near-copies"]
     assert list(copied.columns) == ["query_id", "answer_id", "becomes", "why"]
     assert copied["answer_id"].str.startswith("zz-").all() and not copied["becomes"].str.startswith("zz-").any()
-    greeted = texts.tables(Read(sample(SPOILT["greetings"][0])[0]), 7)["rows_queries-say-nothing"]
+    greeted = spoilt("greetings")[2]["rows_queries-say-nothing"]
     assert len(greeted) == pytest.approx(0.2 * 324, abs=2) and (greeted["answer_id"] == "").all()
 
 
 @pytest.mark.parametrize("name", ["a_notice_that_fills_the_budget", "a_greeting_that_fills_the_budget"])
 def test_texts_that_a_cut_makes_equal_are_no_stand_ins(name):
-    found = spoken(*sample(SPOILT[name][0]))
+    prepared, tables, recorded = spoilt(name)
+    found = said_of(prepared, recorded | tables)
     assert not {"placeholder-answers", "queries-say-nothing", "near-copies"} & set(found)
 
 

@@ -72,20 +72,12 @@ class Borrowed(NamedTuple):
 
 def figure(data: DataRecords, name: str, kind: str) -> Figure | None:
     """None where it was not recorded."""
-    table = data.table("text_figures")
-    if table.empty:
-        return None
-    # A hundred of them are asked for: comparing and slicing tables would take a second.
-    places = ((table["figure"].to_numpy() == name) & (table["kind"].to_numpy() == kind)).nonzero()[0]
-    if not len(places):
-        return None
-    value, texts, example = (table[column].to_numpy()[places[0]] for column in ("value", "texts", "example"))
-    return Figure(float(value), int(texts), str(example or ""))
+    found = data.text_figures.get((name, kind))
+    return None if found is None else Figure(*found)
 
 
 def kinds_of(data: DataRecords, name: str) -> list[str]:
-    table = data.table("text_figures")
-    return [] if table.empty else table.loc[table["figure"] == name, "kind"].tolist()
+    return [kind for one, kind in data.text_figures if one == name]
 
 
 def rows_file(data: DataRecords, code: str) -> str:
