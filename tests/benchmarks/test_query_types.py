@@ -102,7 +102,9 @@ def test_the_table_tells_the_gain_of_each_type_and_of_the_gap(tmp_path):
         for arm, value in gained.items()
     ]
     pd.concat(rows).to_csv(tmp_path / "types.sample.mean.1.csv", index=False)
-    (line,) = query_types_table.table(tmp_path, "mrr").splitlines()[2:]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:5] == ["sample", "mean", "better", "question 0.000", "+100.0 points [+100.0, +100.0] *"]
-    assert cells[6] == "+25.0 points [+25.0, +25.0] *" and cells[7].startswith("+75.0 points")
+    head, _, control, gains = query_types_table.table(tmp_path, "mrr").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, control, gains)]
+    assert cells[0] == ["mrr", "sample, mean: weaker (questions)", "sample, mean: stronger (conversations)", "gap"]
+    assert cells[1] == ["control", "0.0", "0.0", "0.0"]
+    assert cells[2][:3] == ["better", "+100.0 [+100.0, +100.0] *", "+25.0 [+25.0, +25.0] *"]
+    assert cells[2][3].startswith("+75.0 [")
