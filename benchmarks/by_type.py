@@ -123,3 +123,11 @@ def tuned(
 
 def encoded(run: Run, rows: Any) -> torch.Tensor:
     return vector_cache.encoded(run.base.encoder, list(rows), run.options("encoder", params.Encoder))
+
+
+def scores(one: System, prepared: Prepared, vector_ND: torch.Tensor) -> np.ndarray:
+    """(Q, A) of all queries."""
+    answers = len(prepared.answers)
+    with torch.inference_mode():
+        query_QD, answer_AD = one.eval().project(vector_ND[answers:], vector_ND[:answers])
+        return (query_QD @ answer_AD.T).numpy()

@@ -1,6 +1,6 @@
 """What raises the weaker query type, and closes the gap between questions and conversations? As docs/results.md says.
 
-    python -m benchmarks.query_types run DATA WORK [--sets …] [--encoders …] [--seeds …]
+    python -m benchmarks.query_types run DATA WORK [--sets …] [--encoders …] [--seeds …] [--labels N]
     python -m benchmarks.query_types table WORK
 
 DATA and WORK as those of benchmarks.pretraining; a cell (set, encoder, seed) is a file WORK/types.<cell>.csv. Fixed in
@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from benchmarks.by_type import distilled, encoded, tuned, weighted
+from benchmarks.by_type import distilled, encoded, scores, tuned, weighted
 from benchmarks.pretraining import ROOT, SEEDS, SETS, values_of, whole
 from benchmarks.query_types_table import CONTROL, table
 from whyrank.commands import label_curve
@@ -49,15 +49,8 @@ ENCODERS = ("mean", "cls")
 TYPES = ("question", "conversation")
 # Chosen on split seed 7.
 WEIGHT, TIMES, HARD_TIMES, OF_SCORES, OF_VECTORS, VIEWS = 1.0, 2, 3, 1.0, 1.0, (0.01, 1.0)
+Arms = Iterator[tuple[str, pd.DataFrame]]
 SPEAKER = re.compile(r"^(\w+): ?")
-
-
-def scores(one: System, prepared: Prepared, vector_ND: torch.Tensor) -> np.ndarray:
-    """(Q, A) of all queries."""
-    answers = len(prepared.answers)
-    with torch.inference_mode():
-        query_QD, answer_AD = one.eval().project(vector_ND[answers:], vector_ND[:answers])
-        return (query_QD @ answer_AD.T).numpy()
 
 
 def scored(run: Run, prepared: Prepared, score_QA: np.ndarray) -> pd.DataFrame:
@@ -130,73 +123,90 @@ def fused(prepared: Prepared, score_QA: np.ndarray, lexical_QA: np.ndarray, quer
     return max(ways, key=lambda way_QA: per_query(prepared, query_Q, way_QA[query_Q])["mrr"].mean())
 
 
-def arms(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
-    prepared, vector_ND = run.prepared, encoded(run, run.prepared.token_ids)
-    start_QA, dev_Q, train_Q = scores(run.base, prepared, vector_ND), judged(prepared, "dev"), judged(prepared, "train")
-    type_Q = prepared.queries["type"].to_numpy()
-    mrr_Q = per_query(prepared, dev_Q, start_QA[dev_Q])["mrr"]
-    weak = min(TYPES, key=lambda name: mrr_Q[type_Q[dev_Q] == name].mean())
-    is_weak_Q = type_Q == weak
+class Cell:
+    """A split of a set under an encoder; each method gives arms by name and their test queries."""
 
-    def of(one: System, texts: Prepared = prepared, table_ND: torch.Tensor = vector_ND) -> pd.DataFrame:
-        return scored(run, texts, scores(one, texts, table_ND)).assign(weaker=weak)
+    def __init__(self, run: Run) -> None:
+        self.run, prepared = run, run.prepared
+        self.prepared, self.vector_ND = prepared, encoded(run, prepared.token_ids)
+        self.start_QA, self.dev_Q = scores(run.base, prepared, self.vector_ND), judged(prepared, "dev")
+        self.type_Q = prepared.queries["type"].to_numpy()
+        mrr_Q = per_query(prepared, self.dev_Q, self.start_QA[self.dev_Q])["mrr"]
+        self.weak = min(TYPES, key=lambda name: mrr_Q[self.type_Q[self.dev_Q] == name].mean())
+        self.is_weak_Q = self.type_Q == self.weak
+        self.tuned = partial(tuned, run, STEPS, prepared, self.vector_ND)
+        self.control = self.tuned()
 
-    def with_table(texts: Prepared, table_ND: torch.Tensor) -> pd.DataFrame:
-        return of(tuned(based(run, texts, table_ND), STEPS, texts, table_ND), texts, table_ND)
+    def told(self, score_QA: np.ndarray) -> pd.DataFrame:
+        return scored(self.run, self.prepared, score_QA).assign(weaker=self.weak)
 
-    plain = partial(tuned, run, STEPS, prepared, vector_ND)
-    yield "untrained", of(run.base)
-    control = plain()
-    yield CONTROL, of(control)
-    # What training weighs.
-    yield "weighted in the loss", of(plain(extra=partial(weighted, WEIGHT, is_weak_Q)))
-    yield "oversampled", of(plain(1 + (TIMES - 1) * is_weak_Q))
-    is_hard_Q = np.zeros(len(type_Q), dtype=bool)
-    is_hard_Q[train_Q] = per_query(prepared, train_Q, start_QA[train_Q])["accuracy@1"] < 1
-    yield "hard ones oversampled", of(plain(1 + (HARD_TIMES - 1) * (is_weak_Q & is_hard_Q)))
-    yield "weaker type alone", of(plain(is_weak_Q.astype(int)))
-    # What one query of a thread teaches the other.
-    partner_Q = partners(prepared, is_weak_Q)
-    yield "distilled, vectors", of(plain(extra=partial(distilled, OF_VECTORS, "vectors", partner_Q)))
-    yield "distilled, scores", of(plain(extra=partial(distilled, OF_SCORES, "scores", partner_Q)))
-    # More texts.
-    for weight in VIEWS:
-        values = overrides.put(dict(run.values), {"finetune_rank.objectives.views.weight": weight})
-        one = tuned(dataclasses.replace(run, values=values), STEPS, prepared, None)
-        yield f"views beside ranking, weight {weight:g}", of(one)
-    pseudo = run.with_pseudo(prepared)
-    made_ND = encoded(run, pseudo.token_ids[len(vector_ND) :])
-    yield "pseudo-queries", of(tuned(run, STEPS, pseudo, torch.cat([vector_ND, made_ND])))
-    # What is read.
-    is_told_N = np.concatenate([np.zeros(len(prepared.answers), dtype=bool), type_Q == "conversation"])
-    for name, way in (("asker's turns", asker), ("question turns", questions_of)):
-        texts, table_ND = rewritten(run, way), vector_ND.clone()
-        if texts.queries["text"].equals(prepared.queries["text"]):
-            continue
-        table_ND[is_told_N] = encoded(run, texts.queries.loc[type_Q == "conversation", "input_ids"])
-        yield name, with_table(texts, table_ND)
-    both_ND = functional.normalize(vector_ND, dim=1) + functional.normalize(table_ND, dim=1)
-    yield "question turns beside the whole", with_table(prepared, both_ND)
-    region_ND = one_region(prepared, vector_ND)
-    yield "one region, untrained", of(based(run, prepared, region_ND).base, prepared, region_ND)
-    yield "one region", with_table(prepared, region_ND)
-    # Beside words.
-    told = analysis.analyser(prepared.queries["raw_text"].tolist(), prepared.answers["raw_text"].tolist())
-    lexical_QA = words.scorer(words.bm25, prepared, told)(np.arange(len(type_Q)))
-    control_QA = scores(control, prepared, vector_ND)
-    fuse = partial(fused, prepared, control_QA, lexical_QA)
-    yield "fused with BM25", scored(run, prepared, fuse(dev_Q)).assign(weaker=weak)
-    question_QA, conversation_QA = (fuse(dev_Q[type_Q[dev_Q] == name]) for name in TYPES)
-    by_type_QA = np.where((type_Q == TYPES[0])[:, None], question_QA, conversation_QA)
-    yield "fused with BM25, weights by type", scored(run, prepared, by_type_QA).assign(weaker=weak)
+    def of(self, one: System, table_ND: torch.Tensor | None = None) -> pd.DataFrame:
+        return self.told(scores(one, self.prepared, self.vector_ND if table_ND is None else table_ND))
+
+    def with_table(self, texts: Prepared, table_ND: torch.Tensor) -> pd.DataFrame:
+        return self.of(tuned(based(self.run, texts, table_ND), STEPS, texts, table_ND), table_ND)
+
+    def compared_with(self) -> Arms:
+        yield "untrained", self.of(self.run.base)
+        yield CONTROL, self.of(self.control)
+
+    def weighing(self) -> Arms:
+        yield "weighted in the loss", self.of(self.tuned(extra=partial(weighted, WEIGHT, self.is_weak_Q)))
+        yield "oversampled", self.of(self.tuned(1 + (TIMES - 1) * self.is_weak_Q))
+        train_Q, is_hard_Q = judged(self.prepared, "train"), np.zeros(len(self.type_Q), dtype=bool)
+        is_hard_Q[train_Q] = per_query(self.prepared, train_Q, self.start_QA[train_Q])["accuracy@1"] < 1
+        yield "hard ones oversampled", self.of(self.tuned(1 + (HARD_TIMES - 1) * (self.is_weak_Q & is_hard_Q)))
+        yield "weaker type alone", self.of(self.tuned(self.is_weak_Q.astype(int)))
+
+    def teaching(self) -> Arms:
+        partner_Q = partners(self.prepared, self.is_weak_Q)
+        for of, weight in (("vectors", OF_VECTORS), ("scores", OF_SCORES)):
+            yield f"distilled, {of}", self.of(self.tuned(extra=partial(distilled, weight, of, partner_Q)))
+
+    def more_texts(self) -> Arms:
+        for weight in VIEWS:
+            values = overrides.put(dict(self.run.values), {"finetune_rank.objectives.views.weight": weight})
+            one = tuned(dataclasses.replace(self.run, values=values), STEPS, self.prepared, None)
+            yield f"views beside ranking, weight {weight:g}", self.of(one)
+        pseudo = self.run.with_pseudo(self.prepared)
+        made_ND = encoded(self.run, pseudo.token_ids[len(self.vector_ND) :])
+        yield "pseudo-queries", self.of(tuned(self.run, STEPS, pseudo, torch.cat([self.vector_ND, made_ND])))
+
+    def reading(self) -> Arms:
+        is_told_Q = self.type_Q == "conversation"
+        is_told_N = np.concatenate([np.zeros(len(self.prepared.answers), dtype=bool), is_told_Q])
+        for name, way in (("asker's turns", asker), ("question turns", questions_of)):
+            texts, table_ND = rewritten(self.run, way), self.vector_ND.clone()
+            if texts.queries["text"].equals(self.prepared.queries["text"]):
+                continue
+            table_ND[is_told_N] = encoded(self.run, texts.queries.loc[is_told_Q, "input_ids"])
+            yield name, self.with_table(texts, table_ND)
+        both_ND = functional.normalize(self.vector_ND, dim=1) + functional.normalize(table_ND, dim=1)
+        yield "question turns beside the whole", self.with_table(self.prepared, both_ND)
+        region_ND = one_region(self.prepared, self.vector_ND)
+        yield "one region, untrained", self.of(based(self.run, self.prepared, region_ND).base, region_ND)
+        yield "one region", self.with_table(self.prepared, region_ND)
+
+    def fusing(self) -> Arms:
+        queries, answers = (table["raw_text"].tolist() for table in (self.prepared.queries, self.prepared.answers))
+        rank = words.scorer(words.bm25, self.prepared, analysis.analyser(queries, answers))
+        control_QA = scores(self.control, self.prepared, self.vector_ND)
+        fuse = partial(fused, self.prepared, control_QA, rank(np.arange(len(self.type_Q))))
+        yield "fused with BM25", self.told(fuse(self.dev_Q))
+        question_QA, conversation_QA = (fuse(self.dev_Q[self.type_Q[self.dev_Q] == name]) for name in TYPES)
+        by_type_QA = np.where((self.type_Q == TYPES[0])[:, None], question_QA, conversation_QA)
+        yield "fused with BM25, weights by type", self.told(by_type_QA)
 
 
-def cell(name: str, encoder: str, seed: int, source: Path) -> pd.DataFrame:
+def measured(name: str, encoder: str, seed: int, source: Path, labels: int) -> pd.DataFrame:
+    """Of fewer labels the arms with more texts alone."""
     beside: dict[str, Any] = {"encoder.readout": "auto", "finetune_rank.max_steps": STEPS}
     beside["finetune_rank.objectives.views.texts.per_text"] = 2
-    values = overrides.put(values_of(name, encoder, source), beside)
-    tables = []
-    for arm, queries in arms(label_curve.begun(values, seed)):
+    run = label_curve.begun(overrides.put(values_of(name, encoder, source), beside), seed)
+    one, tables = Cell(dataclasses.replace(run, prepared=run.labelled(labels)) if labels else run), []
+    ways = [one.compared_with, one.more_texts]
+    ways += [] if labels else [one.weighing, one.teaching, one.reading, one.fusing]
+    for arm, queries in (arm for way in ways for arm in way()):
         means = ", ".join(f"{kind} {rows['accuracy@1'].mean():.3f}" for kind, rows in queries.groupby("type"))
         print(f"  {arm}: {means}", file=sys.stderr, flush=True)
         tables.append(queries.assign(seed=seed, arm=arm))
@@ -212,6 +222,7 @@ def main() -> None:
     run.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     run.add_argument("--encoders", nargs="+", choices=ENCODERS, default=ENCODERS)
     run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    run.add_argument("--labels", type=int, default=0, help="training queries that keep their judgements; 0: all")
     commands.add_parser("table").add_argument("work", type=Path)
     asked = parser.parse_args()
     if asked.command == "table":
@@ -223,10 +234,11 @@ def main() -> None:
             if not source.exists():
                 whole(asked.data / name, source)
             for seed in asked.seeds:
-                file = asked.work / f"types.{name}.{encoder}.{seed}.csv"
+                with_labels = f"-{asked.labels}" if asked.labels else ""
+                file = asked.work / f"types.{name}.{encoder}{with_labels}.{seed}.csv"
                 if not file.exists():
                     print(file.stem, file=sys.stderr)
-                    io.write_table(file, cell(name, encoder, seed, source))
+                    io.write_table(file, measured(name, encoder, seed, source, asked.labels))
 
 
 if __name__ == "__main__":
