@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from benchmarks.by_type import distilled, encoded, scores, tuned, weighted
 from benchmarks.pretraining import ROOT, SEEDS, SETS, values_of, whole
-from benchmarks.query_types_table import CONTROL, table
+from benchmarks.query_types_table import BY_TYPE, CONTROL, FUSED, table
 from whyrank.commands import label_curve
 from whyrank.commands.label_curve import METRICS, Run
 from whyrank.core import io
@@ -192,10 +192,10 @@ class Cell:
         rank = words.scorer(words.bm25, self.prepared, analysis.analyser(queries, answers))
         control_QA = scores(self.control, self.prepared, self.vector_ND)
         fuse = partial(fused, self.prepared, control_QA, rank(np.arange(len(self.type_Q))))
-        yield "fused with BM25", self.told(fuse(self.dev_Q))
+        yield FUSED, self.told(fuse(self.dev_Q))
         question_QA, conversation_QA = (fuse(self.dev_Q[self.type_Q[self.dev_Q] == name]) for name in TYPES)
         by_type_QA = np.where((self.type_Q == TYPES[0])[:, None], question_QA, conversation_QA)
-        yield "fused with BM25, weights by type", self.told(by_type_QA)
+        yield BY_TYPE, self.told(by_type_QA)
 
 
 def measured(name: str, encoder: str, seed: int, source: Path, labels: int) -> pd.DataFrame:
