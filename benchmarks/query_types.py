@@ -163,11 +163,13 @@ class Cell:
         for of, weight in (("vectors", OF_VECTORS), ("scores", OF_SCORES)):
             yield f"distilled, {of}", self.of(self.tuned(extra=partial(distilled, weight, of, partner_Q)))
 
-    def more_texts(self) -> Arms:
+    def views(self) -> Arms:
         for weight in VIEWS:
             values = overrides.put(dict(self.run.values), {"finetune_rank.objectives.views.weight": weight})
             one = tuned(dataclasses.replace(self.run, values=values), STEPS, self.prepared, None)
             yield f"views beside ranking, weight {weight:g}", self.of(one)
+
+    def made_queries(self) -> Arms:
         pseudo = self.run.with_pseudo(self.prepared)
         made_ND = encoded(self.run, pseudo.token_ids[len(self.vector_ND) :])
         yield "pseudo-queries", self.of(tuned(self.run, STEPS, pseudo, torch.cat([self.vector_ND, made_ND])))
@@ -199,13 +201,13 @@ class Cell:
 
 
 def measured(name: str, encoder: str, seed: int, source: Path, labels: int) -> pd.DataFrame:
-    """Of fewer labels the arms with more texts alone."""
+    """With fewer labels only the arm that brings some."""
     beside: dict[str, Any] = {"encoder.readout": "auto", "finetune_rank.max_steps": STEPS}
     beside["finetune_rank.objectives.views.texts.per_text"] = 2
     run = label_curve.begun(overrides.put(values_of(name, encoder, source), beside), seed)
     one, tables = Cell(dataclasses.replace(run, prepared=run.labelled(labels)) if labels else run), []
-    ways = [one.compared_with, one.more_texts]
-    ways += [] if labels else [one.weighing, one.teaching, one.reading, one.fusing]
+    ways = [one.compared_with, one.made_queries]
+    ways += [] if labels else [one.views, one.weighing, one.teaching, one.reading, one.fusing]
     for arm, queries in (arm for way in ways for arm in way()):
         means = ", ".join(f"{kind} {rows['accuracy@1'].mean():.3f}" for kind, rows in queries.groupby("type"))
         print(f"  {arm}: {means}", file=sys.stderr, flush=True)
