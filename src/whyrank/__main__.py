@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from whyrank.commands import experiment, scenario
 from whyrank.commands.arguments import parser
 from whyrank.core import command as ending
 from whyrank.core import workspace
+from whyrank.core.errors import UserError
 from whyrank.core.options.yaml_files import PARAMS
 
 SCENARIOS = Path("scenarios")
@@ -25,6 +27,7 @@ DIAGNOSIS, FINDINGS, SUMMARY = Path("metrics/diagnose"), "findings.json", Path("
 # What runs in any folder.
 ANYWHERE = ("schema", "init", "check", "examine")
 SCENARIO_RESULTS, POST_MORTEMS, DEMO = Path("logs/scenario"), Path("logs/post-mortem"), Path("logs/demo")
+SEARCHES = Path("logs/search")
 
 
 def command() -> None:
@@ -53,6 +56,8 @@ def main() -> None:
         from whyrank.commands import init
 
         print(init.run(arguments))
+    elif arguments.command == "search":
+        searched(arguments)
     elif arguments.command == "ask":
         # Imported only here: it needs torch.
         from whyrank.commands import ask as asking
@@ -65,7 +70,10 @@ def main() -> None:
 
         print(ending(examine.run(arguments) / DIAGNOSIS))
     elif arguments.command == "check":
-        examine_data(arguments.data, arguments.overrides, arguments.out, is_json=arguments.json)
+        # Imported only here, as for the card.
+        from whyrank.commands import check as checking
+
+        sys.exit(checking.run(arguments))
     elif arguments.command == "fix":
         try_fixes(arguments.step, everything=arguments.all, is_agreed=arguments.yes)
     elif arguments.command == "schema":
@@ -124,14 +132,13 @@ def show(form: Literal["text", "page", "json", "schema"], revision: str | None) 
         print(report.opened(DIAGNOSIS))
 
 
-def examine_data(data: str, overrides: list[str], out: Path | None, *, is_json: bool) -> None:
-    """Print what can be said of data before any training; end with the exit code of the worst finding."""
-    # Imported only here, as for the card.
-    from whyrank.commands import check
-
-    found = check.check(data, overrides, out)
-    print(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if is_json else found.text(), flush=True)
-    sys.exit(found.code)
+def searched(arguments: Namespace) -> None:
+    # Imported only here: Optuna is an extra.
+    try:
+        from whyrank.commands.search import run
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed; pip install 'whyrank[search]'") from error
+    print(run.search(arguments, SEARCHES))
 
 
 def demonstrate() -> None:

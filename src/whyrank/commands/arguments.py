@@ -94,6 +94,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     _check(add)
     _examine(add)
     _ask(add)
+    _search(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -129,6 +130,25 @@ def _start(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     start.add_argument("--skip-bad-rows", action="store_true", help="leave out rows with a fault, and count them")
     reading = "how the tables are read: -S prepare.files.encoding=cp1252; may be repeated"
     _settings(start, reading)
+
+
+def _search(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    search = add(
+        "search",
+        "search hyper-parameters: each trial is an experiment of DVC, chosen by the dev set",
+        "Goes on where it was stopped. The best few are repeated under other seeds; the test set is used once, for the "
+        "winner. Results are in logs/search. Needs the extra `search`.",
+    )
+    search.add_argument("space", type=Path, metavar="SPACE", help="a file such as spaces/ranking-head.yaml")
+    search.add_argument("--trials", type=_count, default=20, metavar="N", help="of the study in all; default: 20")
+    search.add_argument("--jobs", type=_count, default=1, metavar="N", help="trials at a time; default: 1")
+    search.add_argument("--sampler", choices=("tpe", "random", "grid"), default="tpe", help="default: tpe")
+    shared = "URL of a database that several machines share; default: a file in logs/search"
+    search.add_argument("--storage", default="", metavar="URL", help=shared)
+    search.add_argument(
+        "--best", type=_count, default=3, metavar="N", help="trials that other seeds repeat; default: 3"
+    )
+    search.add_argument("--seeds", type=_count, default=2, metavar="N", help="of each of them; default: 2")
 
 
 def _ask(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

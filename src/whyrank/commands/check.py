@@ -1,10 +1,12 @@
 """`whyrank check`: what can be said of data before any training, in a folder that is gone afterwards. No DVC."""
 
+import json
 import re
 import shlex
 import shutil
 import sys
 import tempfile
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -65,6 +67,13 @@ class Checked(NamedTuple):
             {"verdict": self.verdict, "metrics": self.metrics, "checks": self.checks, "findings": self.findings}
         )
         return found
+
+
+def run(asked: Namespace) -> int:
+    """Print what `check` says, as the command line asks it; the exit code of the worst finding."""
+    found = check(asked.data, asked.overrides, asked.out)
+    print(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if asked.json else found.text(), flush=True)
+    return found.code
 
 
 def check(data: str, settings: Sequence[str], out: Path | None = None) -> Checked:

@@ -23,8 +23,8 @@ NAMED = re.compile(r"\$\{([\w.]+)\}")
 DVC = [sys.executable, "-m", "dvc"]
 
 
-def run(name: str, question: str, settings: Sequence[str]) -> None:
-    """Run it with these overrides; its results are what `fetch` gives.
+def run(name: str, question: str, settings: Sequence[str], targets: Sequence[str] = ()) -> None:
+    """Run it with these overrides; its results are what `fetch` gives. targets: as of `command`.
 
     An earlier experiment of the name gives way. Raises UserError where DVC fails.
     """
@@ -33,18 +33,33 @@ def run(name: str, question: str, settings: Sequence[str]) -> None:
     keys = dict.fromkeys(key for setting in start if (key := overrides.key_of(setting)) not in given_keys)
     if keys:
         print(f"{PARAMS} is taken as committed, without the changes of {', '.join(keys)}", file=sys.stderr)
-    given = [part for setting in (*start, *settings) for part in ("-S", setting)]
-    beside = [part for path in unknown_to_git(settings) for part in ("-C", path)]
     # Forcing the name instead would also force every stage to run again.
     subprocess.run([*DVC, "exp", "remove", name], check=False, capture_output=True)
-    command = [*DVC, "exp", "run", "--temp", "-n", name, "-m", question, *given, *beside]
     clear(name)
     try:
-        code = followed(command)
+        code = followed(command(name, question, settings, targets))
     finally:
         clear(name)
     if code:
         raise UserError(f"experiment {name}: `dvc exp run` failed; its message stands above")
+
+
+def command(name: str, question: str, settings: Sequence[str], targets: Sequence[str] = ()) -> list[str]:
+    """What runs it from the committed params.yaml. targets: the stages it is about, with what they need; none: all."""
+    given = [part for setting in (*overrides.to_committed(), *settings) for part in ("-S", setting)]
+    beside = [part for path in unknown_to_git(settings) for part in ("-C", path)]
+    return [*DVC, "exp", "run", "--temp", "-n", name, "-m", question, *given, *beside, *targets]
+
+
+def committed(name: str, path: str) -> str | None:
+    """The text of a file that Git keeps of an experiment; None where there is none."""
+    refs = _git("for-each-ref", "--format=%(refname)", "refs/exps").split()
+    ref = next((ref for ref in refs if ref.rpartition("/")[2] == name), None)
+    return ref and (_git("show", f"{ref}:{path}") or None)
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=False, capture_output=True, text=True).stdout
 
 
 def followed(command: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ from whyrank.training.engine.objective import Objective, Step, merged, not_finit
 from whyrank.training.engine.optimiser import Movement, Optimiser, training_mode, unfreeze
 from whyrank.training.engine.sides import SideGradients
 from whyrank.training.engine.tasks import Tasks
-from whyrank.training.engine.trackers import Trackers
+from whyrank.training.engine.trackers import DEV, Trackers
 from whyrank.training.engine.watch import DevWatch, changing
 
 FP32 = "use -S encoder.precision=fp32"
@@ -199,7 +199,7 @@ class Loop:
         if not self.watch or not self.watch.is_due(step):
             return False
         is_over = self.watch.evaluate(step)
-        self.trackers(step, {f"dev/{name}": value for name, value in self.watch.rows[-1].items()})
+        self.trackers(step, {f"{DEV}{name}": value for name, value in self.watch.rows[-1].items()})
         return is_over
 
     @property

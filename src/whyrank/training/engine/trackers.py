@@ -3,6 +3,7 @@
 A tracker changes nothing that a training makes, so DVC does not ask for it. What stays on this machine goes to logs/.
 """
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ from whyrank.core.errors import UserError
 
 LOGS = Path("logs")
 PROJECT = "whyrank"
+# In the environment: a file that takes the dev metrics of a training as they come, a line of JSON each.
+FOLLOWED = "WHYRANK_FOLLOWED"
+# How the names of dev metrics begin.
+DEV = "dev/"
 _named: list[str] = []
 
 
@@ -34,10 +39,14 @@ class Trackers:
         """Raises UserError, with the remedy, where a tracker is not installed or does not start."""
         named = _named if processes.is_first() else []
         self.started = [started(name, run_name(what)) for name in named]
+        self.followed = os.environ.get(FOLLOWED) if processes.is_first() else None
 
     def __call__(self, step: int, row: Mapping[str, float]) -> None:
         for tracker in self.started:
             tracker.log({name: float(value) for name, value in row.items()}, step=step)
+        if self.followed and any(name.startswith(DEV) for name in row):
+            with open(self.followed, "a", encoding="utf-8") as file:
+                file.write(json.dumps({name: float(value) for name, value in row.items()}) + "\n")
 
     def end(self) -> None:
         for tracker in self.started:

@@ -1,0 +1,135 @@
+"""What a search varies: a file of spaces/, checked before any trial runs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna import distributions
+from optuna.distributions import BaseDistribution
+
+from whyrank.core.errors import UserError
+from whyrank.core.options import overrides, params
+from whyrank.core.options.overrides import written
+from whyrank.core.options.systems import tuned_folder
+from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml, starting_params
+
+KEYS = {"question": str, "system": str, "metric": str, "overrides": dict, "space": dict}
+RANGE = {"low", "high", "log", "step"}
+
+
+@dataclass(frozen=True)
+class Space:
+    """question   what the search is to answer
+    init       of the fine-tuning that each trial runs, whose result is `system`
+    metric     of its dev set, larger is better
+    overrides  of every trial
+    varied     by key, of params.yaml
+    """
+
+    name: str
+    question: str
+    system: str
+    init: str
+    metric: str
+    overrides: Mapping[str, Any]
+    varied: Mapping[str, BaseDistribution]
+
+    @property
+    def stage(self) -> str:
+        return f"finetune_rank@{self.init}"
+
+    @property
+    def result(self) -> str:
+        """The file of a trial that has its dev metrics."""
+        return f"metrics/finetune_rank/{self.init}.json"
+
+    def settings(self, chosen: Mapping[str, Any]) -> list[str]:
+        """What `dvc exp run -S` takes for a trial with these values, as `varied` draws them."""
+        fixed = [f"{key}={written(value)}" for key, value in self.overrides.items()]
+        # A choice is written already: Optuna keeps no lists.
+        return fixed + [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in chosen.items()]
+
+
+def read(file: Path) -> Space:
+    """Raises UserError, naming the file, the key and the value, for whatever no trial could run with."""
+    content = read_yaml(str(file))
+    if not isinstance(content, dict) or content.keys() != KEYS.keys():
+        raise UserError(f"{file}: expected the keys {', '.join(KEYS)}")
+    for key, kind in KEYS.items():
+        if not isinstance(content[key], kind):
+            raise UserError(
+                f"{file}: `{key}` is {content[key]!r}; it takes {'text' if kind is str else 'keys of params.yaml'}"
+            )
+    if not content["space"]:
+        raise UserError(f"{file}: `space` is empty; name a key of params.yaml with a range or a list")
+    values = starting_params()
+    params.check(values)
+    system = params.system(values, content["system"])
+    inits = {tuned_folder(init): init for init in values["inits"]}
+    if system.made_of not in inits:
+        raise UserError(f"{file}: `system` is {content['system']}, which no fine-tuning makes; name a tuned one")
+    varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
+    space = Space(file.stem, content["question"], content["system"], inits[system.made_of], content["metric"],
+                  content["overrides"], varied)  # fmt: skip
+    check(file, space, values)
+    return space
+
+
+def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
+    """A list: one of them. low, high and log or step: a number between them; whole where both are."""
+    if isinstance(asked, list) and asked:
+        return distributions.CategoricalDistribution([written(one) for one in asked])
+    says = f"{file}: `space.{key}` is {asked!r}"
+    if not isinstance(asked, dict) or not {"low", "high"} <= asked.keys() <= RANGE:
+        raise UserError(f"{says}; it takes a list of values, or low and high, with log: true or step: …")
+    numbers = [asked[name] for name in ("low", "high")]
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
+        raise UserError(f"{says}; low and high are numbers (1.0e-4, not 1e-4)")
+    is_whole = all(isinstance(one, int) for one in numbers)
+    kind: Any = distributions.IntDistribution if is_whole else distributions.FloatDistribution
+    step = {"step": asked["step"]} if "step" in asked else {}
+    try:
+        return kind(low=asked["low"], high=asked["high"], log=bool(asked.get("log", False)), **step)  # type: ignore[no-any-return]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{says}; {error}") from error
+
+
+def check(file: Path, space: Space, values: dict[str, Any]) -> None:
+    """Each end of a range and each of a list has to be a value that params.yaml takes; alone, the others being set."""
+    start = put(file, values, dict(space.overrides))
+    for key, one in space.varied.items():
+        for value in ends(one):
+            changed = put(file, start, {key: value})
+            try:
+                params.check(changed)
+            except UserError as error:
+                raise UserError(f"{file}: `space.{key}` has {value!r}: {error}") from error
+
+
+def ends(one: BaseDistribution) -> Iterator[Any]:
+    if isinstance(one, distributions.CategoricalDistribution):
+        yield from (parsed(str(choice).encode(), PARAMS) for choice in one.choices)
+    else:
+        yield from (one.low, one.high)  # type: ignore[attr-defined]
+
+
+def put(file: Path, values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return overrides.put(values, changes)
+    except KeyError as error:
+        raise UserError(f"{file}: params.yaml has no key {error.args[0]}") from error
+
+
+def grid(space: Space) -> dict[str, list[Any]]:
+    """All values of each key. Raises UserError where a range has no step."""
+    found: dict[str, list[Any]] = {}
+    for key, one in space.varied.items():
+        if isinstance(one, distributions.CategoricalDistribution):
+            found[key] = list(one.choices)
+        elif one.step and not one.log:  # type: ignore[attr-defined]
+            steps = int((one.high - one.low) / one.step + 1e-9) + 1  # type: ignore[attr-defined]
+            found[key] = [one.low + i * one.step for i in range(steps)]  # type: ignore[attr-defined]
+        else:
+            raise UserError(f"spaces: a grid takes a list, or low, high and step of `{key}`; or use --sampler tpe")
+    return found
