@@ -149,6 +149,7 @@ def _search(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
         "--best", type=_count, default=3, metavar="N", help="trials that other seeds repeat; default: 3"
     )
     search.add_argument("--seeds", type=_count, default=2, metavar="N", help="of each of them; default: 2")
+    _settings(search, "override of params.yaml for every trial: -S prepare.source=data/raw/mine; may be repeated")
 
 
 def _ask(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

@@ -1,6 +1,6 @@
 """What a search found: the best few under other seeds, and of the winner alone the test set, with an interval."""
 
-import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,7 +11,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from whyrank.commands import effect
-from whyrank.commands.search.space import Space
+from whyrank.commands.search.space import Space, said
 from whyrank.core import io
 from whyrank.core.options import params
 from whyrank.core.options.overrides import command
@@ -109,7 +109,7 @@ def told(space: Space, study: optuna.Study, winner: Winner) -> str:
                      "(`prepare.split.dev`), or the start.")  # fmt: skip
     head = ["trial", f"dev {space.metric}", "mean over seeds", *(key.rpartition(".")[2] for key in space.varied)]
     rows = [
-        [f"{trial.number}", f"{trial.value:.4f}", f"{winner.dev[trial.number]:.4f}", *map(str, trial.params.values())]
+        [f"{trial.number}", f"{trial.value:.4f}", f"{winner.dev[trial.number]:.4f}", *map(said, trial.params.values())]
         for trial in best(study, len(winner.dev))
     ]
     return "\n".join([*lines, "", pipe_table(head, rows), ""])
@@ -125,23 +125,18 @@ def table(study: optuna.Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(study: optuna.Study, folder: Path) -> list[str]:
-    """Optuna's own pictures, as far as there is something to draw; their names."""
+def draw(study: optuna.Study, folder: Path) -> None:
+    """Optuna's own PICTURES."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from optuna.visualization import matplotlib as pictures
 
-    drawn = []
     for name, plot in PICTURES.items():
-        try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, and labels that are not there
             getattr(pictures, plot)(study)
-        except (ValueError, RuntimeError, ZeroDivisionError) as error:  # too few trials, or all alike
-            print(f"{name} is not drawn: {error}", file=sys.stderr)
-            continue
         with io.replacing(folder / name) as temporary:
             plt.gcf().savefig(temporary, format="png", dpi=120, bbox_inches="tight")
         plt.close("all")
-        drawn.append(name)
-    return drawn

@@ -23,7 +23,7 @@ UNPRUNED = 5
 def search(asked: Namespace, results: Path) -> str:
     """Run it, or go on; what it found, in Markdown. All of it lies in a folder of `results` with the space's name."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    chosen = space.read(asked.space)
+    chosen = space.read(asked.space, asked.overrides)
     folder = results / chosen.name
     folder.mkdir(parents=True, exist_ok=True)
     values = starting_params()
@@ -39,8 +39,8 @@ def search(asked: Namespace, results: Path) -> str:
     winner = max(few, key=lambda trial: dev[trial.number])
     test, start_dev = outcome.compared(experiment, chosen, winner, values, folder)
     found = outcome.told(chosen, study, outcome.Winner(winner, dev, start_dev, test))
-    pictures = outcome.draw(study, folder)
-    io.write_text(folder / "search.md", "\n".join([found, *(f"![{name}]({name})" for name in pictures), ""]))
+    outcome.draw(study, folder)
+    io.write_text(folder / "search.md", "\n".join([found, *(f"![{name}]({name})" for name in outcome.PICTURES), ""]))
     return found
 
 

@@ -1,6 +1,6 @@
 """What a search varies: a file of spaces/, checked before any trial runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,21 @@ class Space:
     def settings(self, chosen: Mapping[str, Any]) -> list[str]:
         """What `dvc exp run -S` takes for a trial with these values, as `varied` draws them."""
         fixed = [f"{key}={written(value)}" for key, value in self.overrides.items()]
-        # A choice is written already: Optuna keeps no lists.
-        return fixed + [f"{key}={value if isinstance(value, str) else written(value)}" for key, value in chosen.items()]
+        return fixed + [f"{key}={said(value)}" for key, value in chosen.items()]
 
 
-def read(file: Path) -> Space:
-    """Raises UserError, naming the file, the key and the value, for whatever no trial could run with."""
+def said(value: Any) -> str:
+    """In the grammar of Hydra. A choice is written already, as Optuna keeps no lists; four digits of a drawn number."""
+    if isinstance(value, str):
+        return value
+    return written(float(f"{value:.4g}") if isinstance(value, float) else value)
+
+
+def read(file: Path, settings: Sequence[str] = ()) -> Space:
+    """Raises UserError, naming the file, the key and the value, for whatever no trial could run with.
+
+    settings   KEY=VALUE of every trial, over the overrides of the file
+    """
     content = read_yaml(str(file))
     if not isinstance(content, dict) or content.keys() != KEYS.keys():
         raise UserError(f"{file}: expected the keys {', '.join(KEYS)}")
@@ -69,9 +78,12 @@ def read(file: Path) -> Space:
     inits = {tuned_folder(init): init for init in values["inits"]}
     if system.made_of not in inits:
         raise UserError(f"{file}: `system` is {content['system']}, which no fine-tuning makes; name a tuned one")
+    own = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
+    if both := own.keys() & content["space"].keys():
+        raise UserError(f"-S {min(both)}: {file} varies it; take it out of `space`, or leave -S out")
     varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
     space = Space(file.stem, content["question"], content["system"], inits[system.made_of], content["metric"],
-                  content["overrides"], varied)  # fmt: skip
+                  content["overrides"] | own, varied)  # fmt: skip
     check(file, space, values)
     return space
 
@@ -85,7 +97,7 @@ def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
         raise UserError(f"{says}; it takes a list of values, or low and high, with log: true or step: …")
     numbers = [asked[name] for name in ("low", "high")]
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
-        raise UserError(f"{says}; low and high are numbers (1.0e-4, not 1e-4)")
+        raise UserError(f"{says}; low and high are numbers")
     is_whole = all(isinstance(one, int) for one in numbers)
     kind: Any = distributions.IntDistribution if is_whole else distributions.FloatDistribution
     step = {"step": asked["step"]} if "step" in asked else {}

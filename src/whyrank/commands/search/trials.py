@@ -16,13 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from whyrank.commands import experiment
-from whyrank.commands.search.space import Space
+from whyrank.commands.search.space import Space, said
 from whyrank.core.errors import UserError
 from whyrank.training.engine.trackers import FOLLOWED
 
@@ -136,7 +136,7 @@ class Search:
         done = [one for one in self.study.get_trials(deepcopy=False) if one.state in FINISHED]
         complete = [one for one in done if one.state == TrialState.COMPLETE]
         best = f", best {self.study.best_value:.4f} (trial {self.study.best_trial.number})" if complete else ""
-        chosen = ", ".join(f"{key.rpartition('.')[2]}={shown(item)}" for key, item in trial.params.items())
+        chosen = ", ".join(f"{key.rpartition('.')[2]}={said(item)}" for key, item in trial.params.items())
         print(f"trial {trial.number}: {self.space.metric} {how}; {chosen}; {len(done)} done{best}",
               file=sys.stderr, flush=True)  # fmt: skip
         self.failures = 0 if value is not None or ended.pruned else self.failures + 1
@@ -214,7 +214,3 @@ def last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return ([*errors[:1], *lines[::-1]] or ["no message"])[0][:200]
-
-
-def shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
