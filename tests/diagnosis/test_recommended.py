@@ -96,5 +96,5 @@ def test_the_table_of_systems_has_the_cost_beside_the_quality(content):
     ]  # fmt: skip
     costs = {row[0].text: [(cell.text, cell.note) for cell in row[-2:]] for row in table.groups[0].rows}
     # 16 numbers of 4 bytes; a baseline has neither weights nor vectors.
-    assert costs["base"] == [("22.7 M", "91 MB, 6 layers"), ("16", "0.1 KiB")]
+    assert costs["base"] == [("22.7 M", "91 MB, 6 layers"), ("16", "64 B")]
     assert costs["tfidf"] == [("\u2013", ""), ("\u2013", "")]

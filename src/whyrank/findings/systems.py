@@ -61,6 +61,11 @@ class Systems:
         return self.with_role("rival")
 
     @cached_property
+    def compressed(self) -> dict[str, tuple[str, ...]]:
+        """Of each system with compressed vectors the one whose vectors they are."""
+        return {name: self.made_of(name) for name in self.rivals if self.options[name].kind == "compressed"}
+
+    @cached_property
     def others(self) -> tuple[str, ...]:
         """What rivals compete with."""
         return tuple(name for name in self.options if name not in self.rivals)
@@ -139,7 +144,8 @@ class Systems:
         by_start = sorted(self.start, key=lambda name: (places.get(self.start[name], -1), self.role(name) != "tuned"))
         pretraining = [(a, b) for a, b in self.pretraining if a in self.untuned]
         against_words = [(name, BEST_BASELINE) for name in (*self.tuned, *self.zero_shot)]
-        against_others = [(name, BEST_OTHER) for name in self.rivals]
+        # What is another system in fewer bytes is held against that one.
+        against_others = [(name, next(iter(self.compressed.get(name, ())), BEST_OTHER)) for name in self.rivals]
         return [*((name, self.start[name]) for name in by_start), *pretraining, *against_words, *against_others]
 
     def rating_comparisons(self) -> list[tuple[str, str]]:

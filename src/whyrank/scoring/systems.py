@@ -13,6 +13,7 @@ from whyrank.scoring.foreign.vectors import vectors
 from whyrank.scoring.pairs import score as pairs
 from whyrank.scoring.ratings import score as ratings
 from whyrank.scoring.rivals.classifier import classifier
+from whyrank.scoring.rivals.compressed import compressed
 from whyrank.scoring.rivals.fusion import fusion
 from whyrank.scoring.rivals.nearest import nearest_query
 from whyrank.scoring.rivals.reranker import reranker
@@ -84,6 +85,7 @@ def bm25(system: System, tasks: Tasks) -> Scored:
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {
     "tfidf": tfidf, "bm25": bm25, "encoder": encoder,
     "nearest-query": nearest_query, "classifier": classifier, "fusion": fusion,
+    "compressed": compressed,
     "vectors": vectors, "run": run, "reranker": reranker,
 }  # fmt: skip
 

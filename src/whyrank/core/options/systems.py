@@ -10,11 +10,13 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from whyrank.core.options.encoder import Pooling
-from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, Fault
+from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, MOST_FEATURES, Fault
 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-Kind = Literal["tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "vectors", "run", "reranker"]
+Kind = Literal[
+    "tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "compressed", "vectors", "run", "reranker"
+]
 Role = Literal["baseline", "zero-shot", "pretrained", "tuned", "rival"]
 TRAINED: tuple[Role, ...] = ("pretrained", "tuned")
 # What a system of each kind can be for; `whyrank.scoring.systems` has an entry for each of them, too.
@@ -25,6 +27,7 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "nearest-query": ("rival",),
     "classifier": ("rival",),
     "fusion": ("rival",),
+    "compressed": ("rival",),
     "vectors": ("zero-shot", "tuned", "rival"),
     "run": ("rival",),
     "reranker": ("rival",),
@@ -39,13 +42,15 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
     "lexical": ("fusion",),
     "method": ("fusion",),
     "normalise": ("fusion",),
-    "similarity": ("vectors",),
+    "similarity": ("vectors", "compressed"),
+    "store": ("compressed",),
+    "dims": ("compressed",),
     "model": ("reranker",),
     "depth": ("reranker",),
 }
 # A system that is made of the vectors of another one names its run, and of scores the folder of a kind of systems.
 RUNS, SCORES = "data/runs", "data/scores"
-OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier")
+OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier", "compressed")
 OF_SCORES: tuple[Kind, ...] = ("fusion", "reranker")
 WITH_VECTORS: tuple[Kind, ...] = ("encoder", "vectors")
 # Baselines that rate texts, too.
@@ -118,7 +123,15 @@ class System:
     normalise: Literal["min-max", "z-score"] = Field(
         default="min-max", description="of a weighted fusion: how the scores of a query are brought to one scale"
     )
-    similarity: Literal["cosine", "dot"] = Field(default="cosine", description="of vectors: how they score an answer")
+    similarity: Literal["cosine", "dot"] = Field(
+        default="cosine", description="of vectors, and of compressed ones: how they score an answer"
+    )
+    store: Literal["float32", "float16", "int8", "binary"] = Field(
+        default="float32", description="of compressed: how a feature of an answer is kept; binary: its sign, a bit"
+    )
+    dims: Annotated[StrictInt, Field(ge=0, le=MOST_FEATURES)] = Field(
+        default=0, examples=[128], description="of compressed: first features that are kept; 0: all"
+    )
     model: str = Field(default="", description="of a reranker: folder or hub id of a cross-encoder")
     depth: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(
         default=50, examples=[50], description="of a reranker: answers that it scores, of those listed"
@@ -147,6 +160,8 @@ class System:
         if self.kind in OF_SCORES and not kind:
             said = f"is {self.made_of!r}; a system of kind {self.kind} is made of {SCORES}/ and a kind of systems"
             yield Fault("made_of", f"{said}, such as {SCORES}/encoder")
+        if self.kind == "compressed" and self.store == "float32" and not self.dims:
+            yield Fault("store", "is float32 with all features: nothing is compressed", ["store=int8", "dims=128"])
         if self.kind == "reranker" and not self.model:
             yield Fault("model", "is missing; name the folder or hub id of a cross-encoder")
         if self.kind == "fusion" and self.lexical == "none" and self.fuse == "best":

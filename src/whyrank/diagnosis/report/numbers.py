@@ -25,6 +25,7 @@ RIVALS: dict[Kind, str] = {
     "nearest-query": "most alike training query",
     "classifier": "logistic regression on vectors",
     "fusion": "fusion of rankings",
+    "compressed": "compressed vectors",
     "vectors": "vectors of another tool",
     "run": "run of another tool",
     "reranker": "cross-encoder over a ranking",
@@ -51,6 +52,11 @@ def roles(systems: Systems, words: Mapping[Role, str] = ROLES) -> dict[str, str]
 def value(number: float, digits: int = DIGITS) -> str:
     """Fixed decimals, so that a column lines up."""
     return f"{number:.{digits}f}".replace("-", MINUS) if math.isfinite(number) else NONE
+
+
+def size(count: float) -> str:
+    """Of memory, from a number of bytes: `48 B`, `1.5 KiB`."""
+    return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count:.0f} B"
 
 
 def signed(number: float, digits: int = DIGITS) -> str:

@@ -63,7 +63,9 @@ def cost_cells(metrics: Mapping[str, float]) -> list[Cell]:
         Cell(f"{metrics['parameters'] / 1e6:.1f} M", f"{metrics['megabytes']:.0f} MB{layers}")
         if "parameters" in metrics
         else Cell(numbers.NONE),
-        Cell(f"{width:.0f}", f"{FLOAT * width / 1024:.1f} KiB") if width else Cell(numbers.NONE),
+        Cell(f"{width:.0f}", numbers.size(metrics.get("bytes_per_answer", FLOAT * width)))
+        if width
+        else Cell(numbers.NONE),
     ]
 
 

@@ -22,7 +22,7 @@ def section(content: Content) -> Section:
         if won
         else ""
     )
-    note += " Size is that of the weights, and of the vector of one answer in float32."
+    note += " Size is that of the weights, and of the vector of one answer as it is kept."
     name, why = recommended(content)
     blocks: list[Block] = [Paragraph(f"{name}: {why}", "Recommended", "text"), Paragraph(note)]
     costs = {name: cost_cells(run.metrics) for name, run in content.records.runs.items()}
@@ -49,15 +49,18 @@ def _read_by(content: Content) -> Iterator[str]:
             yield f"{' and '.join(names)}: {what} of the corpus and the training queries."
     for system, run in content.records.runs.items():
         if run.how is not None:
-            yield f"{system}: {_choice(run.how, content.experiment.made_of(system))}."
+            yield f"{system}: {choice(run.how, content.experiment.made_of(system))}."
 
 
-def _choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
+def choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
     """What a rival was made of, what it chose on the dev set, and what it cannot know."""
     if "missing_queries" in how:
         missing = how["missing_query_share"]
         said = f"; {numbers.per_cent(missing, 1)} of the test queries are not in it and count as chance"
         return f"scores of another tool{said if missing else ''}"
+    if "store" in how:
+        kept = f"{how['features']} features of {', '.join(made_of)} as {how['store']}"
+        return f"{kept}: {how['bytes']:,.0f} bytes an answer instead of {how['bytes_before']:,.0f}"
     if "first_stage" in how:
         return f"{how['model']} over the first {how['depth']} answers of {how['first_stage']}"
     if "systems" in how:

@@ -1,0 +1,73 @@
+"""What vectors in fewer bytes cost, and the smallest ones that cost less than a point."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, paired
+from whyrank.diagnosis.report import numbers
+from whyrank.findings.finding import Evidence, Finding, Fix
+from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
+from whyrank.findings.probe import probe
+from whyrank.measure.significance.resampling import Interval
+
+
+@probe("compression-costs", on="trained", about="ranking", layer="symptom")
+def compression_costs(case: Examination) -> Iterator[Finding | Outcome]:
+    """Compressed vectors rank significantly worse than those that they were made of."""
+    if not case.systems.compressed:
+        yield not_applicable("data", "a system of kind compressed")
+    for name, (source, *_) in case.systems.compressed.items():
+        difference = case.difference(name, source)
+        if difference is None:
+            yield not_applicable(name, f"a run of it and of {source}")
+        elif np.isnan(difference.low):
+            yield too_little(name, "all test queries are of one answer: there is no interval")
+        elif difference.high >= 0:
+            yield _without_cost(case, name, difference)
+        else:
+            yield Finding(
+                severity="warning" if is_a_point(difference) else "info",
+                system=name,
+                sentence=f"{name}, {_size(case, name)}, is below {source}: {case.spoken(name, source, difference)}.",
+                cause="Fewer bits, or fewer features, leave answers that differ little in the same place.",
+                fix=Fix({}, _instead(case, name, source)),
+                reference="Yamada et al. 2021, arXiv:2106.00882; Kusupati et al. 2022, arXiv:2205.13147",
+                **paired(difference, case.values(name, source)),
+            )
+
+
+def is_a_point(difference: Interval) -> bool:
+    """Whether a point or more was lost, by what was measured."""
+    return difference.mean <= -LEAST_EFFECT
+
+
+def _without_cost(case: Examination, name: str, difference: Interval) -> Outcome:
+    measured = Evidence(f"difference in {case.metric}", 100 * difference.mean, "points")
+    if difference.low > -LEAST_EFFECT:
+        return passed(name, measured, -100 * LEAST_EFFECT)
+    low = numbers.points(-difference.low)
+    return too_little(name, f"no significant cost, and one of {low} points is not excluded", measured)
+
+
+def _size(case: Examination, name: str) -> str:
+    how = case.records.runs[name].how or {}
+    return f"{how.get('bytes', np.nan):,.0f} of {how.get('bytes_before', np.nan):,.0f} bytes an answer"
+
+
+def _instead(case: Examination, name: str, source: str) -> str:
+    """The smallest of the same vectors that costs less than a point; without one, what to try."""
+    costs = {
+        other: (case.records.runs[other].how or {}).get("bytes", np.inf)
+        for other, (of, *_) in case.systems.compressed.items()
+        if of == source and (found := case.difference(other, source)) is not None and not is_a_point(found)
+    }
+    if costs:
+        best = min(costs, key=lambda other: costs[other])
+        if best == name:
+            return f"none is needed below a point: {name} is the smallest of those of {source} that costs so little"
+        return f"use {best}, the smallest of those of {source} that costs less than a point"
+    return (
+        f"keep more bits: `systems.{name}.store: int8`, or all features (`dims: 0`); for fewer features train with "
+        "`finetune_rank.objectives.rank.matryoshka.dims`"
+    )

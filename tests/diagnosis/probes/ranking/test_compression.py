@@ -1,0 +1,59 @@
+"""What compressed vectors cost is told against those that they were made of, with the smallest that are good enough."""
+
+from dataclasses import replace
+from typing import Any
+
+from whyrank.core.options.systems import System
+from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.report.sections import systems
+from whyrank.findings.records import Records
+
+from ..faults import of, planted
+from ..training.test_reload import told
+
+CODE, SOURCE = "compression-costs", "base"
+
+
+def beside(lab: Any, healthy: Records, **noise: float) -> Records:
+    """Systems `base-<store>` that rank as vectors with so much noise do; base itself has 0.44."""
+    options, runs = dict(healthy.systems.options), dict(healthy.runs)
+    for size, (store, own) in zip((192, 384, 768), noise.items(), strict=False):
+        name = f"{SOURCE}-{store}"
+        options[name] = System("compressed", "rival", f"data/runs/{SOURCE}", store=store)
+        how = {"store": store, "features": 384, "bytes": size, "bytes_before": 1536}
+        runs[name] = replace(lab.scored(lab.vectors(own) @ lab.answer_AD.T), how=how)
+    return replace(healthy, systems=replace(healthy.systems, options=options), runs=runs)
+
+
+@planted(CODE, of(CODE, "base-binary"))
+def costly(lab: Any, healthy: Records) -> Records:
+    return beside(lab, healthy, binary=3.0)
+
+
+def test_a_cost_is_told_with_its_interval_its_bytes_and_what_to_keep_instead(lab, healthy):
+    found = told(CODE, costly(lab, healthy))["base-binary"]
+    assert found.severity == "warning" and found.interval[1] < 0
+    assert found.sentence.startswith("base-binary, 192 of 1,536 bytes an answer, is below base: −")
+    assert "keep more bits" in found.fix.action and found.fix.params == {}
+
+
+def test_the_smallest_that_costs_less_than_a_point_is_named(lab, healthy):
+    records = beside(lab, healthy, binary=3.0, int8=0.05, float16=0.04)
+    found = told(CODE, records)
+    assert (
+        found["base-binary"].fix.action == "use base-int8, the smallest of those of base that costs less than a point"
+    )
+    assert found["base-int8"].status == "passed"
+
+
+def test_without_compressed_vectors_it_is_not_applicable_and_what_is_better_passes(lab, healthy):
+    assert told(CODE, healthy)["data"].status == "not applicable"
+    assert told(CODE, beside(lab, healthy, int8=0.05))["base-int8"].status == "passed"
+
+
+def test_the_report_holds_them_against_their_own_vectors_and_says_what_they_keep(lab, healthy):
+    records = costly(lab, healthy)
+    rows = Examination(records, "accuracy@1", 0.95, 300, 0).comparisons
+    assert set(rows.loc[rows["a"] == "base-binary", "b"]) == {"base"}
+    how = records.runs["base-binary"].how
+    assert systems.choice(how, ["base"]) == "384 features of base as binary: 192 bytes an answer instead of 1,536"
