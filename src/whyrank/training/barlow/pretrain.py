@@ -21,6 +21,7 @@ from whyrank.training.barlow.texts import with_views
 from whyrank.training.engine.dev_ranking import RankingWatch
 from whyrank.training.engine.encoding import finish, read_out, vectors_for
 from whyrank.training.engine.loop import History, Loop
+from whyrank.training.engine.monitor import Speed
 from whyrank.training.engine.objective import balancing
 from whyrank.training.engine.trained import Trained, checkpoints_of, trainable
 from whyrank.training.engine.vectors import Vectors
@@ -42,7 +43,8 @@ def pretrain_barlow(
     """
     checkpoints = checkpoints_of(start, prepared, options, encoder, seed)
     if options.steps == 0:
-        return Trained(start, History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0, pd.DataFrame()), checkpoints)
+        nothing = History(pd.DataFrame(columns=["step"]), pd.DataFrame(), 0, Speed().table())
+        return Trained(start, nothing, checkpoints)
     head = heads.build(options.head, start.encoder.width)
     result = system.with_heads(start, head, dual=False, score="cosine").to(start.encoder.device)
     texts = with_views(prepared, start.encoder, options, seed)
