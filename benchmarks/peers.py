@@ -159,7 +159,7 @@ def common(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "trainer"),
         "max_steps": job["steps"],
         "learning_rate": job["learning_rate"],
-        "warmup_ratio": job.get("warmup_ratio", 0.0),
+        "warmup_steps": job.get("warmup", 0),
         "seed": job["seed"],
         "dataloader_drop_last": True,
         "save_strategy": "no",

@@ -3,11 +3,11 @@
     python benchmarks/quality.py run DATA WORK [--sets …] [--seeds …]
     python benchmarks/quality.py table WORK
 
-DATA holds conditionalqa and stackexchange in BEIR layout. Every cell (set, seed) is a file in WORK; one that is there
-is not run again. The peer trains the whole encoder as it is best served: lengths grouped, no attention dropout, warm-up
-over a tenth of the steps; its epoch is timed without the evaluation at its end. whyrank trains by `OURS`, chosen on the
-split of seed 7, and is timed from the start of the training on, kept activations and evaluations included. Both take
-turns on one machine; processor seconds are of one process each and vary less with what else the machine does.
+DATA holds conditionalqa and stackexchange in BEIR layout. Every cell (set, seed, contender) is a file in WORK; one
+that is there is not run again. The peer trains the whole encoder as it is best served: lengths grouped, no attention
+dropout, warm-up over a tenth of the steps; its epoch is timed without the evaluation at its end. whyrank trains by
+`OURS`, near what params.yaml ships, and is timed from the start of the training on, kept activations and evaluations
+included. Both take turns on one machine; processor seconds vary less with what else the machine does.
 """
 
 import argparse
@@ -44,31 +44,27 @@ OURS: dict[str, Any] = {
 }
 
 
-def cell(data: Path, seed: int, training: dict[str, Any]) -> pd.DataFrame:
-    """contender, seconds, processor, map@10: a row for each evaluation of both, on one split."""
+def cell(data: Path, seed: int, contender: str) -> pd.DataFrame:
+    """seconds, processor, map@10: a row for each evaluation of a contender on one split."""
     with tempfile.TemporaryDirectory(prefix="whyrank-quality-") as name:
         task = tasks.make(data, Path(name), tokens=TOKENS, batch=BATCH, corpus=1, seed=seed)
         steps = EPOCHS * (task.pairs // BATCH)
-        theirs = {"steps": steps, "warm_up": 0, "warmup_ratio": 0.1, "options": {"grouped": True}}
-        jobs = {"ours": {"options": training}, "theirs": theirs}
-        tables = []
-        for contender in list(jobs)[:: -1 if seed % 2 else 1]:
-            folder = task.folder / contender
-            folder.mkdir()
-            shared = {"task": name, "work": "quality", "seed": seed, "batch": BATCH, "tokens": TOKENS}
-            io.write_json(folder / "job.json", shared | {"learning_rate": LEARNING_RATE} | jobs[contender])
-            command = [sys.executable, str(FOLDER / SCRIPTS[contender]), str(folder)]
-            subprocess.run(command, check=True, env=os.environ | {"WHYRANK_CACHE": str(folder / "cache")})
-            rows = pd.DataFrame(io.read_json(folder / "result.json")["evaluations"])
-            if "vectors" in rows:
-                rows["map@10"] = [tasks.mean_precision(task, Path(file)) for file in rows.pop("vectors")]
-            tables.append(rows.assign(contender=contender))
-    return pd.concat(tables, ignore_index=True)
+        theirs = {"steps": steps, "warm_up": 0, "warmup": steps // 10, "options": {"grouped": True}}
+        shared = {"task": name, "work": "quality", "seed": seed, "batch": BATCH, "tokens": TOKENS}
+        own = {"ours": {"options": OURS}, "theirs": theirs}[contender]
+        folder = task.folder / contender
+        folder.mkdir()
+        io.write_json(folder / "job.json", shared | {"learning_rate": LEARNING_RATE} | own)
+        command = [sys.executable, str(FOLDER / SCRIPTS[contender]), str(folder)]
+        subprocess.run(command, check=True, env=os.environ | {"WHYRANK_CACHE": str(folder / "cache")})
+        rows = pd.DataFrame(io.read_json(folder / "result.json")["evaluations"])
+        if "vectors" in rows:
+            rows["map@10"] = [tasks.mean_precision(task, Path(file)) for file in rows.pop("vectors")]
+    return rows
 
 
-def reached(rows: pd.DataFrame) -> dict[str, Any]:
+def reached(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
     """What each took until the best MAP@10 of the peer; of ours NaN where it never got there."""
-    theirs, ours = (rows[rows["contender"] == name].reset_index(drop=True) for name in ("theirs", "ours"))
     best = theirs.loc[theirs["map@10"].idxmax()]
     there = ours[ours["map@10"] >= best["map@10"]]
     first = there.iloc[0] if len(there) else ours.iloc[0] * math.nan
@@ -80,13 +76,12 @@ def reached(rows: pd.DataFrame) -> dict[str, Any]:
 def table(work: Path) -> str:
     body = []
     for name in SETS:
-        cells = [reached(io.read_table(file)) for file in sorted(work.glob(f"{name}.*.csv"))]
-        for number, one in enumerate(cells):
+        for file in sorted(work.glob(f"{name}.*.theirs.csv")):
+            one = reached(*(io.read_table(file.with_name(file.name.replace("theirs", who))) for who in SCRIPTS))
+            seed = file.name.split(".")[1]
             clocks = [f"{one[f'{who} {clock}']:.0f}" for clock in CLOCKS for who in SCRIPTS]
             shares = [f"{one[f'ours {clock}'] / one[f'theirs {clock}']:.2f}" for clock in CLOCKS]
-            body.append(
-                [name, f"{number + 1}", *(f"{one[key]:.3f}" for key in ("untrained", "goal", "best")), *clocks, *shares]
-            )
+            body.append([name, seed, *(f"{one[key]:.3f}" for key in ("untrained", "goal", "best")), *clocks, *shares])
     head = ["set", "seed", "MAP@10 untrained", "goal", "whyrank's best", "whyrank, s", "other, s",
             "whyrank, processor s", "other, processor s", "ratio", "ratio, processor"]  # fmt: skip
     return pipe_table(head, body)
@@ -107,10 +102,11 @@ def main() -> None:
         return
     for seed in asked.seeds:
         for name in asked.sets:
-            file = asked.work / f"{name}.{seed}.csv"
-            if not file.exists():
-                print(file.stem, file=sys.stderr)
-                io.write_table(file, cell(asked.data / name, seed, OURS))
+            for contender in list(SCRIPTS)[:: -1 if seed % 2 else 1]:
+                file = asked.work / f"{name}.{seed}.{contender}.csv"
+                if not file.exists():
+                    print(file.stem, file=sys.stderr)
+                    io.write_table(file, cell(asked.data / name, seed, contender))
 
 
 if __name__ == "__main__":
