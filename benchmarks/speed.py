@@ -23,7 +23,7 @@ import task as tasks
 from whyrank.core import command, io
 
 # Five rounds in under five minutes, beside sentence-transformers alone, which the test requirements bring.
-BRIEF = {"repeats": 5, "steps": 3, "warm_up": 1}
+BRIEF = {"repeats": 5, "steps": 2, "warm_up": 1}
 QUICK = {"repeats": 1, "steps": 2, "warm_up": 1, "batch": 8, "tokens": 32, "texts": 64}
 
 
