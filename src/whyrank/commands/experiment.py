@@ -33,8 +33,7 @@ def run(name: str, question: str, settings: Sequence[str], targets: Sequence[str
     keys = dict.fromkeys(key for setting in start if (key := overrides.key_of(setting)) not in given_keys)
     if keys:
         print(f"{PARAMS} is taken as committed, without the changes of {', '.join(keys)}", file=sys.stderr)
-    # Forcing the name instead would also force every stage to run again.
-    subprocess.run([*DVC, "exp", "remove", name], check=False, capture_output=True)
+    remove(name)
     clear(name)
     try:
         code = followed(command(name, question, settings, targets))
@@ -49,6 +48,11 @@ def command(name: str, question: str, settings: Sequence[str], targets: Sequence
     given = [part for setting in (*overrides.to_committed(), *settings) for part in ("-S", setting)]
     beside = [part for path in unknown_to_git(settings) for part in ("-C", path)]
     return [*DVC, "exp", "run", "--temp", "-n", name, "-m", question, *given, *beside, *targets]
+
+
+def remove(name: str) -> None:
+    """Let an earlier experiment of the name give way: forcing the name would also force every stage to run again."""
+    subprocess.run([*DVC, "exp", "remove", name], check=False, capture_output=True)
 
 
 def committed(name: str, path: str) -> str | None:

@@ -54,6 +54,7 @@ def search(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "command", command)
     monkeypatch.setattr(experiment, "committed", committed)
     monkeypatch.setattr(experiment, "clear", lambda name: None)
+    monkeypatch.setattr(experiment, "remove", lambda name: (done / name).unlink())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def make(pruner=None):
@@ -79,6 +80,13 @@ def test_a_study_has_as_many_trials_as_asked_each_with_the_value_of_its_experime
     assert "4 done" in capfd.readouterr().err
     own.run(4, jobs)
     assert len(study.get_trials()) == 4
+
+
+def test_an_experiment_that_a_study_of_before_left_gives_way(search):
+    own, study, done = search()
+    (done / own.name(0)).write_text(json.dumps({"dev_map@10_all": 0.99}))
+    own.run(1, 1)
+    assert study.best_value == pytest.approx(study.best_params["x"], rel=1e-3) and study.best_value != 0.99
 
 
 def test_a_trial_below_the_others_is_stopped_while_it_runs_and_counts(search):

@@ -93,6 +93,8 @@ class Search:
         name = self.name(trial.number)
         evaluations = self.folder / f"{name}.jsonl"
         evaluations.unlink(missing_ok=True)
+        if experiment.committed(name, self.space.result) is not None:
+            experiment.remove(name)  # of a study that is gone: this trial is new
         command = experiment.command(
             name, self.space.question, self.space.settings(trial.params), targets=[self.space.stage]
         )
