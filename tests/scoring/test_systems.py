@@ -10,6 +10,7 @@ from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
 from whyrank.core.prepared import PAIR_COLUMNS
 from whyrank.model import system
+from whyrank.model.heads.readout import Readout
 from whyrank.scoring.ranking import score as ranking
 from whyrank.scoring.search.embed import Product
 from whyrank.scoring.systems import score
@@ -94,3 +95,11 @@ def test_without_a_pooling_of_its_own_an_encoder_is_read_as_it_was_made(tasks, m
     assert not np.allclose(vectors["mean"].answer_AD, vectors["cls"].answer_AD)
     again = score(System("encoder", "zero-shot", str(tmp_path / "mean"), pooling="cls"), tasks).vectors
     np.testing.assert_array_equal(again.answer_AD, vectors["cls"].answer_AD)
+
+
+@pytest.mark.parametrize(("kind", "number"), [(None, 0), ("centred", 1), ("standardised", 2)])
+def test_the_read_out_of_an_encoder_stands_with_its_metrics(tasks, make_encoder, tmp_path, kind, number):
+    model = system.untrained(make_encoder())
+    model.readout = kind and Readout(kind, model.width_of("rank"))
+    system.save(model, tmp_path / "model", longest=16)
+    assert score(System("encoder", "zero-shot", str(tmp_path / "model")), tasks).metrics["readout_kind"] == number

@@ -13,6 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.model.heads import heads
+from whyrank.model.heads.readout import fitted
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine.trained import finetuning_summary, pretraining_summary
@@ -114,6 +115,24 @@ def test_without_a_pretrained_head_every_arrangement_is_one_new_head(tiny_encode
 @pytest.mark.parametrize("score", ["cosine", "dot"])
 def test_the_score_is_the_one_that_training_optimises(pretrained, finetuning, score):
     assert finetune.arrange_heads(pretrained, finetuning(similarity__kind=score)).score == score
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [({}, True), ({"head__kind": "mlp"}, True), ({"barlow_head": "freeze"}, True), ({"similarity__kind": "dot"}, False),
+     ({"barlow_head": "freeze", "head__kind": "mlp"}, False), ({"barlow_head": "drop"}, False)],
+)  # fmt: skip
+def test_a_read_out_stays_where_training_starts_from_the_very_vectors_that_it_was_fitted_to(
+    pretrained, finetuning, changes, is_kept
+):
+    text_ND = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        pretrained.readout = fitted("standardised", pretrained.query_head(text_ND))
+        result = finetune.arrange_heads(pretrained, finetuning(**changes)).eval()
+        assert (result.readout is not None) == is_kept
+        if is_kept:
+            torch.testing.assert_close(result.queries(text_ND), pretrained.queries(text_ND))
+            assert result.readout is not pretrained.readout
 
 
 # Pretraining ------------------------------------------------------------------------------------------------

@@ -54,3 +54,12 @@ def test_one_that_does_not_find_its_answer_again_or_stands_for_several_is_left_o
 def test_one_word_and_a_text_as_long_as_an_answer_are_no_queries(text):
     made = pseudo_queries(answers(("a", text, "something else to say", None), CAR), [], ASK)
     assert text not in set(made["raw_text"])
+
+
+@pytest.mark.parametrize(("within", "is_kept"), [(1, False), (2, True)])
+def test_one_is_kept_where_its_answer_is_among_the_best_so_many(within, is_kept):
+    shop = ("shop", "Our shop", "sells a red kettle of iron besides forty other goods",
+            [{"title": "Red kettle", "text": "x"}])  # fmt: skip
+    about = ("about", "Boiling", "red kettle, red kettle, red kettle", None)
+    made = pseudo_queries(answers(shop, about, CAT), [], PseudoQueries(per_answer=5, of="all", within=within))
+    assert ("Red kettle" in set(made["raw_text"])) == is_kept

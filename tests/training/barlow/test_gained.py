@@ -59,3 +59,16 @@ def test_the_gain_is_of_reciprocal_ranks_of_dev_queries_by_answer(topics, make_e
     own = topics.relevant.set_index("query")["answer"]
     table.vector_ND[6 + own.index.to_numpy()] = table.vector_ND[own.to_numpy()]
     assert before.is_likely(model)
+
+
+def test_undoing_gives_every_trained_weight_back(topics, make_encoder):
+    model = system.untrained(make_encoder())
+    table = FrozenVectors(np.eye(len(topics.token_ids), 32, dtype="f4"), torch.device("cpu"))
+    trained = torch.nn.ModuleDict({"encoder": model.encoder})
+    before = {name: weight.clone() for name, weight in trained.named_parameters()}
+    kept = gained.Gained(model, topics, table, trained, 1)
+    with torch.no_grad():
+        for weight in trained.parameters():
+            weight += 1
+    kept.undo()
+    assert all(torch.equal(weight, before[name]) for name, weight in trained.named_parameters())
