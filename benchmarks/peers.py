@@ -90,7 +90,11 @@ def train(
     pairs = Dataset.from_dict(columns("anchor", "positive", texts))
     extra: dict[str, Any] = {"batch_sampler": grouped_by_length(model, texts, job)} if options.get("grouped") else {}
     arguments = SentenceTransformerTrainingArguments(
-        per_device_train_batch_size=job["batch"], bf16=options.get("bf16", False), **common(job, folder), **extra
+        per_device_train_batch_size=job["batch"],
+        bf16=options.get("bf16", False),
+        warmup_steps=job.get("warmup", 0),
+        **common(job, folder),
+        **extra,
     )
     trainer = SentenceTransformerTrainer(
         model=model, args=arguments, train_dataset=pairs, loss=MultipleNegativesRankingLoss(model), callbacks=callbacks
@@ -159,7 +163,6 @@ def common(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "trainer"),
         "max_steps": job["steps"],
         "learning_rate": job["learning_rate"],
-        "warmup_steps": job.get("warmup", 0),
         "seed": job["seed"],
         "dataloader_drop_last": True,
         "save_strategy": "no",

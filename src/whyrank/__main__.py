@@ -57,12 +57,12 @@ def main() -> None:
 
         print(init.run(arguments))
     elif arguments.command == "search":
-        searched(arguments)
+        searched(arguments, here)
     elif arguments.command == "ask":
         # Imported only here: it needs torch.
         from whyrank.commands import ask as asking
 
-        asking.run(arguments)
+        asking.run(arguments, here)
     elif arguments.command == "examine":
         # Imported only here, as for the card.
         from whyrank.commands import examine
@@ -132,13 +132,14 @@ def show(form: Literal["text", "page", "json", "schema"], revision: str | None) 
         print(report.opened(DIAGNOSIS))
 
 
-def searched(arguments: Namespace) -> None:
+def searched(arguments: Namespace, here: Path) -> None:
+    """Search, and print what was found. Raises UserError where Optuna is not installed."""
     # Imported only here: Optuna is an extra.
     try:
         from whyrank.commands.search import run
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed; pip install 'whyrank[search]'") from error
-    print(run.search(arguments, SEARCHES))
+    print(run.search(arguments, here, SEARCHES))
 
 
 def demonstrate() -> None:

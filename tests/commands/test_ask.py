@@ -88,7 +88,8 @@ def test_the_lines_of_a_file_are_answered_as_a_table(finished, tmp_path, capsys,
     monkeypatch.setattr(ask, "AT_ONCE", 2)
     texts = ["tax, income", "school place", "drive a car"]
     (tmp_path / "asked.txt").write_text("\ufeff" + "\n\n".join(texts) + "\n", encoding="utf-8")
-    ask.run(asked(file=tmp_path / "asked.txt"))
+    (tmp_path / "below").mkdir()
+    ask.run(asked(file=Path("../asked.txt")), tmp_path / "below")
     table = pd.read_csv(streams.StringIO(capsys.readouterr().out))
     assert list(table) == ask.COLUMNS and len(table) == 3 * 2 * 3
     assert table.groupby("number")["text"].first().tolist() == texts
@@ -98,11 +99,11 @@ def test_the_lines_of_a_file_are_answered_as_a_table(finished, tmp_path, capsys,
     np.testing.assert_allclose(last["score"], alone["score"], rtol=1e-4)
 
 
-def test_each_line_that_comes_in_is_answered_with_the_rankers_loaded_once(finished, capsys, monkeypatch):
+def test_each_line_that_comes_in_is_answered_with_the_rankers_loaded_once(finished, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", streams.StringIO("tax\n\nvisa\n"))
     loaded = []
     monkeypatch.setattr(ask, "Answering", lambda *given, own=ask.Answering: loaded.append(given) or own(*given))
-    ask.run(asked())
+    ask.run(asked(), tmp_path)
     assert capsys.readouterr().out.count("bm25") == 2 and loaded == [("base", 3)]
 
 
@@ -140,10 +141,22 @@ def test_what_cannot_be_asked_is_one_line(finished, tmp_path):
     with pytest.raises(UserError, match="theirs is of kind run, which scores no new text; ask one of kind tfidf, bm25"):
         ask.Answering("theirs", 5)
     with pytest.raises(UsageError, match="name a text or --file, not both"):
-        ask.run(asked(text="x", file=tmp_path / "y"))
+        ask.run(asked(text="x", file=tmp_path / "y"), tmp_path)
     (tmp_path / "empty.txt").write_text("\n\n")
     with pytest.raises(UserError, match=r"empty\.txt has no text; write one a line"):
-        ask.run(asked(file=tmp_path / "empty.txt"))
+        ask.run(asked(file=tmp_path / "empty.txt"), tmp_path)
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(UserError, match=r"latin\.txt cannot be read .*; name a text file in UTF-8"):
-        ask.run(asked(file=tmp_path / "latin.txt"))
+        ask.run(asked(file=tmp_path / "latin.txt"), tmp_path)
+
+
+def test_an_encoder_that_serves_a_fusion_and_stands_beside_it_is_loaded_once(finished, monkeypatch):
+    from whyrank.model import system
+
+    loaded = []
+    monkeypatch.setattr(
+        system, "load", lambda folder, own=system.load, **how: loaded.append(folder) or own(folder, **how)
+    )
+    answering = ask.Answering("fused", 2)
+    (one,) = [name for name in io.read_json("data/runs/fused/how.json")["systems"] if name != "bm25"]
+    assert len(loaded) == len({one, "base"}) and len(answering(["visa"])) == 6

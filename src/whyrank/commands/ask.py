@@ -51,11 +51,14 @@ def beside(system: str, systems: dict[str, dict[str, str]]) -> list[str]:
     return list(dict.fromkeys([system, *zero_shot[:1], *lexical[:1]]))
 
 
-def run(arguments: Namespace) -> None:
-    """Print the answers to the text given, to each line of a file as CSV, or else to each line that comes in."""
+def run(arguments: Namespace, here: Path) -> None:
+    """Print the answers to the text given, to each line of a file as CSV, or else to each line that comes in.
+
+    here   the folder that the user stands in
+    """
     if arguments.text is not None and arguments.file is not None:
         raise UsageError("name a text or --file, not both")
-    texts = None if arguments.file is None else lines(arguments.file)
+    texts = None if arguments.file is None else lines(here / arguments.file)
     answering = Answering(arguments.system, arguments.best)
     if texts is not None:
         for start in range(0, len(texts), AT_ONCE):

@@ -104,6 +104,9 @@ def export(system: str, folder: Path, root: Path) -> None:
     run = root / RUNS / system
     checksums.verify(run)
     how = io.read_json(run / "how.json")
+    if how["kind"] == "compressed":
+        source = Path(how["made_of"]).name
+        raise UserError(f"{system} has no index of its own; export {source}, and keep its vectors as {how['store']}")
     if how["kind"] not in CODE:
         raise UserError(f"{system} is of kind {how['kind']}, whose files are yours already: {how['made_of']}")
     arrays, more = _fusion(system, how, root) if how["kind"] == "fusion" else (_read(run / "index.npz"), {})

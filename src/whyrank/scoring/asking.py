@@ -4,7 +4,7 @@ Shapes: Q texts asked · A answers · D features · P vectors that stand for an 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,15 @@ LEXICAL: Mapping[str, Callable[[Sequence[str], Analyser], Ranker]] = {"tfidf": w
 
 @dataclass(frozen=True)
 class Asked:
-    """The finished run of a workspace; `values` are those of params.yaml."""
+    """The finished run of a workspace.
+
+    values   those of params.yaml
+    loaded   encoders by name, each read once
+    """
 
     root: Path
     values: dict[str, Any]
+    loaded: dict[str, tuple[Embedder, str]] = field(default_factory=dict)
 
     @cached_property
     def texts(self) -> prepared.Prepared:
@@ -69,6 +74,11 @@ class Asked:
 
     def embedder(self, name: str) -> tuple[Embedder, str]:
         """Texts -> their vectors (Q, D) under an encoder, before normalisation; and its score, cosine or dot."""
+        if name not in self.loaded:
+            self.loaded[name] = self._embedder(name)
+        return self.loaded[name]
+
+    def _embedder(self, name: str) -> tuple[Embedder, str]:
         import torch
 
         from whyrank.model import system as models

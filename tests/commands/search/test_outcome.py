@@ -1,12 +1,15 @@
 """What a search says in the end: the best few over seeds, the winner on test, and how much the dev set flattered."""
 
+import dataclasses
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+import yaml
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from whyrank.commands import effect
@@ -20,7 +23,8 @@ VARIED = {
     "finetune_rank.learning_rate": FloatDistribution(0.0, 1.0),
     "finetune_rank.candidates": CategoricalDistribution(["all", "batch"]),
 }
-SPACE = Space("toy", "Which rate?", "base-tuned", "base", "map@10_all", {"finetune_rank.train": "head"}, VARIED)
+PARAMS = yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())
+SPACE = Space("toy", "Which rate?", "base-tuned", "base", "map@10_all", {"finetune_rank.train": "head"}, VARIED, PARAMS)
 
 
 @pytest.fixture
@@ -50,6 +54,8 @@ def test_the_mean_over_seeds_has_the_trial_and_the_seeds_after_it(study):
 class Runner:
     """Leaves runs in which the winner answers `gained` more of 200 test queries than the start."""
 
+    metric = "map@10_all"
+
     def __init__(self, gained):
         self.gained, self.ran = gained, {}
 
@@ -60,24 +66,24 @@ class Runner:
         if path == "data/runs":
             right = 80 + self.gained * name.endswith("-best")
             table = pd.DataFrame({"query_id": map(str, range(200)), "cluster": range(200)})
-            table["accuracy@1"] = (np.arange(200) < right).astype(float)
+            table["map@10"] = (np.arange(200) < right).astype(float)
+            table["accuracy@1"] = 0.0
             io.write_table(target / "base-tuned/queries.parquet", table)
         elif path.endswith(".json"):
-            io.write_json(target, {"dev_map@10_all": 0.5})
+            io.write_json(target, {f"dev_{self.metric}": 0.5})
         return True
 
 
 @pytest.mark.parametrize(("gained", "overfits"), [(0, True), (2, True), (40, False)])
-def test_the_winner_is_compared_with_the_start_once_and_told_where_dev_flattered(
-    study, shipped_params, tmp_path, gained, overfits
-):
+def test_the_winner_is_compared_with_the_start_once_and_told_where_dev_flattered(study, tmp_path, gained, overfits):
     runner, trial = Runner(gained), outcome.best(study, 1)[0]
-    test, start_dev = outcome.compared(runner, SPACE, trial, shipped_params, tmp_path)
+    winner = outcome.compared(runner, SPACE, trial, {1: 0.65}, tmp_path)
     assert list(runner.ran) == ["search-toy-start", "search-toy-best"]
     assert runner.ran["search-toy-start"] == ["finetune_rank.train=head"]
     assert "finetune_rank.learning_rate=0.2" in runner.ran["search-toy-best"]
-    assert test.difference.mean == pytest.approx(gained / 200) and test.n == 200
-    winner = outcome.Winner(trial, {1: 0.65}, start_dev, test)
+    # By the metric of the dev set, whatever `diagnose.metric` is.
+    assert winner.test.difference.mean == pytest.approx(gained / 200) and winner.test.n == 200 and winner.is_same
+    assert "map@10 of base-tuned" in winner.test.spoken
     assert winner.gain == pytest.approx(0.2) and winner.overfits == overfits
     text = outcome.told(SPACE, study, winner)
     assert (outcome.OVERFITS in text) == overfits
@@ -89,10 +95,19 @@ def test_the_winner_is_compared_with_the_start_once_and_told_where_dev_flattered
 
 
 def test_without_a_test_row_in_both_runs_it_says_so_and_claims_nothing(study):
-    winner = outcome.Winner(outcome.best(study, 1)[0], {1: 0.7}, 0.5, None)
+    winner = outcome.Winner(outcome.best(study, 1)[0], {1: 0.7}, 0.5, None, True)
     assert "No test row is in both runs" in outcome.told(SPACE, study, winner) and not winner.overfits
     unsure = effect.Measured("accuracy@1 of base-tuned", 9, Interval(0.1, -0.3, 0.5), "points")
     assert not winner._replace(test=unsure).overfits
+
+
+@pytest.mark.parametrize("metric", ["map@10_question", "ratings_spearman"])
+def test_without_the_metric_of_dev_on_test_the_shipped_one_compares_and_no_flattery_is_claimed(study, tmp_path, metric):
+    runner = Runner(0)
+    runner.metric = metric
+    space = dataclasses.replace(SPACE, metric=metric)
+    winner = outcome.compared(runner, space, outcome.best(study, 1)[0], {1: 0.65}, tmp_path)
+    assert "accuracy@1 of base-tuned" in winner.test.spoken and not winner.is_same and not winner.overfits
 
 
 def test_the_table_has_a_row_for_each_trial(study):
@@ -120,11 +135,23 @@ def test_a_study_is_opened_again_but_not_with_another_space(tmp_path):
     first = run.opened(SPACE, asked(tmp_path), tmp_path, 7)
     first.enqueue_trial({"finetune_rank.learning_rate": 0.5})
     assert len(run.opened(SPACE, asked(tmp_path, sampler="random"), tmp_path, 7).get_trials()) == 1
-    other = Space("toy", "Which rate?", "base-tuned", "base", "mrr_all", {}, VARIED)
-    with pytest.raises(UserError, match=r"toy\.yaml: a study 'toy' with another space is in sqlite:"):
+    other = dataclasses.replace(SPACE, metric="mrr_all")
+    with pytest.raises(UserError, match=r"toy\.yaml: a study 'toy' with another space is there already"):
         run.opened(other, asked(tmp_path), tmp_path, 7)
 
 
 def test_a_storage_that_cannot_be_opened_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"^--storage sqlite:////nowhere/at/all\.db: "):
+    with pytest.raises(UserError, match=r"^--storage cannot be opened: "):
         run.opened(SPACE, asked(tmp_path, storage="sqlite:////nowhere/at/all.db"), tmp_path, 7)
+
+
+def test_a_grid_is_queued_once_in_an_order_of_its_seed(tmp_path):
+    varied = {
+        "finetune_rank.last_layers": IntDistribution(1, 3, step=1),
+        "finetune_rank.candidates": CategoricalDistribution(["all", "batch"]),
+    }
+    space = dataclasses.replace(SPACE, varied=varied)
+    for _ in range(2):
+        queued = run.opened(space, asked(tmp_path, sampler="grid"), tmp_path, 7).get_trials()
+    points = [tuple(trial.system_attrs["fixed_params"].values()) for trial in queued]
+    assert sorted(points) == [(layers, way) for layers in (1, 2, 3) for way in ("all", "batch")] != points

@@ -56,6 +56,8 @@ def test_ranges_and_lists_are_what_optuna_draws_from_and_a_trial_gets_them_as_ov
 def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(write):
     found = space.read(write(), ["finetune_rank.train=last", "prepare.source=data/raw/mine"])
     assert found.overrides["finetune_rank.train"] == "last" and found.overrides["prepare.source"] == "data/raw/mine"
+    assert found.values["finetune_rank"]["train"] == "last"
+    assert found.values["finetune_rank"]["head"]["kind"] == "residual"
     with pytest.raises(UserError, match=r"^-S finetune_rank\.batch_size: .*mine\.yaml varies it"):
         space.read(write(), ["finetune_rank.batch_size=8"])
 
@@ -88,9 +90,11 @@ def test_a_grid_has_every_value_of_a_list_and_of_a_range_with_a_step(write):
         "finetune_rank.head.dropout": {"low": 0.0, "high": 0.3, "step": 0.1},
         "finetune_rank.candidates": ["all", "batch"],
     }
-    found = space.grid(space.read(write(space=varied)))
-    assert found["finetune_rank.head.dropout"] == pytest.approx([0, 0.1, 0.2, 0.3])
-    assert found["finetune_rank.candidates"] == ["all", "batch"]
+    points = space.grid(space.read(write(space=varied)))
+    assert [tuple(point.values()) for point in points] == [
+        (dropout, candidates) for dropout in (0.0, 0.1, 0.2, 0.3) for candidates in ("all", "batch")
+    ]
+    assert all(list(point) == list(varied) for point in points)
     with pytest.raises(UserError, match=r"step of `finetune_rank\.learning_rate`; or use --sampler tpe"):
         space.grid(space.read(write()))
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -33,7 +34,7 @@ with open(os.path.join(folder, name), "w") as file:
     json.dump({"dev_map@10_all": x, "steps_run": 3}, file)
 """
 VARIED = {"x": FloatDistribution(0.0, 1.0)}
-SPACE = Space("toy", "Which x?", "base-tuned", "base", "map@10_all", {}, VARIED)
+SPACE = Space("toy", "Which x?", "base-tuned", "base", "map@10_all", {}, VARIED, {})
 
 
 @pytest.fixture
@@ -57,12 +58,12 @@ def search(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "remove", lambda name: (done / name).unlink())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    def make(pruner=None):
+    def make(pruner=None, **how):
         study = optuna.create_study(
             study_name="toy", storage=f"sqlite:///{tmp_path}/study.db", load_if_exists=True, direction="maximize",
             sampler=optuna.samplers.RandomSampler(seed=1), pruner=pruner or optuna.pruners.NopPruner(),
         )  # fmt: skip
-        return trials.Search(SPACE, study, tmp_path / "logs"), study, done
+        return trials.Search(SPACE, study, tmp_path / "logs", **how), study, done
 
     return make
 
@@ -117,6 +118,27 @@ def test_after_a_kill_no_trial_is_lost_and_none_counts_twice(search, capfd):
     assert [trial.state.name for trial in found] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert found[1].value == 0.25 and found[3].params == interrupted
     assert "trial 2 was interrupted; it runs again" in capfd.readouterr().err
+
+
+def test_of_a_list_no_more_runs_than_is_queued(search):
+    own, study, _ = search(is_listed=True)
+    for x in (0.25, 0.5):
+        study.enqueue_trial({"x": x})
+    own.run(5, 2)
+    assert sorted(trial.params["x"] for trial in study.get_trials()) == [0.25, 0.5]
+
+
+def test_a_trial_that_an_interruption_stopped_is_no_failure_and_runs_again(search, capfd):
+    own, study, _ = search()
+    threading.Timer(1.0, own.stopped.set).start()
+    own.run(3, 1)
+    assert study.get_trials()[-1].state == TrialState.RUNNING
+    said = capfd.readouterr().err
+    assert "was stopped; the same command runs it again" in said and "failed" not in said
+    again, study, _ = search()
+    again.run(2, 1)
+    states = [trial.state for trial in study.get_trials()]
+    assert states.count(TrialState.COMPLETE) == 2 and TrialState.RUNNING not in states
 
 
 def test_trials_of_another_machine_that_still_run_are_left_alone_and_count(search):

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import optuna
@@ -13,8 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from whyrank.commands import effect
 from whyrank.commands.search.space import Space, said
 from whyrank.core import io
-from whyrank.core.options import params
-from whyrank.core.options.overrides import command
+from whyrank.core.options import overrides, params
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.markdown import pipe_table
 
@@ -34,17 +33,19 @@ class Winner(NamedTuple):
     """dev        mean over the seeds, of each of the best few by its number
     start_dev  of the same fine-tuning without what the search varies, under the seed of the trials
     test       winner less start on the test rows; None where no row is in both
+    is_same    whether that is in the metric of the dev set
     """
 
     trial: FrozenTrial
     dev: Mapping[int, float]
     start_dev: float
     test: effect.Measured | None
+    is_same: bool
 
     @property
     def overfits(self) -> bool:
         """Whether the test set surely gained less than the dev set that the winner was picked by."""
-        return self.test is not None and self.test.difference.high < self.gain
+        return self.test is not None and self.is_same and self.test.difference.high < self.gain
 
     @property
     def gain(self) -> float:
@@ -71,10 +72,8 @@ def repeated(
     }
 
 
-def compared(
-    runner: Runner, space: Space, trial: FrozenTrial, values: dict[str, Any], folder: Path
-) -> tuple[effect.Measured | None, float]:
-    """The winner less the start on the test rows, and the dev metric of the start; both run whole, the reports too."""
+def compared(runner: Runner, space: Space, trial: FrozenTrial, dev: Mapping[int, float], folder: Path) -> Winner:
+    """The winner beside the start; both run whole, the reports too. On test by the metric of dev, where it has one."""
     ways = {"start": space.settings({}), "best": space.settings(trial.params)}
     for way, settings in ways.items():
         name = f"search-{space.name}-{way}"
@@ -82,10 +81,15 @@ def compared(
         runner.fetch(name, RUNS, folder / way)
         runner.fetch(name, space.result, folder / f"{way}.json")
         runner.fetch(name, "metrics/diagnose/report.html", folder / f"{way}.html")
-    options = params.section(values, "diagnose", params.Diagnose)
+    options = params.section(space.values, "diagnose", params.Diagnose)
+    metric = space.metric.removesuffix("_all")
+    is_same = metric in io.read_table(folder / "start" / space.system / effect.QUERIES)
+    values = overrides.put(space.values, {"diagnose.metric": metric} if is_same else {})
+    is_same &= effect.file_of(values) == effect.QUERIES
     draw = {"resamples": options.resamples, "seed": params.seed(values)}
-    found = effect.measure(folder / "start", folder / "best", values, [space.system], level=options.level, **draw)
-    return found, float(io.read_json(folder / "start.json")[f"dev_{space.metric}"])
+    test = effect.measure(folder / "start", folder / "best", values, [space.system], level=options.level, **draw)
+    start_dev = float(io.read_json(folder / "start.json")[f"dev_{space.metric}"])
+    return Winner(trial, dev, start_dev, test, is_same)
 
 
 def told(space: Space, study: optuna.Study, winner: Winner) -> str:
@@ -98,7 +102,7 @@ def told(space: Space, study: optuna.Study, winner: Winner) -> str:
         f"{done} trials ended, {pruned} were pruned, by `{space.metric}` of the dev set.",
     ]
     lines += ["", f"The best is trial {winner.trial.number}; it runs by", "", "```bash",
-              command(space.settings(winner.trial.params)), "```", ""]  # fmt: skip
+              overrides.command(space.settings(winner.trial.params)), "```", ""]  # fmt: skip
     dev = f"On dev it is {numbers.points(winner.gain)} points above the start, of which picking the best is a part."
     if winner.test is None:
         lines.append(f"{dev} No test row is in both runs.")

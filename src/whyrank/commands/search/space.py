@@ -1,5 +1,6 @@
 """What a search varies: a file of spaces/, checked before any trial runs."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class Space:
     metric     of its dev set, larger is better
     overrides  of every trial
     varied     by key, of params.yaml
+    values     of params.yaml under the overrides
     """
 
     name: str
@@ -34,6 +36,7 @@ class Space:
     metric: str
     overrides: Mapping[str, Any]
     varied: Mapping[str, BaseDistribution]
+    values: dict[str, Any]
 
     @property
     def stage(self) -> str:
@@ -82,9 +85,10 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
     if both := own.keys() & content["space"].keys():
         raise UserError(f"-S {min(both)}: {file} varies it; take it out of `space`, or leave -S out")
     varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
+    changes = content["overrides"] | own
     space = Space(file.stem, content["question"], content["system"], inits[system.made_of], content["metric"],
-                  content["overrides"] | own, varied)  # fmt: skip
-    check(file, space, values)
+                  changes, varied, put(file, values, changes))  # fmt: skip
+    check(file, space)
     return space
 
 
@@ -107,12 +111,11 @@ def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
         raise UserError(f"{says}; {error}") from error
 
 
-def check(file: Path, space: Space, values: dict[str, Any]) -> None:
+def check(file: Path, space: Space) -> None:
     """Each end of a range and each of a list has to be a value that params.yaml takes; alone, the others being set."""
-    start = put(file, values, dict(space.overrides))
     for key, one in space.varied.items():
         for value in ends(one):
-            changed = put(file, start, {key: value})
+            changed = put(file, space.values, {key: value})
             try:
                 params.check(changed)
             except UserError as error:
@@ -133,15 +136,15 @@ def put(file: Path, values: dict[str, Any], changes: dict[str, Any]) -> dict[str
         raise UserError(f"{file}: params.yaml has no key {error.args[0]}") from error
 
 
-def grid(space: Space) -> dict[str, list[Any]]:
-    """All values of each key. Raises UserError where a range has no step."""
+def grid(space: Space) -> list[dict[str, Any]]:
+    """Every combination of the values of all keys. Raises UserError where a range has no step."""
     found: dict[str, list[Any]] = {}
     for key, one in space.varied.items():
         if isinstance(one, distributions.CategoricalDistribution):
             found[key] = list(one.choices)
         elif one.step and not one.log:  # type: ignore[attr-defined]
             steps = int((one.high - one.low) / one.step + 1e-9) + 1  # type: ignore[attr-defined]
-            found[key] = [one.low + i * one.step for i in range(steps)]  # type: ignore[attr-defined]
+            found[key] = [round(one.low + i * one.step, 12) for i in range(steps)]  # type: ignore[attr-defined]
         else:
             raise UserError(f"spaces: a grid takes a list, or low, high and step of `{key}`; or use --sampler tpe")
-    return found
+    return [dict(zip(found, chosen, strict=True)) for chosen in itertools.product(*found.values())]

@@ -24,9 +24,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from whyrank.commands import experiment
 from whyrank.commands.search.space import Space, said
 from whyrank.core.errors import UserError
-from whyrank.training.engine.trackers import FOLLOWED
+from whyrank.training.engine.trackers import DEV, FOLLOWED
 
-EXPERIMENT, PROCESS, CHILD = "experiment", "process", "child"
+# What a trial has in the storage: the host and process of its search, and the process of its experiment.
+PROCESS, CHILD = "process", "child"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # One after the other, without one that ended well between them: the space or the data do not run.
 MOST_FAILURES = 5
@@ -43,11 +44,12 @@ class Ended(NamedTuple):
 class Search:
     """Runs the trials of a study.
 
-    folder   takes the log of each trial
+    folder      takes the log of each trial
+    is_listed   only trials that are queued in the study run: the points of a grid
     """
 
-    def __init__(self, space: Space, study: optuna.Study, folder: Path) -> None:
-        self.space, self.study, self.folder = space, study, folder
+    def __init__(self, space: Space, study: optuna.Study, folder: Path, *, is_listed: bool = False) -> None:
+        self.space, self.study, self.folder, self.is_listed = space, study, folder, is_listed
         self.asking, self.stopped = threading.Lock(), threading.Event()
         self.failures = 0
 
@@ -80,9 +82,10 @@ class Search:
             states = [one.state for one in self.study.get_trials(deepcopy=False)]
             if sum(state in (*FINISHED, TrialState.RUNNING) for state in states) >= count:
                 return None
+            if self.is_listed and TrialState.WAITING not in states:
+                return None
             trial = self.study.ask(dict(self.space.varied))
             trial.set_user_attr(PROCESS, [socket.gethostname(), os.getpid()])
-            trial.set_user_attr(EXPERIMENT, self.name(trial.number))
             return trial
 
     def name(self, number: int) -> str:
@@ -133,6 +136,9 @@ class Search:
         self.say(trial, value, ended)
 
     def say(self, trial: Trial, value: float | None, ended: Ended) -> None:
+        if self.stopped.is_set() and value is None and not ended.pruned:
+            print(f"trial {trial.number} was stopped; the same command runs it again", file=sys.stderr, flush=True)
+            return
         log = self.folder / f"{self.name(trial.number)}.log"
         how = "pruned" if ended.pruned else f"failed: {last_line(log)} ({log})" if value is None else f"{value:.4f}"
         done = [one for one in self.study.get_trials(deepcopy=False) if one.state in FINISHED]
@@ -142,7 +148,7 @@ class Search:
         print(f"trial {trial.number}: {self.space.metric} {how}; {chosen}; {len(done)} done{best}",
               file=sys.stderr, flush=True)  # fmt: skip
         self.failures = 0 if value is not None or ended.pruned else self.failures + 1
-        if self.failures >= MOST_FAILURES and not self.stopped.is_set():
+        if self.failures >= MOST_FAILURES:
             raise UserError(
                 f"{MOST_FAILURES} trials failed one after the other, the last with: {last_line(log)}; see {log}"
             )
@@ -189,7 +195,7 @@ def values_of(file: Path, metric: str) -> list[float]:
         lines = file.read_text(encoding="utf-8").split("\n")[:-1]
     except OSError:
         return []
-    return [row[f"dev/{metric}"] for line in lines if f"dev/{metric}" in (row := json.loads(line))]
+    return [row[DEV + metric] for line in lines if DEV + metric in (row := json.loads(line))]
 
 
 def is_alive(pid: int, word: str) -> bool:

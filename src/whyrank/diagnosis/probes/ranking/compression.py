@@ -56,17 +56,17 @@ def _size(case: Examination, name: str) -> str:
 
 
 def _instead(case: Examination, name: str, source: str) -> str:
-    """The smallest of the same vectors that costs less than a point; without one, what to try."""
+    """The smallest of the same vectors that surely costs less than a point; without one, what to try."""
     costs = {
         other: (case.records.runs[other].how or {}).get("bytes", np.inf)
         for other, (of, *_) in case.systems.compressed.items()
-        if of == source and (found := case.difference(other, source)) is not None and not is_a_point(found)
+        if of == source and (found := case.difference(other, source)) is not None and found.low > -LEAST_EFFECT
     }
     if costs:
         best = min(costs, key=lambda other: costs[other])
         if best == name:
-            return f"none is needed below a point: {name} is the smallest of those of {source} that costs so little"
-        return f"use {best}, the smallest of those of {source} that costs less than a point"
+            return f"nothing, if a point matters: {name} is the smallest of those of {source} that surely costs less"
+        return f"use {best}, the smallest of those of {source} that surely costs less than a point"
     return (
         f"keep more bits: `systems.{name}.store: int8`, or all features (`dims: 0`); for fewer features train with "
         "`finetune_rank.objectives.rank.matryoshka.dims`"
