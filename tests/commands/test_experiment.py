@@ -125,7 +125,7 @@ def test_it_starts_from_the_committed_parameters_and_says_what_it_leaves_out(com
     write("params.yaml", yaml.safe_dump(PARAMS | {"seed": 9}))
     write("data/raw/mine/corpus.jsonl")
     experiment.run("small", "Does it cost $5?", ["prepare.source=data/raw/mine"])
-    dvc = [sys.executable, "-m", "dvc", "exp"]
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp"]
     assert commands == [
         [*dvc, "remove", "small"],
         [

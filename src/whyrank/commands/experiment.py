@@ -20,7 +20,8 @@ from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml, starting_
 
 # A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
 NAMED = re.compile(r"\$\{([\w.]+)\}")
-DVC = [sys.executable, "-m", "dvc"]
+# Another command of DVC may hold its lock, at the start and the end of an experiment: several run side by side.
+DVC = [sys.executable, "-m", "dvc", "--wait-for-lock"]
 
 
 def run(name: str, question: str, settings: Sequence[str], targets: Sequence[str] = ()) -> None:

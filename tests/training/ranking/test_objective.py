@@ -215,6 +215,17 @@ def test_with_kept_answers_those_outside_the_batch_stand_by_the_vectors_of_the_l
     torch.testing.assert_close(kept.kept_AD, model.project(table(6 + np.arange(1)), table(np.arange(6)))[1])
 
 
+def test_kept_vectors_are_those_without_dropout_and_training_goes_on_with_it(topics, table, options):
+    head = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5))
+    model = System(nn.Linear(1, 1), head, head, "cosine").train()
+    model.encoder.device = torch.device("cpu")
+    kept = objective(topics, model, table, options, candidates="kept", batch_size=3)
+    kept.step()
+    assert head[1].training
+    with torch.no_grad():
+        torch.testing.assert_close(kept.kept_AD, model.eval().project(table(np.arange(1)), table(np.arange(6)))[1])
+
+
 def _half_kept(model, table, live):
     answer_AD = model.project(table(np.arange(1)), table(np.arange(6)))[1]
     is_live = torch.zeros(6, dtype=torch.bool)
