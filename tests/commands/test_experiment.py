@@ -134,6 +134,7 @@ def test_it_starts_from_the_committed_parameters_and_says_what_it_leaves_out(com
         ],
     ]
     assert capsys.readouterr().err == "params.yaml is taken as committed, without the changes of seed\n"
+    assert experiment.command("small", "?", [], ["finetune_rank@base"])[-1] == "finetune_rank@base"
     assert "seed: 9" in (repository / "params.yaml").read_text()
 
 

@@ -69,6 +69,8 @@ class Runner:
             table["map@10"] = (np.arange(200) < right).astype(float)
             table["accuracy@1"] = 0.0
             io.write_table(target / "base-tuned/queries.parquet", table)
+            # Another tuned system, which the search is not about.
+            io.write_table(target / "barlow-tuned/queries.parquet", table.assign(**{"map@10": 0.5}))
         elif path.endswith(".json"):
             io.write_json(target, {f"dev_{self.metric}": 0.5})
         return True
@@ -155,3 +157,10 @@ def test_a_grid_is_queued_once_in_an_order_of_its_seed(tmp_path):
         queued = run.opened(space, asked(tmp_path, sampler="grid"), tmp_path, 7).get_trials()
     points = [tuple(trial.system_attrs["fixed_params"].values()) for trial in queued]
     assert sorted(points) == [(layers, way) for layers in (1, 2, 3) for way in ("all", "batch")] != points
+
+
+def test_the_file_is_looked_for_where_the_user_stands(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"below/mine\.yaml"):
+        run.search(asked(tmp_path, space=Path("mine.yaml"), overrides=[]), tmp_path / "below", tmp_path / "logs")
