@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from whyrank.core.options.systems import System
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report.sections import systems
@@ -48,6 +50,18 @@ def test_the_smallest_that_costs_less_than_a_point_is_named(lab, healthy):
 def test_without_compressed_vectors_it_is_not_applicable_and_what_is_better_passes(lab, healthy):
     assert told(CODE, healthy)["data"].status == "not applicable"
     assert told(CODE, beside(lab, healthy, int8=0.05))["base-int8"].status == "passed"
+
+
+def test_without_a_significant_cost_one_of_a_point_has_to_be_excluded(lab, healthy):
+    records = beside(lab, healthy, int8=0.05)
+    base = records.runs[SOURCE].queries
+    # As many queries change for the better as for the worse.
+    value = base["accuracy@1"].to_numpy(copy=True)
+    right, wrong = np.flatnonzero(value == 1)[:8], np.flatnonzero(value == 0)[:8]
+    value[right], value[wrong] = 0.0, 1.0
+    own = replace(records.runs["base-int8"], queries=base.assign(**{"accuracy@1": value}))
+    found = told(CODE, replace(records, runs=records.runs | {"base-int8": own}))["base-int8"]
+    assert found.status == "not enough data" and "is not excluded" in found.sentence
 
 
 def test_the_report_holds_them_against_their_own_vectors_and_says_what_they_keep(lab, healthy):
