@@ -203,6 +203,19 @@ def tiny_folder(make_encoder: Callable[..., Any], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def tiny_graph(make_encoder: Callable[..., Any]) -> bytes:
+    """The tiny encoder as an ONNX graph, which takes seconds to make; the encoder is left as it was."""
+    from whyrank.model import formats
+
+    encoder = make_encoder()
+    given = encoder.tokenise(["the visa border"], 16), {"batch_tokens": 40, "precision": "fp32"}
+    before = encoder.encode(given[0], **given[1])
+    graph = formats.graph(encoder)
+    np.testing.assert_array_equal(encoder.encode(given[0], **given[1]), before)
+    return graph
+
+
+@pytest.fixture(scope="session")
 def make_prepared() -> Callable[..., Prepared]:
     """Tables from rows: answers (id, text) · queries (id, type, split, text) · qrels (query, answer, score)."""
 

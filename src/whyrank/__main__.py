@@ -40,7 +40,7 @@ def main() -> None:
     if arguments.command not in ANYWHERE:
         workspace.enter()
     if arguments.command == "export":
-        export(arguments.system, here / arguments.folder)
+        export(arguments, here)
         told = "before you publish it, add `license` and `language` to README.md"
         print(f"{arguments.folder} holds {arguments.system} with its card; {told}")
     elif arguments.command == "post-mortem":
@@ -88,12 +88,15 @@ def main() -> None:
         ask(scenario.read(arguments.name, SCENARIOS), arguments.overrides, is_agreed=arguments.yes)
 
 
-def export(system: str, folder: Path) -> None:
+def export(arguments: Namespace, here: Path) -> None:
     # Imported only here: the card needs pandas, and scenarios need not wait for it.
     from whyrank.commands import card, rival_export
 
-    exports = rival_export.export if rival_export.is_rival(system, Path()) else card.export
-    exports(system, folder, Path())
+    system, folder = arguments.system, here / arguments.folder
+    if rival_export.is_rival(system, Path()):
+        rival_export.export(system, folder, Path())
+    else:
+        card.export(system, folder, Path(), backend=arguments.backend, precision=arguments.precision)
 
 
 def tell(fail_on: Literal["error", "warning"] | None, *, is_short: bool) -> None:

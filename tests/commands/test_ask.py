@@ -25,6 +25,7 @@ SYSTEMS = {
     "bm25": {"kind": "bm25", "role": "baseline", "made_of": "src"},
     "base": {"kind": "encoder", "role": "zero-shot", "made_of": "models/base"},
     "maximum": {"kind": "encoder", "role": "zero-shot", "made_of": "models/base", "pooling": "max"},
+    "small": {"kind": "served", "role": "rival", "made_of": "models/base", "layers": 1},
     "nearest": {"kind": "nearest-query", **RIVALS},
     "alone": {"kind": "nearest-query", **RIVALS, "own_score": False},
     "classes": {"kind": "classifier", **RIVALS},

@@ -103,6 +103,10 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     )
     out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained, tuned or rival")
     out.add_argument("folder", type=Path, help="new or empty")
+    out.add_argument(
+        "--backend", choices=("torch", "onnx"), default="torch", help="onnx: with a graph for ONNX Runtime"
+    )
+    out.add_argument("--precision", choices=("float32", "int8"), default="float32", help="of the weights in that graph")
     return made
 
 

@@ -16,6 +16,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
 
+from whyrank.commands import graph
 from whyrank.core import checksums, io
 from whyrank.core.errors import UserError, said_by
 from whyrank.core.options.yaml_files import parsed
@@ -36,11 +37,12 @@ OUTSIDE = ("/", "~", "..")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def export(system: str, folder: Path, root: Path) -> None:
+def export(system: str, folder: Path, root: Path, *, backend: str = "torch", precision: str = "float32") -> None:
     """Copy a system of the workspace `root` into `folder`, with its card; either all of it is there or nothing.
 
-    Raises UserError for a system that has no model, was not evaluated or diagnosed, or was made anew since, and for a
-    folder that holds something already.
+    backend, precision   as `graph.write` takes them
+    Raises UserError for a system that has no model, was not evaluated or diagnosed, or was made anew since, for a
+    folder that holds something already, and as `graph.write` does.
     """
     source, folder = root / MODELS / system, folder.resolve()
     known = sorted(path.parent.name for path in (root / MODELS).glob("[!.]*/modules.json"))
@@ -55,7 +57,7 @@ def export(system: str, folder: Path, root: Path) -> None:
         if written.is_dir():
             checksums.verify(written, required=False)
     try:
-        text = render(system, root)
+        text = render(system, root, backend)
     except UserError:
         raise
     except (OSError, LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
@@ -66,9 +68,10 @@ def export(system: str, folder: Path, root: Path) -> None:
         # The contents alone: weights are written readable to their owner only, and DVC may link them read-only.
         shutil.copytree(source, temporary, copy_function=shutil.copyfile, dirs_exist_ok=True)
         io.write_text(temporary / "README.md", text)
+        graph.write(source, temporary, backend, precision)
 
 
-def render(system: str, root: Path) -> str:
+def render(system: str, root: Path, backend: str = "torch") -> str:
     """The card as a string; the same records give the same bytes. Raises UserError as `export` does."""
     metrics, diagnosis = root / METRICS, root / METRICS / "diagnose"
     stages = recorded_stages(system, root)
@@ -84,6 +87,7 @@ def render(system: str, root: Path) -> str:
     base = base_model(params["encoder"]["source"], root)
     return template().render(
         system=system,
+        backend=backend,
         front_matter=front_matter(system, own, description["score"], data, dataset, base),
         description=description,
         prompts=prompts(root / MODELS / system),

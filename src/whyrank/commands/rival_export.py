@@ -107,6 +107,8 @@ def export(system: str, folder: Path, root: Path) -> None:
     if how["kind"] == "compressed":
         source = Path(how["made_of"]).name
         raise UserError(f"{system} has no index of its own; export {source}, and keep its vectors as {how['store']}")
+    if how["kind"] == "served":
+        raise UserError(f"{system} has no index of its own; {_served(how)}")
     if how["kind"] not in CODE:
         raise UserError(f"{system} is of kind {how['kind']}, whose files are yours already: {how['made_of']}")
     arrays, more = _fusion(system, how, root) if how["kind"] == "fusion" else (_read(run / "index.npz"), {})
@@ -114,6 +116,15 @@ def export(system: str, folder: Path, root: Path) -> None:
         np.savez(temporary / "index.npz", **arrays)  # type: ignore[arg-type]
         io.write_json(temporary / "how.json", {**how, **more})
         io.write_text(temporary / "README.md", "\n".join(_readme(system, how)))
+
+
+def _served(how: dict[str, Any]) -> str:
+    if how["layers"] or not how["format"].startswith("onnx"):
+        return (
+            f"sentence-transformers loads no {how['format']} with {how['layers'] or 'all'} layers; serve an `onnx` one"
+        )
+    precision = " --precision int8" if how["format"] == "onnx-int8" else ""
+    return f"run `whyrank export {Path(how['made_of']).name} FOLDER --backend onnx{precision}`"
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

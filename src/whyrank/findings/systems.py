@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from whyrank.core.options.checking import typed
-from whyrank.core.options.systems import PRETRAINED, RATING_KINDS, TRAINED, Role, System, made_of, tuned_folder
+from whyrank.core.options.system_links import made_of
+from whyrank.core.options.systems import PRETRAINED, RATING_KINDS, TRAINED, Role, System, tuned_folder
 
 # Stands for the better of the baselines, which only a run can tell.
 BEST_BASELINE = "best lexical baseline"
@@ -62,8 +63,8 @@ class Systems:
 
     @cached_property
     def compressed(self) -> dict[str, tuple[str, ...]]:
-        """Of each system with compressed vectors the one whose vectors they are."""
-        return {name: self.made_of(name) for name in self.rivals if self.options[name].kind == "compressed"}
+        """Of each system with compressed vectors, or in another format, the one that it was made of."""
+        return {name: self.made_of(name) for name in self.rivals if self.options[name].kind in ("compressed", "served")}
 
     @cached_property
     def others(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Shapes: Q texts asked · A answers · D features · P vectors that stand for an 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -83,20 +83,24 @@ class Asked:
 
         from whyrank.model import system as models
         from whyrank.model.encoder.budgets import budgets
+        from whyrank.scoring.rivals import served
 
         options = params.section(self.values, "prepare", params.Prepare)
         encoding = params.section(self.values, "encoder", params.Encoder)
         own = self.system(name)
-        model = models.load(self.root / own.made_of, pooling=own.pooling, trust_remote_code=encoding.trust_remote_code)
-        encoder = model.encoder
+        if own.kind == "served":
+            model = served.restored(replace(own, made_of=str(self.root / own.made_of)), encoding, self.run(name))
+        else:
+            folder = self.root / own.made_of
+            model = models.load(folder, pooling=own.pooling, trust_remote_code=encoding.trust_remote_code)
+        encoder, encode = model.encoder, served.encoding(model, own.format, encoding)
         budget = budgets(encoder, options.tokens, with_pairs=False)
 
         def vectors(texts: Sequence[str]) -> np.ndarray:
             read, kinds = selected(texts, options, budget.own, encoder.count_tokens, self.idf)
             rows = encoder.tokenise_each(read, [budget.whole[kind] for kind in kinds], "query")
-            vector_QD = encoder.encode(rows, batch_tokens=encoding.batch_tokens, precision=encoding.precision)
             with torch.inference_mode():
-                return model.queries(torch.from_numpy(vector_QD).to(encoder.device)).cpu().numpy()
+                return model.queries(torch.from_numpy(encode(rows)).to(encoder.device)).cpu().numpy()
 
         return vectors, model.score
 
@@ -173,6 +177,6 @@ def best(score_QA: np.ndarray, count: int) -> Lists:
 
 
 RANKERS: Mapping[str, Callable[[Asked, str], Ranker]] = {
-    "tfidf": lexical, "bm25": lexical, "encoder": encoder,
+    "tfidf": lexical, "bm25": lexical, "encoder": encoder, "served": encoder,
     "nearest-query": nearest_query, "classifier": classifier, "fusion": fusion,
 }  # fmt: skip

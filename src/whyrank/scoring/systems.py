@@ -66,6 +66,13 @@ def size(model: "models.System") -> dict[str, float]:
     } | ({"layers": layers} if layers else {})
 
 
+def served(system: System, tasks: Tasks) -> Scored:
+    """Rank by the vectors of an encoder in another format."""
+    from whyrank.scoring.rivals.served import served  # takes torch, as above
+
+    return served(system, tasks)
+
+
 def tfidf(system: System, tasks: Tasks) -> Scored:
     """Rank and compare by the cosine of TF-IDF vectors; rate by a ridge on them."""
     predicted = {name: pairs.predict_tfidf(part) for name, part in tasks.pairs.items()}
@@ -85,7 +92,7 @@ def bm25(system: System, tasks: Tasks) -> Scored:
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {
     "tfidf": tfidf, "bm25": bm25, "encoder": encoder,
     "nearest-query": nearest_query, "classifier": classifier, "fusion": fusion,
-    "compressed": compressed,
+    "compressed": compressed, "served": served,
     "vectors": vectors, "run": run, "reranker": reranker,
 }  # fmt: skip
 

@@ -31,6 +31,8 @@ TRAINING_QUERIES = 200
 NO_RUN = ranking.Run(pd.DataFrame(), pd.DataFrame())
 # Beside the run of a system: row numbers and scores of the best answers of every query that was ranked.
 KEPT = "scores.parquet"
+# Beside its run: the encoder that was scored, where ONNX Runtime serves it.
+GRAPH = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Scored:
     analyser   by which a lexical baseline, or a fusion with one, read the texts
     how        what a rival chose on the dev queries, and which answers it cannot know
     index      what a rival needs to rank in an application, see `whyrank.scoring.rivals`
+    graph      of an encoder that ONNX Runtime serves
     """
 
     run: ranking.Run
@@ -113,6 +116,7 @@ class Scored:
     analyser: Analyser | None = None
     how: dict[str, Any] = field(default_factory=dict)
     index: dict[str, np.ndarray] = field(default_factory=dict)
+    graph: bytes = b""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -136,6 +140,8 @@ class Scored:
             io.write_array(folder / "answer_vectors.npy", np.asarray(self.vectors.answer_AD))
         if self.index:
             np.savez(folder / "index.npz", **self.index)  # type: ignore[arg-type]
+        if self.graph:
+            (folder / GRAPH).write_bytes(self.graph)
 
     def kept(self, prepared: Prepared) -> pd.DataFrame:
         """query, answer (row numbers), score: the best answers of each query of all splits that were ranked."""

@@ -6,11 +6,13 @@ import pytest
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.findings.systems import Systems
 
 ENCODER = {"kind": "encoder", "role": "zero-shot", "made_of": "models/base"}
 TUNED = ENCODER | {"role": "tuned", "starts_from": "base"}
 
 NEAREST = {"kind": "nearest-query", "role": "rival", "made_of": "data/runs/base"}
+SERVED = {"kind": "served", "role": "rival", "made_of": "models/base", "format": "onnx-int8"}
 FUSION = {"kind": "fusion", "role": "rival", "made_of": "data/scores/encoder"}
 
 
@@ -34,6 +36,11 @@ def test_one_entry_is_enough_for_another_system(checked):
     assert params.system(values, "base-cls").pooling == "cls"
 
 
+def test_a_served_encoder_is_made_of_that_of_another_system_as_it_was_made(checked):
+    values = checked(first=ENCODER | {"pooling": "cls"}, small=SERVED)
+    assert Systems.of(values).compressed["small"] == ("base",)
+
+
 def test_a_start_may_be_left_out_of_the_evaluation_while_fine_tuning_knows_it(checked):
     assert "base" not in checked(base=None, nearest_query=None, classifier=None)["systems"]
 
@@ -42,6 +49,12 @@ def test_a_start_may_be_left_out_of_the_evaluation_while_fine_tuning_knows_it(ch
     ("systems", "message"),
     [
         ({"x": ENCODER | {"kind": "word"}}, "systems.x.kind` is 'word'; it takes one of tfidf, bm25, encoder, "),
+        ({"x": SERVED | {"format": "torch"}},
+         "systems.x.format` is torch with all layers: nothing is changed; use "),
+        ({"x": SERVED | {"made_of": "models/other"}},
+         "systems.x.made_of` is 'models/other'; encoders, whose cost is compared, are made of models/base, models/"),
+        ({"base": ENCODER | {"pooling": "cls"}, "x": SERVED}, "systems.x.made_of` is 'models/base'; encoders, whose "),
+        ({"x": ENCODER | {"layers": 2}}, "systems.x.layers` is 2, but only a system of kind served has one; leave "),
         ({"x": ENCODER | {"role": "best"}}, "systems.x.role` is 'best'; it takes one of baseline, zero-shot, "),
         ({"x": ENCODER | {"kind": "bm25"}}, "systems.x.role` is zero-shot; a system of kind bm25 is baseline"),
         ({"x": ENCODER | {"role": "baseline"}}, "systems.x.role` is baseline; a system of kind encoder is zero-shot "),

@@ -24,7 +24,8 @@ from whyrank.core.options.pairs import Pairs, PairSource
 from whyrank.core.options.prepare import Preflight, Prepare, Rated, SelectionPerText, Split, Tokens
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, FILE, Fault
-from whyrank.core.options.systems import Name, System, faults_of
+from whyrank.core.options.system_links import faults_of
+from whyrank.core.options.systems import Name, System
 from whyrank.core.options.yaml_files import read_yaml
 
 Seed = Annotated[

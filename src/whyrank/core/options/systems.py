@@ -1,6 +1,6 @@
 """`inits` and `systems`: what fine-tuning starts from, and what is scored and compared."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import Field as Own
 from dataclasses import fields
 from typing import Annotated, Any, Literal, cast
@@ -15,8 +15,9 @@ from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, MOST_FEATURES, 
 # A system's name is the name of a folder and of a stage, and a part of a dotted key.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 Kind = Literal[
-    "tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "compressed", "vectors", "run", "reranker"
-]
+    "tfidf", "bm25", "encoder", "nearest-query", "classifier", "fusion", "compressed", "served",
+    "vectors", "run", "reranker",
+]  # fmt: skip
 Role = Literal["baseline", "zero-shot", "pretrained", "tuned", "rival"]
 TRAINED: tuple[Role, ...] = ("pretrained", "tuned")
 # What a system of each kind can be for; `whyrank.scoring.systems` has an entry for each of them, too.
@@ -28,6 +29,7 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "classifier": ("rival",),
     "fusion": ("rival",),
     "compressed": ("rival",),
+    "served": ("rival",),
     "vectors": ("zero-shot", "tuned", "rival"),
     "run": ("rival",),
     "reranker": ("rival",),
@@ -45,6 +47,8 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
     "similarity": ("vectors", "compressed"),
     "store": ("compressed",),
     "dims": ("compressed",),
+    "format": ("served",),
+    "layers": ("served",),
     "model": ("reranker",),
     "depth": ("reranker",),
 }
@@ -52,7 +56,7 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
 RUNS, SCORES = "data/runs", "data/scores"
 OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier", "compressed")
 OF_SCORES: tuple[Kind, ...] = ("fusion", "reranker")
-WITH_VECTORS: tuple[Kind, ...] = ("encoder", "vectors")
+WITH_VECTORS: tuple[Kind, ...] = ("encoder", "served", "vectors")
 # Baselines that rate texts, too.
 RATING_KINDS: tuple[Kind, ...] = ("tfidf",)
 # The folder that the stage pretrain_barlow writes.
@@ -132,6 +136,12 @@ class System:
     dims: Annotated[StrictInt, Field(ge=0, le=MOST_FEATURES)] = Field(
         default=0, examples=[128], description="of compressed: first features that are kept; 0: all"
     )
+    format: Literal["torch", "torch-int8", "onnx", "onnx-int8"] = Field(
+        default="torch", description="of served: what runs the encoder, and the numbers that its weights are kept in"
+    )
+    layers: Annotated[StrictInt, Field(ge=0, le=MOST_ENTRIES)] = Field(
+        default=0, examples=[4], description="of served: layers that are kept, evenly spread; 0: all"
+    )
     model: str = Field(default="", description="of a reranker: folder or hub id of a cross-encoder")
     depth: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(
         default=50, examples=[50], description="of a reranker: answers that it scores, of those listed"
@@ -162,6 +172,8 @@ class System:
             yield Fault("made_of", f"{said}, such as {SCORES}/encoder")
         if self.kind == "compressed" and self.store == "float32" and not self.dims:
             yield Fault("store", "is float32 with all features: nothing is compressed", ["store=int8", "dims=128"])
+        if self.kind == "served" and self.format == "torch" and not self.layers:
+            yield Fault("format", "is torch with all layers: nothing is changed", ["format=onnx-int8", "layers=4"])
         if self.kind == "reranker" and not self.model:
             yield Fault("model", "is missing; name the folder or hub id of a cross-encoder")
         if self.kind == "fusion" and self.lexical == "none" and self.fuse == "best":
@@ -175,71 +187,3 @@ class System:
 def default_of(one: "Own[Any]") -> Any:
     """What a field is where params.yaml does not have it; None of one that it must have."""
     return cast(FieldInfo, one.default).get_default(call_default_factory=True)
-
-
-def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[Fault]:
-    """What of several systems, or of a system and `inits`, does not go together."""
-    for name, system in systems.items():
-        key, start = f"systems.{name}.starts_from", system.starts_from
-        if start and start not in systems and start not in inits:
-            yield Fault(key, f"is {start!r}, which is neither in `systems` ({', '.join(systems)}) nor in `inits`")
-        elif start in systems and systems[start].role == "baseline":
-            yield Fault(key, f"is {start!r}, a baseline; training starts from an encoder")
-        elif name in _origins(name, systems):
-            yield Fault(key, f"is {start!r}, which starts from {name} in turn; name what was trained first")
-        yield from _faults_of_sources(name, systems)
-    made = {system.made_of for system in systems.values() if system.role == "tuned"}
-    for init in inits:
-        if tuned_folder(init) not in made:
-            yield Fault(
-                "inits",
-                f"has {init!r}, but no system of role tuned is made of {tuned_folder(init)}, into which it is trained; "
-                "add that system, or leave the name out",
-            )
-
-
-def _faults_of_sources(name: str, systems: Mapping[str, System]) -> Iterator[Fault]:
-    """What a rival is made of has to be there, of the right kind, and not to be made of the rival itself."""
-    own = systems[name]
-    system, kind = own.sources
-    key = f"systems.{name}.made_of"
-    with_vectors = [other for other, one in systems.items() if one.kind in WITH_VECTORS]
-    if system and system not in with_vectors:
-        said = f"is {own.made_of!r}; systems that keep vectors are {', '.join(with_vectors) or 'missing'}"
-        yield Fault(key, said)
-    of_kind = [other for other, one in systems.items() if one.kind == kind]
-    if kind and not of_kind:
-        kinds = dict.fromkeys(one.kind for one in systems.values() if one.kind != own.kind)
-        yield Fault(key, f"is {own.made_of!r}, and no system is of kind {kind}; there are {', '.join(kinds)}")
-    elif kind and name in _made_of(name, systems):
-        yield Fault(key, f"is {own.made_of!r}, which is made of {name} in turn; name another kind of systems")
-    for other in own.of:
-        if kind and of_kind and other not in of_kind:
-            said = f"names {other!r}; the systems of kind {kind} are {', '.join(of_kind)}"
-            yield Fault(f"systems.{name}.of", said)
-
-
-def made_of(name: str, systems: Mapping[str, System]) -> list[str]:
-    """The systems that a rival reads, directly; none of another system."""
-    system, kind = systems[name].sources
-    of_kind = [other for other, one in systems.items() if one.kind == kind]
-    return [system] if system else [other for other in of_kind if other in (systems[name].of or of_kind)]
-
-
-def _made_of(name: str, systems: Mapping[str, System]) -> set[str]:
-    """The same, and what those read, and so on."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        new = set(made_of(waiting.pop(), systems)) - found
-        found |= new
-        waiting += new
-    return found
-
-
-def _origins(name: str, systems: Mapping[str, System]) -> list[str]:
-    """What a system starts from, what that one starts from, and so on; a circle once."""
-    found: list[str] = []
-    while name in systems and (start := systems[name].starts_from) and start not in found:
-        found.append(name := start)
-    return found

@@ -26,6 +26,7 @@ RIVALS: dict[Kind, str] = {
     "classifier": "logistic regression on vectors",
     "fusion": "fusion of rankings",
     "compressed": "compressed vectors",
+    "served": "encoder in another format",
     "vectors": "vectors of another tool",
     "run": "run of another tool",
     "reranker": "cross-encoder over a ranking",

@@ -90,7 +90,7 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return self.transformer.device
 
     def forward(self, rows: Sequence[TokenIds]) -> torch.Tensor:
         """Vectors (B, D) float32 of tokenised texts, in the order given."""

@@ -58,7 +58,7 @@ def _layers(encoder: Encoder) -> object:
     return getattr(getattr(encoder.transformer, "encoder", None), "layer", None)
 
 
-def keep(encoder: Encoder, count: int) -> None:
+def keep(encoder: Encoder, count: int, key: str = "encoder.keep_layers") -> None:
     """Keep `count` layers, evenly spread, and drop the others: of 12 with 4 the 2nd, 5th, 8th and 11th; 0: all.
 
     A start for a smaller student (Sanh et al. 2019, arXiv:1910.01108, section 3, which keeps every other layer).
@@ -67,12 +67,12 @@ def keep(encoder: Encoder, count: int) -> None:
         return
     if not encoder.is_packed:
         raise UserError(
-            f"params.yaml: `encoder.keep_layers` is {count}, which needs an encoder of the BERT family, not "
-            f"{type(encoder.transformer).__name__}; use -S encoder.keep_layers=0"
+            f"params.yaml: `{key}` is {count}, which needs an encoder of the BERT family, not "
+            f"{type(encoder.transformer).__name__}; use -S {key}=0"
         )
     layers = layers_of(encoder)
     if not 1 <= count <= len(layers):
-        raise UserError(f"params.yaml: `encoder.keep_layers` is {count}, this encoder has {len(layers)} layers; 0: all")
+        raise UserError(f"params.yaml: `{key}` is {count}, this encoder has {len(layers)} layers; 0: all")
     kept = [(2 * place + 1) * len(layers) // (2 * count) for place in range(count)]
     encoder.transformer.get_submodule("encoder").layer = nn.ModuleList(layers[number] for number in kept)
     # A copy, for encoders may share a configuration; for all modules, which read from theirs how attention is computed.

@@ -70,3 +70,31 @@ def test_the_report_holds_them_against_their_own_vectors_and_says_what_they_keep
     assert set(rows.loc[rows["a"] == "base-binary", "b"]) == {"base"}
     how = records.runs["base-binary"].how
     assert systems.choice(how, ["base"]) == "384 features of base as binary: 192 bytes an answer instead of 1,536"
+
+
+def served(lab: Any, healthy: Records, **noise: float) -> Records:
+    """Systems of the encoder of base in another format, of 23 and 46 MB, that rank as vectors with so much noise do."""
+    options, runs = dict(healthy.systems.options), dict(healthy.runs)
+    folder = options[SOURCE].made_of
+    for size, (name, own) in zip((23e6, 46e6), noise.items(), strict=False):
+        options[name] = System("served", "rival", folder, format="onnx-int8")
+        how = {"format": "onnx-int8", "layers": 0, "bytes": size, "bytes_before": 91e6}
+        how |= {"texts_per_s_before": 100.0, "texts_per_s_after": 250.4}
+        how |= {"ms_per_text_before": 9.04, "ms_per_text_after": 4.0}
+        runs[name] = replace(lab.scored(lab.vectors(own) @ lab.answer_AD.T), how=how)
+    return replace(healthy, systems=replace(healthy.systems, options=options), runs=runs)
+
+
+def test_an_encoder_in_another_format_is_held_against_itself_and_told_in_megabytes(lab, healthy):
+    records = served(lab, healthy, small=3.0)
+    found = told(CODE, records)["small"]
+    assert found.severity == "warning" and found.sentence.startswith("small, 23 of 91 MB, is below base: −")
+    assert "`systems.small.format: onnx`" in found.fix.action and "rounded to 8 bits" in found.cause
+    said = "base as onnx-int8: 23 MB instead of 91; side by side 250 against 100 texts a second, and 4.0 against 9.0 ms"
+    assert systems.choice(records.runs["small"].how, ["base"]) == f"{said} for one"
+
+
+def test_instead_of_a_format_only_a_format_is_named(lab, healthy):
+    records = served(lab, beside(lab, healthy, int8=0.04), small=3.0, larger=0.05)
+    best = "use larger, the smallest of those of base that surely costs less than a point"
+    assert told(CODE, records)["small"].fix.action == best

@@ -61,6 +61,14 @@ def choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
     if "store" in how:
         kept = f"{how['features']} features of {', '.join(made_of)} as {how['store']}"
         return f"{kept}: {how['bytes']:,.0f} bytes an answer instead of {how['bytes_before']:,.0f}"
+    if "format" in how:
+        layers = f", {how['layers']} of its layers" if how["layers"] else ""
+        return (
+            f"{', '.join(made_of)} as {how['format']}{layers}: {how['bytes'] / 1e6:,.0f} MB instead of "
+            f"{how['bytes_before'] / 1e6:,.0f}; side by side {how['texts_per_s_after']:,.0f} against "
+            f"{how['texts_per_s_before']:,.0f} texts a second, and {how['ms_per_text_after']:.1f} against "
+            f"{how['ms_per_text_before']:.1f} ms for one"
+        )
     if "first_stage" in how:
         return f"{how['model']} over the first {how['depth']} answers of {how['first_stage']}"
     if "systems" in how:
