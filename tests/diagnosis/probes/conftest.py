@@ -16,15 +16,17 @@ import pytest
 from whyrank.data.pairs.statistics import label_table
 from whyrank.diagnosis import examination
 from whyrank.diagnosis.compare.pairs import compare_similarity
+from whyrank.diagnosis.compare.ranking import comparisons
 from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.examination import Examination
-from whyrank.diagnosis.probes.ranking import own_records, representation, scores
+from whyrank.diagnosis.probes.ranking import chance, own_records, representation, scores
 from whyrank.diagnosis.registry import examine
 from whyrank.findings import probe
 from whyrank.findings.finding import Finding
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.measure.metrics import geometry, locating, ranking, separation
 from whyrank.preflight.figures import label_agreement
+from whyrank.preflight.probes import labels
 
 from ...shipped import PARAMS, SHIPPED
 from .rated import rating_tables
@@ -259,7 +261,7 @@ def healthy(lab: Lab) -> Records:
 @pytest.fixture(scope="session")
 def remembered() -> list[tuple[Any, str, Any]]:
     """What most faults leave as it is is examined once: the same data, the figures of the same run, similarity and
-    ratings of the same tables, and the null of clusters of the same vectors.
+    ratings of the same tables, rankings of the same queries, and the null of clusters of the same vectors.
 
     Examining them anew for each fault would be most of the time of these tests.
     """
@@ -282,8 +284,21 @@ def remembered() -> list[tuple[Any, str, Any]]:
         find = one.find
         return replace(one, find=remembering(lambda data: [*find(data)], fields)) if one.on == "preflight" else one
 
-    definitions = scores.definitions
+    def of_rankings(case: Examination) -> tuple[Any, ...]:
+        data = map(id, (case.data.answers, case.data.queries, case.data.qrels))
+        return case.metric, case.level, *data, *recorded("queries")(case.records, **case.draws)
+
+    def of_queries(records: Records, metric: str, **options: float) -> tuple[Any, ...]:
+        return metric, *recorded("queries")(records, **options)
+
+    def of_pairs(data: DataRecords) -> tuple[int, ...]:
+        return tuple(id(data.tables.get(name)) for name in ("pair_agreement", "pair_levels"))
+
+    definitions, agreements = scores.definitions, labels.agreements
     return [
+        (examination, "comparisons", remembering(comparisons, of_queries)),
+        (chance, "beside", remembering(chance.beside, of_rankings)),
+        (labels, "agreements", remembering(lambda data: [*agreements(data)], of_pairs)),
         (representation, "answer_mixes", remembering(separation.answer_mixes, vectors)),
         (examination, "compare_similarity", remembering(compare_similarity, recorded("pairs"))),
         (examination, "compare_ratings", remembering(compare_ratings, recorded("ratings"))),
