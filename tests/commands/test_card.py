@@ -213,6 +213,18 @@ def test_the_card_says_which_heads_do_not_leave_with_the_modules(workspace, make
     assert "It was trained beside similarity, with a head of its own for each" in workspace.render()
 
 
+def test_with_a_graph_the_code_on_the_card_loads_that(workspace, tmp_path, tiny_graph, monkeypatch):
+    from whyrank.model import formats
+
+    monkeypatch.setattr(formats, "graph", lambda encoder: tiny_graph)
+    card.export("base-tuned", tmp_path / "out", workspace.root, backend="onnx")
+    assert (tmp_path / "out/onnx/model.onnx").read_bytes() == tiny_graph
+    assert 'SentenceTransformer("path/to/this/folder", backend="onnx")' in (tmp_path / "out/README.md").read_text()
+    with pytest.raises(UserError, match="add --backend onnx"):
+        card.export("base-tuned", tmp_path / "other", workspace.root, precision="int8")
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("dual", [False, True])
 def test_the_code_on_the_card_runs_on_the_exported_folder_and_gives_our_vectors(
     workspace, make_encoder, dual, tmp_path

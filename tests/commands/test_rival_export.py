@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from whyrank.commands import rival_export
-from whyrank.core import checksums, prepared
+from whyrank.core import checksums, io, prepared
 from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
@@ -96,6 +96,22 @@ def test_a_folder_in_use_and_a_torn_run_are_refused(made, tmp_path):
     with pytest.raises(UserError, match=r"index\.npz is not as it was written"):
         rival_export.export("nearest", tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"format": "onnx-int8", "layers": 0}, "run `whyrank export base FOLDER --backend onnx --precision int8`"),
+        ({"format": "onnx", "layers": 0}, "run `whyrank export base FOLDER --backend onnx`"),
+        ({"format": "onnx", "layers": 2}, "loads no onnx with 2 layers; serve an `onnx` one"),
+        ({"format": "torch-int8", "layers": 0}, "loads no torch-int8 with all layers; serve an `onnx` one"),
+    ],
+)
+def test_an_encoder_in_another_format_is_exported_by_the_system_that_it_was_made_of(made, how, said, tmp_path):
+    with checksums.summed_folder("data/runs/small") as folder:
+        io.write_json(folder / "how.json", {"kind": "served", "made_of": "models/base", **how})
+    with pytest.raises(UserError, match=said):
+        rival_export.export("small", tmp_path / "out", tmp_path)
 
 
 def test_the_command_takes_a_rival(made, tmp_path, monkeypatch, capsys):
