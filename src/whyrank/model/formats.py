@@ -42,6 +42,45 @@ class OnnxTransformer(nn.Module):
         return BaseModelOutput(last_hidden_state=torch.from_numpy(token_BLH))
 
 
+class StaticTransformer(nn.Module):
+    """One vector for each token, whatever stands beside it; no attention."""
+
+    def __init__(self, token_VH: torch.Tensor, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.token_VH = nn.Parameter(token_VH, requires_grad=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.token_VH.device
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> BaseModelOutput:
+        """last_hidden_state (B, L, H) float32."""
+        return BaseModelOutput(last_hidden_state=self.token_VH[input_ids])
+
+
+def static(encoder: Encoder) -> int:
+    """Let each token have the vector that the encoder gives it alone, weighted by how rare it is; bytes of all.
+
+    Model2Vec's distillation without a reduction of the features, for what stands above takes as many. Tokens that it
+    leaves out, the special ones among them, are zero. Raises UserError where the package is missing.
+    """
+    distillation = _package("model2vec.distill", "static")
+    if encoder.is_packed:
+        encoder.transformer.set_attn_implementation("sdpa")
+    with _without_warnings():
+        found = distillation.distill_from_model(
+            encoder.transformer, encoder.tokenizer, pca_dims=None, quantize_to="float32", device="cpu"
+        )
+    row_of, own = found.tokenizer.get_vocab(), encoder.tokenizer.get_vocab()
+    token_VH = torch.zeros(encoder.embeddings, encoder.token_width)
+    known = [token for token in own if token in row_of]
+    token_VH[[own[token] for token in known]] = torch.from_numpy(found.embedding[[row_of[token] for token in known]])
+    encoder.is_packed = False
+    encoder.transformer = StaticTransformer(token_VH, encoder.transformer.config)  # type: ignore[assignment]
+    return token_VH.nbytes
+
+
 def int8(encoder: Encoder) -> int:
     """Let the linear layers keep weights of 8 bits and multiply them with inputs rounded to 8 bits; bytes of all.
 
@@ -129,11 +168,11 @@ def _export(transformer: nn.Module, file: Path, longest: int) -> None:
     )
 
 
-def _package(name: str) -> Any:
+def _package(name: str, extra: str = "onnx") -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise UserError(f"{name.partition('.')[0]} is not installed; pip install 'whyrank[onnx]'") from None
+        raise UserError(f"{name.partition('.')[0]} is not installed; pip install 'whyrank[{extra}]'") from None
 
 
 @contextmanager

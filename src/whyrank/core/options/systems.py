@@ -136,8 +136,10 @@ class System:
     dims: Annotated[StrictInt, Field(ge=0, le=MOST_FEATURES)] = Field(
         default=0, examples=[128], description="of compressed: first features that are kept; 0: all"
     )
-    format: Literal["torch", "torch-int8", "onnx", "onnx-int8"] = Field(
-        default="torch", description="of served: what runs the encoder, and the numbers that its weights are kept in"
+    format: Literal["torch", "torch-int8", "onnx", "onnx-int8", "static"] = Field(
+        default="torch",
+        description="of served: what runs the encoder, and the numbers that its weights are kept in; static: "
+        "a vector for each token",
     )
     layers: Annotated[StrictInt, Field(ge=0, le=MOST_ENTRIES)] = Field(
         default=0, examples=[4], description="of served: layers that are kept, evenly spread; 0: all"

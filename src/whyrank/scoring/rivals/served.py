@@ -33,6 +33,8 @@ def served(system: System, tasks: Tasks) -> Scored:
     models.check_tokens(before, tasks.texts, system.made_of)
     size: dict[str, float] = {"parameters": sum(weight.numel() for weight in after.parameters())}
     graph, weights = convert(system, after)
+    if system.format == "static":  # another encoder; the other formats keep the same weights
+        size["parameters"] = sum(weight.numel() for weight in after.parameters())
     encode = encoding(after, system.format, tasks.encoder)
     vector_MD, answers = encode(tasks.texts.token_ids), len(tasks.texts.answers)
     vectors = Vectors(*heads(after, vector_MD[answers:], vector_MD[:answers]))
@@ -69,6 +71,8 @@ def convert(system: System, model: models.System, graph: bytes = b"") -> tuple[b
     encoder = model.encoder
     if system.format == "torch-int8":
         return b"", formats.int8(encoder)
+    if system.format == "static":
+        return b"", formats.static(encoder)
     if system.format == "torch":
         return b"", sum(weight.nbytes for weight in encoder.transformer.parameters())
     if not graph:
