@@ -92,8 +92,8 @@ def imported(*folders: str) -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """A distribution as pip compares it, without its versions."""
-    return name.split(">")[0].split("=")[0].strip().lower().replace("_", "-")
+    """A distribution as pip compares it, without its versions and extras."""
+    return name.split(">")[0].split("=")[0].split("[")[0].strip().lower().replace("_", "-")
 
 
 def declared(*extras: str) -> set[str]:
