@@ -4,9 +4,11 @@ import itertools
 import random
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from whyrank.core.spaced import Ragged, coded
 from whyrank.data.ranking.duplicates import conflict_table, find_duplicates, leak_table
 from whyrank.lexical.words import words
 
@@ -204,3 +206,15 @@ def test_equal_texts_with_disjoint_answers_are_conflicts() -> None:
     conflicts = conflict_table(queries, relevant, find_duplicates(queries["text"].tolist()))
     # q1 and q3 overlap with q0; q3 {a} contradicts q1 {b}; q2 {c} contradicts q0.
     assert conflicts.to_numpy().tolist() == [["q0", "train", "q2", "test"], ["q1", "train", "q3", "test"]]
+
+
+def test_numbers_of_words_of_any_size_give_the_same_duplicates() -> None:
+    drawn = random.Random(5)
+    texts = [" ".join(drawn.choices("abcdefgh", k=12)) for _ in range(60)]
+    texts += [f"{text} more" for text in texts[:20]]
+    known, found = coded(texts, words)
+    # Three such numbers have no code below 2**63 together.
+    large = Ragged(found.value_V * np.int32(2**31 // len(known) - 1), found.start_N)
+    one, other = find_duplicates(texts).pairs, find_duplicates(texts, large).pairs
+    assert len(one) >= 20
+    pd.testing.assert_frame_equal(one, other)

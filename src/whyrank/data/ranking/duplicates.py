@@ -7,6 +7,8 @@ least one of any |A| - ceil(t |A|) + 1 3-grams of A. So only texts that share on
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from whyrank.core.spaced import Ragged, coded
 from whyrank.data.files.readers import SPLITS
 from whyrank.data.files.text import exact_key
 from whyrank.lexical.words import words
@@ -41,30 +44,36 @@ class Duplicates:
     pairs: pd.DataFrame
 
 
-def find_duplicates(
-    texts: Sequence[str], split_texts: Sequence[list[str]] | None = None, *, threshold: float = 0.8
-) -> Duplicates:
+def find_duplicates(texts: Sequence[str], words_N: Ragged | None = None, *, threshold: float = 0.8) -> Duplicates:
     """Duplicates by three rules, the first that holds:
 
     exact       equal once case, white space and punctuation are gone; similarity 1
     near        |A and B| / |A or B| >= threshold over sets of word 3-grams (Jaccard)
     contained   |A and B| / |A| >= threshold, A the smaller, of at least 6 3-grams: a conversation quotes its question
 
-    A text of one or two words has no 3-gram and only exact duplicates. split_texts   their `words`, where known
+    A text of one or two words has no 3-gram and only exact duplicates.
+    words_N   their `words` as numbers (`spaced.coded`), where known
     """
     assert 0 < threshold <= 1, threshold
-    split_texts = [words(text) for text in texts] if split_texts is None else split_texts
-    keys = [exact_key(text, parts) for text, parts in zip(texts, split_texts, strict=True)]
-    codes, _ = pd.factorize(np.array(keys, dtype=object))
+    words_N = coded(texts, words)[1] if words_N is None else words_N
+    codes, _ = pd.factorize(_exact_keys(texts, words_N))
     first = np.full(codes.max(initial=-1) + 1, len(codes), dtype=np.int64)
     np.minimum.at(first, codes, np.arange(len(codes)))
     same = first[codes]
     later = np.flatnonzero(same != np.arange(len(same)))
     exact = pd.DataFrame({"left": same[later], "right": later, "kind": "exact", "similarity": 1.0})
-    near = _near_pairs(_shingles([split_texts[i] for i in first]), threshold)
+    near = _near_pairs(_shingles(words_N.of_rows(first)), threshold)
     near[["left", "right"]] = np.sort(first[near[["left", "right"]].to_numpy()], axis=1)
     pairs = pd.concat([exact, near]).sort_values(["left", "right"], ignore_index=True)
     return Duplicates(_components(len(texts), pairs), same, pairs)
+
+
+def _exact_keys(texts: Sequence[str], words_N: Ragged) -> np.ndarray:
+    """(N,) equal where `exact_key` is, without the words themselves."""
+    flat, width = words_N.value_V.tobytes(), words_N.value_V.itemsize
+    spans = pairwise((words_N.start_N * width).tolist())
+    keys = [flat[start:stop] or exact_key(text, []) for text, (start, stop) in zip(texts, spans, strict=True)]
+    return np.fromiter(keys, dtype=object, count=len(keys))
 
 
 def _components(n: int, pairs: pd.DataFrame) -> Ints:
@@ -73,34 +82,45 @@ def _components(n: int, pairs: pd.DataFrame) -> Ints:
     return pd.factorize(labels)[0].astype(np.int64)
 
 
-def _shingles(texts: Sequence[Sequence[str]]) -> sparse.csr_array:
-    """(texts, distinct 3-grams) incidence, columns numbered from the rarest 3-gram to the most common."""
-    flat, _ = pd.factorize(np.array([word for text in texts for word in text], dtype=object))
-    row = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+class _Shingles(NamedTuple):
+    """sizes_N       3-grams of each text, as a set
+    incidence_NC   which text has which of the C 3-grams that stand more than once, from the rarest on
+    """
+
+    sizes_N: Ints
+    incidence_NC: sparse.csr_array
+
+
+def _shingles(words_N: Ragged) -> _Shingles:
+    """Most 3-grams of a set stand once, and cannot be shared: they are counted, and have no column."""
+    flat, lengths = words_N.value_V.astype(np.int64), np.diff(words_N.start_N)
+    n, row = len(lengths), np.repeat(np.arange(len(lengths)), lengths)
     inside = np.flatnonzero(row[:-2] == row[2:]) if len(row) > 2 else np.zeros(0, dtype=np.int64)
-    size = np.int64(flat.max(initial=0) + 1)
+    size, row = int(flat.max(initial=0)) + 1, row[inside]
+    begin = flat[inside] * size + flat[inside + 1]
     # Two steps keep the code below 2**63 for any vocabulary.
-    _, bigram = np.unique(flat[inside] * size + flat[inside + 1], return_inverse=True)
-    _, trigram = np.unique(bigram * size + flat[inside + 2], return_inverse=True)
-    n_grams = int(trigram.max(initial=-1)) + 1
-    incidence = sparse.csr_array(
-        (np.ones(len(inside), dtype=np.int32), (row[inside], trigram)), shape=(len(texts), n_grams)
-    )
-    incidence.sum_duplicates()
-    incidence.data[:] = 1
-    rarest_first = np.argsort(np.bincount(incidence.indices, minlength=n_grams), kind="stable")
+    begin = begin if size**3 < 2**63 else np.unique(begin, return_inverse=True)[1]
+    gram = begin * size + flat[inside + 2]
+    order = np.argsort(gram)
+    is_new = np.diff(gram[order], prepend=-1) != 0
+    is_once = is_new & np.append(is_new[1:], True)
+    repeated, column = order[~is_once], (np.cumsum(is_new & ~is_once) - 1)[~is_once]
+    n_grams = int(column.max(initial=-1)) + 1
+    once_N = np.bincount(row, minlength=n) - np.bincount(row[repeated], minlength=n)
+    texts = np.bincount(np.unique(row[repeated] * n_grams + column) % max(n_grams, 1), minlength=n_grams)
     rank = np.empty(n_grams, dtype=np.int64)
-    rank[rarest_first] = np.arange(n_grams)
-    incidence.indices = rank[incidence.indices].astype(incidence.indices.dtype)
-    incidence.has_sorted_indices = False
-    incidence.sort_indices()
-    return incidence
+    rank[np.argsort(texts, kind="stable")] = np.arange(n_grams)
+    place = np.unique(row[repeated] * n_grams + rank[column])
+    row, column = np.divmod(place, max(n_grams, 1))
+    starts = np.searchsorted(row, np.arange(n + 1))
+    incidence = sparse.csr_array((np.ones(len(place), np.int32), column, starts), shape=(n, n_grams))
+    return _Shingles(once_N + np.diff(starts), incidence)
 
 
-def _near_pairs(incidence: sparse.csr_array, threshold: float) -> pd.DataFrame:
-    sizes = np.diff(incidence.indptr).astype(np.int64)
+def _near_pairs(shingles: _Shingles, threshold: float) -> pd.DataFrame:
+    sizes, incidence = shingles
     found = []
-    for small, large in _candidates(incidence, sizes, threshold):
+    for small, large in _candidates(shingles, threshold):
         shared = np.asarray(incidence[small].multiply(incidence[large]).sum(axis=1)).ravel()
         jaccard = shared / (sizes[small] + sizes[large] - shared)
         contained = shared / sizes[small]
@@ -113,12 +133,15 @@ def _near_pairs(incidence: sparse.csr_array, threshold: float) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else empty.iloc[:0]
 
 
-def _candidates(incidence: sparse.csr_array, sizes: Ints, threshold: float) -> Iterator[tuple[Ints, Ints]]:
+def _candidates(shingles: _Shingles, threshold: float) -> Iterator[tuple[Ints, Ints]]:
     """Pairs (smaller set, larger set) that share one of the smaller one's rarest 3-grams."""
-    prefix_length = sizes - np.ceil(threshold * sizes - _EPS).astype(np.int64) + 1
-    position = np.arange(incidence.nnz) - np.repeat(incidence.indptr[:-1], sizes)
-    in_prefix = position < np.repeat(prefix_length, sizes)
-    rows = np.repeat(np.arange(len(sizes)), sizes)[in_prefix]
+    sizes, incidence = shingles
+    columns_N = np.diff(incidence.indptr)
+    # Those that stand once are the rarest, and come first.
+    prefix_length = columns_N + 1 - np.ceil(threshold * sizes - _EPS).astype(np.int64)
+    position = np.arange(incidence.nnz) - np.repeat(incidence.indptr[:-1], columns_N)
+    in_prefix = position < np.repeat(prefix_length, columns_N)
+    rows = np.repeat(np.arange(len(sizes)), columns_N)[in_prefix]
     columns = incidence.indices[in_prefix]
     prefix = sparse.csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=incidence.shape)
     holders = incidence.T.tocsr()

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
@@ -19,11 +19,12 @@ from whyrank.data.ranking.judgements import CONSEQUENCES
 from whyrank.data.ranking.otherwise import otherwise
 from whyrank.data.ranking.pseudo_queries import with_pseudo
 from whyrank.data.ranking.rejected import check_rejected
-from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, fit_idf
+from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, idf_of
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import drawn_shares, split_queries
 from whyrank.data.ranking.threads import threads
 from whyrank.data.ranking.validate import Reading, Validated, validate
+from whyrank.lexical.counts import word_counts
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
 QUERY_COLUMNS = ["query_id", "type", "declared_type", "split", "raw_text", "text", "tokens_raw", "tokens", "group",
@@ -104,33 +105,38 @@ def prepare(
     )
     queries["thread"] = threads(queries)
     qrels = valid.qrels[labels.kept(queries, valid.qrels, options.labels, seed)].reset_index(drop=True)
-    answers = valid.answers.assign(raw_text=answer_texts(valid))
+    documents = _documents(valid.answers)
+    answers = valid.answers.assign(raw_text=[document.whole for document in documents])
     queries, qrels = with_pseudo(queries, qrels, answers, options.pseudo_queries)
     relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
-    idf = fit_idf([*answers["raw_text"], *queries.loc[queries["split"] == "train", "raw_text"]])
-    languages = statistics.languages(pd.concat([queries, answers.assign(type="answer")]))
+    answer_counts, query_counts = (word_counts(table["raw_text"].tolist()) for table in (answers, queries))
+    idf = idf_of(answer_counts, query_counts.rows(np.flatnonzero(queries["split"] == "train")))
+    languages = statistics.languages(_with_type(queries, answers, ["raw_text"]))
     count = _remembering(count_tokens)
     select = partial(_select, options=options, tokens=tokens, languages=languages, count_tokens=count, idf=idf)
     for kind in TYPES:
         of_kind = queries["type"] == kind
         whole = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
         queries.loc[of_kind, "text"] = select(kind, whole, getattr(options.selection, kind))
-    documents = _documents(answers)
     answers["text"] = select("answer", documents, options.selection.answer)
     for table in (answers, queries):
         table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
     # What is said of the set is said of its own queries.
     own = queries.iloc[: len(valid.queries)]
     of_own = relevant[relevant["query_id"].isin(own["query_id"])]
-    metrics, tables = _statistics(valid, answers, own, of_own, duplicates, idf, languages)
+    own_counts = query_counts.rows(np.arange(len(own))), answer_counts
+    as_read = _with_type(own, answers, ["raw_text", "text"])
+    kinds, texts, cut = (as_read[name].tolist() for name in ("type", "raw_text", "text"))
+    lost = statistics.tfidf_mass_lost(kinds, texts, cut, idf, own_counts)
+    metrics, tables = _statistics(valid, answers, own, of_own, duplicates, lost, languages)
     metrics["pseudo_queries"] = len(queries) - len(own)
     tables["split_shares"] = drawn_shares(queries["split"], dev=shares.dev, test=shares.test, given=valid.given)
     rejected = pd.concat([valid.rejected, valid.left_out], ignore_index=True)
     qrels = qrels[QREL_COLUMNS]
     ways = {kind: getattr(options.selection, kind) for kind in (*TYPES, "answer")}
-    lost = {kind: metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in ways}
-    tried = otherwise(answers, queries, relevant, documents, select, used=ways, lost=lost)
+    lost_share = {kind: metrics.get(f"tfidf_lost_share_{kind}", 0.0) for kind in ways}
+    tried = otherwise(answers, queries, relevant, documents, select, used=ways, lost=lost_share)
     return Preparation(answers[ANSWER_COLUMNS], queries[QUERY_COLUMNS], qrels, rejected, tables, metrics, tried)
 
 
@@ -176,21 +182,24 @@ def _remembering(count_tokens: CountTokens) -> CountTokens:
     return count
 
 
+def _with_type(queries: pd.DataFrame, answers: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """type and some columns of both, queries first; no others, which take seconds to copy."""
+    return pd.concat([queries[["type", *columns]], answers[columns].assign(type="answer")[["type", *columns]]])
+
+
 def _statistics(
     valid: Validated,
     answers: pd.DataFrame,
     queries: pd.DataFrame,
     relevant: pd.DataFrame,
     duplicates: Duplicates,
-    idf: TfidfVectorizer,
+    lost: dict[str, float],
     languages: pd.DataFrame,
 ) -> tuple[dict[str, float], dict[str, pd.DataFrame]]:
     ids, pairs = queries["query_id"].to_numpy(), duplicates.pairs
-    texts = pd.concat([queries, answers.assign(type="answer")])
     leaks, conflicts = leak_table(queries, relevant, duplicates), conflict_table(queries, relevant, duplicates)
     named_pairs = {"query_left": ids[pairs["left"]], "query_right": ids[pairs["right"]]}
-    length_metrics, lengths = statistics.token_lengths(texts)
-    lost = statistics.tfidf_mass_lost(texts["type"].tolist(), texts["raw_text"].tolist(), texts["text"].tolist(), idf)
+    length_metrics, lengths = statistics.token_lengths(_with_type(queries, answers, ["tokens_raw", "tokens"]))
     found: dict[str, tuple[dict[str, float], pd.DataFrame]] = {
         "rows": statistics.count_rows(valid.rows_in, valid.rejected, valid.left_out),
         "left_out": ({}, statistics.left_out_table(valid.left_out)),

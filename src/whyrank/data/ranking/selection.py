@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import sentencex
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from scipy.sparse import vstack
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 
 from whyrank.data.files.text import CountTokens, cut
+from whyrank.lexical.counts import WordCounts, word_counts
 from whyrank.lexical.words import pauses, terms
 
 
@@ -47,7 +49,16 @@ Selection = Callable[[Sequence[Document], int, Rules], list[str]]
 
 def fit_idf(texts: Sequence[str]) -> TfidfVectorizer:
     """TF-IDF over the words of `texts`, with 1 + log tf, so that a repeated word does not drown the others."""
-    return TfidfVectorizer(analyzer=terms, sublinear_tf=True).fit(texts)
+    return idf_of(word_counts(texts))
+
+
+def idf_of(*counted: WordCounts) -> TfidfVectorizer:
+    """The same of texts whose words were counted."""
+    words = sorted(set().union(*(one.used for one in counted)))
+    idf = TfidfVectorizer(analyzer=terms, sublinear_tf=True, vocabulary=words)
+    columns = {word: number for number, word in enumerate(words)}
+    idf.idf_ = TfidfTransformer().fit(vstack([one.within(columns) for one in counted])).idf_
+    return idf
 
 
 def head(documents: Sequence[Document], budget: int, rules: Rules) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import vstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from whyrank.data.files.cells import TYPES
@@ -14,6 +15,7 @@ from whyrank.data.files.readers import SPLITS
 from whyrank.data.ranking.duplicates import Duplicates
 from whyrank.data.ranking.judgements import CONSEQUENCES, NO_JUDGEMENT
 from whyrank.lexical.analysis import Analyser, language_shares, snowball_of
+from whyrank.lexical.counts import WordCounts, word_counts
 from whyrank.lexical.words import terms
 
 Metrics = dict[str, float]
@@ -161,9 +163,10 @@ def lexical_overlap(
         )
     counter = CountVectorizer(analyzer=content, binary=True, dtype=np.int32)
     query_words = counter.fit_transform(queries["raw_text"])
-    answer_words = counter.transform(answers["raw_text"])
     query = pd.Series(np.arange(len(queries)), index=queries["query_id"]).loc[relevant["query_id"]].to_numpy()
-    answer = pd.Series(np.arange(len(answers)), index=answers["answer_id"]).loc[relevant["answer_id"]].to_numpy()
+    asked = answers[answers["answer_id"].isin(relevant["answer_id"])]
+    answer = pd.Series(np.arange(len(asked)), index=asked["answer_id"]).loc[relevant["answer_id"]].to_numpy()
+    answer_words = counter.transform(asked["raw_text"])
     shared = np.asarray(query_words[query].multiply(answer_words[answer]).sum(axis=1)).ravel()
     best = np.zeros(len(queries), dtype=np.int64)
     np.maximum.at(best, query, shared)
@@ -203,17 +206,26 @@ def token_lengths(texts: pd.DataFrame) -> tuple[Metrics, pd.DataFrame]:
     return metrics, pd.DataFrame(rows)
 
 
-def tfidf_mass_lost(types: Sequence[str], raw: Sequence[str], selected: Sequence[str], idf: TfidfVectorizer) -> Metrics:
+def tfidf_mass_lost(
+    types: Sequence[str],
+    raw: Sequence[str],
+    selected: Sequence[str],
+    idf: TfidfVectorizer,
+    counted: Sequence[WordCounts] | None = None,
+) -> Metrics:
     """`tfidf_lost_share_<type>`: share of the sum of tf x idf that the selection lost, over all texts of the type.
 
     tf is the plain count here, so that the mass of a text is the sum of the masses of its parts. Left out for a type
-    without any word known to `idf`.
+    without any word known to `idf`. counted   the words of `raw`, one part after the other, where they were counted
     """
-    counter = CountVectorizer(analyzer=terms, vocabulary=idf.vocabulary_)
-    before = counter.transform(raw)
-    # A word cut in two can make a word that was not there.
-    after = counter.transform(selected).minimum(before)
-    mass = pd.DataFrame({"type": list(types), "before": before @ idf.idf_, "after": after @ idf.idf_})
+    before_NV = vstack([part.within(idf.vocabulary_) for part in counted or [word_counts(raw)]], format="csr")
+    before_N = before_NV @ idf.idf_
+    after_N, cut = before_N.copy(), [row for row, text in enumerate(raw) if text != selected[row]]
+    if cut:
+        counter = CountVectorizer(analyzer=terms, vocabulary=idf.vocabulary_)
+        # A word cut in two can make a word that was not there.
+        after_N[cut] = counter.transform(selected[row] for row in cut).minimum(before_NV[cut]) @ idf.idf_
+    mass = pd.DataFrame({"type": list(types), "before": before_N, "after": after_N})
     total = mass.groupby("type").sum()
     total = total[total["before"] > 0]
     lost = 1 - total["after"] / total["before"]

@@ -6,6 +6,7 @@ P of the pooling · D of a vector
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from whyrank.core import processes
 from whyrank.core.progress import progress
 from whyrank.core.runtime import product_dtype
 from whyrank.model.encoder import pooling as poolings
+from whyrank.model.encoder import tokenising
 from whyrank.model.encoder.byte_dropout import use_bytes
 from whyrank.model.encoder.declared import POOLING, Declared, Side
 from whyrank.model.encoder.packed import ATTENTION, Layout, length_batches
@@ -148,11 +150,8 @@ class Encoder(nn.Module):
 
         side   None: as a text that is neither query nor document, such as one of two that are compared
         """
-        if len(texts) == 0:
-            return []
-        prompt = self.declared.prompt(side)
-        prompted = [prompt + text for text in texts] if prompt else list(texts)
-        return self.tokenizer(prompted, truncation=True, max_length=limit)["input_ids"]
+        around = partial(self.tokens_around, side=side)
+        return tokenising.tokenised(self.tokenizer, texts, limit, self.declared.prompt(side), around)
 
     def tokenise_each(self, texts: Sequence[str], limits: Sequence[int], side: Side | None = None) -> list[list[int]]:
         """As `tokenise`, with a limit for each text."""
@@ -182,11 +181,7 @@ class Encoder(nn.Module):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, special tokens left out."""
-        if not texts:
-            return []
-        # The tokenizer warns about texts longer than the position table; here they are only counted.
-        ids = self.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-        return [len(row) for row in ids]
+        return tokenising.counted(self.tokenizer, texts)
 
     def pad(self, rows: Sequence[TokenIds]) -> tuple[torch.Tensor, torch.Tensor]:
         """Right-padded ids (B, L) int64 and mask (B, L) int64 on the encoder's device."""

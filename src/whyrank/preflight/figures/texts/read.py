@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core.prepared import Prepared
+from whyrank.core.spaced import Ragged, coded
 from whyrank.data.files.cells import TYPES
 from whyrank.lexical.words import words
 
@@ -37,20 +38,30 @@ class Read:
 
     @cached_property
     def answer_words(self) -> list[list[str]]:
-        return [words(text) for text in self.answers]
+        return _lists(coded(self.answers, words))
 
     @cached_property
     def query_words(self) -> list[list[str]]:
-        return [words(text) for text in self.queries]
+        return _lists(coded(self.queries, words))
+
+    @cached_property
+    def whole_answer_numbers(self) -> Ragged:
+        """The words of whole texts, before they were cut, as numbers."""
+        return self._whole_answers[1]
 
     @cached_property
     def whole_answer_words(self) -> list[list[str]]:
-        """The same of whole texts, before they were cut."""
-        return _words_of(self.prepared.answers["raw_text"], self.answers, self.answer_words)
+        """The same themselves."""
+        return _whole(self.prepared.answers["raw_text"], self.answers, self.answer_words, self._whole_answers)
 
     @cached_property
     def whole_query_words(self) -> list[list[str]]:
-        return _words_of(self.prepared.queries["raw_text"], self.queries, self.query_words)
+        whole = self.prepared.queries["raw_text"].tolist()
+        return _whole(whole, self.queries, self.query_words, coded(whole, words))
+
+    @cached_property
+    def _whole_answers(self) -> tuple[list[str], Ragged]:
+        return coded(self.prepared.answers["raw_text"].tolist(), words)
 
     @cached_property
     def common(self) -> frozenset[str]:
@@ -115,9 +126,18 @@ class Read:
         return list(map(str, self.prepared.queries["query_id"]))
 
 
-def _words_of(whole: Iterable[str], cut: list[str], known: list[list[str]]) -> list[list[str]]:
-    """Texts that were not cut are not split again."""
-    return [own if text == short else words(text) for text, short, own in zip(whole, cut, known, strict=True)]
+def _lists(found: tuple[list[str], Ragged]) -> list[list[str]]:
+    known, numbers = found
+    return numbers.lists(np.array(known, dtype=object))
+
+
+def _whole(
+    whole: Iterable[str], cut: list[str], known: list[list[str]], found: tuple[list[str], Ragged]
+) -> list[list[str]]:
+    """The words of a text that was not cut are those that are known."""
+    is_cut = np.array([text != short for text, short in zip(whole, cut, strict=True)], dtype=bool)
+    others = iter(_lists((found[0], found[1].of_rows(np.flatnonzero(is_cut)))))
+    return [next(others) if other else own for own, other in zip(known, is_cut.tolist(), strict=True)]
 
 
 Row = tuple[str, str, str, str]

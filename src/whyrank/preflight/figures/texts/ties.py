@@ -108,7 +108,7 @@ def _is_filler(text: list[str], queried: set[str], tied: float) -> bool:
 def copies(read: Read, without: dict[int, str]) -> tuple[dict[int, int], dict[int, int]]:
     """Rows of near-copies with the row of the first; and rows that hold at least `REPEATED` others, with how many."""
     raw = read.prepared.answers["raw_text"].tolist()
-    pairs = find_duplicates(raw, read.whole_answer_words).pairs
+    pairs = find_duplicates(raw, read.whole_answer_numbers).pairs
     first: dict[int, int] = {}
     holds: defaultdict[int, int] = defaultdict(int)
     for left, right, kind in pairs[["left", "right", "kind"]].itertuples(index=False):

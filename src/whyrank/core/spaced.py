@@ -1,0 +1,115 @@
+"""Many texts by what stands between their spaces: a large set has few different parts, and each is worked on once.
+
+Shapes: N texts · P parts of all texts, in order · D different parts · V values of a part, such as its words, of all
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Texts that are worked on at once: bounds memory.
+_BLOCK = 20_000
+
+
+class Spaced(NamedTuple):
+    """different   the D parts that there are, between single spaces; an empty one where two spaces meet
+    part_P      number of each part, int32
+    start_N     (N + 1,) where each text begins among the parts
+    """
+
+    different: list[str]
+    part_P: np.ndarray
+    start_N: np.ndarray
+
+
+class Ragged(NamedTuple):
+    """Values of each text, end to end: those of text i are `value_V[start_N[i] : start_N[i + 1]]`."""
+
+    value_V: np.ndarray
+    start_N: np.ndarray
+
+    def of_rows(self, row_N: np.ndarray) -> "Ragged":
+        """Those of some texts, by their numbers in order."""
+        length_N = np.diff(self.start_N)
+        is_there = np.zeros(len(length_N), dtype=bool)
+        is_there[row_N] = True
+        start_N = np.concatenate([[0], np.cumsum(length_N[row_N])])
+        return Ragged(self.value_V[np.repeat(is_there, length_N)], start_N)
+
+    def lists(self, name: np.ndarray | None = None) -> list[list]:
+        """The values of each text, or what `name` calls them."""
+        flat = (self.value_V if name is None else name[self.value_V]).tolist()
+        start_N = self.start_N.tolist()
+        return [flat[start:stop] for start, stop in pairwise(start_N)]
+
+
+def spaced(texts: Sequence[str]) -> Spaced:
+    """Split texts at each space (U+0020, no other); the last four sets of texts are remembered."""
+    return _spaced(tuple(texts))
+
+
+# Stages count, cut and compare the same texts one after the other.
+@lru_cache(maxsize=4)
+def _spaced(texts: tuple[str, ...]) -> Spaced:
+    starts = range(0, len(texts), _BLOCK)
+    blocks = [pc.split_pattern(pa.array(texts[start : start + _BLOCK], pa.large_string()), " ") for start in starts]
+    length_N = [pc.list_value_length(block).to_numpy() for block in blocks]
+    parts = pa.chunked_array([block.flatten() for block in blocks], pa.large_string())
+    numbered = parts.combine_chunks().dictionary_encode()
+    start_N = np.concatenate([[0], *length_N]).cumsum()
+    return Spaced(numbered.dictionary.to_pylist(), numbered.indices.to_numpy(), start_N)
+
+
+def of_each(parts: Spaced, values_D: Sequence[Sequence[int]]) -> Ragged:
+    """The values of the parts of each text, end to end. values_D   of each different part, any number of them; int32"""
+    begin_D = np.cumsum([0, *map(len, values_D)])
+    flat = np.fromiter(chain.from_iterable(values_D), dtype=np.int32, count=int(begin_D[-1]))
+    length_P = np.diff(begin_D)[parts.part_P]
+    start_N = np.concatenate([[0], np.cumsum(length_P)])[parts.start_N]
+    found = np.empty(int(start_N[-1]), dtype=np.int32)
+    for block in range(0, len(start_N) - 1, _BLOCK):
+        first, last = parts.start_N[block], parts.start_N[min(block + _BLOCK, len(start_N) - 1)]
+        own_P = length_P[first:last]
+        ends = np.cumsum(own_P)
+        shift_P = begin_D[parts.part_P[first:last]] - (ends - own_P)
+        place_V = np.repeat(shift_P, own_P) + np.arange(int(own_P.sum()))
+        found[start_N[block] : start_N[block] + len(place_V)] = flat[place_V]
+    return Ragged(found, start_N)
+
+
+def coded(texts: Sequence[str], split: Callable[[str], Sequence[str]]) -> tuple[list[str], Ragged]:
+    """The different words that `split` makes of texts, in the order of their appearance in it, and those of each text.
+
+    Of an ASCII text `split` must give the words of its parts one after the other, as a regular expression does whose
+    matches hold no space; a text with other characters is split as a whole.
+    """
+    number_of: dict[str, int] = {}
+
+    def numbers(text: str) -> list[int]:
+        return [number_of.setdefault(word, len(number_of)) for word in split(text)]
+
+    # Other texts are one part each, whose letters may change what is read of those beside them.
+    parts = spaced([text if text.isascii() else "" for text in texts])
+    found = of_each(parts, [numbers(part) for part in parts.different])
+    others = [row for row, text in enumerate(texts) if not text.isascii()]
+    if others:
+        found = _with_rows(found, others, [numbers(texts[row]) for row in others])
+    return list(number_of), found
+
+
+def _with_rows(found: Ragged, rows: Sequence[int], values: Sequence[Sequence[int]]) -> Ragged:
+    """The same, with these values in rows that had none."""
+    length_N = np.diff(found.start_N)
+    length_N[list(rows)] = list(map(len, values))
+    is_other_V = np.zeros(len(length_N), dtype=bool)
+    is_other_V[list(rows)] = True
+    is_other_V = np.repeat(is_other_V, length_N)
+    value_V = np.empty(len(is_other_V), dtype=np.int32)
+    value_V[~is_other_V] = found.value_V
+    value_V[is_other_V] = np.fromiter(chain.from_iterable(values), dtype=np.int32)
+    return Ragged(value_V, np.concatenate([[0], np.cumsum(length_N)]))

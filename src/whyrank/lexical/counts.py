@@ -1,0 +1,55 @@
+"""How often each word stands in each of many texts: the counts of scikit-learn's `CountVectorizer`, in less time.
+
+Shapes: N texts · V words of the vocabulary · W words of all texts
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from whyrank.core.spaced import coded
+from whyrank.lexical.words import terms
+
+
+class WordCounts(NamedTuple):
+    """counts_NV   float64, how often each text has each word, columns of a row in order;  words   (V,) sorted"""
+
+    counts_NV: scipy.sparse.csr_matrix
+    words: list[str]
+
+    @property
+    def used(self) -> list[str]:
+        """The words that stand in any of the texts."""
+        return [word for word, n in zip(self.words, self.counts_NV.getnnz(axis=0).tolist(), strict=True) if n]
+
+    def rows(self, row_N: np.ndarray) -> "WordCounts":
+        """Those of some texts, by row number."""
+        return WordCounts(self.counts_NV[row_N], self.words)
+
+    def within(self, vocabulary: Mapping[str, int]) -> scipy.sparse.csr_matrix:
+        """The counts by the columns of a vocabulary, which is sorted too; other words do not count."""
+        column_V = np.array([vocabulary.get(word, -1) for word in self.words], dtype=np.int32)
+        column = column_V[self.counts_NV.indices] if len(column_V) else self.counts_NV.indices
+        is_known = column >= 0
+        start_N = np.concatenate([[0], np.cumsum(is_known)])[self.counts_NV.indptr]
+        parts = self.counts_NV.data[is_known], column[is_known], start_N
+        return scipy.sparse.csr_matrix(parts, shape=(self.counts_NV.shape[0], len(vocabulary)))
+
+
+def word_counts(texts: Sequence[str]) -> WordCounts:
+    """Of the `terms` of texts."""
+    known, found = coded(texts, terms)
+    words = sorted(known)
+    number_of = {word: number for number, word in enumerate(words)}
+    number_D = np.array([number_of[word] for word in known], dtype=np.int64)
+    # Row and column as one number, which numpy sorts in a tenth of the time of a pair.
+    place_W = np.repeat(np.arange(len(texts)) * len(words), np.diff(found.start_N))
+    place_W += number_D[found.value_V]
+    place_W.sort()
+    begin = np.flatnonzero(np.diff(place_W, prepend=-1))
+    row, column = np.divmod(place_W[begin], max(len(words), 1))
+    count = np.diff(begin, append=len(place_W)).astype(np.float64)
+    start_N = np.searchsorted(row, np.arange(len(texts) + 1))
+    return WordCounts(scipy.sparse.csr_matrix((count, column, start_N), shape=(len(texts), len(words))), words)

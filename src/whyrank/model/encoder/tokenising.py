@@ -1,0 +1,69 @@
+"""Token ids of texts; of many texts by what stands between their spaces, where a tokenizer reads no further than that.
+
+That is so of WordPiece as BERT has it: its texts are cut at white space first, and each word is read by itself. A large
+set has few different words, and each is tokenised once.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tokenizers import models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerBase
+
+from whyrank.core import spaced
+
+# Texts from which it is faster: fewer have nearly as many different words as words.
+FEWEST = 1_000
+# Ids before and behind a text.
+Around = Callable[[], Sequence[list[int]]]
+
+
+def counted(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
+    """Tokens of each whole text, special tokens left out."""
+    if not texts:
+        return []
+    if not _is_of_parts(tokenizer, texts):
+        # The tokenizer warns about texts longer than the position table; here they are only counted.
+        ids = tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return [len(row) for row in ids]
+    parts = spaced.spaced(texts)
+    count_D = np.array([len(ids) for ids in _ids(tokenizer, parts.different)], dtype=np.int64)
+    up_to_P = np.concatenate([[0], np.cumsum(count_D[parts.part_P])])
+    return np.diff(up_to_P[parts.start_N]).tolist()
+
+
+def tokenised(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int, prompt: str, around: Around
+) -> list[list[int]]:
+    """Token ids of each text, special tokens and the prompt included, cut to `limit`, which is more than they take."""
+    if len(texts) == 0:
+        return []
+    if not _is_of_parts(tokenizer, texts) or prompt.rstrip(" ") == prompt != "":
+        prompted = [prompt + text for text in texts] if prompt else list(texts)
+        return tokenizer(prompted, truncation=True, max_length=limit)["input_ids"]
+    before, after = around()
+    most = limit - len(before) - len(after)
+    assert most > 0, limit
+    parts = spaced.spaced(texts)
+    rows = spaced.of_each(parts, _ids(tokenizer, parts.different)).lists()
+    return [before + row[:most] + after for row in rows]
+
+
+def _is_of_parts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> bool:
+    """Whether the tokens of these texts are those of their parts, and the texts enough for that to pay."""
+    if len(texts) < FEWEST or not tokenizer.is_fast or tokenizer.truncation_side != "right":
+        return False
+    backend = tokenizer.backend_tokenizer
+    return (
+        isinstance(backend.model, models.WordPiece)
+        and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
+        and isinstance(backend.normalizer, normalizers.BertNormalizer)
+        and not any(" " in token.content for token in tokenizer.added_tokens_decoder.values())
+    )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]

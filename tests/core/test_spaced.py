@@ -1,0 +1,78 @@
+"""Texts by the parts between their spaces, and words by numbers."""
+
+import random
+import string
+from functools import partial
+
+import numpy as np
+import pytest
+
+from whyrank.core import spaced
+from whyrank.lexical.words import terms, words
+
+TEXTS = [
+    "the key",
+    "",
+    "  the  key ",
+    "Ключ key",
+    "請問 BTC",
+    "a\tb\nc",
+    "???",
+    "O'Neil: 2,5 %",
+    "e\u0301 é",
+    "the key",
+]
+
+
+def drawn(count: int) -> list[str]:
+    """Texts of odd characters, spaces of every kind among them."""
+    random_ = random.Random(3)
+    characters = [
+        *string.printable,
+        " ",
+        " ",
+        "\u00a0",
+        "\u3000",
+        "é",
+        "\u0301",
+        "ß",
+        "ﬁ",
+        "請",
+        "की",
+        "ي",
+        "안",
+        "🔑",
+        "İ",
+    ]
+    return ["".join(random_.choices(characters, k=random_.randrange(40))) for _ in range(count)]
+
+
+def test_parts_stand_between_single_spaces() -> None:
+    parts = spaced.spaced(TEXTS)
+    rebuilt = spaced.Ragged(parts.part_P, parts.start_N).lists(np.array(parts.different, dtype=object))
+    assert [" ".join(row) for row in rebuilt] == TEXTS
+    assert len(set(parts.different)) == len(parts.different)
+
+
+def test_values_of_parts_come_one_after_the_other_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = spaced.spaced(["a b", "", "b a b", "c"])
+    values = {"a": [1, 2], "b": [], "c": [3], "": [9]}
+    expected = [[1, 2], [9], [1, 2], [3]]
+    for block in (1, 2, 3, 100):
+        monkeypatch.setattr(spaced, "_BLOCK", block)
+        found = spaced.of_each(parts, [values[part] for part in parts.different])
+        assert found.lists() == expected
+    assert found.of_rows(np.array([0, 3])).lists() == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("split", [words, terms, partial(terms, least=2)], ids=["words", "terms", "long"])
+def test_words_by_numbers_are_those_of_each_text_by_itself(split) -> None:
+    texts = TEXTS + drawn(3000)
+    known, found = spaced.coded(texts, split)
+    assert found.lists(np.array(known, dtype=object)) == [split(text) for text in texts]
+    assert len(set(known)) == len(known)
+
+
+def test_no_texts_have_no_words() -> None:
+    known, found = spaced.coded([], words)
+    assert known == [] and found.lists() == []

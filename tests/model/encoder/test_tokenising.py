@@ -1,0 +1,57 @@
+"""Tokens by the parts of texts beside the tokenizer's own."""
+
+import pytest
+from transformers import AutoTokenizer
+
+from tests.core.test_spaced import TEXTS, drawn
+from whyrank.model.encoder import tokenising
+from whyrank.model.encoder.source import embedded_folder
+
+ODD = [
+    "[SEP] a [MASK] b",
+    "x[CLS]y",
+    "a\x1cb \x85c",
+    "\ufffd \x00",
+    "\u200bzero width",
+    "[UNK]",
+    "don't-stop",
+    "b" * 300,
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(embedded_folder())
+
+
+def around(tokenizer, prompt):
+    return [tokenizer.cls_token_id, *tokenizer(prompt, add_special_tokens=False)["input_ids"]], [tokenizer.sep_token_id]
+
+
+@pytest.mark.parametrize("prompt", ["", "query: ", "query:"])
+def test_parts_give_the_tokens_that_whole_texts_have(tokenizer, prompt, monkeypatch) -> None:
+    texts = TEXTS + ODD + drawn(2000)
+    monkeypatch.setattr(tokenising, "FEWEST", 1)
+    assert tokenising._is_of_parts(tokenizer, texts)
+    by_parts = [
+        tokenising.counted(tokenizer, texts),
+        *(tokenising.tokenised(tokenizer, texts, n, prompt, lambda: around(tokenizer, prompt)) for n in (8, 64)),
+    ]
+    monkeypatch.setattr(tokenising, "FEWEST", 10**9)
+    plain = [
+        tokenising.counted(tokenizer, texts),
+        *(tokenising.tokenised(tokenizer, texts, n, prompt, lambda: around(tokenizer, prompt)) for n in (8, 64)),
+    ]
+    assert by_parts == plain
+
+
+def test_a_tokenizer_that_reads_across_spaces_reads_whole_texts(tokenizer, monkeypatch) -> None:
+    monkeypatch.setattr(tokenising, "FEWEST", 1)
+    other = AutoTokenizer.from_pretrained(embedded_folder())
+    other.add_tokens(["two words"])
+    texts = ["two words", "two  words"]
+    assert tokenising.counted(other, texts) == [1, 2]
+    other = AutoTokenizer.from_pretrained(embedded_folder(), truncation_side="left")
+    found = tokenising.tokenised(other, ["one two three"], 3, "", lambda: around(other, ""))
+    assert found == other(["one two three"], truncation=True, max_length=3)["input_ids"]
+    assert other.decode(found[0][1:-1]) == "three"
