@@ -1,7 +1,5 @@
 """Texts by the parts between their spaces, and words by numbers."""
 
-import random
-import string
 from functools import partial
 
 import numpy as np
@@ -10,41 +8,7 @@ import pytest
 from whyrank.core import spaced
 from whyrank.lexical.words import terms, words
 
-TEXTS = [
-    "the key",
-    "",
-    "  the  key ",
-    "Ключ key",
-    "請問 BTC",
-    "a\tb\nc",
-    "???",
-    "O'Neil: 2,5 %",
-    "e\u0301 é",
-    "the key",
-]
-
-
-def drawn(count: int) -> list[str]:
-    """Texts of odd characters, spaces of every kind among them."""
-    random_ = random.Random(3)
-    characters = [
-        *string.printable,
-        " ",
-        " ",
-        "\u00a0",
-        "\u3000",
-        "é",
-        "\u0301",
-        "ß",
-        "ﬁ",
-        "請",
-        "की",
-        "ي",
-        "안",
-        "🔑",
-        "İ",
-    ]
-    return ["".join(random_.choices(characters, k=random_.randrange(40))) for _ in range(count)]
+from ..odd_texts import TEXTS, drawn
 
 
 def test_parts_stand_between_single_spaces() -> None:
@@ -71,6 +35,11 @@ def test_words_by_numbers_are_those_of_each_text_by_itself(split) -> None:
     known, found = spaced.coded(texts, split)
     assert found.lists(np.array(known, dtype=object)) == [split(text) for text in texts]
     assert len(set(known)) == len(known)
+
+
+def test_sets_have_each_value_of_a_text_once() -> None:
+    found = spaced.Ragged(np.array([3, 1, 3, 0, 5, 5], dtype=np.int32), np.array([0, 3, 3, 4, 6]))
+    assert found.sets().lists() == [[1, 3], [], [0], [5]]
 
 
 def test_no_texts_have_no_words() -> None:

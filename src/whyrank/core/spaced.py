@@ -41,6 +41,15 @@ class Ragged(NamedTuple):
         start_N = np.concatenate([[0], np.cumsum(length_N[row_N])])
         return Ragged(self.value_V[np.repeat(is_there, length_N)], start_N)
 
+    def sets(self) -> "Ragged":
+        """The different values of each text, the smallest first."""
+        n, size = len(self.start_N) - 1, int(self.value_V.max(initial=0)) + 1
+        # Text and value as one number, which numpy sorts in a tenth of the time of a pair.
+        place_V = np.repeat(np.arange(n) * size, np.diff(self.start_N)) + self.value_V
+        place_V.sort()
+        text_U, value_U = np.divmod(place_V[np.diff(place_V, prepend=-1) != 0], size)
+        return Ragged(value_U.astype(np.int32), np.searchsorted(text_U, np.arange(n + 1)))
+
     def lists(self, name: np.ndarray | None = None) -> list[list]:
         """The values of each text, or what `name` calls them."""
         flat = (self.value_V if name is None else name[self.value_V]).tolist()

@@ -3,9 +3,10 @@
 import pytest
 from transformers import AutoTokenizer
 
-from tests.core.test_spaced import TEXTS, drawn
 from whyrank.model.encoder import tokenising
 from whyrank.model.encoder.source import embedded_folder
+
+from ...odd_texts import TEXTS, drawn
 
 ODD = [
     "[SEP] a [MASK] b",

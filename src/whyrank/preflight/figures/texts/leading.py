@@ -18,6 +18,7 @@ CHARACTERS = 25
 SHORTEST_ID = 4
 # What has a digit, of so many characters.
 CODE = re.compile(rf"(?=\w*\d)\w{{{SHORTEST_ID},}}")
+DIGIT = re.compile(r"\d")
 # Words of a title that are not a mere topic.
 TITLE = 3
 # Words of a query that says nothing at most.
@@ -112,6 +113,8 @@ def coded(read: Read) -> tuple[tuple[list[int], list[int]], str]:
 
 def codes(text: str, found: list[str]) -> set[str]:
     """Words with digits of a text; `found` are its `words`, which hold them where it is ASCII."""
+    if not DIGIT.search(text):
+        return set()
     if not text.isascii():
         return set(CODE.findall(text.casefold()))
     return {word for word in set(found) if not word.isalpha() and CODE.match(word)}
@@ -127,12 +130,11 @@ def _holds(text: str, plain: str, name: str) -> bool:
 
 def quotes(read: Read) -> dict[int, str]:
     """Rows of the queries that quote a right answer, with the longest run."""
-    answers = [set(text) for text in read.answer_words]
     of_answer: dict[int, set[tuple[str, ...]]] = {}
     shared = {}
     for row, right in enumerate(read.right):
         text = read.query_words[row]
-        near = [i for i in right if _has_run(text, answers[i])]
+        near = [i for i in right if _has_run(text, set(read.answer_words[i]))]
         of_answer |= {i: set(runs(read.answer_words[i])) for i in near if i not in of_answer}
         own = runs(text) if near else []
         if any(not of_answer[i].isdisjoint(own) for i in near):
@@ -179,11 +181,10 @@ def empty(read: Read) -> dict[int, str]:
         wanted.setdefault(key, set()).update(right)
     widest = max((len(right) for right in read.right), default=1)
     found: dict[int, str] = {}
-    answered = {word for text in read.answer_words for word in text}
     # By the whole text: a budget that leaves little of it is another fault.
     for row, (key, text) in enumerate(zip(keys, read.whole_query_words, strict=True)):
         if len(wanted[key]) > max(widest, FEW):
             found[row] = f"the same text is asked for {len(wanted[key])} answers"
-        elif len(text) <= FEW and not (set(text) & answered - read.common):
+        elif len(text) <= FEW and not (set(text) & read.answer_vocabulary - read.common):
             found[row] = "a word or two that no answer has"
     return found

@@ -1,10 +1,8 @@
 """The texts of a ranking set as words, counted once for all figures about texts."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -38,11 +36,23 @@ class Read:
 
     @cached_property
     def answer_words(self) -> list[list[str]]:
-        return _lists(coded(self.answers, words))
+        return _lists(self._answers)
 
     @cached_property
     def query_words(self) -> list[list[str]]:
-        return _lists(coded(self.queries, words))
+        return _lists(self._queries)
+
+    @cached_property
+    def answer_vocabulary(self) -> frozenset[str]:
+        """Words that any answer has."""
+        return frozenset(self._answers[0])
+
+    def answer_shares(self, among: Container[str]) -> np.ndarray:
+        """(A,) share of the different words of each answer that are among these; 0 of an answer without a word."""
+        sets = self._answer_sets
+        is_among_D = np.array([word in among for word in self._answers[0]], dtype=bool)
+        up_to = np.concatenate([[0], np.cumsum(is_among_D[sets.value_V])])
+        return np.diff(up_to[sets.start_N]) / np.maximum(np.diff(sets.start_N), 1)
 
     @cached_property
     def whole_answer_numbers(self) -> Ragged:
@@ -60,25 +70,37 @@ class Read:
         return _whole(whole, self.queries, self.query_words, coded(whole, words))
 
     @cached_property
+    def common(self) -> frozenset[str]:
+        """Words of many texts; counted in queries and answers apart, so that the many do not hide the few."""
+        found: set[str] = set()
+        for (known, numbers), sets in ((self._answers, self._answer_sets), (self._queries, self._queries[1].sets())):
+            texts_D, n = np.bincount(sets.value_V, minlength=len(known)), len(numbers.start_N) - 1
+            found |= {known[number] for number in np.flatnonzero(texts_D > max(COMMON * n, 2)).tolist()}
+        return frozenset(found)
+
+    @cached_property
+    def answer_content(self) -> "Content":
+        return Content(self.answer_words, self.common)
+
+    @cached_property
+    def query_content(self) -> "Content":
+        return Content(self.query_words, self.common)
+
+    @cached_property
+    def _answers(self) -> tuple[list[str], Ragged]:
+        return coded(self.answers, words)
+
+    @cached_property
+    def _queries(self) -> tuple[list[str], Ragged]:
+        return coded(self.queries, words)
+
+    @cached_property
     def _whole_answers(self) -> tuple[list[str], Ragged]:
         return coded(self.prepared.answers["raw_text"].tolist(), words)
 
     @cached_property
-    def common(self) -> frozenset[str]:
-        """Words of many texts; counted in queries and answers apart, so that the many do not hide the few."""
-        found: set[str] = set()
-        for texts in (self.answer_words, self.query_words):
-            counted = Counter(chain.from_iterable(map(set, texts)))
-            found |= {word for word, n in counted.items() if n > max(COMMON * len(texts), 2)}
-        return frozenset(found)
-
-    @cached_property
-    def answer_content(self) -> list[set[str]]:
-        return [set(text) - self.common for text in self.answer_words]
-
-    @cached_property
-    def query_content(self) -> list[set[str]]:
-        return [set(text) - self.common for text in self.query_words]
+    def _answer_sets(self) -> Ragged:
+        return self._answers[1].sets()
 
     @cached_property
     def right(self) -> list[list[int]]:
@@ -124,6 +146,18 @@ class Read:
     @cached_property
     def _query_ids(self) -> list[str]:
         return list(map(str, self.prepared.queries["query_id"]))
+
+
+class Content(dict[int, set[str]]):
+    """By row: the words of a text that say what it is about. Made when they are asked for: few answers of many are."""
+
+    def __init__(self, texts: list[list[str]], common: frozenset[str]) -> None:
+        super().__init__()
+        self.texts, self.common = texts, common
+
+    def __missing__(self, row: int) -> set[str]:
+        self[row] = found = set(self.texts[row]) - self.common
+        return found
 
 
 def _lists(found: tuple[list[str], Ragged]) -> list[list[str]]:

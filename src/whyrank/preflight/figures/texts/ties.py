@@ -83,7 +83,7 @@ def placeholders(read: Read, tied_A: np.ndarray, strange: set[str]) -> dict[int,
     same = Counter(keys)
     queried = {word for text in read.query_words for word in text}
     typical = float(np.nanmedian(tied_A)) if np.isfinite(tied_A).any() else 0.0
-    known_A = np.array([_share(set(text), queried) for text in read.answer_words])
+    known_A = read.answer_shares(queried)
     is_telling = float(np.median(known_A)) >= KNOWN
     found: dict[int, str] = {}
     for row, (key, text) in enumerate(zip(keys, read.answers, strict=True)):
@@ -95,14 +95,12 @@ def placeholders(read: Read, tied_A: np.ndarray, strange: set[str]) -> dict[int,
         elif (
             is_telling
             and read.answer_id(row) not in strange
-            and _is_filler(read.answer_words[row], queried, tied_A[row])
+            and len(read.answer_words[row]) > FEW
+            and not tied_A[row] > 0
+            and known_A[row] < UNKNOWN
         ):
             found[row] = "words that no query has"
     return found
-
-
-def _is_filler(text: list[str], queried: set[str], tied: float) -> bool:
-    return len(text) > FEW and not tied > 0 and _share(set(text), queried) < UNKNOWN
 
 
 def copies(read: Read, without: dict[int, str]) -> tuple[dict[int, int], dict[int, int]]:
@@ -131,10 +129,6 @@ def short_answers(read: Read, tied_A: np.ndarray, without: dict[int, str]) -> li
         and read.asked_by[row]
         and row not in without
     ]
-
-
-def _share(words: set[str], known: set[str]) -> float:
-    return len(words & known) / len(words) if words else 0.0
 
 
 def _mean(values: np.ndarray) -> float:
