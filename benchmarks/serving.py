@@ -10,9 +10,10 @@ second and milliseconds a text are measured in turns with the encoder as it was 
 """
 
 import argparse
-import resource
+import re
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,11 @@ def run(source: Path, folder: Path) -> None:
 
 
 def memory(folder: Path, name: str) -> int:
-    from whyrank.scoring.rivals import served
+    from whyrank.scoring.rivals import served  # torch is no part of the other commands
 
     values = read_yaml(str(folder / PARAMS))
     options, system = params.section(values, "encoder", params.Encoder), params.system(values, name)
     rows = prepared.read(folder / "data/prepared").token_ids[:TEXTS]
-    from contextlib import chdir
-
     with chdir(folder):
         model = (
             served.restored(system, options, Path("data/runs") / name)
@@ -86,7 +85,9 @@ def memory(folder: Path, name: str) -> int:
             else served.unchanged(system, options)
         )
     served.encoding(model, system.format, options)(rows)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # Not getrusage, whose maximum a process takes over from the one that started it.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak) // 1024
 
 
 def table(folder: Path) -> pd.DataFrame:
