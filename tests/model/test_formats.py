@@ -49,6 +49,19 @@ def test_int8_with_torch_is_smaller_and_near(make_encoder):
     assert "linear" in kinds
 
 
+def test_static_gives_the_directions_of_the_library(make_encoder, monkeypatch):
+    from model2vec import distill
+
+    made, own = [], distill.distill_from_model
+    monkeypatch.setattr(
+        distill, "distill_from_model", lambda *given, **named: made.append(own(*given, **named)) or made[0]
+    )
+    encoder = make_encoder()
+    formats.static(encoder)
+    made[0].tokenizer.no_padding()
+    assert cosines(encoded(encoder), made[0].encode(TEXTS)).min() > 0.99999
+
+
 def test_static_gives_a_token_the_same_vector_in_any_text(make_encoder):
     encoder = make_encoder()
     width, ids = encoder.token_width, encoder.tokenizer.get_vocab()

@@ -75,7 +75,8 @@ def static(encoder: Encoder) -> int:
     row_of, own = found.tokenizer.get_vocab(), encoder.tokenizer.get_vocab()
     token_VH = torch.zeros(encoder.embeddings, encoder.token_width)
     known = [token for token in own if token in row_of]
-    token_VH[[own[token] for token in known]] = torch.from_numpy(found.embedding[[row_of[token] for token in known]])
+    found_VH = found.embedding if found.weights is None else found.embedding * found.weights[:, None]
+    token_VH[[own[token] for token in known]] = torch.from_numpy(found_VH[[row_of[token] for token in known]]).float()
     encoder.is_packed = False
     encoder.transformer = StaticTransformer(token_VH, encoder.transformer.config)  # type: ignore[assignment]
     return token_VH.nbytes
