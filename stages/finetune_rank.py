@@ -19,6 +19,7 @@ from whyrank.model.golden import golden_vectors
 from whyrank.training import distillation, finetune
 from whyrank.training.engine import trackers
 from whyrank.training.engine.trained import curves, finetuning_summary
+from whyrank.training.ranking import reranked
 
 
 def main() -> None:
@@ -34,9 +35,10 @@ def main() -> None:
     source = Path("models") / init
     start = system.load(source, trust_remote_code=encoder.trust_remote_code)
     teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
+    reranker = reranked.load(options.reranker, trust_remote_code=encoder.trust_remote_code)
     data = prepared.read("data/prepared")
     system.check_tokens(start, data, source)
-    trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher)
+    trained = finetune.finetune_rank(start, data, options, encoder, seed, teacher, reranker=reranker)
     golden = golden_vectors(trained.system, data, encoder)
     if not processes.is_first():
         return

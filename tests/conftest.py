@@ -202,6 +202,32 @@ def tiny_folder(make_encoder: Callable[..., Any], tmp_path_factory: pytest.TempP
     return folder
 
 
+@pytest.fixture
+def make_cross_encoder(tiny_folder: Path, tmp_path: Path) -> Callable[..., str]:
+    """A folder with a cross-encoder of random weights over the words of the tiny encoder; `scores` for a pair."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    def make(scores: int = 1) -> str:
+        tokenizer, folder = AutoTokenizer.from_pretrained(tiny_folder), tmp_path / f"cross-{scores}"
+        torch.manual_seed(0)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            initializer_range=1.0,
+            num_labels=scores,
+            max_position_embeddings=64,
+        )
+        BertForSequenceClassification(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return str(folder)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def tiny_graph(make_encoder: Callable[..., Any]) -> bytes:
     """The tiny encoder as an ONNX graph, which takes seconds to make; the encoder is left as it was."""

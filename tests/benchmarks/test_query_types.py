@@ -64,7 +64,7 @@ class Objective:
     log_scale = torch.zeros(())
     query_text_Q = np.array([0, 1])
     batches = type("Batches", (), {})()
-    batches.last = RankBatch(np.array([0, 1]), np.array([0, 1]), np.array([0, 1]), *[np.zeros((2, 2), bool)] * 2, 2)
+    batches.last = RankBatch(*[np.array([0, 1])] * 3, *[np.zeros((2, 2), bool)] * 2, 2, np.array([0, 1]))
 
     def __init__(self, vector_ND):
         self.encoded, self.system = vector_ND.__getitem__, self

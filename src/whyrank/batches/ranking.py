@@ -26,6 +26,7 @@ class RankBatch:
     ignored_BC: np.ndarray  # other relevant answers of the query, left out of the loss
     false_BC: np.ndarray
     distinct_answers: int
+    pair_B: np.ndarray  # numbers of the training pairs
 
 
 class RankBatches:
@@ -81,7 +82,7 @@ class RankBatches:
         target_BC = np.arange(len(candidate_C))[None, :] == target_B[:, None]
         ignored_BC = positive_BC & ~target_BC & (self.options.same_answer == "masked")
         false_BC = (positive_BC | same_text_BC) & ~ignored_BC & ~target_BC
-        return RankBatch(query_B, candidate_C, target_B, ignored_BC, false_BC, len(np.unique(answer_B)))
+        return RankBatch(query_B, candidate_C, target_B, ignored_BC, false_BC, len(np.unique(answer_B)), row_B)
 
     def _with_mined(self, row_B: np.ndarray) -> np.ndarray:
         answer_B, mined = self.answer_P[row_B], self.negative_PN[row_B]

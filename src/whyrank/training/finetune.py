@@ -5,13 +5,13 @@ Frozen encoder: every text is encoded once and the heads are trained on that tab
 
 import copy
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
-from whyrank.model import system
+from whyrank.model import cross_encoder, system
 from whyrank.model.heads import heads
 from whyrank.training import distillation, range_test, task_heads
 from whyrank.training.barlow.task import VIEWS
@@ -40,6 +40,7 @@ def finetune_rank(
     seed: int,
     teacher: distillation.Teacher | None = None,
     *,
+    reranker: Any | None = None,
     kept: Vectors | None = None,
     what: str = "fine-tune",
     remember: bool = True,
@@ -49,13 +50,14 @@ def finetune_rank(
     Where a task asks for folds and `prepared` holds none out, there is one training for each fold.
 
     teacher    what the objectives are to agree with beside their loss, where `options.distillation` is on
+    reranker   a cross-encoder, where `options.reranker` uses one
     kept       the vectors of another training from a copy of `start`
     what       names the training in its progress
     remember   choose the read-out, and leave the vectors that evaluation will ask for
     """
     tried = None
     todo = plan(options, prepared, seed)
-    job = Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads)
+    job = Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads, reranker)
     folds = [task.folds for task in todo.tasks if task.folds]
     if folds and prepared.held_out < 0:
         return folds[0](job)
@@ -67,8 +69,9 @@ def finetune_rank(
     for task in todo.tasks:
         task.check(prepared, result, options)
     teacher_ND = distillation.vectors(teacher, result, prepared, options.distillation, encoder) if teacher else None
-    checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND)
-    given = Given(prepared, result, vectors_for(result, prepared, encoder, options, kept), options, seed)
+    weights = cross_encoder.fingerprint(reranker) if reranker else ""
+    checkpoints = checkpoints_of(start, prepared, options, encoder, seed, teacher_ND, weights)
+    given = Given(prepared, result, vectors_for(result, prepared, encoder, options, kept), options, seed, reranker)
     terms = balancing(result.heads(), options.head) | distillation.terms(teacher_ND, options)
     objectives = {task.name: task.objective(given) for task in todo.tasks}
     for objective in objectives.values():

@@ -40,6 +40,7 @@ def found(job: Job) -> Found:
                 job.encoder,
                 job.seed,
                 job.teacher,
+                reranker=job.reranker,
                 kept=vectors,
                 what=f"rates times {factor:g}",
                 remember=False,

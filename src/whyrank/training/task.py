@@ -27,6 +27,7 @@ class Given(NamedTuple):
     vectors: Vectors
     options: params.FinetuneRank
     seed: int
+    reranker: Any | None = None  # a cross-encoder, where the options use one
 
     @property
     def random(self) -> np.random.Generator:
@@ -60,6 +61,7 @@ class Job(NamedTuple):
     teacher: distillation.Teacher | None
     train: Callable[..., Trained]  # `finetune.finetune_rank`, for a fold that `prepared` holds out
     arrange: Callable[[System, params.FinetuneRank], System]  # gives a system the heads that a training gives it
+    reranker: Any | None = None
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,13 @@ finetune_rank.distillation.teacher: "" | null | 3
 finetune_rank.distillation.of: "" | logits | null
 finetune_rank.distillation.loss: "" | mae | null
 finetune_rank.distillation.temperature: 0 | -1 | 100000 | .nan | "1" | true | null
+finetune_rank.reranker.model: 3 | null
+finetune_rank.reranker.weight: -1 | 10000000 | .nan | "1" | true | null
+finetune_rank.reranker.loss: "" | mse | null
+finetune_rank.reranker.depth: 0 | -1 | 1.5 | 100000 | "8" | true | null
+finetune_rank.reranker.temperature: 0 | -1 | 100000 | .nan | "1" | true | null
+finetune_rank.reranker.filter_negatives: "" | 1 | null | "true"
+finetune_rank.reranker.margin: -100000 | 100000 | .nan | "0" | true | null
 finetune_rank.candidates: "" | some | null | 100
 finetune_rank.hard_negatives.count: -1 | 1.5 | 1000000 | "0" | true | null
 finetune_rank.hard_negatives.margin: -0.1 | 1.5 | .nan | "0.05" | true | null
@@ -347,6 +354,15 @@ TOGETHER = {
     "finetune_rank.distillation.loss": [
         "finetune_rank.distillation.weight=1 finetune_rank.distillation.loss=kl",
         "finetune_rank.distillation.weight=1 finetune_rank.distillation.of=scores",
+    ],
+    "finetune_rank.reranker.weight": [
+        "finetune_rank.reranker.weight=1",
+        "finetune_rank.reranker.weight=1 finetune_rank.reranker.model=some finetune_rank.objectives.rank.weight=0 "
+        "finetune_rank.objectives.similarity.weight=1",
+    ],
+    "finetune_rank.reranker.filter_negatives": [
+        "finetune_rank.reranker.filter_negatives=true finetune_rank.hard_negatives.count=2",
+        "finetune_rank.reranker.filter_negatives=true finetune_rank.reranker.model=some",
     ],
     "finetune_rank.tasks.weighting": [
         "finetune_rank.tasks.weighting=equal_gradient finetune_rank.tasks.sampling=equal",

@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.barlow import ViewsObjective
-from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Tasks, WeightedLoss
+from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Reranker, Tasks, WeightedLoss
 from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
 from whyrank.core.options.pairs import ClassificationObjective, PairBatches, SimilarityObjective
 from whyrank.core.options.ratings import RatingsObjective
@@ -130,6 +130,7 @@ class FinetuneRank(RankBatches, Optimisation):
     max_steps: StrictInt = Field(ge=0, le=MOST_STEPS, examples=[0], description="updates; 0: as many as `epochs` gives")
     tasks: Tasks = Field(description="how several objectives share the training")
     distillation: Distillation = Field(description="agreement with a teacher, beside the loss of each objective")
+    reranker: Reranker = Field(description="a cross-encoder that teaches ranking, and checks hard negatives")
     hard_negatives: HardNegatives = Field(description="answers that score high and are wrong")
     max_candidates: StrictInt = Field(
         ge=2, le=100_000_000, examples=[5_000], description="answers of the largest corpus for `candidates: all`"
@@ -159,6 +160,15 @@ class FinetuneRank(RankBatches, Optimisation):
                 "already",
                 ["hard_negatives.count=0", "candidates=batch"],
             )
+        if self.reranker.filter_negatives and not self.hard_negatives.count:
+            said = "is true, and `hard_negatives.count` is 0: there is nothing to check"
+            yield Fault(
+                "reranker.filter_negatives", said, ["hard_negatives.count=2", "reranker.filter_negatives=false"]
+            )
+        if self.reranker.is_used and not self.objectives.rank.weight:
+            key, off = ("weight", "0") if self.reranker.weight else ("filter_negatives", "false")
+            said = "is on, and `objectives.rank.weight` is 0: it teaches ranking alone"
+            yield Fault(f"reranker.{key}", said, ["objectives.rank.weight=1", f"reranker.{key}={off}"])
         if self.range_test.factors and not self.early_stopping.metric:
             said = f"is {self.range_test.factors}, and `early_stopping.metric` names nothing to compare the rates by"
             yield Fault("range_test.factors", said, ["range_test.factors=[]", "early_stopping.metric=map@10_all"])

@@ -135,6 +135,48 @@ class Distillation:
 
 
 @dataclass(frozen=True, config=CHECKED)
+class Reranker:
+    """A cross-encoder beside ranking: it teaches a list of answers of each training pair, and checks negatives."""
+
+    model: str = Field(examples=["", "cross-encoder/ms-marco-MiniLM-L6-v2"], description="hub id or folder")
+    weight: StrictFloat = Field(
+        ge=0, le=MOST_WEIGHT, examples=[0.0], description="of the term that teaches, in the loss of ranking; 0: off"
+    )
+    loss: Literal["kl", "margin_mse"] = Field(
+        description="kl: a softmax over the list; margin_mse: by how much the right answer leads each other one"
+    )
+    depth: StrictInt = Field(
+        ge=1, le=1_000, examples=[8], description="wrong answers of a list, the hardest to the system as it starts"
+    )
+    temperature: StrictFloat = Field(
+        gt=0,
+        le=1_000,
+        examples=[1.0],
+        description="of kl: its logits and the scaled scores are divided by it",
+    )
+    filter_negatives: StrictBool = Field(
+        description="hard negatives are left out that it scores at the right answer less `margin`, or above"
+    )
+    margin: StrictFloat = Field(
+        ge=-1_000, le=1_000, examples=[0.0], description="of filter_negatives, in units of its logits"
+    )
+
+    @property
+    def is_used(self) -> bool:
+        return self.weight > 0 or self.filter_negatives
+
+    def faults(self) -> Iterator[Fault]:
+        if self.is_used and not self.model:
+            key, off = ("weight", "weight=0") if self.weight else ("filter_negatives", "filter_negatives=false")
+            said = f"is {self.weight:g}" if self.weight else "is true"
+            yield Fault(
+                key,
+                f"{said}, and `model` names no cross-encoder",
+                ["model=cross-encoder/ms-marco-MiniLM-L6-v2", off],
+            )
+
+
+@dataclass(frozen=True, config=CHECKED)
 class Tasks:
     """How several objectives share the training."""
 

@@ -3,21 +3,13 @@
 Shapes: Q queries · A answers · K answers reranked · L answers listed by the first stage
 """
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-from whyrank.core import cache
-from whyrank.core.errors import UserError, said_by
 from whyrank.core.options.systems import System
+from whyrank.model import cross_encoder
 from whyrank.scoring.rivals.fusion import best_on_dev
 from whyrank.scoring.rivals.sources import Lists, lists
 from whyrank.scoring.tasks import Scored, Tasks
-
-# Pairs of texts at a time; the library sorts them by length.
-BATCH = 32
 
 
 class Reranked:
@@ -56,39 +48,7 @@ def reranker(system: System, tasks: Tasks) -> Scored:
         for query, answer_L in zip(first.query_Q, first.answer_QK, strict=True)
         for answer in answer_L[:depth]
     ]
-    model = load(system.model, trust_remote_code=tasks.encoder.trust_remote_code)
-    score = Reranked(first, predicted(model, pairs).reshape(-1, depth), len(answers))
+    model = cross_encoder.load(system.model, trust_remote_code=tasks.encoder.trust_remote_code)
+    score = Reranked(first, cross_encoder.predicted(model, pairs).reshape(-1, depth), len(answers))
     how = {"first_stage": name, "depth": depth, "model": system.model}
     return Scored(tasks.rank(score), others=tasks.rank_others(score), how=how)
-
-
-def load(model: str, *, trust_remote_code: bool) -> Any:
-    """A cross-encoder of sentence-transformers. Raises UserError where it is none."""
-    from sentence_transformers import CrossEncoder  # takes torch, which the other rivals do without
-
-    try:
-        found = CrossEncoder(model, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{model} is no cross-encoder that can be loaded ({said_by(error)}); name another") from error
-    if (scores := found.config.num_labels) != 1:
-        raise UserError(f"{model} has {scores} scores for a pair of texts; a reranker has one")
-    return found
-
-
-def predicted(model: Any, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Logits of the pairs, float32; kept in the user's cache by the weights and the texts."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, weight in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    for pair in pairs:
-        digest.update("\0".join((*pair, "")).encode())
-    file = cache.folder() / f"pairs-{digest.hexdigest()}.npy"
-    if (kept := cache.read(file)) is not None:
-        return kept
-    found = model.predict(pairs, batch_size=BATCH, activation_fn=torch.nn.Identity(), show_progress_bar=False)
-    logits = np.asarray(found, dtype=np.float32)
-    cache.write(file, logits)
-    return logits

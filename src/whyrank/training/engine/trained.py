@@ -71,10 +71,12 @@ def checkpoints_of(
     encoder: params.Encoder,
     seed: int,
     teacher_ND: torch.Tensor | None = None,
+    reranker: str = "",
 ) -> Checkpoints:
     """In a folder named by the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions, code.
 
     teacher_ND   the vectors of a teacher, where there is one
+    reranker     the fingerprint of a cross-encoder, where there is one
     """
     rows = prepared.training_token_ids
     digest = hashlib.sha256(
@@ -84,6 +86,7 @@ def checkpoints_of(
         digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     if teacher_ND is not None:
         digest.update(np.ascontiguousarray(teacher_ND.cpu().numpy()).tobytes())
+    digest.update(reranker.encode())
     for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs, prepared.ratings):
         digest.update(table.to_csv(index=False).encode())
     digest.update(repr((options, seed, start.score, processes.count(), prepared.held_out)).encode())

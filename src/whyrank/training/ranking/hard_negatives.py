@@ -21,7 +21,7 @@ def mine(
     relevant_QA: scipy.sparse.csr_matrix,
     *,
     count: int,
-    margin: float,
+    margin: float | None,
     text_A: np.ndarray,
     block: int = BLOCK,
 ) -> np.ndarray:
@@ -35,6 +35,7 @@ def mine(
                           pair's own answer. That is (1 - margin) * own for a positive score. Multiplying a negative
                           score by 1 - margin would lift the bound above it and let in what scores better than the
                           own answer; so defined, the bound lies below for either sign. 0 demands only less than own.
+                          None: no bound.
     text_A                (A,) int, equal where the texts are: no answer with the text of a relevant one is a negative
     Returns (P, N) int64 rows of answers, best first, -1 where fewer remain. Equal scores come in no stated order, but
     the same one every time. Temporaries take about 5 * block * A bytes in float32.
@@ -56,8 +57,9 @@ def mine(
         own_B1 = score_BA.gather(1, torch.tensor(answer_P[pairs], device=device)[:, None])
         row_Z, answer_Z = (relevant_QT[query_B] @ text_AT.T).nonzero()
         score_BA[torch.as_tensor(row_Z, device=device), torch.as_tensor(answer_Z, device=device)] = -torch.inf
-        is_clear_BA = score_BA < own_B1 - margin * own_B1.abs()
-        score_BA.masked_fill_(is_clear_BA.logical_not_(), -torch.inf)
+        if margin is not None:
+            is_clear_BA = score_BA < own_B1 - margin * own_B1.abs()
+            score_BA.masked_fill_(is_clear_BA.logical_not_(), -torch.inf)
         score_BN, answer_BN = score_BA.topk(kept, dim=1)
         negative_PN[pairs, :kept] = answer_BN.masked_fill(score_BN == -torch.inf, -1).cpu().numpy()
     return negative_PN

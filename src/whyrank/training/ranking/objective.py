@@ -5,6 +5,7 @@ Shapes: B queries of a batch · C candidate answers · D features
 
 import math
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from whyrank.batches.ranking import RankBatch, RankBatches
 from whyrank.core.errors import UserError
 from whyrank.training.engine.objective import Step
 from whyrank.training.loss_table import LossTable
-from whyrank.training.ranking import hard_negatives, judged, losses
+from whyrank.training.ranking import hard_negatives, judged, losses, reranked
 from whyrank.training.ranking.coverage import Coverage
 from whyrank.training.ranking.layered_losses import matryoshka
 from whyrank.training.task import Given, TaskObjective
@@ -58,6 +59,11 @@ class RankObjective(TaskObjective):
         self.kept_AD = torch.empty(0)
         self.drawn = 0
         self.near: dict[str, float] = {}  # figures of the negatives that were mined last
+        self.prepared, self.reranker, self.reranking = prepared, given.reranker, params.reranker
+        self.taught: reranked.Taught | None = None
+        if given.reranker is not None and params.reranker.weight > 0:
+            wrong_PN = self.mining()[0](count=params.reranker.depth, margin=None)
+            self.taught = reranked.Taught(self.listed(wrong_PN), params.reranker)
 
     def compute(self) -> Step:
         if self.hard_negatives.count and self.drawn % self.refresh == 0:
@@ -67,9 +73,10 @@ class RankObjective(TaskObjective):
         self.drawn += 1
         batch = next(self.batches)
         live_L = np.unique(batch.target_B) if self.keeps else batch.candidate_C
-        texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[live_L]])
-        vectors = self.encoded(texts)
-        query_BD, answer_CD = self.system.project(*vectors.split([len(batch.query_B), len(live_L)]))
+        taught_U = self.taught.answers(batch.pair_B) if self.taught else live_L[:0]
+        texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[np.append(live_L, taught_U)]])
+        query_BD, answer_CD = self.system.project(*self.encoded(texts).tensor_split([len(batch.query_B)]))
+        answer_CD, taught_UD = answer_CD.tensor_split([len(live_L)])
         if self.keeps:
             answer_CD = self.kept_AD.index_copy(0, torch.as_tensor(live_L, device=answer_CD.device), answer_CD)
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
@@ -94,7 +101,12 @@ class RankObjective(TaskObjective):
 
             loss = matryoshka(of_cuts, self.matryoshka.dims, self.matryoshka.weights)(query_BD, answer_CD)
             record["rank_matryoshka_loss"] = loss.item()
-        return Step(loss, record | self.vectors.cost(texts), texts.tolist(), (query_BD, answer_CD))
+        if self.taught:
+            term = self.taught.loss(batch.pair_B, query_BD, taught_UD, scale)
+            loss = loss + self.reranking.weight * term
+            record |= {"rank_reranker_loss": term.item()} | self.taught.figures
+        compared = texts[: len(texts) - len(taught_U)].tolist()
+        return Step(loss, record | self.vectors.cost(texts), compared, (query_BD, answer_CD))
 
     def skip(self, batches: int) -> None:
         self.drawn += batches
@@ -125,22 +137,28 @@ class RankObjective(TaskObjective):
 
     def mined(self) -> np.ndarray:
         """(P, N) hard negatives of the training pairs, by the system as it is now."""
-        train_Q = np.unique(self.batches.query_P)
-        query_QD, answer_AD = self.as_it_is(self.query_text_Q[train_Q])
-        row_P = np.searchsorted(train_Q, self.batches.query_P)
-        negative_PN = hard_negatives.mine(
-            query_QD,
-            answer_AD,
-            row_P,
-            self.batches.answer_P,
-            self.batches.relevant_QA[train_Q],
-            count=self.hard_negatives.count,
-            margin=self.hard_negatives.margin,
-            text_A=self.batches.text_A,
-        )
-        right_QA = self.coverage.right_QA[train_Q]
-        self.near = hard_negatives.near(query_QD, answer_AD, row_P, self.batches.answer_P, negative_PN, right_QA)
+        (mine, near), count, margin = self.mining(), self.hard_negatives.count, self.hard_negatives.margin
+        left_out = {}
+        if self.reranker is not None and self.reranking.filter_negatives:
+            found = self.listed(mine(count=max(count, self.reranking.depth), margin=margin))
+            negative_PN, left_out["negatives_left_out"] = reranked.without_right(found, self.reranking.margin, count)
+        else:
+            negative_PN = mine(count=count, margin=margin)
+        self.near = near(negative_PN=negative_PN) | left_out
         return negative_PN
+
+    def mining(self) -> tuple[partial[np.ndarray], partial[dict[str, float]]]:
+        """`hard_negatives.mine` and `.near` of the training pairs, by vectors of the system as it is now."""
+        train_Q = np.unique(self.batches.query_P)
+        row_P = np.searchsorted(train_Q, self.batches.query_P)
+        given = (*self.as_it_is(self.query_text_Q[train_Q]), row_P, self.batches.answer_P)
+        relevant_QA, right_QA = self.batches.relevant_QA[train_Q], self.coverage.right_QA[train_Q]
+        mine = partial(hard_negatives.mine, *given, relevant_QA, text_A=self.batches.text_A)
+        return mine, partial(hard_negatives.near, *given, relevant_QA=right_QA)
+
+    def listed(self, wrong_PN: np.ndarray) -> reranked.Lists:
+        """What the cross-encoder says of the right answer of each training pair and of these wrong ones."""
+        return reranked.lists(self.reranker, self.prepared, self.batches.query_P, self.batches.answer_P, wrong_PN)
 
     def _record(
         self, batch: RankBatch, loss: torch.Tensor, scale: torch.Tensor, query_BD: torch.Tensor, answer_CD: torch.Tensor

@@ -12,6 +12,7 @@ import torch
 
 from whyrank.core import processes, runtime
 from whyrank.core.errors import UserError
+from whyrank.model import cross_encoder
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import History
 from whyrank.training.engine.trained import Trained, checkpoints_of
@@ -56,7 +57,8 @@ def finished_folder(job: Job) -> Path:
     if job.teacher is not None:
         parts = [value.flatten().float() for value in job.teacher.system.state_dict().values()]
         weights = torch.cat([torch.tensor([float(job.teacher.longest)]), *(part.cpu() for part in parts)])
-    return checkpoints_of(job.start, job.prepared, job.options, job.encoder, job.seed, weights).folder
+    reranker = cross_encoder.fingerprint(job.reranker) if job.reranker else ""
+    return checkpoints_of(job.start, job.prepared, job.options, job.encoder, job.seed, weights, reranker).folder
 
 
 def trained(job: Job, folder: Path, numbers: list[int]) -> Iterator[Fold]:
@@ -100,6 +102,7 @@ def train(
             copy.deepcopy(job.start),
             prepared if label_RT is None else with_pseudo_labels(prepared, label_RT),
             *(job.options, job.encoder, job.seed, job.teacher),
+            reranker=job.reranker,
             kept=vectors,
             what=f"{what}, pseudo-labels {done} of {rounds}: fine-tune" if done else f"{what}: fine-tune",
             remember=is_kept and done == rounds,

@@ -1,0 +1,38 @@
+"""A tiny random cross-encoder: what is loaded, what it says of pairs, and what of that is kept."""
+
+import numpy as np
+import pytest
+import torch
+
+from whyrank.core.errors import UserError
+from whyrank.model import cross_encoder
+
+PAIRS = [("visa border", "travel passport"), ("tax", "income return refund"), ("visa border", "tax")]
+
+
+def test_what_is_no_cross_encoder_is_refused(make_cross_encoder, tmp_path):
+    with pytest.raises(UserError, match=r"has 3 scores for a pair of texts; a reranker has one$"):
+        cross_encoder.load(make_cross_encoder(3), trust_remote_code=False)
+    with pytest.raises(UserError, match=r"is no cross-encoder that can be loaded "):
+        cross_encoder.load(str(tmp_path / "none"), trust_remote_code=False)
+
+
+def test_pairs_are_scored_by_the_logits_of_the_library_and_kept_by_weights_and_texts(make_cross_encoder, monkeypatch):
+    model, calls = cross_encoder.load(make_cross_encoder(), trust_remote_code=False), []
+    predict = type(model).predict
+
+    def counted(self, pairs, **named):
+        calls.append(len(pairs))
+        return predict(self, pairs, **named)
+
+    monkeypatch.setattr(type(model), "predict", counted)
+    found = cross_encoder.predicted(model, PAIRS)
+    expected = [predict(model, [pair], activation_fn=torch.nn.Identity())[0] for pair in PAIRS]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert np.array_equal(cross_encoder.predicted(model, PAIRS), found) and calls == [3]
+    assert cross_encoder.predicted(model, [*PAIRS[:1], ("tax", "visa")])[0] == pytest.approx(found[0], rel=1e-4)
+    before = cross_encoder.fingerprint(model)
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    assert cross_encoder.fingerprint(model) != before
+    assert not np.allclose(cross_encoder.predicted(model, PAIRS), found) and calls == [3, 2, 3]
