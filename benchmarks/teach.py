@@ -1,10 +1,10 @@
 """Does a cross-encoder that was trained on the same few pairs teach the encoder more than the labels do?
 
-    python -m benchmarks.teach DATA WORK [--queries N] [--seed N]
+    python -m benchmarks.teach DATA WORK [--queries N] [--test N] [--tokens N] [--seed N]
 
 DATA is a folder in BEIR layout (conditionalqa, stackexchange), WORK keeps what was prepared, the cross-encoder and the
-table. Fixed before the runs: questions alone, N of them to train, DEV and TEST to choose and to compare, drawn by the
-seed; texts cut to TOKENS; the embedded MiniLM, frozen, under a residual head, trained for EPOCHS, the weights of the
+table. Fixed before the runs: questions alone, so many of them to train and to test, and DEV to choose by, drawn by the
+seed; texts cut to so many tokens, pairs to 32 more; the embedded MiniLM, frozen, under a residual head, trained for EPOCHS, the weights of the
 last step (so that a training that does harm shows). The cross-encoder starts from the same encoder, as `whyrank teach`
 trains it. Arms: untrained; labels alone; labels and the cross-encoder, by each loss, at weight 1 and DEPTH wrong
 answers a pair; the cross-encoder itself over the first FIRST answers of the untrained encoder. accuracy@1 and MRR of
@@ -33,9 +33,9 @@ from whyrank.scoring.ranking import score
 from whyrank.training import cross_encoder as teaching
 from whyrank.training import finetune
 
-TOKENS, DEV, TEST, FIRST, DEPTH, EPOCHS = 96, 40, 150, 20, 4, 8.0
+DEV, FIRST, DEPTH, EPOCHS = 40, 20, 4, 8.0
 CROSS = {
-    "negatives": 2, "epochs": 2.0, "batch_size": 16, "learning_rate": 5e-5, "tokens": 128, "queries": 0,
+    "negatives": 2, "epochs": 2.0, "batch_size": 16, "learning_rate": 5e-5, "queries": 0,
     "dev_queries": DEV, "depth": 10, "evaluations": 1,
 }  # fmt: skip
 TUNING = {
@@ -46,11 +46,11 @@ TAUGHT = {"reranker.model": "the one trained here", "reranker.weight": 1.0, "rer
 METRICS = ("accuracy@1", "mrr")
 
 
-def drawn(texts: Prepared, train: int, seed: int) -> Prepared:
+def drawn(texts: Prepared, train: int, test: int, seed: int) -> Prepared:
     """Questions alone, so many of each split; every answer stays."""
     random = np.random.default_rng(seed)
     kept = []
-    for split, most in (("train", train), ("dev", DEV), ("test", TEST)):
+    for split, most in (("train", train), ("dev", DEV), ("test", test)):
         asked = score.queries_with_relevant(texts, split)
         asked = asked[(texts.queries["type"].to_numpy() == "question")[asked]]
         kept.append(random.choice(asked, min(most, len(asked)), replace=False))
@@ -106,6 +106,8 @@ def main() -> None:
     told.add_argument("data", type=Path)
     told.add_argument("work", type=Path)
     told.add_argument("--queries", type=int, default=300)
+    told.add_argument("--test", type=int, default=150)
+    told.add_argument("--tokens", type=int, default=96)
     told.add_argument("--seed", type=int, default=17)
     given = told.parse_args()
     work, began = given.work / f"{given.data.name}-{given.seed}", time.monotonic()
@@ -113,8 +115,8 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    made = task.make(given.data, work, tokens=TOKENS, batch=32, corpus=10, seed=given.seed)
-    texts, values = drawn(made.texts, given.queries, given.seed), io.read_json(work / "params.json")
+    made = task.make(given.data, work, tokens=given.tokens, batch=32, corpus=10, seed=given.seed)
+    texts, values = drawn(made.texts, given.queries, given.test, given.seed), io.read_json(work / "params.json")
     values = overrides.put(values, TUNING)
     encoder = params.section(values, "encoder", params.Encoder)
     say(f"{len(texts.answers)} answers, {len(texts.queries)} questions")
@@ -122,7 +124,7 @@ def main() -> None:
     first_QA = scores(base, texts, encoder)
     arms = {"untrained": measured(first_QA, texts, made.evaluate)}
     say("untrained")
-    options = teaching.Options(**CROSS, seed=given.seed)
+    options = teaching.Options(**CROSS, tokens=given.tokens + 32, seed=given.seed)
     fitted = teaching.fitted(base, teaching.examples(base, texts, encoder, options), options)
     say(f"cross-encoder: dev MRR {fitted.mrr:.3f}, the encoder's order {fitted.encoder_mrr:.3f}")
     for name, loss in (("labels", ""), ("labels and cross-encoder, kl", "kl"), ("the same, margin_mse", "margin_mse")):

@@ -58,11 +58,12 @@ def main() -> None:
         print(init.run(arguments))
     elif arguments.command == "search":
         searched(arguments, here)
-    elif arguments.command == "ask":
-        # Imported only here: it needs torch.
+    elif arguments.command in ("ask", "teach"):
+        # Imported only here: they need torch.
         from whyrank.commands import ask as asking
+        from whyrank.commands import teach
 
-        asking.run(arguments, here)
+        (asking if arguments.command == "ask" else teach).run(arguments, here)
     elif arguments.command == "examine":
         # Imported only here, as for the card.
         from whyrank.commands import examine

@@ -95,6 +95,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
     _examine(add)
     _ask(add)
     _search(add)
+    _teach(add)
     out = add(
         "export",
         "copy a trained system, with its model card, into a folder for a hub",
@@ -154,6 +155,28 @@ def _search(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     )
     search.add_argument("--seeds", type=_count, default=2, metavar="N", help="of each of them; default: 2")
     _settings(search, "override of params.yaml for every trial: -S prepare.source=data/raw/mine; may be repeated")
+
+
+def _teach(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    teach = add(
+        "teach",
+        "train a cross-encoder on the training pairs, as a teacher of ranking or a reranker",
+        "From models/base, on right answers and on the hardest wrong ones; the evaluation with the best MRR of the dev "
+        "queries wins. Needs the extra `teach`.",
+    )
+    teach.add_argument("folder", type=Path, metavar="FOLDER", help="new or empty")
+    for flag, default, what in (
+        ("--negatives", 4, "wrong answers of each training pair"),
+        ("--epochs", 2, "rounds through the pairs"),
+        ("--batch-size", 16, "pairs of texts"),
+        ("--tokens", 256, "of a query and an answer together, after which the pair is cut"),
+        ("--dev-queries", 200, "dev queries that are reranked, at most"),
+        ("--depth", 20, "answers of a dev query that are reranked"),
+        ("--evaluations", 3, "on the dev queries"),
+    ):
+        teach.add_argument(flag, type=_count, default=default, metavar="N", help=f"{what}; default: {default}")
+    teach.add_argument("--queries", type=_count, default=0, metavar="N", help="training queries; default: all")
+    teach.add_argument("--learning-rate", type=float, default=5e-5, metavar="X", help="at its peak; default: 5e-5")
 
 
 def _ask(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

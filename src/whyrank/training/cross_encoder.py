@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 import torch
+from transformers.trainer_callback import ProgressCallback
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
@@ -103,6 +104,13 @@ class Fitted(NamedTuple):
     encoder_mrr: float  # of the encoder's own order
 
 
+class Bar(ProgressCallback):
+    """The bar of transformers, without a line of its figures at each evaluation."""
+
+    def on_log(self, *_: Any, **__: Any) -> None:
+        return None
+
+
 def fitted(start: System, found: Examples, options: Options) -> Fitted:
     """Train from the weights of `start`; the evaluation with the best MRR of the dev queries wins.
 
@@ -142,6 +150,7 @@ def fitted(start: System, found: Examples, options: Options) -> Fitted:
                 metric_for_best_model=METRIC,
                 logging_strategy="no",
                 report_to="none",
+                dataloader_pin_memory=torch.cuda.is_available(),
                 seed=options.seed,
             )
         except ImportError as error:
@@ -150,6 +159,8 @@ def fitted(start: System, found: Examples, options: Options) -> Fitted:
         trainer = CrossEncoderTrainer(
             model=model, args=arguments, train_dataset=Dataset.from_dict(found.train), loss=loss, evaluator=evaluator
         )
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(Bar)
         trainer.train()
     measured = evaluator(model)
     return Fitted(model, measured["dev_mrr@10"], measured["dev_base_mrr@10"])
