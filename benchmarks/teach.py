@@ -4,11 +4,11 @@
 
 DATA is a folder in BEIR layout (conditionalqa, stackexchange), WORK keeps what was prepared, the cross-encoder and the
 table. Fixed before the runs: questions alone, so many of them to train and to test, and DEV to choose by, drawn by the
-seed; texts cut to so many tokens, pairs to 32 more; the embedded MiniLM, frozen, under a residual head, trained for EPOCHS, the weights of the
-last step (so that a training that does harm shows). The cross-encoder starts from the same encoder, as `whyrank teach`
-trains it. Arms: untrained; labels alone; labels and the cross-encoder, by each loss, at weight 1 and DEPTH wrong
-answers a pair; the cross-encoder itself over the first FIRST answers of the untrained encoder. accuracy@1 and MRR of
-the test queries; gains over `labels` with 95 % intervals, answers resampled.
+seed; texts cut to so many tokens, pairs to 32 more; the embedded MiniLM, frozen, under a residual head, trained for
+EPOCHS, the weights of the last step (so that a training that does harm shows). The cross-encoder starts from the same
+encoder, as `whyrank teach` trains it. Arms: untrained; labels alone; labels and the cross-encoder, by each loss, at
+weight 1 and DEPTH wrong answers a pair; the cross-encoder itself over the first FIRST answers of the untrained encoder.
+accuracy@1 and MRR of the test queries; gains over `labels` with 95 % intervals, answers resampled.
 """
 
 import argparse
