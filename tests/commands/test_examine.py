@@ -294,6 +294,21 @@ def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
     assert yaml.safe_load((ROOT / "params.yaml").read_text()) == shipped_params
 
 
+def test_rivals_of_systems_that_only_a_training_makes_are_left_out(shipped_params):
+    own = {"role": "rival"}
+    more = {
+        "small": {**own, "kind": "served", "made_of": "models/base-tuned", "format": "onnx"},
+        "bytes": {**own, "kind": "compressed", "made_of": "data/runs/small", "store": "int8"},
+        "both": {**own, "kind": "fusion", "made_of": "data/scores/encoder", "of": ["base-tuned"]},
+        "kept": {**own, "kind": "compressed", "made_of": "data/runs/base", "store": "int8"},
+    }
+    ours = {**shipped_params, "systems": {**shipped_params["systems"], **more}}
+    values = examine.values_of("org/my.model", "data", [], ours, base="start", kind="encoder")
+    params.check(values)
+    assert {"kept", "fusion", "nearest-query"} <= values["systems"].keys()
+    assert not {"small", "bytes", "both"} & values["systems"].keys()
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "says"),
     [

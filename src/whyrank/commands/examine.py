@@ -22,6 +22,7 @@ from whyrank.commands.check import SAID_LATER, absolute, of_data, without
 from whyrank.core import checksums, io
 from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import overrides, params
+from whyrank.core.options.system_links import left_without
 from whyrank.core.options.systems import TRAINED, tuned_folder
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings import again
@@ -125,7 +126,9 @@ def values_of(
     found = of_data(data, [*settings], overrides.put(values, changed))
     systems = Systems.of(found)
     (start, *_), name = systems.zero_shot, _examined(model, values)
-    kept = {one: own for one, own in found["systems"].items() if systems.role(one) not in TRAINED}
+    gone = systems.with_role(*TRAINED)
+    gone += (*left_without(gone, systems.options),)
+    kept = {one: own for one, own in found["systems"].items() if one not in gone}
     if kind == "run":
         own = {"kind": "run", "role": "rival", "made_of": absolute(model)}
         return {**found, "systems": {**kept, name: own}, "inits": []}

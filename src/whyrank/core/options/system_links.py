@@ -1,9 +1,9 @@
 """What systems are made of and start from, and whether it goes together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from whyrank.core.options.sections import Fault
-from whyrank.core.options.systems import WITH_VECTORS, System, tuned_folder
+from whyrank.core.options.systems import OF_SCORES, WITH_VECTORS, System, tuned_folder
 
 
 def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[Fault]:
@@ -60,6 +60,21 @@ def made_of(name: str, systems: Mapping[str, System]) -> list[str]:
     system, kind = own.sources
     of_kind = [other for other, one in systems.items() if one.kind == kind]
     return [system] if system else [other for other in of_kind if other in (own.of or of_kind)]
+
+
+def left_without(gone: Collection[str], systems: Mapping[str, System]) -> set[str]:
+    """The rivals that have nothing to read where some systems are gone; one that takes what there is stays."""
+    lost: set[str] = set()
+    while True:
+        missing = {*gone, *lost}
+        more = {
+            name
+            for name, own in systems.items()
+            if missing.intersection(own.of or ([] if own.kind in OF_SCORES else made_of(name, systems)))
+        }
+        if more <= lost:
+            return lost
+        lost |= more
 
 
 def _is_whole(system: System, folder: str) -> bool:
