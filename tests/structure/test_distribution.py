@@ -20,6 +20,7 @@ PROJECT = PYPROJECT["project"]
 # Distributions that are not called like what they bring.
 DISTRIBUTION = {
     "Stemmer": "pystemmer",
+    "faiss": "faiss-cpu",
     "hydra": "hydra-core",
     "markdown_it": "markdown-it-py",
     "pytrec_eval": "pytrec-eval-terrier",
