@@ -3,7 +3,7 @@
 Shapes: N texts · P parts of all texts, in order · D different parts · V values of a part, such as its words, of all
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 # Texts that are worked on at once: bounds memory.
-_BLOCK = 20_000
+_BLOCK = 5_000
 
 
 class Spaced(NamedTuple):
@@ -33,6 +33,12 @@ class Ragged(NamedTuple):
     value_V: np.ndarray
     start_N: np.ndarray
 
+    def blocks(self) -> Iterator["Ragged"]:
+        """The same, some texts at a time."""
+        for start in range(0, len(self.start_N) - 1, _BLOCK):
+            start_B = self.start_N[start : start + _BLOCK + 1]
+            yield Ragged(self.value_V[start_B[0] : start_B[-1]], start_B - start_B[0])
+
     def of_rows(self, row_N: np.ndarray) -> "Ragged":
         """Those of some texts, by their numbers in order."""
         length_N = np.diff(self.start_N)
@@ -43,12 +49,24 @@ class Ragged(NamedTuple):
 
     def sets(self) -> "Ragged":
         """The different values of each text, the smallest first."""
-        n, size = len(self.start_N) - 1, int(self.value_V.max(initial=0)) + 1
-        # Text and value as one number, which numpy sorts in a tenth of the time of a pair.
-        place_V = np.repeat(np.arange(n) * size, np.diff(self.start_N)) + self.value_V
-        place_V.sort()
-        text_U, value_U = np.divmod(place_V[np.diff(place_V, prepend=-1) != 0], size)
-        return Ragged(value_U.astype(np.int32), np.searchsorted(text_U, np.arange(n + 1)))
+        return self.counted()[0]
+
+    def counted(self) -> tuple["Ragged", np.ndarray]:
+        """`sets`, and how often each of their values stands in its text."""
+        size, values, counts, lengths = int(self.value_V.max(initial=0)) + 1, [], [], []
+        for block in self.blocks():
+            n = len(block.start_N) - 1
+            # Text and value as one number, which numpy sorts in a tenth of the time of a pair.
+            place_V = np.repeat(np.arange(n) * size, np.diff(block.start_N)) + block.value_V
+            place_V.sort()
+            begin = np.flatnonzero(np.diff(place_V, prepend=-1))
+            text_U, value_U = np.divmod(place_V[begin], size)
+            values.append(value_U.astype(np.int32))
+            counts.append(np.diff(begin, append=len(place_V)))
+            lengths.append(np.bincount(text_U, minlength=n))
+        nothing = np.zeros(0, dtype=np.int64)
+        start_N = np.concatenate([[0], *lengths]).cumsum()
+        return Ragged(np.concatenate([nothing.astype(np.int32), *values]), start_N), np.concatenate([nothing, *counts])
 
     def lists(self, name: np.ndarray | None = None) -> list[list]:
         """The values of each text, or what `name` calls them."""
@@ -74,21 +92,34 @@ def _spaced(texts: tuple[str, ...]) -> Spaced:
     return Spaced(numbered.dictionary.to_pylist(), numbered.indices.to_numpy(), start_N)
 
 
+def sums(parts: Spaced, value_D: np.ndarray) -> np.ndarray:
+    """(N,) sum of a value of each different part over the parts of each text."""
+    # Every text has a part, if an empty one.
+    found = [np.add.reduceat(value_D[part_B], start_B) for part_B, start_B in _blocks(parts)]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+
 def of_each(parts: Spaced, values_D: Sequence[Sequence[int]]) -> Ragged:
     """The values of the parts of each text, end to end. values_D   of each different part, any number of them; int32"""
-    begin_D = np.cumsum([0, *map(len, values_D)])
-    flat = np.fromiter(chain.from_iterable(values_D), dtype=np.int32, count=int(begin_D[-1]))
-    length_P = np.diff(begin_D)[parts.part_P]
-    start_N = np.concatenate([[0], np.cumsum(length_P)])[parts.start_N]
-    found = np.empty(int(start_N[-1]), dtype=np.int32)
-    for block in range(0, len(start_N) - 1, _BLOCK):
-        first, last = parts.start_N[block], parts.start_N[min(block + _BLOCK, len(start_N) - 1)]
-        own_P = length_P[first:last]
-        ends = np.cumsum(own_P)
-        shift_P = begin_D[parts.part_P[first:last]] - (ends - own_P)
-        place_V = np.repeat(shift_P, own_P) + np.arange(int(own_P.sum()))
-        found[start_N[block] : start_N[block] + len(place_V)] = flat[place_V]
+    length_D = np.array(list(map(len, values_D)), dtype=np.int64)
+    begin_D = np.cumsum(length_D) - length_D
+    flat = np.fromiter(chain.from_iterable(values_D), dtype=np.int32, count=int(length_D.sum()))
+    start_N = np.concatenate([[0], np.cumsum(sums(parts, length_D))])
+    found, filled = np.empty(int(start_N[-1]), dtype=np.int32), 0
+    for part_B, _ in _blocks(parts):
+        own_B = length_D[part_B]
+        ends = np.cumsum(own_B)
+        place_V = np.repeat(begin_D[part_B] - (ends - own_B), own_B) + np.arange(int(own_B.sum()))
+        found[filled : filled + len(place_V)] = flat[place_V]
+        filled += len(place_V)
     return Ragged(found, start_N)
+
+
+def _blocks(parts: Spaced) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The parts of some texts, and where each of these begins among them."""
+    for start in range(0, len(parts.start_N) - 1, _BLOCK):
+        start_B = parts.start_N[start : start + _BLOCK + 1]
+        yield parts.part_P[start_B[0] : start_B[-1]], start_B[:-1] - start_B[0]
 
 
 def coded(texts: Sequence[str], split: Callable[[str], Sequence[str]]) -> tuple[list[str], Ragged]:

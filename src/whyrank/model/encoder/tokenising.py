@@ -28,8 +28,7 @@ def counted(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[in
         return [len(row) for row in ids]
     parts = spaced.spaced(texts)
     count_D = np.array([len(ids) for ids in _ids(tokenizer, parts.different)], dtype=np.int64)
-    up_to_P = np.concatenate([[0], np.cumsum(count_D[parts.part_P])])
-    return np.diff(up_to_P[parts.start_N]).tolist()
+    return spaced.sums(parts, count_D).tolist()
 
 
 def tokenised(
