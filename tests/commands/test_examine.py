@@ -294,6 +294,25 @@ def test_the_parameters_pass_all_checks_with_and_without_a_base(shipped_params):
     assert yaml.safe_load((ROOT / "params.yaml").read_text()) == shipped_params
 
 
+@pytest.mark.parametrize(("asked", "expected"), [([], 64), (["prepare.tokens.answer=100"], 100)])
+def test_texts_are_cut_where_the_model_cuts_them_unless_more_is_asked_for(
+    place, shipped_params, capsys, asked, expected
+):
+    answer = {"answer": expected} if asked else {}
+    tokens = dict.fromkeys(("question", "conversation", "answer", "pair"), 100) | answer
+    values = {**shipped_params, "prepare": {**shipped_params["prepare"], "tokens": tokens}}
+    found = foreign.as_served(values, place / "mine", asked)["prepare"]["tokens"]
+    assert found["answer"] == expected and found["conversation"] == found["question"] == 64
+    assert "texts are cut after 64 tokens" in capsys.readouterr().err
+
+
+def test_a_model_that_takes_as_much_is_read_as_asked(place, shipped_params, capsys):
+    tokens = dict.fromkeys(("question", "conversation", "answer", "pair"), 64)
+    values = {**shipped_params, "prepare": {**shipped_params["prepare"], "tokens": tokens}}
+    assert foreign.as_served(values, place / "mine", [])["prepare"]["tokens"] == tokens
+    assert capsys.readouterr().err == ""
+
+
 def test_rivals_of_systems_that_only_a_training_makes_are_left_out(shipped_params):
     own = {"role": "rival"}
     more = {

@@ -79,6 +79,7 @@ def examine(
     params.check(values)
     encoder = params.section(values, "encoder", params.Encoder)
     folder = _folder(model, encoder) if kind in foreign.MODELS else None
+    values = foreign.as_served(values, folder, settings) if folder else values
     in_process.arrange(out, root, values)
     named_by = {"--data": [data], "--base": [base] if base else [], "--history": [str(steps)] if steps else []}
     named_by["--expected"] = [f"{metric}={value}" for metric, value in (expected or {}).items()]

@@ -1,13 +1,16 @@
 """What `whyrank examine` is given: an encoder, a folder that only sentence-transformers reads, vectors, or a run."""
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from whyrank.core import checksums, io, prepared
 from whyrank.core.errors import UserError
+from whyrank.core.options import overrides
 
 Given = Literal["encoder", "library", "vectors", "run"]
 # Given as files of a model.
@@ -38,6 +41,29 @@ def kind_of(model: str) -> Given:
     except (declared.EncoderError, UserError):
         return "library"
     return "encoder"
+
+
+def as_served(values: Mapping[str, Any], folder: Path, settings: Sequence[str]) -> dict[str, Any]:
+    """The values with token budgets no longer than what sentence-transformers leaves of a text, which it says.
+
+    settings   a budget that stands among them stays
+    """
+    from whyrank.model.encoder import declared
+
+    try:
+        longest = declared.read(folder).longest
+    except declared.EncoderError:
+        longest = 0  # read by sentence-transformers alone, which cuts as its files say
+    asked = set(map(overrides.key_of, settings))
+    cut = {
+        f"prepare.tokens.{kind}": longest
+        for kind, budget in values["prepare"]["tokens"].items()
+        if 0 < longest < budget and f"prepare.tokens.{kind}" not in asked
+    }
+    if cut:
+        print(f"texts are cut after {longest} tokens, as the files of {folder} say; -S prepare.tokens.… asks for more",
+              file=sys.stderr)  # fmt: skip
+    return overrides.put(values, cut)
 
 
 def similarity(folder: Path) -> str:

@@ -45,6 +45,16 @@ LAYOUTS = {
 }
 
 
+def test_a_length_that_stands_with_the_tokenizer_is_that_of_the_library(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(foreign.library_folder(tmp_path / "first")), device="cpu")
+    model.max_seq_length = 21
+    model.save_pretrained(str(tmp_path / "saved"))
+    assert declared.read(tmp_path / "saved").longest == 21
+    assert SentenceTransformer(str(tmp_path / "saved"), device="cpu").max_seq_length == 21
+
+
 def theirs(folder):
     from sentence_transformers import SentenceTransformer
 

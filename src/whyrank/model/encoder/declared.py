@@ -1,7 +1,8 @@
 """What the files of an encoder declare beside its weights, as sentence-transformers reads them.
 
 modules.json names the modules in their order: Transformer, Pooling, then Dense, LayerNorm, Dropout and Normalize.
-config_sentence_transformers.json has prompts and similarity, sentence_bert_config.json the length.
+config_sentence_transformers.json has prompts and similarity, sentence_bert_config.json the length, which since
+version 6 of the library stands with the tokenizer.
 """
 
 import json
@@ -19,6 +20,7 @@ LIBRARY = "config_sentence_transformers.json"
 POOLING = "1_Pooling"
 # Modules above the pooling that are kept; a Normalize at the very end is kept by the score.
 PROJECTING = ("Dense", "LayerNorm", "Dropout", "Normalize")
+MOST_TOKENS = 1_000_000  # a longer limit is none
 OLD_SPELLING = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -103,7 +105,7 @@ def read(folder: Path, own_modules: int | None = None) -> Declared:
         prompts,
         default,
         similarity,
-        length.get("max_seq_length") or 0,
+        length.get("max_seq_length") or _of_tokenizer(folder / places["Transformer"]),
         bool(length.get("do_lower_case")),
     )
 
@@ -130,6 +132,12 @@ def _length(folder: Path) -> dict[str, Any]:
     if found.get("processing_kwargs"):
         raise EncoderError(f"declares processing_kwargs {found['processing_kwargs']}, which whyrank does not read")
     return found
+
+
+def _of_tokenizer(folder: Path) -> int:
+    """Tokens after which its tokenizer cuts; 0 where it says none: transformers writes a number beyond any text."""
+    found = _json(folder / "tokenizer_config.json").get("model_max_length") or 0
+    return int(found) if found < MOST_TOKENS else 0
 
 
 def _pooling(file: Path, *, has_prompts: bool) -> str:

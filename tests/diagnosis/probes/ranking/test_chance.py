@@ -105,6 +105,16 @@ def test_an_order_that_evaluation_turned_round_is_below_chance_in_each_system(la
     assert one.interval[1] < 45
 
 
+@pytest.mark.parametrize(("unseen", "status"), [(1.0, "not applicable"), (0.0, None)])
+def test_a_rival_that_puts_answers_without_training_queries_last_is_not_in_the_wrong_order(
+    lab, healthy, unseen, status
+):
+    run = lab.scored(-(lab.vectors(0.3) @ lab.answer_AD.T))
+    how = {"C": 1.0, "unseen_query_share": unseen, "unseen_answer_share": unseen, "unseen_answers": []}
+    records = replace(healthy, runs=healthy.runs | {"classifier": replace(run, how=how)})
+    assert getattr(told(records)["below-chance", "classifier"], "status", None) == status
+
+
 def test_an_order_that_training_turned_round_is_a_fault_of_training(lab, healthy):
     records = with_looks(turned(lab, healthy, "base-tuned"), **{"accuracy@1_all": 0.0})
     assert found(records) == of("trained-at-chance", "base-tuned")

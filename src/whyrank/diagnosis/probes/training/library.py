@@ -30,7 +30,11 @@ BECAUSE = {
     ),
     "max_seq_length": (
         "the library cuts texts at max_seq_length, which is below the budgets in prepare.tokens",
-        Fix({}, "raise max_seq_length in sentence_bert_config.json, or lower prepare.tokens to it"),
+        Fix(
+            {},
+            "raise max_seq_length (since version 6 of the library model_max_length in tokenizer_config.json), or lower "
+            "prepare.tokens to it",
+        ),
     ),
     "modules above the pooling": (
         "the folder has modules above the pooling that whyrank left out",
