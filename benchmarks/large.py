@@ -1,6 +1,7 @@
 """Write a large set of made texts in BEIR layout, to see what `prepare` costs on it.
 
     python benchmarks/large.py FOLDER [--answers 300000] [--queries 5000]
+    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 python benchmarks/large.py FOLDER --measure    # in the repository
 
 Words are drawn as often as those of a language are (Zipf-Mandelbrot, 200,000 of them, made of the tokenizer's pieces).
 Two answers of a hundred repeat an earlier one with every twentieth word changed, and half of a query are words of its
@@ -9,11 +10,17 @@ answer.
 
 import argparse
 import json
+import resource
+from dataclasses import replace
 from itertools import islice, pairwise, product
 from pathlib import Path
 
 import numpy as np
 
+from whyrank.core.options import params
+from whyrank.data.ranking import prepare
+from whyrank.model.encoder import budgets
+from whyrank.model.encoder.loading import load
 from whyrank.model.encoder.source import embedded_folder
 
 SEED = 7
@@ -79,12 +86,38 @@ def write(folder: Path, answers: int, queries: int) -> None:
         (folder / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
 
 
+def measure(folder: Path) -> None:
+    """Processor seconds of reading, checking, splitting, counting, cutting and tokenising, without any figure."""
+    values = params.load("prepare")
+    options = replace(params.section(values, "prepare", params.Prepare), source=str(folder), hub="")
+    valid = prepare.read(options)
+    said("read")
+    encoder = load(embedded_folder())
+    budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
+    found = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=SEED)
+    said("prepared")
+    encoder.tokenise(found.answers["text"].tolist(), budget.whole["answer"], "document")
+    encoder.tokenise_each(
+        found.queries["text"].tolist(), [budget.whole[kind] for kind in found.queries["type"]], "query"
+    )
+    said("tokenised")
+
+
+def said(what: str) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{what}: {used.ru_utime:.1f} s user, {used.ru_stime:.1f} s system, {used.ru_maxrss / 2**20:.1f} GiB at most")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--answers", type=int, default=300_000)
     arguments.add_argument("--queries", type=int, default=5_000)
+    arguments.add_argument("--measure", action="store_true", help="prepare the set that was written")
     options = arguments.parse_args()
+    if options.measure:
+        measure(options.folder)
+        return
     write(options.folder, options.answers, options.queries)
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def printed(script, *options):
     """The rows of the tables that a benchmark prints, heads among them, and all its text."""
     command = [sys.executable, str(ROOT / "benchmarks" / script), *options]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-2000:]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in run.stdout.splitlines() if line[:1] == "|"
@@ -34,6 +34,8 @@ def test_a_large_set_is_read_whole_and_the_same_each_time(tmp_path):
     assert valid.answers["body"].str.split().str.len().between(60, 200).all()
     for file in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+    _, text = printed("large.py", str(tmp_path / "one"), "--measure")
+    assert [line.split(":")[0] for line in text.splitlines()] == ["read", "prepared", "tokenised"]
 
 
 def test_exact_search_finds_the_answers_with_the_largest_products(monkeypatch):
