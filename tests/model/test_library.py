@@ -46,11 +46,15 @@ def test_a_folder_that_is_read_alike_agrees_in_every_way(tmp_path):
     assert (found["moved"] < 0.9999).all()
 
 
-def test_a_sum_over_pieces_does_not_see_the_order_of_words(tmp_path):
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_sum_over_pieces_does_not_see_the_order_of_words_also_where_it_cuts_texts(tmp_path, times):
     _, pieces = foreign.architecture("bert")
+    pieces.backend_tokenizer.enable_truncation(100)
     static = StaticEmbedding(pieces.backend_tokenizer, embedding_dim=16)
     SentenceTransformer(modules=[static], device="cpu").save_pretrained(str(tmp_path / "static"))
     table = texts()
+    for column in ("raw_text", "text"):
+        table[column] = [" ".join([text] * times) for text in table[column]]
     encode = library.encoder(tmp_path / "static")
     own = np.stack([encode(side, [text])[0] for side, text in table[["side", "text"]].itertuples(index=False)])
     found = library.agreement(tmp_path / "static", table, own)

@@ -3,7 +3,7 @@
 Shapes: G texts · D features
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,8 @@ from whyrank.model.encoder.loading import quiet
 # Cosine from which two vectors of a text are the same; float32 in another order gives 0.9999998.
 SAME = 0.9999
 COLUMNS = ["side", "row", "again", "alone", "reloaded", "moved", "ours", "ours_same_text", "because"]
-# Words of a text that can stand in another order.
-WORDS = 4
+# Words of a text that can stand in another order; so many that no encoder cuts them, which would leave others.
+WORDS, MOST_WORDS = 4, 30
 
 
 def agreement(
@@ -30,7 +30,7 @@ def agreement(
     again            the same call once more
     alone            a batch of its own, where the others are of mixed lengths
     reloaded         the folder read once more
-    moved            the text with its words in another order; NaN of fewer than `WORDS` words
+    moved            its first words in another order with these words as they stand; NaN of fewer than `WORDS` words
     ours             what whyrank evaluates, own_GD
     ours_same_text   the same, where the library reads the text that whyrank cut
     because          of a text of which the last differs: what brings it to `SAME`; one of `CAUSES`, or ""
@@ -46,11 +46,10 @@ def agreement(
     found["alone"] = _cosines(whole_GD, encode(texts, "raw_text", batch_size=1))
     found["reloaded"] = _cosines(whole_GD, _encode(_open(folder, trust_remote_code), texts, "raw_text"))
     cut_GD = encode(texts, "text")
-    found["moved"] = np.where(
-        [len(text.split()) >= WORDS for text in texts["text"]],
-        _cosines(cut_GD, encode(texts.assign(moved=[_moved(text) for text in texts["text"]]), "moved")),
-        np.nan,
-    )
+    words = [text.split()[:MOST_WORDS] for text in texts["text"]]
+    order = texts.assign(first=[*map(" ".join, words)], moved=[*map(_moved, words)])
+    moved_G = _cosines(encode(order, "first"), encode(order, "moved"))
+    found["moved"] = np.where([len(own) >= WORDS for own in words], moved_G, np.nan)
     found["ours"], found["ours_same_text"] = _cosines(whole_GD, own_GD), _cosines(cut_GD, own_GD)
     found["because"] = ""
     differs_G = (found["ours_same_text"] < SAME).to_numpy()
@@ -67,8 +66,7 @@ def encoder(folder: Path, *, trust_remote_code: bool = False) -> Callable[[str, 
     return lambda side, texts: _encode(model, pd.DataFrame({"side": side, "text": texts}), "text", batch_size=32)
 
 
-def _moved(text: str) -> str:
-    words = text.split()
+def _moved(words: Sequence[str]) -> str:
     return " ".join(words[i] for i in np.random.default_rng(0).permutation(len(words)))
 
 
