@@ -105,7 +105,7 @@ def exported(tiny_folder, tmp_path, monkeypatch):
     """A system as `whyrank export` leaves it; its card is tested elsewhere."""
     (tmp_path / "models").mkdir()
     shutil.copytree(tiny_folder, tmp_path / "models/base-tuned")
-    monkeypatch.setattr(card, "render", lambda system, root: "---\nlicense: mit\n---\n# base-tuned\n")
+    monkeypatch.setattr(card, "render", lambda *given: "---\nlicense: mit\n---\n# base-tuned\n")
     card.export("base-tuned", tmp_path / "exported", tmp_path)
     return tmp_path / "exported"
 
