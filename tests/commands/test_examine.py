@@ -313,6 +313,13 @@ def test_a_model_that_takes_as_much_is_read_as_asked(place, shipped_params, caps
     assert capsys.readouterr().err == ""
 
 
+def test_without_training_queries_only_what_is_learnt_from_them_is_left_out(shipped_params):
+    small = {"role": "rival", "kind": "compressed", "made_of": "data/runs/base", "store": "int8"}
+    ours = {**shipped_params, "systems": {**shipped_params["systems"], "small": small}}
+    values = examine.values_of("org/my.model", "data", [], ours, base="start", kind="encoder")
+    assert {"small", "my-model", "base", "tfidf", "bm25"} == examine._without_training(values)["systems"].keys()
+
+
 def test_rivals_of_systems_that_only_a_training_makes_are_left_out(shipped_params):
     own = {"role": "rival"}
     more = {

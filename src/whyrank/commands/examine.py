@@ -23,7 +23,7 @@ from whyrank.core import checksums, io
 from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.system_links import left_without
-from whyrank.core.options.systems import TRAINED, tuned_folder
+from whyrank.core.options.systems import LEARNT, TRAINED, tuned_folder
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings import again
 from whyrank.findings.records import AS_BEFORE, ELSEWHERE
@@ -151,7 +151,7 @@ def values_of(
 
 def _without_training(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values without systems that are made of training queries, and without what measures a training by them."""
-    kept = {name: own for name, own in values["systems"].items() if own["role"] != "rival" or own["kind"] == "run"}
+    kept = {name: own for name, own in values["systems"].items() if own["kind"] not in LEARNT}
     return {**values, "systems": kept, "inits": []}
 
 

@@ -52,6 +52,10 @@ def test_a_length_that_stands_with_the_tokenizer_is_that_of_the_library(tmp_path
     model.max_seq_length = 21
     model.save_pretrained(str(tmp_path / "saved"))
     assert declared.read(tmp_path / "saved").longest == 21
+    file = tmp_path / "saved/tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": 10**30}))
+    assert declared.read(tmp_path / "saved").longest == 0  # so transformers says that there is no limit
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": 21}))
     assert SentenceTransformer(str(tmp_path / "saved"), device="cpu").max_seq_length == 21
 
 

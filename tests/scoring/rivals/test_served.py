@@ -1,13 +1,18 @@
 """An encoder in another format ranks by its vectors, and is timed beside the encoder as it was made."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from whyrank.core import checksums
 from whyrank.core.errors import UserError
 from whyrank.core.options.systems import System
+from whyrank.model import formats
+from whyrank.model import system as models
+from whyrank.model.heads import heads
 from whyrank.scoring.rivals import pace, served
 from whyrank.scoring.systems import score
 from whyrank.scoring.tasks import GRAPH
@@ -59,6 +64,27 @@ def test_it_ranks_by_its_own_vectors_and_says_its_size_and_pace(tasks, folder, n
     again_ND, _ = served.heads(model, vector_ND, vector_ND[:1])
     # Inputs are rounded by the largest of their batch, which is another one here.
     np.testing.assert_allclose(again_ND, found.vectors.query_ND, atol=2e-2 if name == "torch-int8" else 1e-5)
+
+
+def test_heads_stay_and_count_among_the_bytes(tasks, tmp_path, monkeypatch, make_encoder):
+    monkeypatch.chdir(tmp_path)
+    base = models.untrained(make_encoder())
+    chain = nn.Sequential(heads.MlpHead(32, 8, 4, 0.0))
+    models.save(models.with_heads(base, chain, dual=False, score="cosine"), "models/base", longest=16)
+    found = score(system("models/base", format="torch-int8"), tasks)
+    assert found.vectors.answer_AD.shape == (len(tasks.texts.answers), 4)
+    transformer = formats.int8(make_encoder())
+    assert found.how["bytes"] == transformer + sum(weight.nbytes for weight in chain.parameters())
+
+
+def test_weights_of_8_bits_are_not_multiplied_in_half_precision_as_well(tasks, folder):
+    options = replace(tasks.encoder, precision="bf16")
+    own = system(folder, format="torch-int8")
+    model = served.reduced(own, options)
+    served.convert(own, model)
+    rows = tasks.texts.token_ids[:4]
+    single = served.encoding(model, own.format, tasks.encoder)(rows)
+    np.testing.assert_array_equal(served.encoding(model, own.format, options)(rows), single)
 
 
 def test_more_layers_than_there_are_stop_it(tasks, folder):

@@ -56,6 +56,8 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
 RUNS, SCORES = "data/runs", "data/scores"
 OF_VECTORS: tuple[Kind, ...] = ("nearest-query", "classifier", "compressed")
 OF_SCORES: tuple[Kind, ...] = ("fusion", "reranker")
+# What they are or how they weigh is learnt from training queries, or chosen on dev queries.
+LEARNT: tuple[Kind, ...] = ("nearest-query", "classifier", "fusion", "reranker")
 WITH_VECTORS: tuple[Kind, ...] = ("encoder", "served", "vectors")
 # Baselines that rate texts, too.
 RATING_KINDS: tuple[Kind, ...] = ("tfidf",)

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from whyrank.diagnosis.examination import Examination
+from whyrank.diagnosis.probes.ranking import picked_on_dev
 from whyrank.findings.records import Records
 
 from ..faults import of, planted
@@ -44,6 +46,9 @@ def test_both_gains_and_their_difference_are_told(lab, healthy):
     found = told(CODE, flattered(lab, healthy))[SYSTEM]
     gain = gain_on_test(healthy)
     on_dev, on_test, flattery = found.evidence
+    # Query by query, though the two runs list them in another order.
+    case = Examination(flattered(lab, healthy), "accuracy@1", 0.95, 300, 0)
+    assert set(picked_on_dev.gains(case, SYSTEM, START, "dev")["gain"]) == {0.0, 1.0}
     assert on_dev.value == pytest.approx(100 * (gain + 0.25), abs=0.2)
     assert on_test.value == pytest.approx(100 * gain)
     assert flattery.value == pytest.approx(25, abs=0.2) and flattery.threshold == 1
