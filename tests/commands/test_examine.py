@@ -81,13 +81,13 @@ def prepared_once(tmp_path_factory):
         yield
 
 
-def run(place, *arguments, data="data", drawn=lambda plot: ""):
+def run(place, *arguments, data="data", drawn=lambda plot: "", settings=SETTINGS):
     """The command, standing in the folder; drawing the figures takes long, and one report tells how they are."""
-    settings = [part for key, value in SETTINGS.items() for part in ("-S", f"{key}={value}")]
+    words = [part for key, value in settings.items() for part in ("-S", f"{key}={value}")]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr(html, "drawn", drawn)
-        patch.setattr(sys, "argv", ["whyrank", "examine", *arguments, "--data", data, *settings])
+        patch.setattr(sys, "argv", ["whyrank", "examine", *arguments, "--data", data, *words])
         __main__.main()
 
 
@@ -304,6 +304,16 @@ def test_texts_are_cut_where_the_model_cuts_them_unless_more_is_asked_for(
     found = foreign.as_served(values, place / "mine", asked)["prepare"]["tokens"]
     assert found["answer"] == expected and found["conversation"] == found["question"] == 64
     assert "texts are cut after 64 tokens" in capsys.readouterr().err
+
+
+def test_a_model_that_reads_little_is_examined_on_that(place):
+    shutil.copytree(place / "mine", place / "brief")
+    (place / "brief/sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
+    settings = {key: value for key, value in SETTINGS.items() if not key.startswith("prepare.tokens")}
+    run(place, "brief", "--out", "brief-made", settings=settings)
+    for side in ("queries", "answers"):
+        ids = pd.read_parquet(place / f"brief-made/data/prepared/{side}.parquet")["input_ids"]
+        assert ids.map(len).max() == 9
 
 
 def test_a_model_that_takes_as_much_is_read_as_asked(place, shipped_params, capsys):

@@ -29,7 +29,7 @@ def around(tokenizer, prompt):
     return [tokenizer.cls_token_id, *tokenizer(prompt, add_special_tokens=False)["input_ids"]], [tokenizer.sep_token_id]
 
 
-@pytest.mark.parametrize("prompt", ["", "query: ", "query:"])
+@pytest.mark.parametrize("prompt", ["", "query: ", "query:", "re"])
 def test_parts_give_the_tokens_that_whole_texts_have(tokenizer, prompt, monkeypatch) -> None:
     texts = TEXTS + ODD + drawn(2000)
     monkeypatch.setattr(tokenising, "FEWEST", 1)
