@@ -1,5 +1,6 @@
 """The whole of it: tables as the other layers expect them, independent of row order, on real data in seconds."""
 
+import json
 import math
 import random
 import time
@@ -116,6 +117,19 @@ def test_shuffled_files_give_the_same_tables(small_set: Path, count_tokens: Coun
     draw.shuffle(lines)
     judged.write_text("\n".join([head, *lines]) + "\n")
     assert_equal(before, prepare_source(small_set, count_tokens))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_queries_of_a_declared_thread_are_not_torn_apart(small_set: Path, count_tokens: Count, seed: int) -> None:
+    file = small_set / "queries.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    for row in rows:
+        row["metadata"]["thread"] = f"t{int(row['_id'][1:]) // 4}"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    queries = prepare_source(small_set, count_tokens, seed=seed).queries
+    thread = queries["query_id"].str[1:].astype(int) // 4
+    assert queries.groupby(thread)["split"].nunique().max() == 1
+    assert set(queries["split"]) == {"train", "dev", "test"}
 
 
 def test_rejected_rows_above_the_limit_stop_the_preparation(small_set: Path, count_tokens: Count) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from whyrank.core.errors import UserError
-from whyrank.data.ranking.split import drawn_shares, split_queries
+from whyrank.data.ranking.split import drawn_shares, kept_together, split_queries
 
 
 def random_set(seed: int, n: int = 1500, n_answers: int = 150) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -110,3 +110,11 @@ def test_a_split_that_cannot_be_drawn_names_the_way_out() -> None:
     all_linked = pd.DataFrame({"query_id": list("abcd"), "answer_id": "x"})
     with pytest.raises(UserError, match=r"set split\.by: query"):
         split_queries(queries, all_linked, by="answer", dev=0.0, test=0.2, seed=0)
+
+
+def test_duplicates_and_queries_of_one_declared_thread_stay_together_also_by_a_chain():
+    group = np.array([0, 0, 1, 2, 3, 4])
+    together = kept_together(group, ["", "a", "a", "b", "b", ""])
+    assert [set(np.flatnonzero(together == one)) for one in pd.unique(together)] == [{0, 1, 2}, {3, 4}, {5}]
+    alone = kept_together(group, [""] * 6)
+    assert (pd.factorize(alone)[0] == group).all()

@@ -21,7 +21,7 @@ from whyrank.data.ranking.pseudo_queries import with_pseudo
 from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, idf_of
 from whyrank.data.ranking.source import read_source
-from whyrank.data.ranking.split import drawn_shares, split_queries
+from whyrank.data.ranking.split import drawn_shares, kept_together, split_queries
 from whyrank.data.ranking.threads import threads
 from whyrank.data.ranking.validate import Reading, Validated, validate
 from whyrank.lexical.counts import word_counts
@@ -100,8 +100,9 @@ def prepare(
     relevant = valid.qrels.loc[valid.qrels["score"] > 0, ["query_id", "answer_id"]]
     queries, duplicates = _grouped_queries(valid, options.short_conversation, options.near_duplicate)
     shares = options.split
+    together = queries.assign(group=kept_together(duplicates.group, queries["declared_thread"].tolist()))
     queries["split"] = split_queries(
-        queries, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
+        together, relevant, by=shares.by, dev=shares.dev, test=shares.test, seed=seed, given=valid.given
     )
     queries["thread"] = threads(queries)
     qrels = valid.qrels[labels.kept(queries, valid.qrels, options.labels, seed)].reset_index(drop=True)

@@ -27,7 +27,7 @@ def split_queries(
 ) -> pd.Series:
     """The split of each query, in the order and with the index of `queries`.
 
-    queries    query_id, type, group (duplicates share one)
+    queries    query_id, type, group (what stays together shares one)
     relevant   query_id, answer_id of the relevant pairs
     by         query: every answer that has a query keeps one group of them in train, so test answers were seen;
                answer: held-out answers are new, all queries of an answer (and answers linked by a query or a
@@ -55,6 +55,20 @@ def split_queries(
         if name not in split:
             raise UserError(_nothing_drawn(name, wanted[name], by, len(ordered)))
     return pd.Series(split, index=ordered.index, name="split").reindex(queries.index).astype(str)
+
+
+def kept_together(group_Q: Ints, declared_Q: Sequence[str]) -> Ints:
+    """(Q,) group of what may not be torn apart: duplicates, and queries that declare one thread.
+
+    group_Q      number of the duplicates of each query, 0 or more
+    declared_Q   thread that each query declares; "" where it declares none
+    """
+    thread_Q, _ = pd.factorize(pd.Series(declared_Q, dtype=str).replace("", None))
+    row, first = np.flatnonzero(thread_Q >= 0), int(group_Q.max(initial=-1)) + 1
+    nodes = first + int(thread_Q.max(initial=-1)) + 1
+    edges = sparse.coo_array((np.ones(len(row)), (group_Q[row], first + thread_Q[row])), shape=(nodes, nodes))
+    _, labels = connected_components(edges, directed=False)
+    return np.asarray(labels[group_Q], dtype=np.int64)
 
 
 def drawn_shares(split: pd.Series, *, dev: float, test: float, given: Mapping[str, str] | None = None) -> pd.DataFrame:
