@@ -47,7 +47,7 @@ def main() -> None:
         for file, table in {**trained.records(), "golden.parquet": golden}.items():
             io.write_table(folder / file, table)
     io.write_tables(f"metrics/plots/finetune_rank/{init}", curves(trained.history))
-    unchanged = source if options.train == "head" or options.epochs <= 0 else None
+    unchanged = source if options.train == "head" or options.rounds <= 0 else None
     system.save(trained.system, tuned_folder(init), longest=system.longest(source), unchanged=unchanged)
     if trained.out_of_fold:
         trained.out_of_fold.write(Path(tuned_folder(init)), data, id_name=rated.ratings.id)

@@ -195,6 +195,14 @@ def test_rounds_through_the_training_pairs_are_counted_in_batches(finetuning, ep
     assert finetune.training_steps(finetuning(epochs=epochs, batch_size=batch_size), RANK, relevant) == steps
 
 
+@pytest.mark.parametrize(("train", "rounds"), [("head", 24), ("last", 1.5), ("all", 1.5)])
+def test_automatic_rounds_are_many_of_a_frozen_encoder_and_evaluated_as_they_go(topics, finetuning, train, rounds):
+    options = finetuning(epochs="auto", train=train, batch_size=8, **{"early_stopping.evaluations": "auto"})
+    planned = finetune.plan(options, topics, 7)
+    assert (planned.steps, planned.rounds) == (rounds * 6, rounds)
+    assert planned.stopping.number(planned.rounds) == rounds / 0.75
+
+
 def test_fine_tuning_sees_each_training_pair_as_often_as_epochs_says(topics, make_encoder, finetuning):
     result = finetune.finetune_rank(system.untrained(make_encoder()), topics, finetuning(epochs=1.5), ENCODER, 7)
     assert result.history.steps["rows"].sum() == 1.5 * 48

@@ -86,7 +86,7 @@ def finetune_rank(
         steps=todo.steps,
         what=what,
         seed=seed,
-        watch=DevWatch(trained, dev_metrics(given, objectives), todo.stopping, todo.steps),
+        watch=DevWatch(trained, dev_metrics(given, objectives), todo.stopping, todo.steps, rounds=todo.rounds),
         checkpoints=checkpoints,
         precision=encoder.precision,
         sharing=todo.sharing,
@@ -103,6 +103,7 @@ class Plan(NamedTuple):
     sharing: Tasks  # how they share the training: weights, starts, rates, and which of them a batch takes
     stopping: params.EarlyStopping  # how often the dev set is evaluated, and which metric chooses the best weights
     steps: int  # updates at most
+    rounds: float  # through the rows of the first task, which they make
 
 
 def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
@@ -116,16 +117,23 @@ def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
         seed=seed,
         rate={name: section.learning_rate for name, section in sections.items() if section.learning_rate},
     )
-    return Plan(tasks, sharing, tasks[-1].stopping(options), training_steps(options, tasks[0], prepared))
+    steps, round_ = training_steps(options, tasks[0], prepared), steps_of_a_round(options, tasks[0], prepared)
+    return Plan(tasks, sharing, tasks[-1].stopping(options), steps, steps / round_)
 
 
 def training_steps(options: params.FinetuneRank, first: Task, prepared: Prepared) -> int:
     """Updates in `epochs` rounds through the rows of the first task, at least one; a batch holds at most all rows."""
-    if options.epochs <= 0:
+    if options.rounds <= 0:
         return 0
+    steps = options.rounds * steps_of_a_round(options, first, prepared)
+    return min(max(1, round(steps)), options.max_steps or sys.maxsize)
+
+
+def steps_of_a_round(options: params.FinetuneRank, first: Task, prepared: Prepared) -> float:
+    """Updates in one round through the rows of the first task."""
     rows = first.rows(prepared, options)
-    batches = options.epochs * rows / max(1, min(first.batch_size(options), rows))
-    return min(max(1, round(batches / options.gradient_accumulation_steps)), options.max_steps or sys.maxsize)
+    batches = rows / max(1, min(first.batch_size(options), rows))
+    return max(batches, 1.0) / options.gradient_accumulation_steps
 
 
 def dev_metrics(given: Given, objectives: dict[str, TaskObjective]) -> Metrics:

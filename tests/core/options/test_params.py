@@ -167,7 +167,7 @@ def test_a_key_without_a_default_must_be_there():
 def test_a_stage_checks_also_the_sections_that_it_does_not_declare_and_names_every_fault(tmp_path, monkeypatch):
     text = (ROOT / "params.yaml").read_text()
     spoilt = (
-        text.replace("level: 0.95", "level: 95").replace("patience: 1 ", "patience: 0 ").replace("seed: 7", "seed: x")
+        text.replace("level: 0.95", "level: 95").replace("patience: 3 ", "patience: 0 ").replace("seed: 7", "seed: x")
     )
     (tmp_path / "params.yaml").write_text(spoilt)
     (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())

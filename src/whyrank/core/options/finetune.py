@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, Tag
 from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.barlow import ViewsObjective
@@ -11,7 +11,19 @@ from whyrank.core.options.objectives import Distillation, Matryoshka, Objective,
 from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
 from whyrank.core.options.pairs import ClassificationObjective, PairBatches, SimilarityObjective
 from whyrank.core.options.ratings import RatingsObjective
-from whyrank.core.options.sections import CHECKED, MOST_ROUNDS, MOST_ROWS, MOST_STEPS, Fault
+from whyrank.core.options.sections import (
+    CHECKED,
+    MOST_ROUNDS,
+    MOST_ROWS,
+    MOST_STEPS,
+    PLAIN,
+    WORD,
+    Fault,
+    word_or_plain,
+)
+
+# Rounds through the training pairs where `epochs` is auto. Steps of a head on kept vectors cost next to nothing.
+ROUNDS, ROUNDS_OF_HEADS = 1.5, 24.0
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -124,8 +136,13 @@ class FinetuneRank(RankBatches, Optimisation):
     """Fine-tuning of the base encoder and of the pretrained one."""
 
     objectives: Objectives = Field(description="the tasks, each with its weight in the sum of losses")
-    epochs: StrictFloat = Field(
-        ge=0, le=MOST_ROUNDS, examples=[2.0], description="rounds through the training pairs, at most; 0 trains nothing"
+    epochs: Annotated[
+        Annotated[Literal["auto"], Tag(WORD)] | Annotated[StrictFloat, Field(ge=0, le=MOST_ROUNDS), Tag(PLAIN)],
+        Discriminator(word_or_plain),
+    ] = Field(
+        examples=["auto", 2.0],
+        description=f"rounds through the training pairs, at most; 0 trains nothing; auto: {ROUNDS:g}, and "
+        f"{ROUNDS_OF_HEADS:g} with a frozen encoder",
     )
     max_steps: StrictInt = Field(ge=0, le=MOST_STEPS, examples=[0], description="updates; 0: as many as `epochs` gives")
     tasks: Tasks = Field(description="how several objectives share the training")
@@ -146,6 +163,13 @@ class FinetuneRank(RankBatches, Optimisation):
     head: Head = Field(description="a new head")
     early_stopping: EarlyStopping = Field(description="when the dev set is evaluated, and when training stops")
     range_test: RangeTest = Field(description="short trainings that find the learning rates")
+
+    @property
+    def rounds(self) -> float:
+        """Through the training pairs, at most."""
+        if self.epochs != "auto":
+            return self.epochs
+        return ROUNDS_OF_HEADS if self.train == "head" else ROUNDS
 
     def faults(self) -> Iterator[Fault]:
         yield from Optimisation.faults(self)

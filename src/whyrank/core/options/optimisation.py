@@ -1,9 +1,9 @@
 """What pretraining and fine-tuning share: the new head, how much of the encoder learns, and the optimiser."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, Tag
 from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.sections import (
@@ -14,8 +14,14 @@ from whyrank.core.options.sections import (
     MOST_STEPS,
     MOST_TOKENS,
     MOST_WEIGHT,
+    PLAIN,
+    WORD,
     Fault,
+    word_or_plain,
 )
+
+# Where `evaluations` is auto: rounds between two of them, and how many there are without rounds.
+ROUNDS_BETWEEN, EVALUATIONS = 0.75, 4
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -138,8 +144,13 @@ class EarlyStopping:
     metric: str = Field(
         examples=["map@10_all"], description='of the dev set, larger is better; "": the last weights are kept'
     )
-    evaluations: StrictInt = Field(
-        ge=1, le=MOST_ROUNDS, examples=[2], description="on the dev set, evenly spread, beside the one before training"
+    evaluations: Annotated[
+        Annotated[Literal["auto"], Tag(WORD)] | Annotated[StrictInt, Field(ge=1, le=MOST_ROUNDS), Tag(PLAIN)],
+        Discriminator(word_or_plain),
+    ] = Field(
+        examples=["auto", 2],
+        description="on the dev set, evenly spread, beside the one before training; auto: one every "
+        f"{ROUNDS_BETWEEN:g} rounds through the training pairs, {EVALUATIONS} of pretraining",
     )
     eval_steps: StrictInt = Field(
         ge=0, le=MOST_STEPS, examples=[0], description="steps between two evaluations; 0: as `evaluations` says"
@@ -147,3 +158,9 @@ class EarlyStopping:
     patience: StrictInt = Field(
         ge=1, le=MOST_ROUNDS, examples=[1], description="evaluations without a better value before training stops"
     )
+
+    def number(self, rounds: float) -> int:
+        """Of evaluations after the first step, in a training of so many rounds; 0: it has none."""
+        if self.evaluations != "auto":
+            return self.evaluations
+        return max(1, round(rounds / ROUNDS_BETWEEN)) if rounds else EVALUATIONS

@@ -25,16 +25,18 @@ class DevWatch:
         stopping: EarlyStopping,
         steps: int,
         section: str = "finetune_rank",
+        rounds: float = 0.0,
     ) -> None:
         """metrics   of the dev set, larger is better; computed before the first step, as often as `stopping` says, and
         after the last of `steps`
 
         section   of params.yaml, in which `early_stopping` says so
+        rounds    through the training pairs that `steps` make
         """
         self.section = section
         self.trained, self.metrics, self.steps = trained, metrics, steps
         self.metric, self.patience = stopping.metric, stopping.patience
-        self.due = due_steps(stopping, steps)
+        self.due = due_steps(stopping, steps, rounds)
         self.trainable = [name for name, parameter in trained.named_parameters() if parameter.requires_grad]
         self.rows: list[dict[str, float]] = []
         self.best_row = 0
@@ -80,11 +82,12 @@ class DevWatch:
         return f", dev {self.metric} {self.rows[-1].get(self.metric, math.nan):.3f}"
 
 
-def due_steps(stopping: EarlyStopping, steps: int) -> set[int]:
+def due_steps(stopping: EarlyStopping, steps: int, rounds: float = 0.0) -> set[int]:
     """After which steps to evaluate: before the first, after so many or evenly spread, and after the last."""
     if stopping.eval_steps:
         return {*range(0, steps + 1, stopping.eval_steps), steps}
-    return {round(i * steps / stopping.evaluations) for i in range(stopping.evaluations + 1)}
+    number = stopping.number(rounds)
+    return {round(i * steps / number) for i in range(number + 1)}
 
 
 def changing(trained: nn.Module, trainable: Sequence[str]) -> dict[str, torch.Tensor]:
