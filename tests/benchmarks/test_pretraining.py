@@ -13,6 +13,9 @@ from benchmarks import pretraining
 def test_each_cell_has_parameters_that_the_checks_take(name, encoder, tmp_path):
     values = pretraining.values_of(name, encoder, tmp_path)
     assert values["encoder"]["readout"] == "standardised" and values["finetune_rank"]["max_steps"] == 150
+    layered = pretraining.values_of(name, encoder, tmp_path, "layers")
+    assert (layered["finetune_rank"]["train"], layered["pretrain_barlow"]["train"]) == ("last", "head")
+    assert layered["encoder"]["readout"] == "standardised"
 
 
 def test_a_copy_has_all_judgements_in_one_file_and_the_thread_that_an_id_begins(tmp_path):
@@ -40,3 +43,14 @@ def test_the_table_has_a_row_for_each_cell_objective_control_and_metric(tmp_path
     lines = pretraining.table(tmp_path).splitlines()
     assert len(lines) == 2 + 2 * 2 * 2
     assert "+100.0 points" in lines[2] and lines[2].startswith("| barlow")
+
+
+def test_cells_of_two_trained_layers_have_a_table_of_their_own(tmp_path):
+    table = pd.DataFrame({"query_id": [f"q{i}" for i in range(40)], "type": "question", "cluster": range(40)})
+    for begin, gain in (("", 1.0), ("layers.", -1.0)):
+        arms = {"longer": 0.0, "longer, raw": 0.0, "tuned": 0.0, "barlow": gain, "infonce": 0.0}
+        rows = [table.assign(**{"accuracy@1": one, "mrr": one}, seed=1, arm=arm, labels=9) for arm, one in arms.items()]
+        pd.concat(rows).to_csv(tmp_path / f"{begin}sample.cls.1.csv", index=False)
+    lines = pretraining.table(tmp_path, "layers").splitlines()[2:]
+    assert len(lines) == 2 * 2 and all("-100.0 points" in line for line in lines)
+    assert "+100.0 points" in pretraining.table(tmp_path)

@@ -29,7 +29,7 @@ def test_the_table_pools_the_splits_and_compares_each_arm_with_the_default(tmp_p
     queries = pd.DataFrame({"query_id": [f"q{i}" for i in range(40)], "type": "question", "cluster": range(40)})
     for seed in (1, 2):
         rows = [
-            queries.assign(**{"accuracy@1": float(arm == searches.ARMS[3]), "mrr": 0.5},
+            queries.assign(**{"accuracy@1": float(arm == searches.ARMS[4]), "mrr": 0.5},
                            arm=arm, seed=seed, dev=0.1 * seed, seconds=60.0 * seed)
             for arm in searches.ARMS
         ]  # fmt: skip
@@ -38,4 +38,4 @@ def test_the_table_pools_the_splits_and_compares_each_arm_with_the_default(tmp_p
     assert len(lines) == len(searches.ARMS)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[:5] for row in cells] == [["conditionalqa", "2", arm, "1.5", "0.150"] for arm in searches.ARMS]
-    assert cells[3][6].startswith("+100.0 points") and cells[1][6].startswith("+0.0 points") and not cells[0][6]
+    assert cells[4][6].startswith("+100.0 points") and cells[1][6].startswith("+0.0 points") and not cells[0][6]
