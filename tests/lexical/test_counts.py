@@ -40,4 +40,4 @@ def test_words_outside_of_a_vocabulary_do_not_count(texts: list[str]) -> None:
 
 
 def test_words_of_texts_that_were_left_out_are_not_used() -> None:
-    assert word_counts(["the key", "a wallet"]).rows(np.array([1])).used == ["a", "wallet"]
+    assert word_counts(["the key", "a wallet"]).rows(np.array([1])).texts_with == {"a": 1, "wallet": 1}

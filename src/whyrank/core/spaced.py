@@ -4,16 +4,20 @@ Shapes: N texts · P parts of all texts, in order · D different parts · V valu
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Texts that are worked on at once: bounds memory.
-_BLOCK = 5_000
+# Texts that are worked on, that are split and whose parts are numbered at once: bounds memory.
+_BLOCK, _SPLIT, _NUMBERED = 1_000, 5_000, 50_000
+# Parts of remembered texts, 4 bytes each, from which they are forgotten.
+_MOST = 100_000_000
+# Stages count, cut and compare the same texts one after the other: number of each part, and those of each text.
+_number_of: dict[str, int] = {}
+_parts_of: dict[str, np.ndarray] = {}
 
 
 class Spaced(NamedTuple):
@@ -53,17 +57,18 @@ class Ragged(NamedTuple):
 
     def counted(self) -> tuple["Ragged", np.ndarray]:
         """`sets`, and how often each of their values stands in its text."""
-        size, values, counts, lengths = int(self.value_V.max(initial=0)) + 1, [], [], []
+        bits, values, counts, lengths = int(self.value_V.max(initial=0)).bit_length(), [], [], []
         for block in self.blocks():
             n = len(block.start_N) - 1
             # Text and value as one number, which numpy sorts in a tenth of the time of a pair.
-            place_V = np.repeat(np.arange(n) * size, np.diff(block.start_N)) + block.value_V
+            begin_N = np.arange(0, n << bits, 1 << bits, dtype=np.int32 if n << bits < 2**31 else np.int64)
+            place_V = np.repeat(begin_N, np.diff(block.start_N)) + block.value_V
             place_V.sort()
             begin = np.flatnonzero(np.diff(place_V, prepend=-1))
-            text_U, value_U = np.divmod(place_V[begin], size)
-            values.append(value_U.astype(np.int32))
+            place_U = place_V[begin]
+            values.append((place_U & ((1 << bits) - 1)).astype(np.int32))
             counts.append(np.diff(begin, append=len(place_V)))
-            lengths.append(np.bincount(text_U, minlength=n))
+            lengths.append(np.bincount(place_U >> bits, minlength=n))
         nothing = np.zeros(0, dtype=np.int64)
         start_N = np.concatenate([[0], *lengths]).cumsum()
         return Ragged(np.concatenate([nothing.astype(np.int32), *values]), start_N), np.concatenate([nothing, *counts])
@@ -76,20 +81,34 @@ class Ragged(NamedTuple):
 
 
 def spaced(texts: Sequence[str]) -> Spaced:
-    """Split texts at each space (U+0020, no other); the last four sets of texts are remembered."""
-    return _spaced(tuple(texts))
+    """Split texts at each space (U+0020, no other), and remember them: none is split twice."""
+    if sum(map(len, _parts_of.values())) > _MOST:
+        _parts_of.clear()
+        _number_of.clear()
+    new = [text for text in dict.fromkeys(texts) if text not in _parts_of]
+    for start in range(0, len(new), _NUMBERED):
+        _remember(new[start : start + _NUMBERED])
+    found = [_parts_of[text] for text in texts]
+    start_N = np.cumsum([0, *map(len, found)])
+    blocks = [found[start : start + _BLOCK] for start in range(0, len(found), _BLOCK)]
+    # Of all parts that are remembered, those of these texts.
+    is_used = np.zeros(len(_number_of), dtype=bool)
+    for block in blocks:
+        is_used[np.concatenate(block)] = True
+    number, nothing = np.cumsum(is_used, dtype=np.int32) - 1, np.zeros(0, dtype=np.int32)
+    part_P = np.concatenate([nothing, *(number[np.concatenate(block)] for block in blocks)])
+    return Spaced(list(compress(_number_of, is_used.tolist())), part_P, start_N)
 
 
-# Stages count, cut and compare the same texts one after the other.
-@lru_cache(maxsize=4)
-def _spaced(texts: tuple[str, ...]) -> Spaced:
-    starts = range(0, len(texts), _BLOCK)
-    blocks = [pc.split_pattern(pa.array(texts[start : start + _BLOCK], pa.large_string()), " ") for start in starts]
-    length_N = [pc.list_value_length(block).to_numpy() for block in blocks]
-    parts = pa.chunked_array([block.flatten() for block in blocks], pa.large_string())
-    numbered = parts.combine_chunks().dictionary_encode()
-    start_N = np.concatenate([[0], *length_N]).cumsum()
-    return Spaced(numbered.dictionary.to_pylist(), numbered.indices.to_numpy(), start_N)
+def _remember(texts: Sequence[str]) -> None:
+    blocks = [texts[start : start + _SPLIT] for start in range(0, len(texts), _SPLIT)]
+    split = [pc.split_pattern(pa.array(block, pa.large_string()), " ") for block in blocks]
+    numbered = pa.chunked_array([block.flatten() for block in split]).dictionary_encode()
+    different = numbered.chunk(0).dictionary.to_pylist()  # that of all chunks
+    number = np.array([_number_of.setdefault(part, len(_number_of)) for part in different], dtype=np.int32)
+    for block, parts, found in zip(blocks, split, numbered.chunks, strict=True):
+        part_P, spans = number[found.indices.to_numpy()], pairwise(parts.offsets.to_numpy().tolist())
+        _parts_of.update((text, part_P[start:stop]) for text, (start, stop) in zip(block, spans, strict=True))
 
 
 def sums(parts: Spaced, value_D: np.ndarray) -> np.ndarray:
@@ -123,7 +142,7 @@ def _blocks(parts: Spaced) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def coded(texts: Sequence[str], split: Callable[[str], Sequence[str]]) -> tuple[list[str], Ragged]:
-    """The different words that `split` makes of texts, in the order of their appearance in it, and those of each text.
+    """The different words that `split` makes of texts, and those of each text as numbers of them.
 
     Of an ASCII text `split` must give the words of its parts one after the other, as a regular expression does whose
     matches hold no space; a text with other characters is split as a whole.

@@ -20,13 +20,17 @@ class WordCounts(NamedTuple):
     words: list[str]
 
     @property
-    def used(self) -> list[str]:
-        """The words that stand in any of the texts."""
-        return [word for word, n in zip(self.words, self.counts_NV.getnnz(axis=0).tolist(), strict=True) if n]
+    def texts_with(self) -> dict[str, int]:
+        """How many texts have each word that any of them has."""
+        return {word: n for word, n in zip(self.words, self.counts_NV.getnnz(axis=0).tolist(), strict=True) if n}
 
     def rows(self, row_N: np.ndarray) -> "WordCounts":
         """Those of some texts, by row number."""
         return WordCounts(self.counts_NV[row_N], self.words)
+
+    def weighed(self, weight_of: Mapping[str, float]) -> np.ndarray:
+        """(N,) sum of the weights of the words of each text; one without a weight has 0."""
+        return self.counts_NV @ np.array([weight_of.get(word, 0.0) for word in self.words], dtype=np.float64)
 
     def within(self, vocabulary: Mapping[str, int]) -> scipy.sparse.csr_matrix:
         """The counts by the columns of a vocabulary, which is sorted too; other words do not count."""

@@ -1,5 +1,6 @@
 """Tokens by the parts of texts beside the tokenizer's own."""
 
+import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
@@ -43,7 +44,10 @@ def test_parts_give_the_tokens_that_whole_texts_have(tokenizer, prompt, monkeypa
         tokenising.counted(tokenizer, texts),
         *(tokenising.tokenised(tokenizer, texts, n, prompt, lambda: around(tokenizer, prompt)) for n in (8, 64)),
     ]
-    assert by_parts == plain
+    assert by_parts[0] == plain[0]
+    for rows, lists in zip(by_parts[1:], plain[1:], strict=True):
+        assert [np.asarray(ids).dtype for ids in rows] == [np.int64] * len(rows)
+        assert [list(ids) for ids in rows] == lists
 
 
 def test_a_tokenizer_that_reads_across_spaces_reads_whole_texts(tokenizer, monkeypatch) -> None:
@@ -56,3 +60,13 @@ def test_a_tokenizer_that_reads_across_spaces_reads_whole_texts(tokenizer, monke
     found = tokenising.tokenised(other, ["one two three"], 3, "", lambda: around(other, ""))
     assert found == other(["one two three"], truncation=True, max_length=3)["input_ids"]
     assert other.decode(found[0][1:-1]) == "three"
+
+
+def test_a_part_is_tokenised_once_and_by_its_own_tokenizer(tokenizer, monkeypatch) -> None:
+    monkeypatch.setattr(tokenising, "FEWEST", 1)
+    cased = AutoTokenizer.from_pretrained(embedded_folder(), do_lower_case=False)
+    assert tokenising.counted(tokenizer, ["Visa Visa", "Visa"]) == [2, 1]
+    other = cased(["Visa"], add_special_tokens=False)["input_ids"][0]
+    assert tokenising.counted(cased, ["Visa Visa", "Visa"]) == [2 * len(other), len(other)]
+    monkeypatch.setattr(tokenising, "_known", {tokenizer: {"Visa": [1, 2, 3]}})
+    assert tokenising.counted(tokenizer, ["Visa visa"]) == [4]

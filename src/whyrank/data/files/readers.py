@@ -85,6 +85,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def read_jsonl(path: Path, how: Files = PLAIN) -> Iterator[Row]:
     """One JSON object a line. Raises UserError for a file that is one JSON document over several lines."""
     is_first = True
@@ -103,7 +106,7 @@ def read_jsonl(path: Path, how: Files = PLAIN) -> Iterator[Row]:
 
 def _parsed(number: int, line: str) -> Row:
     try:
-        values = json.loads(line, object_pairs_hook=_object)
+        values = _DECODER.decode(line)
     except _RepeatedKeyError as error:
         return Row(number, _id_in(line), f"key '{error}' stands twice", line[:SHOWN])
     except (ValueError, RecursionError):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -111,25 +112,30 @@ def prepare(
     queries, qrels = with_pseudo(queries, qrels, answers, options.pseudo_queries)
     relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
-    answer_counts, query_counts = (word_counts(table["raw_text"].tolist()) for table in (answers, queries))
+    # Lists, since pandas copies a column of texts whenever it is taken or read.
+    raw = {"query": queries["raw_text"].tolist(), "answer": answers["raw_text"].tolist()}
+    query_counts, answer_counts = map(word_counts, raw.values())
     idf = idf_of(answer_counts, query_counts.rows(np.flatnonzero(queries["split"] == "train")))
-    languages = statistics.languages(_with_type(queries, answers, ["raw_text"]))
+    kinds = [*queries["type"], *repeat("answer", len(answers))]
+    as_read = pd.DataFrame({"type": kinds, "raw_text": pd.Series([*raw["query"], *raw["answer"]], dtype=object)})
+    languages = statistics.languages(as_read)
     count = _remembering(count_tokens)
     select = partial(_select, options=options, tokens=tokens, languages=languages, count_tokens=count, idf=idf)
     for kind in TYPES:
         of_kind = queries["type"] == kind
         whole = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
         queries.loc[of_kind, "text"] = select(kind, whole, getattr(options.selection, kind))
-    answers["text"] = select("answer", documents, options.selection.answer)
-    for table in (answers, queries):
-        table["tokens_raw"], table["tokens"] = count(table["raw_text"].tolist()), count(table["text"].tolist())
+    cut = {"query": queries["text"].tolist(), "answer": select("answer", documents, options.selection.answer)}
+    answers["text"] = cut["answer"]
+    for table, kind in ((answers, "answer"), (queries, "query")):
+        table["tokens_raw"], table["tokens"] = count(raw[kind]), count(cut[kind])
     # What is said of the set is said of its own queries.
     own = queries.iloc[: len(valid.queries)]
     of_own = relevant[relevant["query_id"].isin(own["query_id"])]
     own_counts = query_counts.rows(np.arange(len(own))), answer_counts
-    as_read = _with_type(own, answers, ["raw_text", "text"])
-    kinds, texts, cut = (as_read[name].tolist() for name in ("type", "raw_text", "text"))
-    lost = statistics.tfidf_mass_lost(kinds, texts, cut, idf, own_counts)
+    of_own_kinds = [*own["type"], *repeat("answer", len(answers))]
+    before, after = ([*texts["query"][: len(own)], *texts["answer"]] for texts in (raw, cut))
+    lost = statistics.tfidf_mass_lost(of_own_kinds, before, after, idf, own_counts)
     metrics, tables = _statistics(valid, answers, own, of_own, duplicates, lost, languages)
     metrics["pseudo_queries"] = len(queries) - len(own)
     tables["split_shares"] = drawn_shares(queries["split"], dev=shares.dev, test=shares.test, given=valid.given)

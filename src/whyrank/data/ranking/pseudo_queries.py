@@ -28,9 +28,12 @@ def pseudo_queries(answers: pd.DataFrame, labelled: Sequence[str], options: Pseu
     answers    answer_id, title, raw_text (which begins with the title), sections
     labelled   answers that training queries have; they get none where `of` is unlabelled
     """
+    nothing = pd.DataFrame(columns=["query_id", "answer_id", "raw_text"])
+    if not options.per_answer:
+        return nothing
     asked = answers if options.of == "all" else answers[~answers["answer_id"].isin(labelled)]
-    if not options.per_answer or asked.empty:
-        return pd.DataFrame(columns=["query_id", "answer_id", "raw_text"])
+    if asked.empty:
+        return nothing
     rows = [
         (row, text)
         for row, answer in zip(asked.index, asked.to_dict("records"), strict=True)

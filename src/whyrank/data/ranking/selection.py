@@ -4,21 +4,21 @@ Tokens are the caller's: `count_tokens(texts)` and the budget must both leave sp
 sentences add up. A text within its budget is returned whole by every way. No way returns more than the budget.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import sentencex
-from scipy.sparse import vstack
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from whyrank.data.files.text import CountTokens, cut
 from whyrank.lexical.counts import WordCounts, word_counts
 from whyrank.lexical.words import pauses, terms
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A text to select from; `sections` are (title, text) pairs, none where the text is undivided."""
 
     title: str
@@ -54,10 +54,14 @@ def fit_idf(texts: Sequence[str]) -> TfidfVectorizer:
 
 def idf_of(*counted: WordCounts) -> TfidfVectorizer:
     """The same of texts whose words were counted."""
-    words = sorted(set().union(*(one.used for one in counted)))
+    texts_with: Counter[str] = Counter()
+    for one in counted:
+        texts_with.update(one.texts_with)
+    words = sorted(texts_with)
     idf = TfidfVectorizer(analyzer=terms, sublinear_tf=True, vocabulary=words)
-    columns = {word: number for number, word in enumerate(words)}
-    idf.idf_ = TfidfTransformer().fit(vstack([one.within(columns) for one in counted])).idf_
+    # As TfidfTransformer does, which needs one matrix of all counts.
+    texts, texts_V = sum(one.counts_NV.shape[0] for one in counted), np.array([texts_with[word] for word in words])
+    idf.idf_ = np.log((1 + texts) / (1.0 + texts_V)) + 1
     return idf
 
 

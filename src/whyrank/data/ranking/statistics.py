@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import vstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from whyrank.data.files.cells import TYPES
@@ -16,7 +15,6 @@ from whyrank.data.ranking.duplicates import Duplicates
 from whyrank.data.ranking.judgements import CONSEQUENCES, NO_JUDGEMENT
 from whyrank.lexical.analysis import Analyser, language_shares, snowball_of
 from whyrank.lexical.counts import WordCounts, word_counts
-from whyrank.lexical.words import terms
 
 Metrics = dict[str, float]
 
@@ -218,13 +216,14 @@ def tfidf_mass_lost(
     tf is the plain count here, so that the mass of a text is the sum of the masses of its parts. Left out for a type
     without any word known to `idf`. counted   the words of `raw`, one part after the other, where they were counted
     """
-    before_NV = vstack([part.within(idf.vocabulary_) for part in counted or [word_counts(raw)]], format="csr")
-    before_N = before_NV @ idf.idf_
+    weight_of = {word: idf.idf_[column] for word, column in idf.vocabulary_.items()}
+    before_N = np.concatenate([part.weighed(weight_of) for part in counted or [word_counts(raw)]])
     after_N, cut = before_N.copy(), [row for row, text in enumerate(raw) if text != selected[row]]
     if cut:
-        counter = CountVectorizer(analyzer=terms, vocabulary=idf.vocabulary_)
+        whole, kept = ([texts[row] for row in cut] for texts in (raw, selected))
+        whole_NV, kept_NV = (word_counts(texts).within(idf.vocabulary_) for texts in (whole, kept))
         # A word cut in two can make a word that was not there.
-        after_N[cut] = counter.transform(selected[row] for row in cut).minimum(before_NV[cut]) @ idf.idf_
+        after_N[cut] = kept_NV.minimum(whole_NV) @ idf.idf_
     mass = pd.DataFrame({"type": list(types), "before": before_N, "after": after_N})
     total = mass.groupby("type").sum()
     total = total[total["before"] > 0]

@@ -131,7 +131,7 @@ def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
 def _answer(values: Record) -> Record:
     """A document may have a title and no text, as papers without an abstract."""
     title, body = read_title(values, "title"), read_title(values, "text")
-    if not is_visible(title + body):
+    if not (is_visible(title) or is_visible(body)):
         raise CellError("text", "empty text", values.get("text"))
     return {
         "answer_id": read_id(values, "_id"),
@@ -168,4 +168,7 @@ def _type_table(queries: list[Placed], known: Mapping[str, str]) -> pd.DataFrame
 
 
 def _frame(rows: list[Placed], key: list[str]) -> pd.DataFrame:
-    return pd.DataFrame([row | {"line": line} for line, row in rows]).sort_values(key, ignore_index=True)
+    # By columns and sorted before: pandas takes three times the time for a list of rows that it sorts.
+    placed = sorted(rows, key=lambda one: [one[1][name] for name in key])
+    columns = {name: [row[name] for _, row in placed] for name in placed[0][1]}
+    return pd.DataFrame(columns | {"line": [line for line, _ in placed]})

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,7 +11,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Tokens
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder.declared import Side
-from whyrank.model.encoder.encoder import NO_LIMIT, Encoder
+from whyrank.model.encoder.encoder import NO_LIMIT, Encoder, TokenIds
 
 # Which prompt the texts of each kind get; those of a pair are neither queries nor documents.
 SIDES: dict[str, Side | None] = {
@@ -75,7 +75,7 @@ def tokenised(encoder: Encoder, texts: Prepared, budget: Budgets) -> Prepared:
     )
 
 
-def _check_rows(encoder: Encoder, ids: Iterable[Sequence[int]]) -> None:
+def _check_rows(encoder: Encoder, ids: Iterable[TokenIds]) -> None:
     rows = encoder.embeddings
     # As a rule the vocabulary fits, and then no text needs a check.
     largest = max((max(row) for row in ids if len(row)), default=0) if len(encoder.tokenizer) > rows else 0

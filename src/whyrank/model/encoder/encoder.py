@@ -24,8 +24,8 @@ from whyrank.model.encoder.byte_dropout import use_bytes
 from whyrank.model.encoder.declared import POOLING, Declared, Side
 from whyrank.model.encoder.packed import ATTENTION, Layout, length_batches
 from whyrank.model.encoder.projection import Projection, write_modules
+from whyrank.model.encoder.tokenising import TokenIds
 
-TokenIds = Sequence[int] | np.ndarray
 # Tokens that an encoder without a table of positions takes: more than any text has.
 NO_LIMIT = 1_000_000
 # Encoders that are right on packed texts once they are told where each text begins. Others, whose positions or windows
@@ -145,17 +145,17 @@ class Encoder(nn.Module):
         padding = getattr(getattr(self.transformer, "embeddings", None), "padding_idx", None)
         return 0 if padding is None else padding + 1
 
-    def tokenise(self, texts: Sequence[str], limit: int, side: Side | None = None) -> list[list[int]]:
-        """Token ids of each text, special tokens and the prompt of its side included, cut to `limit`.
+    def tokenise(self, texts: Sequence[str], limit: int, side: Side | None = None) -> list[TokenIds]:
+        """Token ids of each text, special tokens and the prompt of its side included, cut to `limit`; of many, arrays.
 
         side   None: as a text that is neither query nor document, such as one of two that are compared
         """
         around = partial(self.tokens_around, side=side)
         return tokenising.tokenised(self.tokenizer, texts, limit, self.declared.prompt(side), around)
 
-    def tokenise_each(self, texts: Sequence[str], limits: Sequence[int], side: Side | None = None) -> list[list[int]]:
+    def tokenise_each(self, texts: Sequence[str], limits: Sequence[int], side: Side | None = None) -> list[TokenIds]:
         """As `tokenise`, with a limit for each text."""
-        ids: list[list[int]] = [[] for _ in texts]
+        ids: list[TokenIds] = [[] for _ in texts]
         for limit in sorted(set(limits)):
             rows = [i for i, own in enumerate(limits) if own == limit]
             for i, row in zip(rows, self.tokenise([texts[i] for i in rows], limit, side), strict=True):

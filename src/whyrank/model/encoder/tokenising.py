@@ -5,6 +5,8 @@ set has few different words, and each is tokenised once.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from tokenizers import models, normalizers, pre_tokenizers
@@ -14,6 +16,10 @@ from whyrank.core import spaced
 
 # Texts from which it is faster: fewer have nearly as many different words as words.
 FEWEST = 1_000
+# Ids of the parts of texts, and how many of a tokenizer are remembered.
+_known: WeakKeyDictionary[PreTrainedTokenizerBase, dict[str, list[int]]] = WeakKeyDictionary()
+_MOST = 1_000_000
+TokenIds = Sequence[int] | np.ndarray
 # Ids before and behind a text.
 Around = Callable[[], Sequence[list[int]]]
 
@@ -33,8 +39,11 @@ def counted(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[in
 
 def tokenised(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int, prompt: str, around: Around
-) -> list[list[int]]:
-    """Token ids of each text, special tokens and the prompt included, cut to `limit`, which is more than they take."""
+) -> list[TokenIds]:
+    """Token ids of each text, special tokens and the prompt included, cut to `limit`, which is more than they take.
+
+    Lists of few texts, arrays int64 of many: a list of Python's numbers takes five times the memory.
+    """
     if len(texts) == 0:
         return []
     if not _is_of_parts(tokenizer, texts) or prompt.rstrip(" ") == prompt != "":
@@ -44,8 +53,10 @@ def tokenised(
     most = limit - len(before) - len(after)
     assert most > 0, limit
     parts = spaced.spaced(texts)
-    rows = spaced.of_each(parts, _ids(tokenizer, parts.different)).lists()
-    return [before + row[:most] + after for row in rows]
+    found = spaced.of_each(parts, _ids(tokenizer, parts.different))
+    ends = [np.array(gap, dtype=np.int64) for gap in (before, after)]
+    spans = pairwise(found.start_N.tolist())
+    return [np.concatenate([ends[0], found.value_V[at : min(stop, at + most)], ends[1]]) for at, stop in spans]
 
 
 def _is_of_parts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> bool:
@@ -62,7 +73,13 @@ def _is_of_parts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> bo
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    known = _known.setdefault(tokenizer, {})
+    if len(known) > _MOST:
+        known.clear()
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
+    new = [text for text in texts if text not in known]
+    found = backend.encode_batch_fast(new, add_special_tokens=False)
+    known.update((text, one.ids) for text, one in zip(new, found, strict=True))
+    return [known[text] for text in texts]

@@ -7,7 +7,7 @@ import numpy as np
 from whyrank.core.prepared import Prepared
 from whyrank.model.encoder.budgets import SIDES
 from whyrank.model.encoder.declared import Side
-from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.encoder import Encoder, TokenIds
 
 # Texts of a kind, and tokens of each: enough for what is true of every text or of none.
 TEXTS, TOKENS = 8, 64
@@ -20,7 +20,7 @@ class Sample(NamedTuple):
     kinds: list[str]
     sides: list[Side | None]
 
-    def rows(self, encoder: Encoder, texts: list[str] | None = None, tokens: int = TOKENS) -> list[list[int]]:
+    def rows(self, encoder: Encoder, texts: list[str] | None = None, tokens: int = TOKENS) -> list[TokenIds]:
         """Token ids; of other `texts` in place of its own where given."""
         pairs = zip(texts or self.texts, self.sides, strict=True)
         return [encoder.tokenise([text], min(tokens, encoder.longest), side)[0] for text, side in pairs]
