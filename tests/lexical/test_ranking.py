@@ -122,3 +122,15 @@ def test_the_scorer_of_bm25_takes_the_stemmer_and_that_of_tfidf_leaves_words_as_
     prepared = make_prepared([("a", "refunds"), ("b", "sky")], [("q", "question", "test", "refund")], [("q", "a", 1)])
     assert lexical.scorer(lexical.bm25, prepared, Analyser(stemmer="english"))(np.array([0]))[0, 0] > 0
     assert lexical.scorer(lexical.tfidf, prepared)(np.array([0]))[0, 0] == 0
+
+
+@pytest.mark.parametrize("analyser", [Analyser(), Analyser(language="de", stemmer="german")], ids=["en", "de"])
+def test_tfidf_by_numbers_is_that_of_the_terms_as_strings(analyser):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # "kont" is a word, and a group of letters of "konto"; "sky blue" is a pair that no answer has.
+    answers = ["the konto and the kont", "a blue sky konto", "kont konto kont konto", "the"]
+    queries = ["konto kont konto", "sky blue", "unknown words alone", ""]
+    vectorizer = TfidfVectorizer(analyzer=analyser.tfidf_terms, sublinear_tf=True).fit(answers)
+    expected = (vectorizer.transform(queries) @ vectorizer.transform(answers).T).toarray()
+    np.testing.assert_allclose(lexical.tfidf(answers, analyser)(queries), expected, atol=1e-6)

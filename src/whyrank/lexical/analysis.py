@@ -41,13 +41,13 @@ class Analyser:
 
     def tfidf_terms(self, text: str) -> list[str]:
         """Words and word pairs, without stop words in English; groups of letters in other languages."""
-        return self.tfidf_terms_of(split(text))
+        kept, groups = self.tfidf_words_of(split(text))
+        return kept + [f"{one} {other}" for one, other in pairwise(kept)] + groups
 
-    def tfidf_terms_of(self, found: list[str]) -> list[str]:
-        """The same of a text that was split."""
+    def tfidf_words_of(self, found: list[str]) -> tuple[list[str], list[str]]:
+        """Of a text that was split: the words, of which neighbours are pairs too, and the groups of letters."""
         kept = without_stop_words(found) if self.language == "en" else found
-        pairs = [f"{one} {other}" for one, other in pairwise(kept)]
-        return kept + pairs + self._groups(kept)
+        return kept, self._groups(kept)
 
     def bm25_terms(self, text: str) -> list[str]:
         """Stems, without Lucene's stop words in English; groups of letters of the words in other languages."""

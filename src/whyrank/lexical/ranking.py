@@ -3,16 +3,17 @@
 Shapes: Q queries · A answers · N pairs of texts
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 
 from whyrank.core.prepared import Prepared
 from whyrank.lexical.analysis import Analyser
-from whyrank.lexical.words import terms
+from whyrank.lexical.words import split, terms
 
 # Row numbers of some queries -> their scores against every answer, (Q, A), higher is better.
 Score = Callable[[np.ndarray], np.ndarray]
@@ -26,8 +27,8 @@ ENGLISH = Analyser()
 
 def tfidf(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     """Cosine of TF-IDF vectors of the analyser's terms, fitted on the answers. (Q, A) float32."""
-    rank = tfidf_of_terms(list(map(analyser.tfidf_terms, answer_texts)))
-    return lambda query_texts: rank(list(map(analyser.tfidf_terms, query_texts)))
+    rank = tfidf_of_words(map(split, answer_texts), analyser)
+    return lambda query_texts: rank(list(map(split, query_texts)))
 
 
 def bm25(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
@@ -36,21 +37,40 @@ def bm25(answer_texts: Sequence[str], analyser: Analyser = ENGLISH) -> Ranker:
     return lambda query_texts: rank(list(map(analyser.bm25_terms, query_texts)))
 
 
-def tfidf_of_terms(terms_A: Terms) -> RankerOfTerms:
-    """`tfidf` of texts that were read already."""
+def tfidf_of_words(words_A: Iterable[list[str]], analyser: Analyser = ENGLISH) -> RankerOfTerms:
+    """`tfidf` of texts that were split already; what it returns takes split texts, too."""
     from sklearn.feature_extraction.text import TfidfTransformer  # takes a second that only this baseline should pay
 
-    if not any(terms_A):
-        return partial(_all_tied, len(terms_A))
-    number_of = {term: number for number, term in enumerate(dict.fromkeys(chain.from_iterable(terms_A)))}
+    numbered = partial(_numbered, analyser=analyser, number_of={})
+    term_A = list(map(numbered, words_A))
+    length_A, term_T = list(map(len, term_A)), np.concatenate([np.zeros(0, dtype=np.int64), *term_A])
+    if not len(term_T):
+        return partial(_all_tied, len(term_A))
+    del term_A  # as large as what is made of it
+    column_T, known_V = pd.factorize(term_T)
     # Sublinear counts keep a long conversation that repeats a word from drowning the rest.
     transformer = TfidfTransformer(sublinear_tf=True)
-    answer_VA = transformer.fit_transform(_counts(terms_A, number_of)).T.tocsr()
+    answer_VA = transformer.fit_transform(_counts(column_T, length_A, len(known_V))).T.tocsr()
+    order_V = np.argsort(known_V)
 
-    def rank(terms_Q: Terms) -> np.ndarray:
-        return np.asarray((transformer.transform(_counts(terms_Q, number_of)) @ answer_VA).toarray())
+    def rank(words_Q: Terms) -> np.ndarray:
+        term_Q = list(map(numbered, words_Q))
+        term_T = np.concatenate([np.zeros(0, dtype=np.int64), *term_Q])
+        column_T = order_V[np.searchsorted(known_V, term_T, sorter=order_V).clip(max=len(known_V) - 1)]
+        column_T[known_V[column_T] != term_T] = -1
+        count_QV = _counts(column_T, list(map(len, term_Q)), len(known_V))
+        return np.asarray((transformer.transform(count_QV) @ answer_VA).toarray())
 
     return rank
+
+
+def _numbered(words: list[str], *, analyser: Analyser, number_of: dict[str, int]) -> np.ndarray:
+    """(T,) int64, the analyser's terms of a split text. Pairs of words are numbers: most stand once in a large set."""
+    kept_W, group_G = (
+        np.array([number_of.setdefault(word, len(number_of)) for word in part], dtype=np.int64)
+        for part in analyser.tfidf_words_of(words)
+    )
+    return np.concatenate([kept_W, (kept_W[:-1] + 1 << 32) + kept_W[1:], group_G])
 
 
 def bm25_of_terms(terms_A: Terms) -> RankerOfTerms:
@@ -82,9 +102,9 @@ def bm25_scores(terms_A: Terms) -> tuple[dict[str, int], scipy.sparse.csr_matrix
     return number_of, scipy.sparse.csr_matrix((data, answer, start), shape=(len(number_of), len(terms_A)))
 
 
-def _counts(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_matrix:
+def _counts(column_T: np.ndarray, length_N: Sequence[int], columns: int) -> scipy.sparse.csr_matrix:
     """(N, V) float32 how often a text has each term."""
-    found_NV = _terms(terms_N, number_of)
+    found_NV = _entries(column_T, length_N, columns)
     found_NV.sum_duplicates()
     return found_NV
 
@@ -92,11 +112,15 @@ def _counts(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_ma
 def _terms(terms_N: Terms, number_of: Mapping[str, int]) -> scipy.sparse.csr_matrix:
     """(N, V) float32 with an entry of 1 for each term of a text that has a column, in the order of the text."""
     column_T = np.fromiter(map(number_of.get, chain.from_iterable(terms_N), repeat(-1)), dtype=np.int64)
+    return _entries(column_T, list(map(len, terms_N)), len(number_of))
+
+
+def _entries(column_T: np.ndarray, length_N: Sequence[int], columns: int) -> scipy.sparse.csr_matrix:
+    """(N, V) float32 with an entry of 1 for each column of a text, in its order; -1 is none."""
     is_known_T = column_T >= 0
-    start_N = np.cumsum([0, *map(len, terms_N)])
     known_T = np.concatenate([[0], np.cumsum(is_known_T)])
-    parts = np.ones(known_T[-1], dtype=np.float32), column_T[is_known_T], known_T[start_N]
-    return scipy.sparse.csr_matrix(parts, shape=(len(terms_N), len(number_of)))
+    parts = np.ones(known_T[-1], dtype=np.float32), column_T[is_known_T], known_T[np.cumsum([0, *length_N])]
+    return scipy.sparse.csr_matrix(parts, shape=(len(length_N), columns))
 
 
 def _all_tied(answers: int, queries: Sequence[object]) -> np.ndarray:

@@ -121,10 +121,10 @@ def _scores(encoder: Encoder, read: Read, options: EncoderParams, query_S: np.nd
     # Splitting texts is half of what either lexical ranker takes.
     split_A = list(map(split_of, answer_texts, read.whole_answer_words))
     split_S = [split_of(query_texts[row], read.whole_query_words[row]) for row in query_S]
-    tfidf, bm25 = analyser.tfidf_terms_of, analyser.bm25_terms_of
+    bm25 = analyser.bm25_terms_of
     return {
         "encoder": unit_ND[answers + query_S] @ unit_ND[:answers].T,
-        "tfidf": words.tfidf_of_terms(list(map(tfidf, split_A)))(list(map(tfidf, split_S))),
+        "tfidf": words.tfidf_of_words(split_A, analyser)(split_S),
         "bm25": words.bm25_of_terms(list(map(bm25, split_A)))(list(map(bm25, split_S))),
     }
 
