@@ -1,6 +1,6 @@
 """What the pretrained encoder costs in fewer bits, layers or features, and what is lost. As docs/results.md says.
 
-    python -m benchmarks.serving run DATA WORK [SET …]     # DATA/<set> in BEIR layout; a folder WORK/<set> for each
+    python -m benchmarks.serving run DATA WORK [SET …] [--only FORMAT …]   # DATA/<set> in BEIR layout; WORK/<set> each
     python -m benchmarks.serving memory FOLDER SYSTEM      # peak memory of a process that encodes some texts, MB
     python -m benchmarks.serving table WORK
 
@@ -13,6 +13,7 @@ import argparse
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,14 @@ COMPRESSED: dict[str, dict[str, Any]] = {
     "float16": {"store": "float16"},
     "int8": {"store": "int8"},
     "binary": {"store": "binary"},
+    "binary-rescored": {"store": "binary", "rescore": 100},
     "dims-128": {"dims": 128},
     "dims-128-int8": {"dims": 128, "store": "int8"},
     "dims-64": {"dims": 64},
 }
 
 
-def values_of(source: Path) -> dict[str, Any]:
+def values_of(source: Path, only: Sequence[str]) -> dict[str, Any]:
     """Shipped values, with the pretrained encoder and what is made of it as the only systems."""
     shipped = read_yaml(str(ROOT / PARAMS))
     values = overrides.put(shipped, {"prepare.source": str(source.resolve()), "pretrain_barlow.steps": 0})
@@ -56,18 +58,19 @@ def values_of(source: Path) -> dict[str, Any]:
     systems |= {
         name: {"kind": "compressed", **rival, "made_of": f"data/runs/{BASE}", **own} for name, own in COMPRESSED.items()
     }
-    values |= {"systems": systems, "inits": []}
+    kept = {name: system for name, system in systems.items() if system["role"] != "rival" or name in only}
+    values |= {"systems": kept, "inits": []}
     params.check(values)
     return values
 
 
-def run(source: Path, folder: Path) -> None:
-    values = values_of(source)
+def run(source: Path, folder: Path, only: Sequence[str]) -> None:
+    values = values_of(source, only)
     in_process.arrange(folder, ROOT, values)
     in_process.run(folder, ROOT, in_process.plan(values, ROOT), lambda name: print(name, file=sys.stderr, flush=True))
     rows = {
         name: int(subprocess.check_output([sys.executable, "-m", "benchmarks.serving", "memory", str(folder), name]))
-        for name in (BASE, *SERVED)
+        for name in (BASE, *filter(only.__contains__, SERVED))
     }
     io.write_json(folder / "memory.json", rows)
 
@@ -94,7 +97,7 @@ def table(folder: Path) -> pd.DataFrame:
     """A row for each system made of the pretrained encoder."""
     differences = io.read_table(folder / "metrics/diagnose/comparisons.csv").query("type == 'all'").set_index("a")
     megabytes, rows = io.read_json(folder / "memory.json"), []
-    for name in (*SERVED, *COMPRESSED):
+    for name in filter(differences.index.__contains__, (*SERVED, *COMPRESSED)):
         own, how = differences.loc[name], io.read_json(folder / "data/runs" / name / "how.json")
         assert own["b"] == BASE
         row = {"system": name, **{key: 100 * own[key] for key in ("difference", "low", "high")}}
@@ -112,11 +115,13 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "memory", "table"))
     parser.add_argument("first", type=Path)
     parser.add_argument("rest", nargs="*")
+    every = [*SERVED, *COMPRESSED]
+    parser.add_argument("--only", nargs="+", choices=every, default=every, help="formats to run; all by default")
     given = parser.parse_args()
     if given.what == "run":
         work, *sets = given.rest
         for name in sets or SETS:
-            run(given.first / name, Path(work) / name)
+            run(given.first / name, Path(work) / name, given.only)
     elif given.what == "memory":
         print(memory(given.first, given.rest[0]))
     else:

@@ -32,6 +32,7 @@ systems.base.depth: 0 | -1 | 1.5 | "5" | true | null
 systems.base.similarity: "" | euclidean | null
 systems.base.store: "" | int4 | null | 8
 systems.base.dims: -1 | 1.5 | 10000000000 | "128" | true | null
+systems.base.rescore: -1 | 1.5 | 100000 | "100" | true | null
 systems.base.format: "" | int8 | null | 8
 systems.base.layers: -1 | 1.5 | 10000000000 | "4" | true | null
 systems.base-tuned.starts_from: "" | tfidf | null | 3

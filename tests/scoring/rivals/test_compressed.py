@@ -66,6 +66,45 @@ def test_first_features_alone_rank_as_vectors_of_those_would(tasks, make_vectors
     assert (first == best).all() == (similarity == "dot")
 
 
+def test_rescoring_by_hand():
+    first_QA = np.array([[0.9, 0.1, 0.8, 0.3], [0.2, 0.2, 0.2, 0.1]], dtype=np.float32)
+    second_QA = np.array([[0.5, 9.0, 0.6, 9.0], [0.1, 0.4, 9.0, 9.0]], dtype=np.float32)
+    found_QA = compressed.rescored(first_QA, second_QA, 2)
+    # Answers 0 and 2 of the first query, and 0 and 1 of the second, whose first scores are equal, have their second
+    # scores. The best of the others is a hundredth of the largest below the lowest of these; they keep their distances.
+    expected = [[0.5, 0.494 - 0.2, 0.6, 0.494], [0.1, 0.4, 0.096, 0.096 - 0.1]]
+    np.testing.assert_allclose(found_QA, expected, atol=1e-6)
+    assert found_QA.dtype == np.float32 and first_QA[0, 0] == np.float32(0.9)
+    np.testing.assert_array_equal(compressed.rescored(first_QA, second_QA, 4), second_QA)
+
+
+def test_rescoring_is_a_sort_of_the_first_answers_by_int8(tasks, make_vectors, leave):
+    query_ND, answer_AD = make_vectors(1.0)
+    leave("base", query_ND, answer_AD)
+    found = score(system("binary", rescore=5), tasks)
+    assert found.how["bytes"] == 9 and found.how["bytes_searched"] == 1 and found.how["rescore"] == 5
+    unit = answer_AD / np.linalg.norm(answer_AD, axis=1, keepdims=True)
+    signs, fine, ids = np.sign(answer_AD), compressed.int8(unit).answer_AD, tasks.texts.answers["answer_id"].to_numpy()
+    query_ids = tasks.texts.queries["query_id"].to_numpy()
+    for row in tasks.texts.rows("test"):
+        best = np.argsort(-(signs @ query_ND[row]))
+        expected = [*sorted(best[:5], key=lambda answer: -(fine[answer] @ query_ND[row])), *best[5:]]
+        own = found.run.top[found.run.top["query_id"] == query_ids[row]].sort_values("rank")["answer_id"].tolist()
+        assert own == ids[expected][: len(own)].tolist()
+
+
+def test_all_answers_rescored_are_ranked_as_by_int8(tasks, make_vectors, leave):
+    leave("base", *make_vectors(1.0))
+    every = score(system("binary", rescore=10_000), tasks)
+    np.testing.assert_array_equal(every.run.top["answer_id"], score(system("int8"), tasks).run.top["answer_id"])
+
+
+@pytest.mark.parametrize("store", ["float16", "int8"])
+def test_only_binary_vectors_are_rescored(store):
+    (fault,) = system(store, rescore=10).faults()
+    assert fault.key == "rescore" and "only answers kept as `store: binary`" in str(fault)
+
+
 def test_what_has_no_meaning_is_a_user_error(tasks, make_vectors, leave):
     leave("base", *make_vectors(1.0))
     with pytest.raises(UserError, match=r"^data/runs/base: its vectors have 8 features, fewer than `dims: 9`"):

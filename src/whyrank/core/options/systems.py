@@ -47,6 +47,7 @@ KEYS: Mapping[str, tuple[Kind, ...]] = {
     "similarity": ("vectors", "compressed"),
     "store": ("compressed",),
     "dims": ("compressed",),
+    "rescore": ("compressed",),
     "format": ("served",),
     "layers": ("served",),
     "model": ("reranker",),
@@ -138,6 +139,11 @@ class System:
     dims: Annotated[StrictInt, Field(ge=0, le=MOST_FEATURES)] = Field(
         default=0, examples=[128], description="of compressed: first features that are kept; 0: all"
     )
+    rescore: Annotated[StrictInt, Field(ge=0, le=10_000)] = Field(
+        default=0,
+        examples=[100],
+        description="of compressed, binary: first answers of a query that vectors of 8 bits score again; 0: none",
+    )
     format: Literal["torch", "torch-int8", "onnx", "onnx-int8", "static"] = Field(
         default="torch",
         description="of served: what runs the encoder, and the numbers that its weights are kept in; static: "
@@ -176,6 +182,9 @@ class System:
             yield Fault("made_of", f"{said}, such as {SCORES}/encoder")
         if self.kind == "compressed" and self.store == "float32" and not self.dims:
             yield Fault("store", "is float32 with all features: nothing is compressed", ["store=int8", "dims=128"])
+        if self.kind == "compressed" and self.rescore and self.store != "binary":
+            said = f"is {self.rescore}, but only answers kept as `store: binary` are scored again, by vectors of 8 bits"
+            yield Fault("rescore", said, ["store=binary", "rescore=0"])
         if self.kind == "served" and self.format == "torch" and not self.layers:
             yield Fault("format", "is torch with all layers: nothing is changed", ["format=onnx-int8", "layers=4"])
         if self.kind == "reranker" and not self.model:

@@ -43,6 +43,24 @@ STORES: Mapping[str, Callable[[np.ndarray], Stored]] = {
 }
 
 
+def rescored(first_QA: np.ndarray, second_QA: np.ndarray, depth: int) -> np.ndarray:
+    """(Q, A) scores: the `depth` best by the first ones have their second ones, and stand before all others.
+
+    The others keep their order and their distances; of equal scores at the border the first answers count as better.
+    """
+    best_QK = np.argsort(-first_QA, axis=1, kind="stable")[:, :depth]
+    second_QK = np.take_along_axis(second_QA, best_QK, axis=1)
+    found_QA = first_QA.copy()
+    np.put_along_axis(found_QA, best_QK, -np.inf, axis=1)
+    # Further below than scores are apart that count as tied.
+    gap_Q1 = 0.01 * np.abs(second_QK).max(axis=1, keepdims=True)
+    below_Q1 = second_QK.min(axis=1, keepdims=True) - gap_Q1
+    if depth < first_QA.shape[1]:
+        found_QA += below_Q1 - found_QA.max(axis=1, keepdims=True)
+    np.put_along_axis(found_QA, best_QK, second_QK, axis=1)
+    return found_QA
+
+
 def compressed(system: System, tasks: Tasks) -> Scored:
     """Rank by what is left of the vectors of another system. Raises UserError where they have fewer features."""
     folder = Path(system.made_of)
@@ -55,12 +73,18 @@ def compressed(system: System, tasks: Tasks) -> Scored:
     scale = unit_rows if system.similarity == "cosine" else np.asarray
     query_ND, answer_AD = (scale(side[:, kept]).astype(np.float32) for side in (query_ND, answer_AD))
     stored = STORES[system.store](answer_AD)
+    again = int8(answer_AD) if system.rescore else Stored(answer_AD, 0)
 
     def score(query_Q: np.ndarray) -> np.ndarray:
-        return np.asarray(query_ND[query_Q] @ stored.answer_AD.T)
+        first_QA = query_ND[query_Q] @ stored.answer_AD.T
+        if not system.rescore:
+            return np.asarray(first_QA)
+        return rescored(first_QA, query_ND[query_Q] @ again.answer_AD.T, system.rescore)
 
     features = answer_AD.shape[1]
-    size = {"bytes": features * stored.bits / 8, "bytes_before": width * 4}
+    size = {"bytes": features * (stored.bits + again.bits) / 8, "bytes_before": width * 4}
     how = {"store": system.store, "features": features, **size}
+    if system.rescore:
+        how |= {"rescore": system.rescore, "bytes_searched": features * stored.bits / 8}
     geometry = {"features": features, "bytes_per_answer": size["bytes"]}
     return Scored(tasks.rank(score), others=tasks.rank_others(score), how=how, geometry=geometry)

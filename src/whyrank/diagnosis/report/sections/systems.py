@@ -60,7 +60,11 @@ def choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
         return f"scores of another tool{said if missing else ''}"
     if "store" in how:
         kept = f"{how['features']} features of {', '.join(made_of)} as {how['store']}"
-        return f"{kept}: {how['bytes']:,.0f} bytes an answer instead of {how['bytes_before']:,.0f}"
+        size = f"{how['bytes']:,.0f} bytes an answer instead of {how['bytes_before']:,.0f}"
+        if "rescore" in how:
+            kept += f", the first {how['rescore']} of a query scored again by 8 bits a feature"
+            size += f", {how['bytes_searched']:,.0f} of them searched"
+        return f"{kept}: {size}"
     if "format" in how:
         layers = f", {how['layers']} of its layers" if how["layers"] else ""
         return (
