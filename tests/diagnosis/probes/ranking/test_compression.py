@@ -36,6 +36,9 @@ def test_a_cost_is_told_with_its_interval_its_bytes_and_what_to_keep_instead(lab
     found = told(CODE, costly(lab, healthy))["base-binary"]
     assert found.severity == "warning" and found.interval[1] < 0
     assert found.sentence.startswith("base-binary, 192 of 1,536 bytes an answer, is below base: −")
+    assert found.fix.action.startswith(
+        "score the first answers again by int8 vectors (`systems.base-binary.rescore: 100`)"
+    )
     assert "keep more bits" in found.fix.action and found.fix.params == {}
 
 
@@ -98,3 +101,11 @@ def test_instead_of_a_format_only_a_format_is_named(lab, healthy):
     records = served(lab, beside(lab, healthy, int8=0.04), small=3.0, larger=0.05)
     best = "use larger, the smallest of those of base that surely costs less than a point"
     assert told(CODE, records)["small"].fix.action == best
+
+
+def test_the_report_says_how_many_bytes_are_searched_and_how_many_answers_scored_again():
+    how = {"store": "binary", "features": 384, "bytes": 432.0, "bytes_before": 1536, "bytes_searched": 48.0}
+    assert systems.choice(how | {"rescore": 100}, ["base"]) == (
+        "384 features of base as binary, the first 100 of a query scored again by 8 bits a feature: "
+        "432 bytes an answer instead of 1,536, 48 of them searched"
+    )

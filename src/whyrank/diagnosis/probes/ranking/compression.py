@@ -88,7 +88,9 @@ def _instead(case: Examination, name: str, source: str) -> str:
             f"keep the numbers as they are (`systems.{name}.format: onnx`), or train the layers that are kept: "
             f"`encoder.keep_layers`, with the folder of {source} as `finetune_rank.distillation.teacher`"
         )
+    is_rescored = options[name].store != "binary" or options[name].rescore
+    again = "" if is_rescored else f"score the first answers again by int8 vectors (`systems.{name}.rescore: 100`), or "
     return (
-        f"keep more bits: `systems.{name}.store: int8`, or all features (`dims: 0`); for fewer features train with "
-        "`finetune_rank.objectives.rank.matryoshka.dims`"
+        f"{again}keep more bits: `systems.{name}.store: int8`, or all features (`dims: 0`); for fewer features train "
+        "with `finetune_rank.objectives.rank.matryoshka.dims`"
     )
