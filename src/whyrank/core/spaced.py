@@ -4,6 +4,7 @@ Shapes: N texts · P parts of all texts, in order · D different parts · V valu
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
@@ -82,6 +83,11 @@ class Ragged(NamedTuple):
 
 def spaced(texts: Sequence[str]) -> Spaced:
     """Split texts at each space (U+0020, no other), and remember them: none is split twice."""
+    return _spaced(tuple(texts))
+
+
+@lru_cache(maxsize=2)
+def _spaced(texts: tuple[str, ...]) -> Spaced:
     if sum(map(len, _parts_of.values())) > _MOST:
         _parts_of.clear()
         _number_of.clear()
@@ -142,7 +148,7 @@ def _blocks(parts: Spaced) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def coded(texts: Sequence[str], split: Callable[[str], Sequence[str]]) -> tuple[list[str], Ragged]:
-    """The different words that `split` makes of texts, and those of each text as numbers of them.
+    """The different words that `split` makes of texts, sorted, and those of each text as numbers of them.
 
     Of an ASCII text `split` must give the words of its parts one after the other, as a regular expression does whose
     matches hold no space; a text with other characters is split as a whole.
@@ -154,11 +160,15 @@ def coded(texts: Sequence[str], split: Callable[[str], Sequence[str]]) -> tuple[
 
     # Other texts are one part each, whose letters may change what is read of those beside them.
     parts = spaced([text if text.isascii() else "" for text in texts])
-    found = of_each(parts, [numbers(part) for part in parts.different])
     others = [row for row, text in enumerate(texts) if not text.isascii()]
-    if others:
-        found = _with_rows(found, others, [numbers(texts[row]) for row in others])
-    return list(number_of), found
+    found_D, found_O = list(map(numbers, parts.different)), [numbers(texts[row]) for row in others]
+    words, known = sorted(number_of), list(number_of)
+    place_of = {word: place for place, word in enumerate(words)}
+    rank = [place_of[word] for word in known]
+    # Here, where a part stands once, and not for every word of the texts.
+    ranked_D, ranked_O = ([[rank[number] for number in row] for row in rows] for rows in (found_D, found_O))
+    found = of_each(parts, ranked_D)
+    return words, _with_rows(found, others, ranked_O) if others else found
 
 
 def _with_rows(found: Ragged, rows: Sequence[int], values: Sequence[Sequence[int]]) -> Ragged:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 
-from whyrank.core.spaced import Ragged, coded
+from whyrank.core.spaced import coded
 from whyrank.lexical.words import terms
 
 
@@ -44,10 +44,7 @@ class WordCounts(NamedTuple):
 
 def word_counts(texts: Sequence[str]) -> WordCounts:
     """Of the `terms` of texts."""
-    known, found = coded(texts, terms)
-    words = sorted(known)
-    number_of = {word: number for number, word in enumerate(words)}
-    number_D = np.array([number_of[word] for word in known], dtype=np.int32)
-    sets, count = Ragged(number_D[found.value_V], found.start_N).counted()
+    words, found = coded(texts, terms)
+    sets, count = found.counted()
     parts = count.astype(np.float64), sets.value_V, sets.start_N
     return WordCounts(scipy.sparse.csr_matrix(parts, shape=(len(texts), len(words))), words)
