@@ -108,13 +108,14 @@ def prepare(
     queries["thread"] = threads(queries)
     qrels = valid.qrels[labels.kept(queries, valid.qrels, options.labels, seed)].reset_index(drop=True)
     documents = _documents(valid.answers)
-    answers = valid.answers.assign(raw_text=[document.whole for document in documents])
+    # Lists beside the tables, since pandas copies a column of texts whenever it is read.
+    raw = {"query": [], "answer": [document.whole for document in documents]}
+    answers = valid.answers.assign(raw_text=raw["answer"])
     queries, qrels = with_pseudo(queries, qrels, answers, options.pseudo_queries)
     relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
-    # Held-out queries stay out: what they say must not weigh in what the encoder reads.
-    # Lists, since pandas copies a column of texts whenever it is taken or read.
-    raw = {"query": queries["raw_text"].tolist(), "answer": answers["raw_text"].tolist()}
+    raw["query"] = queries["raw_text"].tolist()
     query_counts, answer_counts = map(word_counts, raw.values())
+    # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = idf_of(answer_counts, query_counts.rows(np.flatnonzero(queries["split"] == "train")))
     kinds = [*queries["type"], *repeat("answer", len(answers))]
     as_read = pd.DataFrame({"type": kinds, "raw_text": pd.Series([*raw["query"], *raw["answer"]], dtype=object)})

@@ -7,7 +7,7 @@ sentences add up. A text within its budget is returned whole by every way. No wa
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import sentencex
@@ -18,14 +18,15 @@ from whyrank.lexical.counts import WordCounts, word_counts
 from whyrank.lexical.words import pauses, terms
 
 
-class Document(NamedTuple):
+@dataclass(frozen=True)
+class Document:
     """A text to select from; `sections` are (title, text) pairs, none where the text is undivided."""
 
     title: str
     text: str
     sections: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def whole(self) -> str:
         return f"{self.title} {self.text}".strip()
 
