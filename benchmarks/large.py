@@ -1,7 +1,7 @@
 """Write a large set of made texts in BEIR layout, to see what `prepare` costs on it.
 
     python benchmarks/large.py FOLDER [--answers 300000] [--queries 5000]
-    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 python benchmarks/large.py FOLDER --measure    # in the repository
+    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 python benchmarks/large.py FOLDER --measure    # in the repository; or --tfidf
 
 Words are drawn as often as those of a language are (Zipf-Mandelbrot, 200,000 of them, made of the tokenizer's pieces).
 Two answers of a hundred repeat an earlier one with every twentieth word changed, and half of a query are words of its
@@ -19,6 +19,7 @@ import numpy as np
 
 from whyrank.core.options import params
 from whyrank.data.ranking import prepare
+from whyrank.lexical.ranking import tfidf
 from whyrank.model.encoder import budgets
 from whyrank.model.encoder.loading import load
 from whyrank.model.encoder.source import embedded_folder
@@ -27,6 +28,7 @@ SEED = 7
 WORDS, SHIFT = 200_000, 2.7
 ANSWER_WORDS, QUERY_WORDS = (60, 200), (10, 60)
 COPIED, CHANGED = 0.02, 0.05
+ASKED = 300
 SPLITS = {"train": 0.6, "dev": 0.15, "test": 0.25}
 
 
@@ -103,6 +105,16 @@ def measure(folder: Path) -> None:
     said("tokenised")
 
 
+def measure_tfidf(folder: Path) -> None:
+    """The same of TF-IDF over the answers, for some queries."""
+    answers, queries = (
+        [json.loads(line)["text"] for line in (folder / f"{name}.jsonl").open()] for name in ("corpus", "queries")
+    )
+    said("read")
+    tfidf(answers)(queries[:ASKED])
+    said("ranked")
+
+
 def said(what: str) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{what}: {used.ru_utime:.1f} s user, {used.ru_stime:.1f} s system, {used.ru_maxrss / 2**20:.1f} GiB at most")
@@ -114,7 +126,11 @@ def main() -> None:
     arguments.add_argument("--answers", type=int, default=300_000)
     arguments.add_argument("--queries", type=int, default=5_000)
     arguments.add_argument("--measure", action="store_true", help="prepare the set that was written")
+    arguments.add_argument("--tfidf", action="store_true", help="rank the answers of that set by TF-IDF alone")
     options = arguments.parse_args()
+    if options.tfidf:
+        measure_tfidf(options.folder)
+        return
     if options.measure:
         measure(options.folder)
         return
