@@ -6,8 +6,9 @@
 DATA holds conditionalqa and stackexchange in BEIR layout. Every cell (set, seed, contender) is a file in WORK; one
 that is there is not run again. The peer trains the whole encoder as it is best served: lengths grouped, no attention
 dropout, warm-up over a tenth of the steps; its epoch is timed without the evaluation at its end. whyrank trains by
-`OURS`, the best of what was tried on split seed 101 of ConditionalQA, and is timed from the start of the training on, kept activations and evaluations
-included. Both take turns on one machine; processor seconds vary less with what else the machine does.
+`OURS`, the best of what was tried on split seed 101 of ConditionalQA, and is timed from the start of the training on,
+kept activations and evaluations included. Both take turns on one machine; processor seconds vary less with what else
+the machine does.
 """
 
 import argparse
