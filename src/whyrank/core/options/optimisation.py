@@ -20,8 +20,9 @@ from whyrank.core.options.sections import (
     word_or_plain,
 )
 
-# Where `evaluations` is auto: rounds between two of them, and how many there are without rounds.
-ROUNDS_BETWEEN, EVALUATIONS = 0.75, 4
+# Where `evaluations` is auto: rounds between two of them, how many there are at most, and how many without rounds. Of
+# many rounds in few steps, patience would end a training in its warm-up.
+ROUNDS_BETWEEN, MOST_EVALUATIONS, EVALUATIONS = 0.75, 12, 4
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -150,7 +151,8 @@ class EarlyStopping:
     ] = Field(
         examples=["auto", 2],
         description="on the dev set, evenly spread, beside the one before training; auto: one every "
-        f"{ROUNDS_BETWEEN:g} rounds through the training pairs, {EVALUATIONS} of pretraining",
+        f"{ROUNDS_BETWEEN:g} rounds through the training pairs, {MOST_EVALUATIONS} at most, {EVALUATIONS} of "
+        "pretraining",
     )
     eval_steps: StrictInt = Field(
         ge=0, le=MOST_STEPS, examples=[0], description="steps between two evaluations; 0: as `evaluations` says"
@@ -163,4 +165,4 @@ class EarlyStopping:
         """Of evaluations after the first step, in a training of so many rounds; 0: it has none."""
         if self.evaluations != "auto":
             return self.evaluations
-        return max(1, round(rounds / ROUNDS_BETWEEN)) if rounds else EVALUATIONS
+        return min(max(1, round(rounds / ROUNDS_BETWEEN)), MOST_EVALUATIONS) if rounds else EVALUATIONS
