@@ -203,6 +203,12 @@ def test_automatic_rounds_are_many_of_a_frozen_encoder_and_evaluated_as_they_go(
     assert planned.stopping.number(planned.rounds) == min(rounds / 0.75, 12)
 
 
+def test_automatic_evaluations_are_made_every_three_quarters_of_a_round(topics, make_encoder, finetuning):
+    options = finetuning(epochs=1.5, batch_size=8, **{"early_stopping.evaluations": "auto"})
+    result = finetune.finetune_rank(system.untrained(make_encoder()), topics, options, ENCODER, 7)
+    assert result.history.evaluations["step"].tolist() == [0, 4, 9]
+
+
 def test_fine_tuning_sees_each_training_pair_as_often_as_epochs_says(topics, make_encoder, finetuning):
     result = finetune.finetune_rank(system.untrained(make_encoder()), topics, finetuning(epochs=1.5), ENCODER, 7)
     assert result.history.steps["rows"].sum() == 1.5 * 48
