@@ -96,13 +96,18 @@ class Examination:
 
     def difference(self, a: str, b: str) -> Interval | None:
         """Mean of a minus mean of b on the same queries, clustered by answer; None where one was not evaluated."""
+        if (value_Q := self.gains(a, b)) is None:
+            return None
+        return self.interval(value_Q, self.records.runs[a].queries["cluster"].to_numpy())
+
+    def gains(self, a: str, b: str) -> np.ndarray | None:
+        """(Q,) float64, a minus b for each test query of a; None where one was not evaluated."""
         runs = self.records.runs
         if a not in runs or b not in runs:
             return None
         other = per_query(runs[b], self.metric).set_axis(runs[b].queries["query_id"])
-        mine = runs[a].queries
-        value_Q = per_query(runs[a], self.metric).to_numpy() - other.loc[mine["query_id"]].to_numpy()
-        return self.interval(value_Q, mine["cluster"].to_numpy())
+        mine = per_query(runs[a], self.metric).to_numpy()
+        return np.asarray(mine - other.loc[runs[a].queries["query_id"]].to_numpy())
 
     def contrast(self, value_Q: npt.ArrayLike, in_first_Q: npt.ArrayLike, cluster_Q: npt.ArrayLike) -> Interval:
         """Mean over the first group of queries minus mean over the rest, where answers may have queries in both.

@@ -126,8 +126,10 @@ def test_queries_of_a_declared_thread_are_not_torn_apart(small_set: Path, count_
     for row in rows:
         row["metadata"]["thread"] = f"t{int(row['_id'][1:]) // 4}"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    queries = prepare_source(small_set, count_tokens, seed=seed).queries
+    prepared = prepare_source(small_set, count_tokens, seed=seed)
+    queries = prepared.queries
     thread = queries["query_id"].str[1:].astype(int) // 4
+    assert prepared.tables["torn_threads"].empty and prepared.metrics["queries_of_threads"] == len(queries)
     assert queries.groupby(thread)["split"].nunique().max() == 1
     assert set(queries["split"]) == {"train", "dev", "test"}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from whyrank.data.files.cells import count_as
-from whyrank.data.ranking.duplicates import CONFLICT_COLUMNS, LEAK_COLUMNS, find_duplicates
+from whyrank.data.ranking.duplicates import CROSSING, LEAK_COLUMNS, find_duplicates
 from whyrank.data.ranking.selection import fit_idf
 from whyrank.data.ranking.statistics import (
     count_duplicates,
@@ -184,7 +184,7 @@ def test_duplicates_leaks_and_rows_are_counted() -> None:
     leaks = pd.DataFrame(
         [(left, "train", "q4", "test", "near", 0.9, True) for left in ("q0", "q1")], columns=LEAK_COLUMNS
     )
-    counted = count_leaks(leaks, pd.DataFrame(columns=CONFLICT_COLUMNS), QUERIES)
+    counted = count_leaks(leaks, pd.DataFrame(columns=CROSSING), QUERIES)
     # One of the two test queries, listed twice; there is no dev, so no share of it.
     assert counted == {
         "conflicting_duplicates": 0,

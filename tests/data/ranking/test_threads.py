@@ -1,9 +1,9 @@
-"""Questions and conversations of one user: by what the set declares, by words that one contains; training alone."""
+"""Questions and conversations of one user: by what the set declares, by words that one contains; torn threads."""
 
 import pandas as pd
 import pytest
 
-from whyrank.data.ranking.threads import threads
+from whyrank.data.ranking.threads import threads, torn_table
 
 ASKED = "How do I renew my licence?"
 
@@ -47,6 +47,16 @@ def test_a_short_question_and_one_that_many_conversations_contain_say_nothing():
     assert found(("question", "train", ASKED, ""), *many[:3]) == [0] * 4
     short = "my licence please"
     assert found(("question", "train", short, ""), ("conversation", "train", short, "")) == [-1, -1]
+
+
+def test_a_torn_thread_lists_each_later_query_once_for_each_earlier_split():
+    rows = [("q1", "test", "t"), ("q2", "train", "t"), ("q3", "train", "t"), ("q4", "test", "t"), ("q5", "dev", "t"),
+            ("q6", "train", "u"), ("q7", "train", "u"), ("q8", "train", ""), ("q9", "test", "")]  # fmt: skip
+    torn = torn_table(pd.DataFrame(rows, columns=["query_id", "split", "declared_thread"]))
+    assert sorted(torn.itertuples(index=False, name=None)) == [
+        ("q2", "train", "q1", "test"), ("q2", "train", "q4", "test"), ("q2", "train", "q5", "dev"),
+        ("q5", "dev", "q1", "test"), ("q5", "dev", "q4", "test"),
+    ]  # fmt: skip
 
 
 def test_no_query_at_all():

@@ -123,6 +123,7 @@ class Lab:
                 columns=["query_left", "split_left", "query_right", "split_right", "kind", "similarity", "same_answer"]
             ),
             "conflicts": pd.DataFrame(columns=["query_left", "split_left", "query_right", "split_right"]),
+            "torn_threads": pd.DataFrame(columns=["query_left", "split_left", "query_right", "split_right"]),
             "tokenizer": tokenizer_table(),
             "pair_batches": pair_batch_table(),
             "sanity": sanity_table(),

@@ -150,6 +150,7 @@ def recorded(prepared: Prepared) -> DataRecords:
         "per_answer": per_answer.assign(train=10, dev=4, test=6),
         "leaks": pd.DataFrame(columns=crossing),
         "conflicts": pd.DataFrame(columns=crossing[:4]),
+        "torn_threads": pd.DataFrame(columns=crossing[:4]),
         "pair_counts": uses,
     }
     cut = {f"{what}_share_{kind}": 0.0 for what in ("tfidf_lost", "tokens_lost", "texts_cut")

@@ -41,6 +41,19 @@ def leak(lab: Any, healthy: Records, n: int = 15) -> Records:
     return with_data(spoilt, tables=healthy.data.tables | {"leaks": leaks})
 
 
+@planted("thread-across-splits", of("thread-across-splits", "data"))
+def torn(lab: Any, healthy: Records, n: int = 60, noise: float = 0.6, gift: float = 0.0) -> Records:
+    """Half of the test queries are of threads of training; by `gift` tuning draws these to their answers."""
+    test = np.flatnonzero(healthy.data.queries["split"] == "test")[:n]
+    ids = healthy.data.queries["query_id"].to_numpy()
+    rows = {"query_left": "q000", "split_left": "train", "query_right": ids[test], "split_right": "test"}
+    tables = healthy.data.tables | {"torn_threads": pd.DataFrame(rows)}
+    tuned = lab.vectors(noise)
+    tuned[test] += gift * (lab.answer_AD[lab.own_N[test]] - tuned[test])
+    spoilt = lab.spoil(healthy, base_tuned=lab.run(tuned), barlow_tuned=lab.run(tuned)) if gift else healthy
+    return with_data(spoilt, tables=tables, metrics=healthy.data.metrics | {"queries_of_threads": 400})
+
+
 @planted("conflicting-duplicates", of("conflicting-duplicates", "data"))
 def conflict(lab: Any, healthy: Records, n: int = 6) -> Records:
     ids = healthy.data.queries["query_id"].to_numpy()
@@ -156,6 +169,18 @@ def test_a_leak_names_the_metric_without_the_leaked_queries(lab, healthy, findin
     # The first 15 test queries are the leaked ones.
     clean = run["accuracy@1"].iloc[15:].mean()
     assert f"{clean:.3f}" in findings(spoilt)["duplicate-across-splits", "data"].sentence
+
+
+@pytest.mark.parametrize("gift, severity", [(0.0, "info"), (1.0, "warning")])
+def test_torn_threads_are_a_warning_where_training_gained_more_on_them(gift, severity, lab, healthy, findings):
+    found = findings(torn(lab, healthy, gift=gift))["thread-across-splits", "data"]
+    assert found.severity == severity and (found.interval[0] > 0) is (gift > 0)
+    assert ("gained more on them" in found.sentence) is (gift > 0)
+
+
+@pytest.mark.parametrize("n", [9, 112])
+def test_of_fewer_than_ten_queries_on_a_side_no_gain_is_told(n, lab, healthy, findings):
+    assert findings(torn(lab, healthy, n, gift=1.0))["thread-across-splits", "data"].interval is None
 
 
 @pytest.mark.parametrize("n, severity", [(1, "info"), (2, "warning")])

@@ -168,7 +168,7 @@ def _blocks(cost: Ints) -> Iterator[tuple[int, int]]:
 
 
 LEAK_COLUMNS = ["query_left", "split_left", "query_right", "split_right", "kind", "similarity", "same_answer"]
-CONFLICT_COLUMNS = ["query_left", "split_left", "query_right", "split_right"]
+CROSSING = ["query_left", "split_left", "query_right", "split_right"]
 
 
 def relevant_sets(queries: pd.DataFrame, relevant: pd.DataFrame) -> list[frozenset[str]]:
@@ -226,4 +226,4 @@ def conflict_table(queries: pd.DataFrame, relevant: pd.DataFrame, duplicates: Du
         if left is not None:
             rows.append((ids[left], splits[left], ids[right], splits[right]))
         earlier.setdefault(wanted, right)
-    return pd.DataFrame(rows, columns=CONFLICT_COLUMNS)
+    return pd.DataFrame(rows, columns=CROSSING)

@@ -23,7 +23,7 @@ from whyrank.data.ranking.rejected import check_rejected
 from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, idf_of
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import drawn_shares, kept_together, split_queries
-from whyrank.data.ranking.threads import threads
+from whyrank.data.ranking.threads import threads, torn_table
 from whyrank.data.ranking.validate import Reading, Validated, validate
 from whyrank.lexical.counts import word_counts
 
@@ -40,7 +40,7 @@ class Preparation:
     qrels      query_id, answer_id, score (> 0 is relevant), sorted
     rejected   file, line, column, reason, value; after those with a fault, those that are left out
     tables     rows, left_out, unread, types, scores, corrections, counts, per_answer, duplicates, leaks, conflicts,
-               lengths, overlap, languages, split_shares: tidy, for reports
+               torn_threads, lengths, overlap, languages, split_shares: tidy, for reports
     metrics    flat and finite
     otherwise  some cut texts of the dev set as every way would cut them, see `whyrank.data.ranking.otherwise`
     """
@@ -223,6 +223,7 @@ def _statistics(
         ),
         "leaks": (statistics.count_leaks(leaks, conflicts, queries), leaks),
         "conflicts": ({}, conflicts),
+        "torn_threads": ({"queries_of_threads": queries["declared_thread"].ne("").sum()}, torn_table(queries)),
         "lengths": (length_metrics | lost, lengths),
         "overlap": statistics.lexical_overlap(answers, queries, relevant, languages),
         "languages": ({}, languages),

@@ -1,4 +1,4 @@
-"""Which questions and conversations of the training set are one user's, found without any judgement."""
+"""Which questions and conversations are one user's, found without any judgement."""
 
 from collections import defaultdict
 
@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from whyrank.data.files.readers import SPLITS
+from whyrank.data.ranking.duplicates import CROSSING
 from whyrank.lexical.words import words
 
 # A shorter question stands in conversations that have nothing to do with it.
@@ -34,6 +36,20 @@ def threads(queries: pd.DataFrame) -> np.ndarray:
     found_Q = np.full(len(queries), NONE)
     found_Q[row_T] = thread_T
     return found_Q
+
+
+def torn_table(queries: pd.DataFrame) -> pd.DataFrame:
+    """Queries of one declared thread that lie in several splits, which only splits that came with the data do.
+
+    queries   query_id, split, declared_thread ("" where the set declares none)
+    Returns `CROSSING`: every query on the right stands once for each earlier split, in the order train, dev,
+    test, with the first query of its thread there on the left.
+    """
+    declared = queries.loc[queries["declared_thread"] != "", ["query_id", "split", "declared_thread"]]
+    declared = declared.rename(columns={"query_id": "query"}).assign(rank=declared["split"].map(SPLITS.index))
+    first = declared.drop_duplicates(["declared_thread", "split"])
+    both = first.merge(declared, on="declared_thread", suffixes=("_left", "_right"))
+    return both.loc[both["rank_left"] < both["rank_right"], CROSSING].reset_index(drop=True)
 
 
 def contained(queries: pd.DataFrame) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from whyrank.findings.finding import CAUSE, Evidence, Finding, Fix, Severity, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed
@@ -70,9 +71,45 @@ def duplicate_across_splits(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 def leaked_queries(data: DataRecords) -> np.ndarray:
     """Ids of the test queries with a duplicate in train."""
-    leaks = data.tables["leaks"]
-    is_leak = (leaks["split_left"] == "train") & (leaks["split_right"] == "test")
-    return leaks.loc[is_leak, "query_right"].unique()
+    return _in_train(data.tables["leaks"])
+
+
+def _in_train(crossing: pd.DataFrame) -> np.ndarray:
+    is_leak = (crossing["split_left"] == "train") & (crossing["split_right"] == "test")
+    return np.asarray(crossing.loc[is_leak, "query_right"].unique())
+
+
+@probe("thread-across-splits", on="preflight", layer="data")
+def thread_across_splits(data: DataRecords) -> Iterator[Finding | Outcome]:
+    """Test queries of a user whose other queries training has seen."""
+    if not data.metrics.get("queries_of_threads"):
+        yield not_applicable("data", "queries that declare their thread (`metadata.thread`)")
+        return
+    share = float(data.queries.loc[data.queries["split"] == "test", "query_id"].isin(torn := torn_queries(data)).mean())
+    measured = percent("test queries of a thread that training has a query of", share)
+    if not len(torn):
+        yield passed("data", measured, 0.0)
+        return
+    yield Finding(
+        severity="info",
+        system="data",
+        sentence=f"{len(torn)} test queries ({100 * share:.1f} %) are of a thread that training has a query of.",
+        evidence=(measured.against(0),),
+        cause="The splits came with the data, and tear threads apart. What a user says in the one query may help with "
+        "the other, which it does for no new user.",
+        fix=Fix(
+            {},
+            "merge qrels/train.tsv, dev.tsv and test.tsv into one qrels file: prepare then splits it itself and keeps "
+            "threads on one side; or delete the test queries listed in metrics/prepare/torn_threads.csv",
+        ),
+        reference="docs/findings.md",
+        weight=share,
+    )
+
+
+def torn_queries(data: DataRecords) -> np.ndarray:
+    """Ids of the test queries of a thread that train has a query of."""
+    return _in_train(data.tables["torn_threads"])
 
 
 @probe("conflicting-duplicates", on="preflight", layer="labels")

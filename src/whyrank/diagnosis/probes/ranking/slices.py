@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.diagnosis.compare.ranking import per_query
-from whyrank.diagnosis.examination import EXCLUDED, Examination, is_lower, paired, spoken
+from whyrank.diagnosis.examination import EXCLUDED, Examination, is_higher, is_lower, paired, spoken
 from whyrank.findings.finding import CAUSE, Evidence, Finding, percent
 from whyrank.findings.probe import probe
 from whyrank.preflight.probes import data, truncation
@@ -42,6 +42,36 @@ def duplicate_across_splits(case: Examination) -> Iterator[Finding]:
             ),
             weight=max(gift, 0.0) + (CAUSE if finding.severity == "error" else 0.0),
         )
+
+
+@probe("thread-across-splits", on="trained", layer="data")
+def thread_across_splits(case: Examination) -> Iterator[Finding]:
+    """Test queries of a thread that training has a query of: a warning where training gained more on them."""
+    yield from (_with_gains(case, finding) for finding in data.thread_across_splits(case.data))
+
+
+def _with_gains(case: Examination, finding: Finding) -> Finding:
+    """As it was where too few queries lie on a side, or nothing was tuned."""
+    system = case.best_tuned()
+    gain_Q = None if system is None else case.gains(system, case.systems.root(system))
+    if system is None or gain_Q is None:
+        return finding
+    queries = case.records.runs[system].queries
+    is_torn_Q = queries["query_id"].isin(data.torn_queries(case.data)).to_numpy()
+    if min(is_torn_Q.sum(), (~is_torn_Q).sum()) < LEAST_GROUP:
+        return finding
+    more = case.contrast(gain_Q, is_torn_Q, queries["cluster"])
+    is_gift = is_higher(more)
+    share, name = float(is_torn_Q.mean()), f"gain of {system}, these queries less the others"
+    told = (
+        "gained more on them than on the others" if is_gift else "did not surely gain more on them than on the others"
+    )
+    changes = paired(more, finding.evidence, name=name) | {
+        "severity": "warning" if is_gift else "info",
+        "sentence": f"{finding.sentence} {system} {told}: {spoken(more, case.metric)}.",
+        "weight": 100 * share * more.mean if is_gift else 0.0,
+    }
+    return replace(finding, **changes)
 
 
 @probe("truncation-loses-evidence", on="trained", layer="data", explains=truncation.SYMPTOMS)
