@@ -102,7 +102,7 @@ def parser(scenario_results: Path, post_mortems: Path, demo: Path) -> argparse.A
         "The folder is a sentence-transformers model; its README.md has data, parameters, metrics and findings. Of a "
         "rival it is an index, and README.md has the code that ranks with it.",
     )
-    out.add_argument("system", help="one of `systems` in params.yaml, of role pretrained, tuned or rival")
+    out.add_argument("system", help="of `systems`: one that has a model, or a nearest-query, classifier or fusion")
     out.add_argument("folder", type=Path, help="new or empty")
     out.add_argument(
         "--backend", choices=("torch", "onnx"), default="torch", help="onnx: with a graph for ONNX Runtime"
@@ -231,10 +231,12 @@ def _examine(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
         "Needs no repository: all of it lies in a folder of its own. With --base the model is compared with what it "
         "was trained from; with --history the checks of a training apply as far as it was logged.",
     )
-    examine.add_argument("model", metavar="MODEL", help="a folder of sentence-transformers, or a hub id")
+    given = "a folder of sentence-transformers or of vectors, a hub id, or a run file"
+    examine.add_argument("model", metavar="MODEL", help=given)
     examine.add_argument("--data", required=True, help="a folder in BEIR layout, or a hub id")
     examine.add_argument("--base", default="", metavar="MODEL", help="what it was trained from: a folder or a hub id")
-    examine.add_argument("--history", type=Path, metavar="FILE", help="trainer_state.json, or a CSV with step and loss")
+    logged = "trainer_state.json, TensorBoard's events, or a CSV with step and loss"
+    examine.add_argument("--history", type=Path, metavar="FILE", help=logged)
     examine.add_argument(
         "--expected", type=_figure, action="append", default=[], metavar="METRIC=VALUE",
         help="a figure from elsewhere, which the report explains: ndcg@10=0.52; may be repeated",

@@ -1,4 +1,4 @@
-"""Where a stage stands in the pipeline: `evaluate base (7 of 11)`, in the order in which DVC runs the stages."""
+"""Where a stage stands in the pipeline: `evaluate base (7 of 14)`, in the order in which DVC runs the stages."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -83,7 +83,7 @@ class PseudoQueries:
 class Rated:
     """Of `prepare`, what predictions of ratings are written by: the name of their ids."""
 
-    ratings: Ratings = Field(description="texts rated on several targets; read where objectives.ratings has a weight")
+    ratings: Ratings = Field(description="texts rated on several targets; read where `read` is true")
 
 
 @dataclass(frozen=True, config=CHECKED)
