@@ -58,9 +58,14 @@ def remove(name: str) -> None:
 
 def committed(name: str, path: str) -> str | None:
     """The text of a file that Git keeps of an experiment; None where there is none."""
-    refs = _git("for-each-ref", "--format=%(refname)", "refs/exps").split()
-    ref = next((ref for ref in refs if ref.rpartition("/")[2] == name), None)
+    ref = refs().get(name)
     return ref and (_git("show", f"{ref}:{path}") or None)
+
+
+def refs() -> dict[str, str]:
+    """Where Git keeps each experiment, by its name."""
+    found = _git("for-each-ref", "--format=%(refname)", "refs/exps").split()
+    return {ref.rpartition("/")[2]: ref for ref in reversed(found)}
 
 
 def _git(*arguments: str) -> str:

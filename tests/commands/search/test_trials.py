@@ -54,6 +54,7 @@ def search(tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiment, "command", command)
     monkeypatch.setattr(experiment, "committed", committed)
+    monkeypatch.setattr(experiment, "refs", lambda: {file.name: f"refs/exps/{file.name}" for file in done.iterdir()})
     monkeypatch.setattr(experiment, "clear", lambda name: None)
     monkeypatch.setattr(experiment, "remove", lambda name: (done / name).unlink())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -118,6 +119,17 @@ def test_after_a_kill_no_trial_is_lost_and_none_counts_twice(search, capfd):
     assert [trial.state.name for trial in found] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert found[1].value == 0.25 and found[3].params == interrupted
     assert "trial 2 was interrupted; it runs again" in capfd.readouterr().err
+
+
+def test_a_new_trial_takes_no_experiment_of_a_study_that_is_gone_under_any_seed(search):
+    own, study, done = search()
+    old = ["search-toy-0000", "search-toy-0000-seed-8", "search-toy-0000-seed-9"]
+    others = ["search-toy-0001-seed-8", "search-toy-2-0000-seed-8", "search-toy-00001"]
+    for name in (*old, *others):
+        (done / name).write_text("{}")
+    own.run(1, 1)
+    assert sorted(file.name for file in done.iterdir()) == sorted([old[0], *others])
+    assert study.get_trials()[0].state == TrialState.COMPLETE
 
 
 def test_of_a_list_no_more_runs_than_is_queued(search):

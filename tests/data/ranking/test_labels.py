@@ -41,3 +41,23 @@ def test_a_share_of_the_answers_leaves_the_judgements_of_those_alone():
     assert train["answer_id"].nunique() == 3 and len(found) == len(train) + 40
     both, queries = judged(queries=5, answers=0.3)
     assert len(queries) == 5 and set(both.iloc[:0].columns) == set(QRELS)
+
+
+# Every second training query has nothing but what is wrong for it, and two answers are right for nobody.
+PARTLY = pd.DataFrame(
+    [(f"q{i:03}", f"a{i % 10}", float(i % 2 == 0)) for i in range(60)]
+    + [(f"q{i:03}", f"a{10 + i % 2}", 0.0) for i in range(60)]
+    + [(f"q{i:03}", f"a{i % 10}", 1.0) for i in range(60, 100)],
+    columns=["query_id", "answer_id", "score"],
+)
+
+
+@pytest.mark.parametrize(("queries", "answers"), [(12, 1.0), (0, 0.4), (4, 0.4)])
+def test_labels_are_counted_by_what_is_right(queries, answers):
+    found = PARTLY[kept(QUERIES, PARTLY, Labels(queries=queries, answers=answers), 3)]
+    train = found[found["query_id"].isin(QUERIES["query_id"][:60])]
+    right = train[train["score"] > 0]
+    assert set(train["query_id"]) == set(right["query_id"])
+    # Answers 0, 2, … 8 are right for six queries each.
+    assert right["query_id"].nunique() == (queries or 12) and right["answer_id"].nunique() == (2 if answers < 1 else 5)
+    assert {"a10"} <= set(train["answer_id"])

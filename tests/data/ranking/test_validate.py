@@ -1,6 +1,7 @@
 """Every fault has its reason and its place, and no row is lost: rows in = rows out + rejected."""
 
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -232,6 +233,31 @@ def test_graded_scores_are_relevant_from_a_stated_one_and_below_it_have_no_gain(
     assert left_out(strict) == [("queries", 2, "no relevant answer"), ("qrels/all", 2, "no relevant answer")]
     with pytest.raises(UserError, match="no score is 4 or more; lower -S prepare"):
         validated(all=judged, how=Reading(relevant_from=4))
+
+
+def test_a_split_of_the_data_without_a_query_is_told_and_none_is_drawn_in_its_place() -> None:
+    *train, test = GOOD_QRELS
+    assert set((validated(train=train, test=[test]).given or {}).values()) == {"train", "test"}
+    with pytest.raises(UserError, match=r"^qrels/test: no query has a relevant answer, .*; give them a score above 0"):
+        validated(train=train, test=[test | {"score": 0}])
+    with pytest.raises(UserError, match="set, one that reaches it"):
+        validated(train=[row | {"score": 2} for row in train], test=[test], how=Reading(relevant_from=2))
+    with pytest.raises(UserError, match=r"^qrels/train: each query with a relevant answer is in a later split, too"):
+        validated(train=[test], test=[test])
+
+
+@pytest.mark.parametrize(
+    "cells", [{"metadata": math.nan}, {"metadata": {"type": math.nan, "turns": math.nan}}, {"turns": math.nan}]
+)
+def test_what_pandas_writes_for_missing_metadata_is_none(cells) -> None:
+    valid = validated(queries=[{"_id": f"q{i}", "text": "t", **cells} for i in range(3)])
+    assert valid.rejected.empty and valid.queries["declared_type"].tolist() == [""] * 3
+
+
+@pytest.mark.parametrize("cells", [{"metadata": math.nan}, {"metadata": {"sections": math.nan}}])
+def test_an_answer_with_missing_metadata_has_no_sections(cells) -> None:
+    valid = validated([{"_id": f"a{i}", "text": "t", **cells} for i in range(3)])
+    assert valid.rejected.empty and valid.answers["sections"].tolist() == [None] * 3
 
 
 def test_ids_may_be_whole_numbers_and_answers_without_queries_stay_candidates() -> None:

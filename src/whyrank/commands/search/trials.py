@@ -96,8 +96,9 @@ class Search:
         name = self.name(trial.number)
         evaluations = self.folder / f"{name}.jsonl"
         evaluations.unlink(missing_ok=True)
-        if experiment.committed(name, self.space.result) is not None:
-            experiment.remove(name)  # of a study that is gone: this trial is new
+        for old in experiment.refs():
+            if old == name or old.startswith(f"{name}-seed-"):
+                experiment.remove(old)  # of a study that is gone, under whatever seed: this trial is new
         command = experiment.command(
             name, self.space.question, self.space.settings(trial.params), targets=[self.space.stage]
         )

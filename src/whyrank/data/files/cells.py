@@ -155,14 +155,15 @@ def read_number(values: Mapping[str, Any], column: str, spellings: Sequence[Spel
 
 
 def metadata(values: Mapping[str, Any], key: str) -> Any:
-    """`metadata.<key>`, where it may stand: a flat column `<key>` or `metadata.<key>`, or inside `metadata`."""
+    """`metadata.<key>`, where it may stand: a flat column `<key>` or `metadata.<key>`, or inside `metadata`; None
+    where it is missing there."""
     for column in (f"metadata.{key}", key):
-        if values.get(column) is not None:
+        if not is_missing(values.get(column)):
             return values[column]
-    inside = _parsed(values.get("metadata"), "metadata")
+    inside = None if is_missing(values.get("metadata")) else _parsed(values["metadata"], "metadata")
     if inside is not None and not isinstance(inside, dict):
         raise CellError("metadata", "not a JSON object", inside)
-    return inside.get(key) if inside else None
+    return None if not inside or is_missing(inside.get(key)) else inside[key]
 
 
 def _parsed(value: Any, column: str) -> Any:

@@ -111,6 +111,9 @@ def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
         if how.relevant_from:
             remedy = f"no score is {how.relevant_from:g} or more; lower -S prepare.relevant_from"
         raise UserError(f"{raw.queries.file}: no query has a relevant answer; {remedy}")
+    for split, rows in judged.items():
+        if split not in owner.values():
+            raise UserError(f"{raw.qrels[split].file}: {_without_queries(rows)}")
     qrels = of_owner(raw.qrels, judged, owner, account)
     queries = with_relevant(raw.queries, queries, owner, fate, account)
     rejected, left_out = account.frames(files)
@@ -125,6 +128,16 @@ def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
         types=types,
         scores=scores,
         unread=raw.unread,
+    )
+
+
+def _without_queries(rows: list[Placed]) -> str:
+    """Why a split that the data bring has no query, and what to do; another one would be drawn in its place."""
+    if any(row["score"] > 0 for _, row in rows):
+        return "each query with a relevant answer is in a later split, too; take it out of one of them"
+    return (
+        "no query has a relevant answer, so that it is no split; give them a score above 0 (with prepare.relevant_from "
+        "set, one that reaches it), or take the file away"
     )
 
 
