@@ -16,6 +16,7 @@ from whyrank.core import checksums, io, prepared
 from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import params
 from whyrank.core.options.params import Encoder, Evaluate
+from whyrank.data.ranking.selection import SELECTIONS
 from whyrank.scoring import systems
 from whyrank.scoring.tasks import KEPT, Tasks
 
@@ -44,6 +45,8 @@ def finished(topics, tiny_folder, tmp_path, monkeypatch, shipped_params):
     values["encoder"] |= {"precision": "fp32"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     prepared.write("data/prepared", topics)
+    languages = [("question", "en", 1.0), ("conversation", "de", 0.9), ("conversation", "en", 0.1)]
+    io.write_table("metrics/prepare/languages.csv", pd.DataFrame(languages, columns=["kind", "language", "share"]))
     encoder = params.section(values, "encoder", Encoder)
     tasks = Tasks(topics, Evaluate([1], [3], [3], "", keep=4, pair_tokens=16), encoder, seed=0)
     for name in SYSTEMS:
@@ -112,6 +115,21 @@ def test_an_answer_without_a_title_is_shown_by_its_first_words(finished):
     table = ask.Answering("bm25", 1)(["pension retire"])
     raw = finished.texts.answers.set_index("answer_id")["raw_text"]
     assert table["title"].tolist() == [raw["a-pension"][: ask.SHOWN]] * 2
+
+
+def test_sentences_of_a_long_text_end_as_those_of_the_set_do(finished, monkeypatch):
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["prepare"]["selection"]["conversation"] = "tfidf"
+    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    languages = []
+
+    def cut(documents, budget, rules):
+        languages.append(rules.language)
+        return [document.whole for document in documents]
+
+    monkeypatch.setitem(SELECTIONS, "tfidf", cut)
+    ask.Answering("base", 1)([" ".join(["bitte"] * 40)])
+    assert languages == ["de"]
 
 
 def test_a_long_text_is_cut_as_prepare_cuts_a_conversation(finished):

@@ -160,8 +160,11 @@ def read_json(path: str | Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Parquet or CSV by suffix; the same table gives the same bytes. A spreadsheet runs no cell of the CSV."""
+def write_table(path: str | Path, table: pd.DataFrame, *, is_for_people: bool = True) -> None:
+    """Parquet or CSV by suffix; the same table gives the same bytes.
+
+    is_for_people   a spreadsheet runs no cell of the CSV; another program that reads it wants the cells as they are
+    """
     assert len(table.columns), f"{path}: a table without a column could not be read again"
     with replacing(path) as temporary:
         if temporary.suffix == ".parquet":
@@ -169,8 +172,8 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
         else:
             assert temporary.suffix == ".csv", temporary
             quoting = spreadsheets.quoting(table)
-            safe = spreadsheets.safe(table)
-            safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
+            shown = spreadsheets.safe(table) if is_for_people else table
+            shown.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
 
 
 def write_tables(path: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:

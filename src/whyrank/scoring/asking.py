@@ -97,12 +97,18 @@ class Asked:
         budget = budgets(encoder, options.tokens, with_pairs=False)
 
         def vectors(texts: Sequence[str]) -> np.ndarray:
-            read, kinds = selected(texts, options, budget.own, encoder.count_tokens, self.idf)
+            read, kinds = selected(texts, options, budget.own, encoder.count_tokens, self.idf, self.language_of)
             rows = encoder.tokenise_each(read, [budget.whole[kind] for kind in kinds], "query")
             with torch.inference_mode():
                 return model.queries(torch.from_numpy(encode(rows)).to(encoder.device)).cpu().numpy()
 
         return vectors, model.score
+
+    @cached_property
+    def language_of(self) -> dict[str, str]:
+        """The most frequent language of each kind of text, by which `prepare` told its sentences."""
+        first = io.read_table(self.root / "metrics/prepare/languages.csv").drop_duplicates("kind")
+        return dict(zip(first["kind"], first["language"], strict=True))
 
     def idf(self) -> Any:
         train = self.texts.queries["split"] == "train"

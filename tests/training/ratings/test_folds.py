@@ -145,6 +145,14 @@ def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_
     assert not np.allclose(found["visa"], plain["visa"])
 
 
+def test_ids_of_a_submission_are_as_they_are(rated, tmp_path):
+    said = pd.DataFrame({"rating_id": "r", "fold": 0, "target": TARGETS, "prediction": 0.5, "snapped": 0.5, "snaps": 0})
+    test = pd.DataFrame({"rating_id": ["-kX3", "@u7"], **dict.fromkeys(TARGETS, 0.5)})
+    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, id_name="qa_id")
+    for name in ("submission", "submission_snapped"):
+        assert pd.read_csv(tmp_path / f"ratings/{name}.csv")["qa_id"].tolist() == ["-kX3", "@u7"]
+
+
 def test_what_frozen_blocks_give_is_computed_once_for_all_folds_and_rounds(recorded):
     assert recorded(1).activations == 1
 

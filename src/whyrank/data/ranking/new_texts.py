@@ -1,6 +1,6 @@
 """Texts that no set holds, read as `prepare` reads the queries of one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -16,18 +16,20 @@ def selected(
     budget: dict[str, int],
     count_tokens: CountTokens,
     idf: Callable[[], TfidfVectorizer],
+    language_of: Mapping[str, str],
 ) -> tuple[list[str], list[str]]:
     """What the encoder reads of each text, and its kind: one that is longer than a question may be is a conversation.
 
-    budget   tokens by kind, without special tokens
-    idf      as `selection.fit_idf` gives it; asked for where a text is cut by it
+    budget        tokens by kind, without special tokens
+    idf           as `selection.fit_idf` gives it; asked for where a text is cut by it
+    language_of   ISO 639 code of the set's texts by kind; English where it names none
     """
     read, kinds = [], []
     for text, count in zip(texts, count_tokens(list(texts)), strict=True):
         kind = QUESTION if count <= budget[QUESTION] else CONVERSATION
         way = getattr(options.selection, kind)
         if count > budget[kind]:
-            rules = Rules(count_tokens, idf(), options.head_share)
+            rules = Rules(count_tokens, idf(), options.head_share, language_of.get(kind, "en"))
             text = SELECTIONS[way]([Document("", text)], budget[kind], rules)[0]
         read.append(text)
         kinds.append(kind)

@@ -42,7 +42,8 @@ class RatingTables(NamedTuple):
         if len(self.test):
             io.write_table(own / "test.parquet", self.test)
             for name, table in {"submission": self.test, "submission_snapped": snapped_test(prepared, self)}.items():
-                io.write_table(own / f"{name}.csv", table.rename(columns={"rating_id": id_name}))
+                named = table.rename(columns={"rating_id": id_name})
+                io.write_table(own / f"{name}.csv", named, is_for_people=False)
         checksums.write(folder)
 
 
