@@ -1,20 +1,20 @@
-"""Does a cross-encoder that was trained on the same few pairs teach the encoder more than the labels do?
+"""Does a teacher that reads more than the encoder make few labels worth more, or undo the harm that they do?
 
-    python -m benchmarks.teach DATA WORK [--queries N] [--test N] [--tokens N] [--seed N]
+    python -m benchmarks.teach run DATA WORK [--level head|layers] [--sets …] [--seeds …]
+    python -m benchmarks.teach table WORK [--level head|layers]
 
-DATA is a folder in BEIR layout (conditionalqa, stackexchange), WORK keeps what was prepared, the cross-encoder and the
-table. Fixed before the runs: questions alone, so many of them to train and to test, and DEV to choose by, drawn by the
-seed; texts cut to so many tokens, pairs to 32 more; the embedded MiniLM, frozen, under a residual head, trained for
-EPOCHS, the weights of the last step (so that a training that does harm shows). The cross-encoder starts from the same
-encoder, as `whyrank teach` trains it. Arms: untrained; labels alone; labels and the cross-encoder, by each loss, at
-weight 1 and DEPTH wrong answers a pair; the cross-encoder itself over the first FIRST answers of the untrained encoder.
-accuracy@1 and MRR of the test queries; gains over `labels` with 95 % intervals, answers resampled.
+DATA and WORK as those of benchmarks.pretraining; a cell (set, seed) is a file WORK/teach.<level>.<cell>.csv. LABELLED
+queries are labelled. MiniLM reads texts by their mean; a residual head on it learns, or its last two layers at a rate
+that is too high for them, which is the harm; the weights of the last step count. Teachers score each training pair and
+the DEPTH wrong answers that the untrained encoder takes most for right: a cross-encoder that was trained on the same
+labels, as `whyrank teach` trains it; and BM25 and the encoder in equal parts, whose ranking is the best at hand
+(docs/results.md). `itself` draws vectors to those of the untrained encoder (`finetune_rank.distillation`). Rates and
+the scale of the fused scores were tried on split seed 7 alone.
 """
 
 import argparse
-import dataclasses
 import sys
-import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,126 +22,180 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks import task
+from benchmarks import pretraining
+from benchmarks.pretraining import SEEDS, whole
+from whyrank.commands import label_curve
+from whyrank.commands.label_curve import Run
+from whyrank.commands.label_gains import compared, points
 from whyrank.core import io, runtime
 from whyrank.core.options import overrides, params
 from whyrank.core.prepared import Prepared
-from whyrank.measure.significance.resampling import bootstrap, interval, numbered
-from whyrank.model import cross_encoder, system
-from whyrank.model.encoder import vector_cache
+from whyrank.diagnosis.report.markdown import pipe_table
+from whyrank.lexical import ranking as words
+from whyrank.measure.significance.resampling import holm
+from whyrank.model.system import System
 from whyrank.scoring.ranking import score
-from whyrank.training import cross_encoder as teaching
-from whyrank.training import finetune
+from whyrank.scoring.rivals.fusion import min_max
+from whyrank.scoring.search import embed
+from whyrank.training import cross_encoder, finetune
+from whyrank.training.distillation import Teacher
 
-DEV, FIRST, DEPTH, EPOCHS = 40, 20, 4, 8.0
+SETS = ("conditionalqa", "stackexchange")
+LABELLED, DEPTH, STEPS, SCALE = 300, 4, 100, 20.0
 CROSS = {
-    "negatives": 2, "epochs": 2.0, "batch_size": 16, "learning_rate": 5e-5, "queries": 0,
-    "dev_queries": DEV, "depth": 10, "evaluations": 1,
+    "negatives": 2, "epochs": 2.0, "batch_size": 16, "learning_rate": 5e-5, "tokens": 160, "queries": 0,
+    "dev_queries": 40, "depth": 10, "evaluations": 1,
 }  # fmt: skip
-TUNING = {
-    "finetune_rank.train": "head", "finetune_rank.head.kind": "residual", "finetune_rank.candidates": "batch",
-    "finetune_rank.epochs": EPOCHS, "finetune_rank.early_stopping.metric": "", "finetune_rank.range_test.factors": [],
-}  # fmt: skip
-TAUGHT = {"reranker.model": "the one trained here", "reranker.weight": 1.0, "reranker.depth": DEPTH}
-METRICS = ("accuracy@1", "mrr")
+PLAIN = {"encoder.readout": "raw", "finetune_rank.max_steps": STEPS, "finetune_rank.early_stopping.metric": ""}
+LEVELS: dict[str, dict[str, Any]] = {
+    "head": {},
+    "layers": {
+        "finetune_rank.train": "last",
+        "finetune_rank.last_layers": 2,
+        "finetune_rank.head.kind": "none",
+        "finetune_rank.learning_rate": 1e-3,
+        "finetune_rank.encoder_learning_rate": 1e-3,
+        "prepare.tokens.conversation": 96,
+        "prepare.tokens.answer": 96,
+    },
+}
+LABELS = "labels"
+CROSSED, FUSED = "cross-encoder", "BM25 and the encoder"
+LOSSES = ("kl", "margin_mse")
+ITSELF = "itself"
+ARMS = ("untrained", LABELS, *(f"{teacher}, {loss}" for teacher in (CROSSED, FUSED) for loss in LOSSES), ITSELF)
 
 
-def drawn(texts: Prepared, train: int, test: int, seed: int) -> Prepared:
-    """Questions alone, so many of each split; every answer stays."""
-    random = np.random.default_rng(seed)
-    kept = []
-    for split, most in (("train", train), ("dev", DEV), ("test", test)):
-        asked = score.queries_with_relevant(texts, split)
-        asked = asked[(texts.queries["type"].to_numpy() == "question")[asked]]
-        kept.append(random.choice(asked, min(most, len(asked)), replace=False))
-    queries = texts.queries.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
-    qrels = texts.qrels[texts.qrels["query_id"].isin(queries["query_id"])].reset_index(drop=True)
-    return dataclasses.replace(texts, queries=queries, qrels=qrels)
+class Table:
+    """Scores that are known already, in the place of a cross-encoder: `finetune_rank` asks it for pairs of texts."""
+
+    def __init__(self, score_QA: np.ndarray, texts: Prepared) -> None:
+        self.score_QA = score_QA
+        self.query, self.answer = (
+            {text: row for row, text in enumerate(table["text"])} for table in (texts.queries, texts.answers)
+        )
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {"scores": torch.from_numpy(self.score_QA)}
+
+    def predict(self, pairs: Sequence[tuple[str, str]], **_: Any) -> np.ndarray:
+        return np.array([self.score_QA[self.query[query], self.answer[answer]] for query, answer in pairs])
 
 
-def measured(score_QA: np.ndarray, texts: Prepared, evaluate: params.Evaluate) -> pd.DataFrame:
-    """Test queries with their cluster and METRICS."""
-    asked = score.queries_with_relevant(texts, "test")
-    return score.rank(lambda query_Q: score_QA[query_Q], texts, asked, evaluate).queries
+def fused(run: Run) -> Table:
+    """BM25 and the untrained encoder in equal parts, each from 0 to SCALE over the answers of a query."""
+    texts = run.prepared
+    vectors = embed.embed(run.base.eval(), texts, run.options("encoder", params.Encoder))
+    dense_QA = embed.Product(vectors, run.base.score)(np.arange(len(texts.queries)))
+    lexical_QA = words.bm25(texts.answers["raw_text"].tolist())(texts.queries["raw_text"].tolist())
+    both = (min_max(one_QA.astype(np.float64)) for one_QA in (dense_QA, lexical_QA))
+    return Table((SCALE / 2 * sum(both)).astype(np.float32), texts)
 
 
-def scores(one: system.System, texts: Prepared, encoder: params.Encoder) -> np.ndarray:
-    vector_ND = vector_cache.encoded(one.encoder, texts.token_ids, encoder)
-    with torch.no_grad():
-        answer_ND, query_ND = vector_ND.tensor_split([len(texts.answers)])
-        query_QD, answer_AD = one.eval().project(query_ND, answer_ND)
-        found: np.ndarray = (query_QD @ answer_AD.T).numpy()
-    return found
+def crossed(run: Run, labelled: Prepared) -> Any:
+    """A cross-encoder trained on the labels; says how it ranks dev queries beside the encoder."""
+    options = cross_encoder.Options(**CROSS, seed=run.seed)
+    examples = cross_encoder.examples(run.base, labelled, run.options("encoder", params.Encoder), options)
+    found = cross_encoder.fitted(run.base, examples, options)
+    print(f"  cross-encoder: dev MRR@10 {found.mrr:.3f}, the encoder's {found.encoder_mrr:.3f}", file=sys.stderr)
+    return found.model
 
 
-def reranked(model: Any, first_QA: np.ndarray, texts: Prepared) -> np.ndarray:
-    """`first_QA` of the test queries with the FIRST answers in the order of the cross-encoder, above the others."""
-    asked = score.queries_with_relevant(texts, "test")
-    query, answer = (table["text"].to_numpy() for table in (texts.queries, texts.answers))
-    best_QK = np.argsort(-first_QA[asked], axis=1, kind="stable")[:, :FIRST]
-    pairs = [(query[q], answer[a]) for q, best_K in zip(asked, best_QK, strict=True) for a in best_K]
-    logit_QK = cross_encoder.predicted(model, pairs).reshape(best_QK.shape)
-    result = first_QA.astype(np.float64)
-    result[asked[:, None], best_QK] = logit_QK - logit_QK.min() + result.max() + 1
-    return result
+def tuned(run: Run, labelled: Prepared, changed: dict[str, Any], **teacher: Any) -> System:
+    """On the labels, with what the options say of a teacher; says what it makes of the lists."""
+    values = overrides.put(dict(run.values), {f"finetune_rank.{key}": value for key, value in changed.items()})
+    options = params.section(values, "finetune_rank", params.FinetuneRank)
+    runtime.seed_everything(run.seed)  # every arm begins with the same head
+    made = finetune.finetune_rank(
+        run.start(), labelled, options, run.options("encoder", params.Encoder), run.seed, **teacher
+    )
+    said = {key: float(made.history.steps[key].iloc[0]) for key in made.history.steps if "reranker_" in key}
+    print(f"  {len(made.history.steps)} steps {said or ''}", file=sys.stderr)
+    return made.system
 
 
-def gains(arms: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each arm: METRICS, and the gain over `labels` with its interval, in points."""
-    rows = []
-    for name, found in arms.items():
-        row: dict[str, Any] = {"arm": name}
-        for metric in METRICS:
-            row[metric] = 100 * found[metric].mean()
-            gain_N = 100 * (found[metric] - arms["labels"][metric]).to_numpy()[:, None]
-            sample = bootstrap(gain_N, numbered(found["cluster"]), resamples=10_000, seed=0)[:, 0]
-            bounds = interval(gain_N.mean(), sample, 0.95)
-            row[f"gain of {metric}"] = f"{gain_N.mean():+.1f} [{bounds.low:+.1f}, {bounds.high:+.1f}]"
-        rows.append(row)
-    return pd.DataFrame(rows)
+def arms(run: Run) -> Iterator[tuple[str, System]]:
+    labelled = run.labelled(LABELLED)
+    yield ARMS[0], run.base
+    yield LABELS, tuned(run, labelled, {})
+    for name, teacher in ((CROSSED, crossed(run, labelled)), (FUSED, fused(run))):
+        for loss in LOSSES:
+            listed = {"model": name, "weight": 1.0, "depth": DEPTH, "loss": loss}
+            changed = {f"reranker.{key}": value for key, value in listed.items()}
+            yield f"{name}, {loss}", tuned(run, labelled, changed, reranker=teacher)
+    longest = max(run.prepared.answers["tokens"].max(), run.prepared.queries["tokens"].max()) + 2
+    itself = {"distillation.weight": 1.0, "distillation.teacher": "models/base"}
+    yield ITSELF, tuned(run, labelled, itself, teacher=Teacher(run.start(), int(longest)))
+
+
+def values_of(name: str, source: Path, level: str) -> dict[str, Any]:
+    values = overrides.put(pretraining.values_of(name, "mean", source), PLAIN | LEVELS[level])
+    params.check(values)
+    return values
+
+
+def cell(name: str, source: Path, seed: int, level: str) -> pd.DataFrame:
+    run, tables = label_curve.begun(values_of(name, source, level), seed), []
+    assert len(score.queries_with_relevant(run.prepared, "train")) > LABELLED
+    for arm, trained in arms(run):
+        queries = run.scored(trained)
+        print(f"  {arm}: {queries['accuracy@1'].mean():.3f}", file=sys.stderr, flush=True)
+        tables.append(queries.assign(seed=seed, arm=arm))
+    return pd.concat(tables, ignore_index=True)
+
+
+def table(work: Path, level: str) -> str:
+    """A row for each set and arm, all seeds pooled: gains over the labels alone, Holm's p over all of a metric."""
+    found = []
+    for name in SETS:
+        files = sorted(work.glob(f"teach.{level}.{name}.*.csv"))
+        if not files:
+            continue
+        rows = pd.concat([io.read_table(file) for file in files]).set_index(["seed", "query_id"])
+        alone = rows[rows["arm"] == LABELS]
+        for arm in ARMS:
+            own = rows[rows["arm"] == arm].loc[alone.index]
+            row = {"set": name, "splits": len(files), "arm": arm}
+            for metric in label_curve.METRICS:
+                gain, low, high, p = compared(own[metric], alone[metric], own["cluster"], seed=1)
+                row |= {metric: own[metric].mean(), f"{metric} gain": points({"gain": gain, "low": low, "high": high}),
+                        f"{metric} p": p}  # fmt: skip
+            found.append(row)
+    is_gain = [row["arm"] != LABELS for row in found]
+    head, body = ["set", "splits", ""], [[row["set"], f"{row['splits']}", row["arm"]] for row in found]
+    for metric in label_curve.METRICS:
+        head += [metric, "gain", "Holm's p"]
+        sure = iter(holm(np.array([row[f"{metric} p"] for row, own in zip(found, is_gain, strict=True) if own])))
+        for row, cells, own in zip(found, body, is_gain, strict=True):
+            cells += [f"{row[metric]:.3f}", *([row[f"{metric} gain"], f"{next(sure):.3f}"] if own else ["", ""])]
+    return pipe_table(head, body)
 
 
 def main() -> None:
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    told.add_argument("data", type=Path)
-    told.add_argument("work", type=Path)
-    told.add_argument("--queries", type=int, default=300)
-    told.add_argument("--test", type=int, default=150)
-    told.add_argument("--tokens", type=int, default=96)
-    told.add_argument("--seed", type=int, default=17)
-    given = told.parse_args()
-    work, began = given.work / f"{given.data.name}-{given.seed}", time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr, flush=True)
-
-    made = task.make(given.data, work, tokens=given.tokens, batch=32, corpus=10, seed=given.seed)
-    texts, values = drawn(made.texts, given.queries, given.test, given.seed), io.read_json(work / "params.json")
-    values = overrides.put(values, TUNING)
-    encoder = params.section(values, "encoder", params.Encoder)
-    say(f"{len(texts.answers)} answers, {len(texts.queries)} questions")
-    base = system.load(work / "base")
-    first_QA = scores(base, texts, encoder)
-    arms = {"untrained": measured(first_QA, texts, made.evaluate)}
-    say("untrained")
-    options = teaching.Options(**CROSS, tokens=given.tokens + 32, seed=given.seed)
-    fitted = teaching.fitted(base, teaching.examples(base, texts, encoder, options), options)
-    say(f"cross-encoder: dev MRR {fitted.mrr:.3f}, the encoder's order {fitted.encoder_mrr:.3f}")
-    for name, loss in (("labels", ""), ("labels and cross-encoder, kl", "kl"), ("the same, margin_mse", "margin_mse")):
-        taught = {f"finetune_rank.{key}": value for key, value in (TAUGHT | {"reranker.loss": loss}).items()}
-        tuning = params.section(overrides.put(values, taught) if loss else values, "finetune_rank", params.FinetuneRank)
-        runtime.seed_everything(given.seed)  # every arm begins with the same head
-        trained = finetune.finetune_rank(
-            system.load(work / "base"), texts, tuning, encoder, given.seed, reranker=fitted.model if loss else None
-        )
-        arms[name] = measured(scores(trained.system, texts, encoder), texts, made.evaluate)
-        steps = trained.history.steps
-        about = {key: float(steps[key].iloc[0]) for key in ("reranker_first", "reranker_above") if key in steps}
-        say(f"{name}: {len(steps)} steps {about or ''}")
-    arms["cross-encoder over the first 20"] = measured(reranked(fitted.model, first_QA, texts), texts, made.evaluate)
-    table = gains(arms)
-    io.write_table(work / "table.csv", table)
-    print(table.to_string(index=False, float_format="%.1f"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("data", type=Path)
+    run.add_argument("work", type=Path)
+    run.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    shown = commands.add_parser("table")
+    shown.add_argument("work", type=Path)
+    for one in (run, shown):
+        one.add_argument("--level", choices=list(LEVELS), default="head")
+    asked = parser.parse_args()
+    if asked.command == "table":
+        print(table(asked.work, asked.level))
+        return
+    for seed in asked.seeds:
+        for name in asked.sets:
+            file = asked.work / f"teach.{asked.level}.{name}.{seed}.csv"
+            if file.exists():
+                continue
+            if not (asked.work / name).exists():
+                whole(asked.data / name, asked.work / name)
+            print(file.stem, file=sys.stderr)
+            io.write_table(file, cell(name, asked.work / name, seed, asked.level))
 
 
 if __name__ == "__main__":
