@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tokenizers import normalizers
 from transformers import AutoTokenizer
 
 from whyrank.model.encoder import tokenising
@@ -68,5 +69,17 @@ def test_a_part_is_tokenised_once_and_by_its_own_tokenizer(tokenizer, monkeypatc
     assert tokenising.counted(tokenizer, ["Visa Visa", "Visa"]) == [2, 1]
     other = cased(["Visa"], add_special_tokens=False)["input_ids"][0]
     assert tokenising.counted(cased, ["Visa Visa", "Visa"]) == [2 * len(other), len(other)]
-    monkeypatch.setattr(tokenising, "_known", {tokenizer: {"Visa": [1, 2, 3]}})
+    state, _ = tokenising._known[tokenizer]
+    monkeypatch.setattr(tokenising, "_known", {tokenizer: (state, {"Visa": [1, 2, 3]})})
     assert tokenising.counted(tokenizer, ["Visa visa"]) == [4]
+
+
+def test_a_tokenizer_that_was_changed_gives_its_new_ids(monkeypatch) -> None:
+    monkeypatch.setattr(tokenising, "FEWEST", 1)
+    changed = AutoTokenizer.from_pretrained(embedded_folder())
+    assert tokenising.counted(changed, ["Xylozine", "Xylo"]) == [4, 3]
+    changed.add_tokens(["xylozine"])
+    assert tokenising.counted(changed, ["Xylozine", "Xylo"]) == [1, 3]
+    changed.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    # No capital is in the vocabulary.
+    assert tokenising.counted(changed, ["Xylo"]) == [1]

@@ -16,8 +16,8 @@ from whyrank.core import spaced
 
 # Texts from which it is faster: fewer have nearly as many different words as words.
 FEWEST = 1_000
-# Ids of the parts of texts, and how many of a tokenizer are remembered.
-_known: WeakKeyDictionary[PreTrainedTokenizerBase, dict[str, list[int]]] = WeakKeyDictionary()
+# Ids of the parts of texts, and how many of a tokenizer are remembered: beside what it was then, for it may be changed.
+_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[str, dict[str, list[int]]]] = WeakKeyDictionary()
 _MOST = 1_000_000
 TokenIds = Sequence[int] | np.ndarray
 # Ids before and behind a text.
@@ -73,10 +73,12 @@ def _is_of_parts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> bo
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    known = _known.setdefault(tokenizer, {})
-    if len(known) > _MOST:
-        known.clear()
     backend = tokenizer.backend_tokenizer
+    state = f"{backend.get_vocab_size()} {backend.normalizer}"
+    before, known = _known.get(tokenizer, ("", {}))
+    if before != state or len(known) > _MOST:
+        known = {}
+    _known[tokenizer] = state, known
     backend.no_truncation()
     backend.no_padding()
     new = [text for text in texts if text not in known]
