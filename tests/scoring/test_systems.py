@@ -47,12 +47,8 @@ def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks,
     assert scored.metrics["accuracy@1_all"] == scored.run.queries["accuracy@1"].mean()
     assert all(np.isfinite(value) for value in scored.metrics.values())
     scored.write(tmp_path / "run", "its-name")
-    files = {"queries.parquet", "top.parquet", "run.trec"}
-    files |= (
-        {"query_vectors.npy", "answer_vectors.npy", "other_splits.parquet", "golden.parquet"}
-        if kind == "encoder"
-        else set()
-    )
+    files = {"queries.parquet", "top.parquet", "run.trec", "other_splits.parquet"}
+    files |= {"query_vectors.npy", "answer_vectors.npy", "golden.parquet"} if kind == "encoder" else set()
     files |= {"pairs.parquet", "pair_lists.csv"} if kind != "bm25" else set()
     files |= {"analyser.json"} if kind != "encoder" else set()
     assert {file.name for file in (tmp_path / "run").iterdir()} == files

@@ -110,7 +110,7 @@ class RunRecord:
     query_vectors, answer_vectors   (N, D) and (A, D) float32 before normalisation, rows as in the prepared tables
               (all splits); None for the lexical baselines
     other_splits   one row per judged dev query, and per drawn training query, as the same code scores them: `split`
-              beside the columns of `queries`; None for the lexical baselines
+              beside the columns of `queries`; None for a run of another tool that lists none
     golden    vectors of a few texts by a pass of their own, see `model.golden`; None for the lexical baselines
     library   cosines of a few texts by sentence-transformers with what was evaluated, see `model.library`; None but for
               a model that was made elsewhere

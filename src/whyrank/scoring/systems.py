@@ -76,17 +76,20 @@ def served(system: System, tasks: Tasks) -> Scored:
 def tfidf(system: System, tasks: Tasks) -> Scored:
     """Rank and compare by the cosine of TF-IDF vectors; rate by a ridge on them."""
     predicted = {name: pairs.predict_tfidf(part) for name, part in tasks.pairs.items()}
+    score = words.scorer(words.tfidf, tasks.texts, tasks.analyser)
     return Scored(
-        tasks.rank(words.scorer(words.tfidf, tasks.texts, tasks.analyser)),
+        tasks.rank(score),
         pairs.judge(tasks.pairs, predicted),
         ratings.lexical(tasks.texts),
+        others=tasks.rank_others(score),
         analyser=tasks.analyser,
     )
 
 
 def bm25(system: System, tasks: Tasks) -> Scored:
     """Rank alone: a score of BM25 says how well an answer fits a query, not how alike two texts are."""
-    return Scored(tasks.rank(words.scorer(words.bm25, tasks.texts, tasks.analyser)), analyser=tasks.analyser)
+    score = words.scorer(words.bm25, tasks.texts, tasks.analyser)
+    return Scored(tasks.rank(score), others=tasks.rank_others(score), analyser=tasks.analyser)
 
 
 KINDS: Mapping[Kind, Callable[[System, Tasks], Scored]] = {

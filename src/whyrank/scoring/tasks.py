@@ -65,8 +65,7 @@ class Tasks:
 
         among   row numbers of those that the system knows; None: all
         """
-        parts = {split: query_Q if among is None else np.intersect1d(query_Q, among)
-                 for split, query_Q in self.others.items()}  # fmt: skip
+        parts = {split: self._other(split, among) for split in self.others}
         runs = [
             (ranking.rank(score, self.texts, query_Q, self.options), split)
             for split, query_Q in parts.items()
@@ -85,9 +84,13 @@ class Tasks:
         drawn = np.random.default_rng(self.seed).permutation(parts["train"])[:TRAINING_QUERIES]
         return parts | {"train": np.sort(drawn)}
 
-    def dev_mrr(self, score: words.Score) -> float | None:
-        """What a rival chooses by; None without a judged dev query."""
-        query_Q = self.others["dev"]
+    def _other(self, split: str, among: np.ndarray | None) -> np.ndarray:
+        """Those of `others` that are among some queries; None: all."""
+        return self.others[split] if among is None else np.intersect1d(self.others[split], among)
+
+    def dev_mrr(self, score: words.Score, among: np.ndarray | None = None) -> float | None:
+        """What a rival chooses by; None without a judged dev query. among   as in `rank_others`"""
+        query_Q = self._other("dev", among)
         if not len(query_Q):
             return None
         return float(ranking.rank(score, self.texts, query_Q, self.options).queries["mrr"].mean())
@@ -98,7 +101,7 @@ class Scored:
     """run        of the test queries
     similar    predictions for the test pairs, rated: for rated rows; both empty of a system that has none
     geometry   flat numbers of the vectors of queries (N, D) and answers (A, D); both only of an encoder
-    others     the run of dev and training queries, with their `split`; empty of a lexical baseline
+    others     the run of dev and training queries, with their `split`; empty where none is known
     golden     vectors of a few texts by a pass of their own; of an encoder
     analyser   by which a lexical baseline, or a fusion with one, read the texts
     how        what a rival chose on the dev queries, and which answers it cannot know

@@ -1,19 +1,30 @@
 """Two rankings in one: worked by hand, by pytrec_eval, and the choices on the dev set."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from whyrank.core import checksums, io
 from whyrank.core.errors import UserError
 from whyrank.core.options.systems import System
 from whyrank.scoring.rivals.fusion import Fusion, min_max, reciprocal_rank, z_score
 from whyrank.scoring.rivals.sources import Lists
 from whyrank.scoring.systems import score
+from whyrank.scoring.tasks import KEPT
 
 FUSION = {"kind": "fusion", "role": "rival", "made_of": "data/scores/encoder"}
 ONE = Lists(np.array([4]), np.array([[0, 1]]), np.array([[3.0, 1.0]]))
 OTHER = Lists(np.array([4]), np.array([[2, 1]]), np.array([[0.9, 0.5]]))
+
+
+def keep(name, query_Q):
+    """Take from the lists of an encoder all but those of some queries."""
+    folder = Path("data/scores/encoder") / name
+    table = io.read_table(folder / KEPT)
+    with checksums.summed_folder(folder) as new:
+        io.write_table(new / KEPT, table[table["query"].isin(query_Q)])
 
 
 def test_scales_by_hand():
@@ -48,6 +59,38 @@ def test_the_scores_of_a_system_that_was_taken_away_take_no_part(tasks, make_vec
     leave("poor", *make_vectors(5.0))
     leave("taken-away", *make_vectors(0.2))
     assert score(System(**FUSION), replace(tasks, systems=["poor", "bm25"])).how["systems"] == ["bm25", "poor"]
+
+
+def test_lists_of_test_queries_alone_choose_nothing_and_stand_for_no_other_query(tasks, make_vectors, leave):
+    test_Q, dev_Q = tasks.texts.rows("test"), tasks.texts.rows("dev")
+    leave("one", *make_vectors(1.0))
+    leave("two", *make_vectors(2.0))
+    keep("two", test_Q)
+    found = score(System(**FUSION, fuse="all"), tasks)
+    assert found.how["dev_mrr"] is None and found.how["weights"] == pytest.approx([1 / 3] * 3)
+    assert found.others.queries.empty and len(found.run.queries) == len(test_Q)
+    best = score(System(**FUSION), tasks)
+    assert best.how["systems"] == ["bm25", "one"] and set(best.others.queries["split"]) == {"dev", "train"}
+    keep("one", np.union1d(test_Q, dev_Q[:2]))
+    alone = score(System(**FUSION, of=["one"]), tasks)
+    assert alone.others.queries["query_id"].tolist() == tasks.texts.queries["query_id"].iloc[dev_Q[:2]].tolist()
+
+
+def test_a_list_is_never_given_to_a_query_that_has_none():
+    for query in (3, 5):
+        with pytest.raises(AssertionError, match=r"^a query without a list has no row"):
+            ONE.at(np.array([4, query]))
+
+
+@pytest.mark.parametrize("kind", ["tfidf", "bm25"])
+def test_a_lexical_baseline_is_fused_by_its_own_dev_figure(tasks, leave, make_vectors, kind):
+    leave("base", *make_vectors(1.0))
+    baseline = score(System(kind, "baseline", "src"), tasks)
+    with checksums.summed_folder(f"data/scores/{kind}/{kind}") as folder:
+        io.write_table(folder / KEPT, baseline.kept(tasks.texts))
+    found = score(System("fusion", "rival", f"data/scores/{kind}", lexical="none", fuse="all"), tasks)
+    table = baseline.others.queries
+    assert found.how["dev_mrr"] == pytest.approx(table[table["split"] == "dev"]["mrr"].mean(), abs=0.02)
 
 
 @pytest.mark.parametrize("method", ["weighted", "rrf"])

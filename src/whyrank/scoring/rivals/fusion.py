@@ -11,7 +11,7 @@ import numpy as np
 from whyrank.core.options.systems import System
 from whyrank.lexical import ranking as words
 from whyrank.measure.metrics.correlation import centred_ranks
-from whyrank.scoring.rivals.sources import Lists, lists
+from whyrank.scoring.rivals.sources import Lists, listed_by_all, lists
 from whyrank.scoring.tasks import Scored, Tasks
 
 # Of reciprocal rank fusion: Cormack, Clarke and Büttcher 2009.
@@ -69,7 +69,7 @@ class Fusion:
 
 def fusion(system: System, tasks: Tasks) -> Scored:
     """Fuse, by what is best on the dev queries: the one system of several (`fuse: best`), and the weight of the lexical
-    baseline. Without dev queries it is the first system, and equal weights."""
+    baseline. Without dev queries that all of them list it is the first system, and equal weights."""
     found = lists(system, tasks.systems)
     if system.fuse == "best":
         best = best_on_dev(found, tasks)
@@ -78,8 +78,9 @@ def fusion(system: System, tasks: Tasks) -> Scored:
     parts |= found
     lists_, answers = list(parts.values()), len(tasks.texts.answers)
     make = partial(Fusion, lists_, method=system.method, scale=system.normalise, answers=answers)
+    known = listed_by_all(lists_)
     is_weighted = system.method == "weighted" and system.lexical != "none"
-    weights, dev_mrr = chosen(make, len(parts), tasks, is_weighted=is_weighted)
+    weights, dev_mrr = chosen(make, len(parts), tasks, known, is_weighted=is_weighted)
     score = make(weights=weights)
     how = {
         "systems": list(parts),
@@ -89,18 +90,22 @@ def fusion(system: System, tasks: Tasks) -> Scored:
         "keep": lists_[0].answer_QK.shape[1],
     }
     analyser = tasks.analyser if system.lexical != "none" else None
-    run, others = tasks.rank(score), tasks.rank_others(score)
+    run, others = tasks.rank(score), tasks.rank_others(score, among=known)
     return Scored(run, others=others, how={**how, "dev_mrr": dev_mrr}, analyser=analyser)
 
 
 def chosen(
-    make: Callable[..., Fusion], parts: int, tasks: Tasks, *, is_weighted: bool
+    make: Callable[..., Fusion], parts: int, tasks: Tasks, known: np.ndarray, *, is_weighted: bool
 ) -> tuple[list[float], float | None]:
-    """The weights that are best on the dev queries, of equally good ones those nearest to equal; and their MRR."""
+    """The weights that are best on the known dev queries, of equally good ones those nearest to equal, and their MRR;
+    equal ones without any."""
     equal = [1 / parts] * parts
-    ways = [[one, *[(1 - one) / (parts - 1)] * (parts - 1)] for one in WEIGHTS] if is_weighted else [equal]
+    dev_mrr = tasks.dev_mrr(make(weights=equal), known)
+    if not is_weighted or dev_mrr is None:
+        return equal, dev_mrr
+    ways = [[one, *[(1 - one) / (parts - 1)] * (parts - 1)] for one in WEIGHTS]
     ways.sort(key=lambda weights: abs(weights[0] - equal[0]))
-    tried = [(tasks.dev_mrr(make(weights=weights)), weights) for weights in ways]
+    tried = [(tasks.dev_mrr(make(weights=weights), known), weights) for weights in ways]
     dev_mrr, weights = max(tried, key=lambda one: one[0] or 0.0)
     return weights, dev_mrr
 
@@ -112,10 +117,11 @@ def lexical(name: str, tasks: Tasks) -> Lists:
 
 
 def best_on_dev(found: Mapping[str, Lists], tasks: Tasks) -> str:
-    """The first of them without dev queries."""
-    return max(found, key=lambda name: _dev_mrr(found[name], tasks))
+    """On the dev queries that all of them list; the first of them without any."""
+    known = listed_by_all(found.values())
+    return max(found, key=lambda name: _dev_mrr(found[name], tasks, known))
 
 
-def _dev_mrr(own: Lists, tasks: Tasks) -> float:
+def _dev_mrr(own: Lists, tasks: Tasks, known: np.ndarray) -> float:
     alone = Fusion([own], [1.0], "weighted", "min-max", len(tasks.texts.answers))
-    return tasks.dev_mrr(alone) or 0.0
+    return tasks.dev_mrr(alone, known) or 0.0

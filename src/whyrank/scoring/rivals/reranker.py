@@ -20,7 +20,7 @@ class Reranked:
 
     def __call__(self, query_Q: np.ndarray) -> np.ndarray:
         """(Q, A) float64"""
-        row_Q = np.searchsorted(self.first.query_Q, query_Q)
+        row_Q = self.first.rows(query_Q)
         answer_QL, score_QK = self.first.answer_QK[row_Q], self.score_QK[row_Q]
         kept, listed = score_QK.shape[1], answer_QL.shape[1]
         least_Q1 = score_QK.min(axis=1, keepdims=True)
@@ -51,4 +51,4 @@ def reranker(system: System, tasks: Tasks) -> Scored:
     model = cross_encoder.load(system.model, trust_remote_code=tasks.encoder.trust_remote_code)
     score = Reranked(first, cross_encoder.predicted(model, pairs).reshape(-1, depth), len(answers))
     how = {"first_stage": name, "depth": depth, "model": system.model}
-    return Scored(tasks.rank(score), others=tasks.rank_others(score), how=how)
+    return Scored(tasks.rank(score), others=tasks.rank_others(score, among=first.query_Q), how=how)

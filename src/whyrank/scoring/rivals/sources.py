@@ -3,7 +3,8 @@
 Shapes: N queries of all splits · A answers · D features · K answers kept · Q queries
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,9 +74,20 @@ class Lists(NamedTuple):
         shape = len(query_Q), len(table) // max(1, len(query_Q))
         return cls(query_Q, *(table[name].to_numpy().reshape(shape) for name in ("answer", "score")))
 
+    def rows(self, query_Q: np.ndarray) -> np.ndarray:
+        """Places of these queries here; all of them are listed."""
+        assert np.isin(query_Q, self.query_Q).all(), "a query without a list has no row, not that of a neighbour"
+        return np.searchsorted(self.query_Q, query_Q)
+
     def at(self, query_Q: np.ndarray) -> "Lists":
-        row_Q = np.searchsorted(self.query_Q, query_Q)
+        """The lists of these queries, all of which have one."""
+        row_Q = self.rows(query_Q)
         return Lists(query_Q, self.answer_QK[row_Q], self.score_QK[row_Q])
+
+
+def listed_by_all(lists: Iterable[Lists]) -> np.ndarray:
+    """Row numbers of the queries that each of them lists, ascending: a run of another tool may lack some."""
+    return reduce(np.intersect1d, [one.query_Q for one in lists])
 
 
 def unit_vectors(system: System) -> Units:

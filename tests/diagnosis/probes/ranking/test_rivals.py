@@ -11,6 +11,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.ranking import rivals
 from whyrank.diagnosis.report import recommended
 from whyrank.diagnosis.report.content import gather
+from whyrank.diagnosis.report.sections.systems import choice
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
 
@@ -23,8 +24,8 @@ PROBES = {
 }
 HOW = {
     "nearest-query": {"unseen_query_share": 0.02, "unseen_answer_share": 0.05},
-    "classifier": {"C": 10.0, "unseen_query_share": 0.0, "unseen_answer_share": 0.0},
-    "fusion": {"systems": ["bm25", "base"], "weights": [0.3, 0.7], "method": "weighted"},
+    "classifier": {"C": 10.0, "dev_mrr": 0.5, "unseen_query_share": 0.0, "unseen_answer_share": 0.0},
+    "fusion": {"systems": ["bm25", "base"], "weights": [0.3, 0.7], "method": "weighted", "dev_mrr": 0.5},
 }
 
 
@@ -81,3 +82,9 @@ def test_verdict_and_recommendation_name_the_rival_that_wins(with_rival):
     assert recommended.recommended(content)[0] == "classifier"
     lost = gather(with_rival("classifier", 0.9), [], {})
     assert "classifier" not in lost.verdict and recommended.recommended(lost)[0] != "classifier"
+
+
+def test_the_report_says_whether_the_dev_set_chose():
+    made = HOW["fusion"]
+    assert choice(made, []) == "bm25 (0.30) with base (0.70), weighted, chosen on the dev set"
+    assert choice(made | {"dev_mrr": None}, []).endswith("weighted, not chosen: no dev query is known")

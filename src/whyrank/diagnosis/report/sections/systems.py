@@ -77,13 +77,15 @@ def choice(how: dict[str, Any], made_of: Sequence[str]) -> str:
         return f"{how['model']} over the first {how['depth']} answers of {how['first_stage']}"
     if "systems" in how:
         weights = [f"{name} ({weight:.2f})" for name, weight in zip(how["systems"], how["weights"], strict=True)]
-        said = f"{' with '.join(weights)}, {how['method']}, chosen on the dev set"
+        said = f"{' with '.join(weights)}, {how['method']}, {_chosen(how)}"
     else:
-        said = f"on the vectors of {', '.join(made_of)}" + (
-            f", C = {how['C']:g} chosen on the dev set" if "C" in how else ""
-        )
+        said = f"on the vectors of {', '.join(made_of)}" + (f", C = {how['C']:g} {_chosen(how)}" if "C" in how else "")
     unseen = how.get("unseen_answer_share", 0.0)
     return said + (f"; no training query has {numbers.per_cent(unseen, 1)} of the test answers" if unseen else "")
+
+
+def _chosen(how: dict[str, Any]) -> str:
+    return "not chosen: no dev query is known" if how["dev_mrr"] is None else "chosen on the dev set"
 
 
 def _reading(analyser: dict[str, Any]) -> str:
