@@ -12,51 +12,51 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
 from whyrank.scoring.systems import score
-from whyrank.scoring.tasks import KEPT, Tasks
+from whyrank.scoring.tasks import KEPT, Scored, Tasks
 
+COSINE = ["base", "other"]
 RIVALS = {
     "nearest": System("nearest-query", "rival", "data/runs/base"),
     "alone": System("nearest-query", "rival", "data/runs/base", own_score=False),
     "classifier": System("classifier", "rival", "data/runs/base"),
-    "weighted": System("fusion", "rival", "data/scores/encoder"),
-    "z": System("fusion", "rival", "data/scores/encoder", normalise="z-score"),
-    "rrf": System("fusion", "rival", "data/scores/encoder", method="rrf"),
-    "both": System("fusion", "rival", "data/scores/encoder", fuse="all", lexical="none"),
+    "weighted": System("fusion", "rival", "data/scores/encoder", of=COSINE),
+    "z": System("fusion", "rival", "data/scores/encoder", of=COSINE, normalise="z-score"),
+    "rrf": System("fusion", "rival", "data/scores/encoder", of=COSINE, method="rrf"),
+    "both": System("fusion", "rival", "data/scores/encoder", of=COSINE, fuse="all", lexical="none"),
+    "dot": System("fusion", "rival", "data/scores/encoder", of=["dots"]),
+    "mixed": System("fusion", "rival", "data/scores/encoder", of=["base", "dots"], fuse="all"),
 }
 
 
 @pytest.fixture
 def made(topics, tmp_path, monkeypatch):
-    """Runs of two encoders with made-up vectors, and of every rival of them."""
-    from whyrank.core import io
-
+    """Runs of encoders with made-up vectors, one of which scores by the dot product of vectors of any length."""
     monkeypatch.chdir(tmp_path)
     encoder = Encoder("folder", "auto", "fp32", 0.0, batch_tokens=2048, trust_remote_code=False, keep_layers=0)
     tasks = Tasks(topics, Evaluate([1, 3], [3], [3], "", keep=4, pair_tokens=16), encoder, seed=0)
     prepared.write("data/prepared", topics)
     random, vectors = np.random.default_rng(3), {}
-    for name, noise in (("base", 1.0), ("other", 2.0)):
+    for name, noise in (("base", 1.0), ("other", 2.0), ("dots", 1.0)):
         answer_AD = random.standard_normal((len(topics.answers), 8)).astype(np.float32)
+        answer_AD *= random.uniform(0.2, 5, (len(answer_AD), 1)).astype(np.float32)
         query_ND = answer_AD[topics.relevant["answer"]] + noise * random.standard_normal((len(topics.queries), 8))
         vectors[name] = query_ND.astype(np.float32)
-        unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (vectors[name], answer_AD)]
+        sides = [vectors[name], answer_AD]
+        if name != "dots":
+            sides = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in sides]
 
-        def cosine(query_Q, unit=unit):
-            return (unit[0][query_Q] @ unit[1].T).astype(np.float32)
+        def product(query_Q, sides=sides):
+            return (sides[0][query_Q] @ sides[1].T).astype(np.float32)
 
-        with checksums.summed_folder(f"data/runs/{name}") as folder:
+        metrics = f"metrics/evaluate/{name}.json"
+        io.write_metrics(metrics, {"score_kind_cosine": int(name != "dots")})
+        with checksums.summed_folder(f"data/runs/{name}", metrics) as folder:
             io.write_array(folder / "query_vectors.npy", vectors[name])
             io.write_array(folder / "answer_vectors.npy", answer_AD)
-        scored = score_of(tasks, cosine)
+        scored = Scored(tasks.rank(product), others=tasks.rank_others(product))
         with checksums.summed_folder(f"data/scores/encoder/{name}") as folder:
             io.write_table(folder / KEPT, scored.kept(topics))
     return tasks, vectors
-
-
-def score_of(tasks, cosine):
-    from whyrank.scoring.tasks import Scored
-
-    return Scored(tasks.rank(cosine), others=tasks.rank_others(cosine))
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -68,6 +68,10 @@ def test_the_code_of_the_readme_ranks_as_the_system_does(made, name, tmp_path, m
     assert rival_export.is_rival(name, tmp_path) and not rival_export.is_rival("base", tmp_path)
     rival_export.export(name, tmp_path / "out", tmp_path)
     monkeypatch.chdir(tmp_path / "out")
+    if "systems" in scored.how:
+        parts = [one for one in scored.how["systems"] if one != "bm25"]
+        expected = ["dot" if one == "dots" else "cosine" for one in parts]
+        assert io.read_json(tmp_path / "out/how.json")["similarities"] == expected
     (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "out/README.md").read_text(), re.DOTALL)
     assert len(code.splitlines()) < 50
     loaded = {}

@@ -69,8 +69,10 @@ def normalised(score):
 
 def rank(query_text, query_vectors, best=10):
     """The best answers as (id, score). query_vectors: of each encoder in how.json, in that order."""
-    units = [vector / np.linalg.norm(vector) for vector in query_vectors]
-    scores = [index[f"vectors_{i}"] @ unit for i, unit in enumerate(units)]
+    scores = []
+    for i, (vector, similarity) in enumerate(zip(query_vectors, made["similarities"])):
+        length = np.linalg.norm(vector) if similarity == "cosine" else 1  # a dot product keeps the length
+        scores.append(index[f"vectors_{i}"] @ (vector / length))
     scores = ([lexical(query_text)] if analyser else []) + scores
     total, listed = np.zeros(len(index["answer_ids"])), np.zeros(len(index["answer_ids"]), dtype=bool)
     for score, weight in zip(scores, made["weights"]):
@@ -137,22 +139,28 @@ def _encoders(how: dict[str, Any]) -> list[str]:
 
 
 def _fusion(system: str, how: dict[str, Any], root: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Unit vectors of the answers under each encoder, and what a term adds to the score of an answer."""
+    """Vectors of the answers under each encoder, as its similarity compares them, and what a term adds to the score of
+    an answer; and what how.json needs of both."""
     texts = prepared.read(root / "data/prepared")
     arrays = {"answer_ids": texts.answers["answer_id"].to_numpy(dtype=str)}
+    more: dict[str, Any] = {"similarities": []}
     for number, name in enumerate(_encoders(how)):
-        file = root / RUNS / name / "answer_vectors.npy"
-        if not file.exists():
+        run, metrics = root / RUNS / name, root / f"metrics/evaluate/{name}.json"
+        if not (run / "answer_vectors.npy").exists():
             raise UserError(f"{system} is made of {name}, which keeps no vectors; there is no index of it")
-        arrays[f"vectors_{number}"] = unit_rows(io.read_array(file)).astype(np.float32)
+        checksums.verify(run, metrics)
+        is_cosine = io.read_json(metrics)["score_kind_cosine"] == 1
+        scale = unit_rows if is_cosine else np.asarray
+        arrays[f"vectors_{number}"] = scale(io.read_array(run / "answer_vectors.npy")).astype(np.float32)
+        more["similarities"].append("cosine" if is_cosine else "dot")
     if "tfidf" in how["systems"]:
         raise UserError(f"{system} has TF-IDF in it; an index holds BM25 alone: set `systems.{system}.lexical: bm25`")
     if "bm25" not in how["systems"]:
-        return arrays | {"terms": np.zeros(0, dtype=str)}, {}
+        return arrays | {"terms": np.zeros(0, dtype=str)}, more
     analyser = Analyser(**io.read_json(root / RUNS / system / "analyser.json"))
     row_of, score_VA = words.bm25_scores(list(map(analyser.bm25_terms, texts.answers["raw_text"])))
     parts = {"adds": score_VA.data, "answer": score_VA.indices, "start": score_VA.indptr}
-    return arrays | parts | {"terms": np.array(list(row_of), dtype=str)}, {"analyser": asdict(analyser)}
+    return arrays | parts | {"terms": np.array(list(row_of), dtype=str)}, {**more, "analyser": asdict(analyser)}
 
 
 def _readme(system: str, how: dict[str, Any]) -> Iterator[str]:
