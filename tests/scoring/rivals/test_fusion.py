@@ -89,6 +89,9 @@ def test_a_lexical_baseline_is_fused_by_its_own_dev_figure(tasks, leave, make_ve
     with checksums.summed_folder(f"data/scores/{kind}/{kind}") as folder:
         io.write_table(folder / KEPT, baseline.kept(tasks.texts))
     found = score(System("fusion", "rival", f"data/scores/{kind}", lexical="none", fuse="all"), tasks)
+    again = score(System("fusion", "rival", f"data/scores/{kind}", lexical=kind), tasks)
+    for one in (found, again):  # alone, and with itself
+        assert one.how["systems"] == [kind] and one.how["weights"] == [1.0] and one.analyser == baseline.analyser
     table = baseline.others.queries
     assert found.how["dev_mrr"] == pytest.approx(table[table["split"] == "dev"]["mrr"].mean(), abs=0.02)
 

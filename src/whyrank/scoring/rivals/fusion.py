@@ -38,6 +38,7 @@ def reciprocal_rank(score_QK: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (RRF + middle + np.apply_along_axis(centred_ranks, 1, -score_QK)))
 
 
+LEXICAL = {"bm25": words.bm25, "tfidf": words.tfidf}
 SCALES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"min-max": min_max, "z-score": z_score}
 
 
@@ -79,7 +80,8 @@ def fusion(system: System, tasks: Tasks) -> Scored:
     lists_, answers = list(parts.values()), len(tasks.texts.answers)
     make = partial(Fusion, lists_, method=system.method, scale=system.normalise, answers=answers)
     known = listed_by_all(lists_)
-    is_weighted = system.method == "weighted" and system.lexical != "none"
+    # One part where the only system is that baseline itself.
+    is_weighted = system.method == "weighted" and system.lexical != "none" and len(parts) > 1
     weights, dev_mrr = chosen(make, len(parts), tasks, known, is_weighted=is_weighted)
     score = make(weights=weights)
     how = {
@@ -89,7 +91,7 @@ def fusion(system: System, tasks: Tasks) -> Scored:
         "normalise": system.normalise,
         "keep": lists_[0].answer_QK.shape[1],
     }
-    analyser = tasks.analyser if system.lexical != "none" else None
+    analyser = None if LEXICAL.keys().isdisjoint(parts) else tasks.analyser  # a system of that name is the baseline
     run, others = tasks.rank(score), tasks.rank_others(score, among=known)
     return Scored(run, others=others, how={**how, "dev_mrr": dev_mrr}, analyser=analyser)
 
@@ -112,7 +114,7 @@ def chosen(
 
 def lexical(name: str, tasks: Tasks) -> Lists:
     """Of a lexical baseline, scored here: it needs no model, and so no run of its own."""
-    score = words.scorer({"bm25": words.bm25, "tfidf": words.tfidf}[name], tasks.texts, tasks.analyser)
+    score = words.scorer(LEXICAL[name], tasks.texts, tasks.analyser)
     return Lists.of(Scored(tasks.rank(score), others=tasks.rank_others(score)).kept(tasks.texts))
 
 
