@@ -1,5 +1,9 @@
 """A tiny random cross-encoder: what is loaded, what it says of pairs, and what of that is kept."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -36,3 +40,50 @@ def test_pairs_are_scored_by_the_logits_of_the_library_and_kept_by_weights_and_t
         next(model.parameters()).mul_(2)
     assert cross_encoder.fingerprint(model) != before
     assert not np.allclose(cross_encoder.predicted(model, PAIRS), found) and calls == [3, 2, 3]
+
+
+def shorter(folder):
+    change(folder / "tokenizer_config.json", model_max_length=4)
+
+
+def other_words(folder):
+    words = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = words["model"]["vocab"]
+    vocabulary["visa"], vocabulary["tax"] = vocabulary["tax"], vocabulary["visa"]
+    (folder / "tokenizer.json").write_text(json.dumps(words))
+
+
+def other_activation(folder):
+    change(folder / "config.json", hidden_act="relu")
+
+
+def change(file, **values):
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize("fault", [shorter, other_words, other_activation])
+def test_the_same_weights_that_read_or_compute_otherwise_are_scored_anew(make_cross_encoder, fault):
+    pairs, folder = [("visa border travel", "tax income")], make_cross_encoder()
+    before = cross_encoder.predicted(cross_encoder.load(folder, trust_remote_code=False), pairs)
+    fault(Path(folder))
+    model = cross_encoder.load(folder, trust_remote_code=False)
+    found, expected = cross_encoder.predicted(model, pairs), model.predict(pairs, activation_fn=torch.nn.Identity())
+    assert not np.allclose(expected, before, rtol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_copy_of_a_model_and_one_that_was_used_have_the_same_fingerprint(make_cross_encoder, tmp_path):
+    folder = make_cross_encoder()
+    model = cross_encoder.load(folder, trust_remote_code=False)
+    before = cross_encoder.fingerprint(model)
+    model.predict(PAIRS)
+    shutil.copytree(folder, tmp_path / "copy")
+    copy = cross_encoder.load(str(tmp_path / "copy"), trust_remote_code=False)
+    assert cross_encoder.fingerprint(model) == cross_encoder.fingerprint(copy) == before
+
+
+def test_another_version_of_the_library_is_another_fingerprint(make_cross_encoder, monkeypatch):
+    model = cross_encoder.load(make_cross_encoder(), trust_remote_code=False)
+    before = cross_encoder.fingerprint(model)
+    monkeypatch.setattr("sentence_transformers.__version__", "0")
+    assert cross_encoder.fingerprint(model) != before

@@ -6,6 +6,7 @@ Shapes: P pairs of texts
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from whyrank.core import cache, io
 from whyrank.core.errors import UserError, said_by
+from whyrank.model import custom_code
 
 # Pairs of texts at a time; the library sorts them by length.
 BATCH = 32
@@ -33,18 +35,41 @@ def load(model: str, *, trust_remote_code: bool) -> Any:
 
 
 def fingerprint(model: Any) -> str:
-    """SHA-256 over the weights."""
-    import torch
+    """SHA-256 over all that determines a score: weights, settings, tokenizer, length, prompts, versions and code.
 
-    digest = hashlib.sha256()
+    A copy of a model in another folder is the same model.
+    """
+    import sentence_transformers
+    import tokenizers
+    import torch
+    import transformers
+
+    config = {key: value for key, value in model.config.to_dict().items() if key != "_name_or_path"}
+    prompts = [getattr(model, name, None) for name in ("prompts", "default_prompt_name")]
+    versions = [one.__version__ for one in (torch, transformers, tokenizers, sentence_transformers)]
+    code = custom_code.fingerprint([*model.modules(), model.tokenizer])
+    settings = [config, repr(model), reading(model.tokenizer), prompts, versions, code]
+    digest = hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode())
     for name, weight in model.state_dict().items():
         digest.update(name.encode())
         digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
+def reading(tokenizer: Any) -> list[Any]:
+    """What determines the token ids of a pair of texts."""
+    if backend := getattr(tokenizer, "backend_tokenizer", None):
+        words = json.loads(backend.to_str())
+        # Each call sets them, by the length and the sides below.
+        del words["truncation"], words["padding"]
+    else:
+        words = tokenizer.get_vocab()
+    sides = [tokenizer.truncation_side, tokenizer.padding_side]
+    return [words, tokenizer.model_max_length, *sides, tokenizer.special_tokens_map, tokenizer.chat_template]
+
+
 def predicted(model: Any, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Logits (P,) float32; kept in the user's cache by the weights and the texts."""
+    """Logits (P,) float32; kept in the user's cache by `fingerprint` and the texts."""
     import torch
 
     digest = hashlib.sha256(fingerprint(model).encode())

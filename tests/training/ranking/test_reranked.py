@@ -2,10 +2,12 @@
 from them. The cross-encoder is planted: it scores a pair by a table."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import PretrainedConfig
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
@@ -20,11 +22,16 @@ SHORT = {"candidates": "batch", "batch_size": 12, "epochs": 2.0, "early_stopping
 TEACHES = SHORT | {"reranker.model": "planted", "reranker.weight": 1.0, "reranker.depth": 3}
 
 
+READING = {"truncation_side": "right", "padding_side": "right", "model_max_length": 8, "special_tokens_map": {}}
+READING["chat_template"] = None
+
+
 class Planted(torch.nn.Module):
     """Of a pair: the score that `of` gives its texts."""
 
     def __init__(self, of):
         super().__init__()
+        self.config, self.tokenizer = PretrainedConfig(), SimpleNamespace(**READING, get_vocab=dict)
         self.weight, self.of, self.asked = torch.nn.Parameter(torch.tensor([float(len(repr(of)))])), of, []
 
     def predict(self, pairs, **_):
