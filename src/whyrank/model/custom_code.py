@@ -11,7 +11,7 @@ PACKAGE = "transformers_modules"
 
 def fingerprint(parts: Iterable[object]) -> str:
     """SHA-256 over the source files of the parts of a model that are of such code; "" of none."""
-    names = {type(part).__module__ for part in parts}
+    names = {kind.__module__ for part in parts for kind in type(part).__mro__}
     # What they import stands beside them.
     folders = {Path(str(sys.modules[name].__file__)).parent for name in names if name.split(".")[0] == PACKAGE}
     if not folders:

@@ -164,7 +164,7 @@ def test_processes_of_which_one_finds_the_vectors_and_another_does_not_go_on_tog
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_what_an_encoder_has_above_its_pooling_is_a_part_of_its_fingerprint(make_encoder):
+def test_what_an_encoder_has_above_its_pooling_is_a_part_of_its_fingerprint(make_encoder, monkeypatch):
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
     def fingerprint(*above):
@@ -178,3 +178,5 @@ def test_what_an_encoder_has_above_its_pooling_is_a_part_of_its_fingerprint(make
     tanh, relu = partial(Dense, 32, 32), partial(Dense, 32, 32, activation_function=nn.ReLU())
     found = [fingerprint(*above) for above in ((), (Normalize,), (tanh,), (relu,), (tanh, Normalize))]
     assert len(set(found)) == 5 and fingerprint(tanh) == found[2]
+    monkeypatch.setattr("sentence_transformers.__version__", "0")
+    assert fingerprint() == found[0] and fingerprint(tanh) != found[2]

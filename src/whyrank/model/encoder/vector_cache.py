@@ -20,6 +20,7 @@ import transformers
 from whyrank.core import cache, io, processes
 from whyrank.core.options import params
 from whyrank.core.runtime import product_dtype
+from whyrank.model import custom_code
 from whyrank.model.encoder.encoder import Encoder, TokenIds
 
 KEPT_FILES = 24
@@ -76,12 +77,15 @@ def fingerprint(encoder: Encoder, rows: Sequence[TokenIds], batch_tokens: int, p
     device = str(next(encoder.parameters()).device)
     settings = [encoder.pooling, batch_tokens, str(product_dtype(precision)), torch.get_num_threads(), device]
     settings += [torch.__version__, transformers.__version__, tokenizers.__version__, code()]
+    settings.append(custom_code.fingerprint(encoder.modules()))
     # A copy of an encoder in another folder is the same encoder: frozen, it is the same in every system.
     config = {key: value for key, value in encoder.transformer.config.to_dict().items() if key != "_name_or_path"}
     digest.update(json.dumps([*settings, config], default=str, sort_keys=True).encode())
     if encoder.projection is not None:
-        # Its modules print their settings.
-        digest.update(repr(encoder.projection).encode())
+        import sentence_transformers  # whose modules these are: seconds that only such an encoder pays
+
+        # They print their settings.
+        digest.update(repr((encoder.projection, sentence_transformers.__version__)).encode())
     for name, tensor in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
