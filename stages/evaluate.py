@@ -19,7 +19,7 @@ def main() -> None:
     options = params.section(values, "evaluate", params.Evaluate)
     encoder = params.section(values, "encoder", params.Encoder)
     system = params.system(values, name)
-    tasks = Tasks(prepared.read("data/prepared"), options, encoder, params.seed(values), params.systems())
+    tasks = Tasks(prepared.read("data/prepared"), options, encoder, params.seed(values), params.kinds())
     scored = systems.score(system, tasks)
     metrics = f"metrics/evaluate/{name}.json"
     io.write_metrics(metrics, scored.metrics)

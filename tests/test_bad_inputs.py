@@ -6,6 +6,7 @@ Raw data have their own tests under tests/data, the values of params.yaml under 
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,44 @@ def only_line(action, *arguments):
         action(*arguments)
     (line,) = raised.value.args
     return " ".join(str(line).split())
+
+
+def scored_with(name, own, how):
+    """Systems with one more, whose run is there and says so of what it was scored with."""
+    file = f"metrics/evaluate/{name}.json"
+    io.write_metrics(file, {"mrr_all": 0.5})
+    with checksums.summed_folder(f"data/runs/{name}", file) as folder:
+        for table in ("queries", "top"):
+            shutil.copy(f"data/runs/base/{table}.parquet", folder)
+        io.write_json(folder / "how.json", how)
+    return Systems(SYSTEMS | {name: own}, ("base",))
+
+
+FUSED = System("fusion", "rival", "data/scores/encoder")
+RERANKED = System("reranker", "rival", "data/scores/encoder", model="cross")
+
+
+@pytest.mark.parametrize(
+    ("own", "how", "gone"),
+    [
+        (FUSED, {"systems": ["bm25", "base"]}, ""),
+        (FUSED, {"systems": ["bm25", "tuned"]}, "tuned"),
+        (FUSED, {"systems": ["bm25", "tfidf"]}, "tfidf"),  # a system of another kind by now
+        (RERANKED, {"first_stage": "base"}, ""),
+        (RERANKED, {"first_stage": "tuned"}, "tuned"),
+        (RERANKED, {"first_stage": "bm25"}, "bm25"),
+    ],
+)
+def test_a_rival_that_was_scored_with_a_system_that_is_gone_is_one_line_with_its_stage(copy, own, how, gone):
+    places = {"prepared": Path("data/prepared"), "runs": Path("data/runs"), "metrics": Path("metrics")}
+    read_all = partial(read_records, **places, systems=scored_with("both", own, how), params={})
+    if not gone:
+        assert read_all().runs["both"].how == how
+        return
+    assert only_line(read_all) == (
+        f"data/runs/both was scored with {gone!r}, which is no longer a system of kind encoder in params.yaml; "
+        "run `dvc repro -f -s evaluate@both`, then `dvc repro`"
+    )
 
 
 def empty(file):

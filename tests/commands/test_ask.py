@@ -179,3 +179,16 @@ def test_an_encoder_that_serves_a_fusion_and_stands_beside_it_is_loaded_once(fin
     answering = ask.Answering("fused", 2)
     (one,) = [name for name in io.read_json("data/runs/fused/how.json")["systems"] if name != "bm25"]
     assert len(loaded) == len({one, "base"}) and len(answering(["visa"])) == 6
+
+
+def test_a_fusion_with_a_system_that_is_gone_is_one_line_with_its_stage(finished):
+    shutil.copy(Path(__file__).parents[2] / "dvc.yaml", ".")
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    (part,) = [one for one in io.read_json("data/runs/fused/how.json")["systems"] if one != "bm25"]
+    others = {name: own for name, own in values["systems"].items() if own["made_of"] != RIVALS["made_of"]}
+    values["systems"] = {"another" if name == part else name: own for name, own in others.items()}
+    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    with pytest.raises(
+        UserError, match=rf"^data/runs/fused was scored with '{part}', .*`dvc repro -f -s evaluate@fused`"
+    ):
+        ask.Answering("fused", 2)

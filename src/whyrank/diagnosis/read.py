@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import checksums, io
+from whyrank.core.options.system_links import check_scored_with
 from whyrank.findings.records import DataRecords, Records, RunRecord, TrainingRecord
 from whyrank.findings.systems import Systems
 
@@ -17,15 +18,18 @@ def read_records(*, prepared: Path, runs: Path, metrics: Path, systems: Systems,
 
     prepared   tables of `prepare`;  runs   one folder per system;  metrics   `<stage>.json` beside a folder `<stage>`
     params     the values of params.yaml
-    Raises UserError, naming the file and the stage that makes it anew, where one is not as its stage wrote it, or is
-    of another run than what lies beside it.
+    Raises UserError, naming the file and the stage that makes it anew, where one is not as its stage wrote it, is
+    of another run than what lies beside it, or was scored with a system that is gone.
     """
+    found = {system: read_run(runs / system, metrics / "evaluate" / system) for system in systems.options}
+    for system, run in found.items():
+        check_scored_with(system, systems.options, run.how or {})
     barlow = read_training(metrics / "pretrain_barlow")
     return Records(
         data=read_data(prepared, metrics / "prepare"),
         barlow=None if barlow.history.empty else barlow,
         finetune={init: read_training(metrics / "finetune_rank" / init) for init in systems.inits},
-        runs={system: read_run(runs / system, metrics / "evaluate" / system) for system in systems.options},
+        runs=found,
         systems=systems,
         params=params,
     )

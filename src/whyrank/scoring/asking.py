@@ -15,6 +15,7 @@ import pandas as pd
 from whyrank.core import checksums, io, prepared
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.core.options.system_links import check_scored_with
 from whyrank.core.options.systems import RUNS, System
 from whyrank.core.rerun import remedy
 from whyrank.data.ranking.new_texts import selected
@@ -50,6 +51,10 @@ class Asked:
 
     def system(self, name: str) -> System:
         return params.system(self.values, name)
+
+    @property
+    def systems(self) -> dict[str, System]:
+        return {name: self.system(name) for name in self.values["systems"]}
 
     def ranker(self, name: str) -> Ranker:
         """Raises UserError for a system that is unknown, was not evaluated, or has no scores of a new text."""
@@ -164,6 +169,7 @@ def classifier(asked: Asked, name: str) -> Ranker:
 def fusion(asked: Asked, name: str) -> Ranker:
     """By the systems and weights that the dev queries chose, over as many answers of each as the run kept."""
     how = io.read_json(asked.run(name) / "how.json")
+    check_scored_with(name, asked.systems, how)
     rankers = [
         by_words(asked, part, asked.run(name)) if part in LEXICAL else asked.ranker(part) for part in how["systems"]
     ]

@@ -3,7 +3,7 @@
 Shapes: Q test queries · N queries of all splits · A answers · D features
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +43,7 @@ class Tasks:
     options: Evaluate
     encoder: Encoder
     seed: int
-    systems: Collection[str] = ()  # names of all systems; none where only one is scored
+    systems: Mapping[str, str] = field(default_factory=dict)  # kinds of all; empty where only one is scored
 
     @cached_property
     def pairs(self) -> dict[str, pd.DataFrame]:

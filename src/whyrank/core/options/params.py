@@ -107,9 +107,9 @@ def report_to() -> list[str]:
     return [str(name) for name in read_yaml(FILE)["report_to"]]
 
 
-def systems() -> list[str]:
-    """The names of all systems. No stage declares them: the scores that a rival combines are its dependency."""
-    return [str(name) for name in read_yaml(FILE)["systems"]]
+def kinds() -> dict[str, str]:
+    """The kind of every system. No stage declares them: the scores that a rival combines are its dependency."""
+    return {str(name): str(own["kind"]) for name, own in read_yaml(FILE)["systems"].items()}
 
 
 def declared(values: dict[str, Any], pipeline: Any, stage: str) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """What systems are made of and start from, and whether it goes together."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
+from whyrank.core.errors import UserError
 from whyrank.core.options.sections import Fault
-from whyrank.core.options.systems import OF_SCORES, WITH_VECTORS, System, tuned_folder
+from whyrank.core.options.systems import OF_SCORES, RUNS, WITH_VECTORS, System, tuned_folder
+from whyrank.core.rerun import remedy
 
 
 def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[Fault]:
@@ -60,6 +63,24 @@ def made_of(name: str, systems: Mapping[str, System]) -> list[str]:
     system, kind = own.sources
     of_kind = [other for other, one in systems.items() if one.kind == kind]
     return [system] if system else [other for other in of_kind if other in (own.of or of_kind)]
+
+
+def check_scored_with(name: str, systems: Mapping[str, System], how: Mapping[str, Any]) -> None:
+    """Raise UserError where a fusion or a reranker was scored with a system that it would not be made of now.
+
+    how   what its run records. DVC leaves the scores of a system that is taken out of params.yaml where they are, and
+          so takes what was made of them for up to date.
+    """
+    own, now = systems[name], made_of(name, systems)
+    # The lexical baseline of a fusion is scored with it, and need not be a system.
+    parts = (
+        [how["first_stage"]] if "first_stage" in how else [one for one in how.get("systems", []) if one != own.lexical]
+    )
+    if gone := [part for part in parts if part not in now]:
+        raise UserError(
+            f"{RUNS}/{name} was scored with {gone[0]!r}, which is no longer a system of kind {own.sources[1]} in "
+            f"params.yaml; {remedy(f'{RUNS}/{name}')}"
+        )
 
 
 def left_without(gone: Collection[str], systems: Mapping[str, System]) -> set[str]:

@@ -3,7 +3,7 @@
 Shapes: N queries of all splits · A answers · D features · K answers kept · Q queries
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -98,14 +98,15 @@ def unit_vectors(system: System) -> Units:
     return Units(*(unit_rows(io.read_array(file)).astype(np.float32) for file in files))
 
 
-def lists(system: System, known: Collection[str]) -> dict[str, Lists]:
+def lists(system: System, kinds: Mapping[str, str]) -> dict[str, Lists]:
     """Of the systems whose scores a rival combines, by name; in the order of `of`, else of their names.
 
-    known   the systems there are; the folder of scores may hold those of one that was taken away. None: all in there
+    kinds   of the systems there are; the folder of scores may hold those of one that was taken away, or was of that
+            kind before. Empty: all in there
     """
     folder = Path(system.made_of)
     there = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    names = system.of or [name for name in there if name in known or not known]
+    names = system.of or [name for name in there if not kinds or kinds.get(name) == folder.name]
     for name in names:
         if not (folder / name).is_dir():
             raise UserError(f"{folder / name} does not exist; {remedy(folder / name)}")
