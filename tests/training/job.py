@@ -13,6 +13,7 @@ from whyrank.core import processes
 from whyrank.model import system
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
+from whyrank.training.barlow.gained import Gained
 from whyrank.training.engine.loop import Loop
 from whyrank.training.engine.sharding import ShardedVectors
 from whyrank.training.engine.watch import DevWatch
@@ -39,6 +40,8 @@ def run(folder: Path) -> None:
         if job["keeps_last"]:
             # The last weights are compared: which evaluation is best can hang on the rounding of one dev score.
             patch.setattr(DevWatch, "restore", lambda watch: watch.steps)
+        if not job["gains"]:
+            patch.setattr(Gained, "is_likely", lambda gained, result: False)
         torch.manual_seed(0)
         start = system.load(folder / "start")
         for module in start.modules():

@@ -29,7 +29,7 @@ ENCODER = params.Encoder("folder", "auto", "fp32", 0.0, batch_tokens=64, trust_r
 def start(folder, prepared, make_encoder, what, options, **changes):
     """Put down what job.py reads."""
     system.save(system.untrained(make_encoder()), folder / "start", longest=16)
-    asked = {"dropout": 0.0, "keeps_last": True, "stop_last_process_at": 0} | changes
+    asked = {"dropout": 0.0, "keeps_last": True, "gains": True, "stop_last_process_at": 0} | changes
     asked |= {"what": what, "prepared": prepared, "options": options, "encoder": ENCODER}
     (folder / "job.pickle").write_bytes(pickle.dumps(asked))
 
@@ -161,6 +161,21 @@ def test_two_processes_take_the_steps_of_one(case, paired, make_encoder, options
     before = system.load(tmp_path / "start").state_dict()
     moved = [name for name, tensor in before.items() if name in one and not torch.equal(one[name], tensor)]
     assert bool(moved) == (changes["train"] != "head")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard_encoder", [False, True])
+def test_two_processes_give_the_start_back_bit_for_bit_where_pretraining_does_not_gain(
+    shard_encoder, topics, make_encoder, options, tmp_path
+):
+    changes = {"train": "all", "shard_encoder": shard_encoder, "batch_size": 6, "steps": 3}
+    changes |= {"early_stopping.metric": "map@10_all", "encoder_learning_rate": 1e-3}
+    chosen = options("pretrain_barlow", params.PretrainBarlow, changes)
+    start(tmp_path, topics, make_encoder, "pretrain", chosen, gains=False)
+    weights, history = ended(tmp_path, 2)
+    before = system.load(tmp_path / "start").state_dict()
+    assert len(history) == 3 and weights.keys() == before.keys()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in before.items())
 
 
 @pytest.mark.slow

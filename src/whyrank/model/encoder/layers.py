@@ -225,9 +225,18 @@ def add_lora(encoder: Encoder, options: Lora) -> None:
 
 def merge_lora(encoder: Encoder) -> None:
     """Add the updates to the weights and take the adapters away, so that the encoder is an ordinary one again."""
-    for name, module in list(encoder.transformer.named_modules()):
-        if hasattr(module, "merge") and hasattr(module, "base_layer"):
-            layer: Any = module
-            layer.merge()
-            parent, _, child = name.rpartition(".")
-            setattr(encoder.transformer.get_submodule(parent), child, layer.base_layer)
+    for name, layer in with_updates(encoder).items():
+        layer.merge()
+        parent, _, child = name.rpartition(".")
+        setattr(encoder.transformer.get_submodule(parent), child, layer.base_layer)
+
+
+def changed_by_merging(encoder: Encoder) -> dict[str, torch.Tensor]:
+    """The weights that `merge_lora` adds updates to, by the names that they have after it; none without adapters."""
+    return {f"transformer.{name}.weight": layer.base_layer.weight for name, layer in with_updates(encoder).items()}
+
+
+def with_updates(encoder: Encoder) -> dict[str, Any]:
+    """The layers of an encoder that have low-rank updates, as peft wraps them, by name."""
+    modules = encoder.transformer.named_modules()
+    return {name: module for name, module in modules if hasattr(module, "merge") and hasattr(module, "base_layer")}

@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
-from torch import nn
 
 from whyrank.core.prepared import Prepared
 from whyrank.model import readout
+from whyrank.model.encoder import layers
+from whyrank.model.encoder.encoder import Encoder
 from whyrank.model.judged import judged
 from whyrank.model.system import System
 from whyrank.training.engine import sharding
@@ -19,12 +20,12 @@ LEVEL = 0.8
 
 
 class Gained:
-    """Remembers how `start` ranks the dev queries, and its weights, before any step."""
+    """Remembers how `start` ranks the dev queries, and the weights of its encoder, before any step."""
 
-    def __init__(self, start: System, prepared: Prepared, vectors: Vectors, trained: nn.Module, seed: int) -> None:
-        """trained   the modules whose weights pretraining changes"""
-        self.prepared, self.vectors, self.trained, self.seed = prepared, vectors, trained, seed
-        self.before = changing(trained, [name for name, weight in trained.named_parameters() if weight.requires_grad])
+    def __init__(self, start: System, prepared: Prepared, vectors: Vectors, train: str, seed: int) -> None:
+        """train   how much of the encoder pretraining changes, as `vectors` has arranged it"""
+        self.prepared, self.vectors, self.encoder, self.seed = prepared, vectors, start.encoder, seed
+        self.before = weights(start.encoder, train)
         self.before_Q = self.reciprocal_ranks(start)
 
     def is_likely(self, result: System) -> bool:
@@ -36,8 +37,8 @@ class Gained:
         return bool(gain.low > 0)
 
     def undo(self) -> None:
-        """Give the trained modules the weights that they had."""
-        sharding.load(self.trained, self.before)
+        """Give the encoder, as `finish` left it, the weights that it had; all processes call it."""
+        sharding.load(self.encoder, self.before)
 
     def reciprocal_ranks(self, system: System) -> np.ndarray | None:
         """(Q,) of the judged dev queries; None without any."""
@@ -50,3 +51,12 @@ class Gained:
         for module, mode in modes.items():
             module.training = mode
         return watch.reciprocal_rank_Q
+
+
+def weights(encoder: Encoder, train: str) -> dict[str, torch.Tensor]:
+    """A copy of what a training changes, by the names of an encoder that is whole and has no low-rank updates."""
+    if train == "head":
+        return {}
+    if merged := layers.changed_by_merging(encoder):
+        return {name: weight.detach().clone() for name, weight in merged.items()}
+    return changing(encoder, [name for name, weight in encoder.named_parameters() if weight.requires_grad])

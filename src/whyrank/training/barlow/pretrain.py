@@ -54,7 +54,7 @@ def pretrain_barlow(
     objective.weights = projector(result.width_of("rank"), options.projector).to(start.encoder.device)
     trained = trainable(result, options.train, own=options.projector > 0)
     trained.add_module("objectives", nn.ModuleDict({objective.name: objective.weights}))
-    gained = Gained(start, texts, vectors, trained, seed) if options.early_stopping.metric else None
+    gained = Gained(start, texts, vectors, options.train, seed) if options.early_stopping.metric else None
     history = Loop(
         trained,
         {objective.name: objective},

@@ -54,12 +54,13 @@ def vectors_for(
 
 
 def finish(vectors: Vectors, result: system.System, options: params.Optimisation) -> None:
-    """Make the encoder what it will be on disk."""
+    """Make the encoder what it will be on disk, where no weight is frozen."""
     if isinstance(vectors, ShardedVectors):
         vectors.gather()
     if options.gradient_checkpointing:
         result.encoder.transformer.gradient_checkpointing_disable()
     layers.merge_lora(result.encoder)
+    result.encoder.requires_grad_(True)
 
 
 def final_vectors(vectors: Vectors, result: system.System, prepared: Prepared, encoder: params.Encoder) -> torch.Tensor:

@@ -66,16 +66,23 @@ def whole(state: Any, *, keep: bool = True) -> Any:
 
 
 def part(value: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
-    """The part of a whole tensor that this process holds of `like`; anything else unchanged."""
-    if not isinstance(like, DTensor) or isinstance(value, DTensor):
+    """`value`, whole or in parts, as `like` is: the part that this process holds of it, or the whole tensor."""
+    if not isinstance(like, DTensor):
+        return whole(value)
+    if isinstance(value, DTensor):
         return value
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
 def load(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """Load those parameters and buffers that are in `state`, each whole or in parts."""
+    """Load those parameters and buffers that are in `state`, each whole or in parts; none may be unknown to `module`.
+
+    Where `state` is in parts, all processes call it.
+    """
     own = module.state_dict()
-    module.load_state_dict({name: part(value, own.get(name)) for name, value in state.items()}, strict=False)
+    parts = {name: part(value, own.get(name)) for name, value in state.items()}
+    unknown = module.load_state_dict(parts, strict=False).unexpected_keys
+    assert not unknown, f"no such weights: {unknown}"
 
 
 def load_optimiser(adamw: torch.optim.AdamW, state: dict[str, Any]) -> None:
