@@ -15,6 +15,7 @@ from whyrank.model.encoder.declared import Declared
 from whyrank.model.heads import heads
 from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.training import distillation, finetune
+from whyrank.training.barlow.texts import with_views
 from whyrank.training.distillation import Teacher, distil
 from whyrank.training.engine.objective import Step
 from whyrank.training.engine.trained import checkpoints_of
@@ -190,6 +191,62 @@ def test_ranking_and_pairs_trained_beside_a_teacher_forget_less_of_it(
     assert found[1] < 0.75 * found[0]
 
 
+OBJECTIVES = {
+    "all answers": {"rank.weight": 1.0},
+    "answers of the batch": {"rank.weight": 1.0, "candidates": "batch"},
+    "kept answers": {"rank.weight": 1.0, "candidates": "kept"},
+    "answers of the batch and mined ones": {"rank.weight": 1.0, "candidates": "batch", "hard_negatives.count": 2},
+    "pairs and their opposites": {"similarity.weight": 1.0, "similarity.contrastive.weight": 1.0},
+    "pairs at several layers": {
+        "similarity.weight": 1.0,
+        "similarity.cosine.weight": 1.0,
+        "similarity.espresso.dims": [8],
+    },
+    "classes of pairs": {"classification.weight": 1.0},
+    "types of queries": {"classification.weight": 1.0, "classification.of": "query_type"},
+    "two views": {"views.weight": 1.0, "rank.weight": 1.0, "views.views": ["span-document", "query-answer"]},
+    "rated texts": {"ratings.weight": 1.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("of", "loss"), [("vectors", "mse"), ("vectors", "cosine"), ("scores", "mse"), ("scores", "kl")]
+)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_teacher_agrees_with_a_copy_of_itself_on_the_texts_of_every_objective(
+    name, of, loss, paired, rated_apart, teacher, make_encoder, finetuning
+):
+    on = {"rank.weight": 0.0} | OBJECTIVES[name]
+    changes = {key if key.startswith(("candidates", "hard")) else f"objectives.{key}": on[key] for key in on}
+    changes |= {"distillation.of": of, "distillation.loss": loss, "head.kind": "none", "train": "all", "batch_size": 5}
+    options = finetuning(changes | {"max_steps": 1, "early_stopping.metric": ""})
+    prepared = replace(rated_apart, held_out=0) if name == "rated texts" else paired
+    student = system.untrained(make_encoder())
+    for module in student.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    steps = finetune.finetune_rank(student, prepared, options, ENCODER, 7, teacher).history.steps
+    for objective in options.objectives.on:
+        assert steps[f"{objective}_distillation"].iloc[0] == pytest.approx(0, abs=1e-5), objective
+
+
+@pytest.mark.parametrize("of", ["vectors", "scores"])
+def test_kept_answers_that_get_no_gradient_do_not_thin_out_the_agreement_on_those_of_the_batch(
+    of, topics, make_encoder, finetuning
+):
+    other = Teacher(system.untrained(make_encoder(seed=1)), 16)
+    found = {}
+    for candidates in ("kept", "batch"):
+        # Of six answers those of two queries get a gradient, the others stand by kept vectors.
+        changes = {"candidates": candidates, "batch_size": 2, "head.kind": "none", "train": "all", "max_steps": 1}
+        changes |= {"distillation.of": of, "distillation.loss": "mse", "early_stopping.metric": ""}
+        trained = finetune.finetune_rank(
+            system.untrained(make_encoder()), topics, finetuning(changes), ENCODER, 7, other
+        )
+        found[candidates] = trained.history.steps["rank_distillation"].iloc[0]
+    assert found["kept"] == pytest.approx(found["batch"], rel=1e-4)
+
+
 def test_a_student_of_half_the_blocks_comes_nearer_to_its_teacher(paired, teacher, make_encoder, finetuning):
     student = make_encoder()
     layers.keep(student, 1)
@@ -225,4 +282,10 @@ def test_the_teacher_reads_each_text_with_its_own_prompt_of_that_side(paired, te
     distillation.vectors(teacher, teacher.system, paired, finetuning().distillation, ENCODER)
     answers, queries = len(paired.answers), len(paired.queries)
     pairs = len(paired.training_token_ids) - answers - queries
-    assert pairs > 0 and read == [("document", answers), ("query", queries), (None, pairs)]
+    assert pairs > 0 and read == [("document", answers), ("query", queries), (None, pairs), ("query", 0)]
+    encoder.tokenise = tokenise
+    viewed = with_views(paired, encoder, finetuning().objectives.views, 7)
+    read.clear()
+    encoder.tokenise = noted
+    distillation.vectors(teacher, teacher.system, viewed, finetuning().distillation, ENCODER)
+    assert read[3] == ("query", len(viewed.view_texts)) and read[3][1] > 0

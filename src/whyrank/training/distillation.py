@@ -78,16 +78,18 @@ def vectors(
     """(N, D) float32 of every text that training reads, answers as answers and the others as queries.
 
     Tokenised by the teacher's own tokenizer with its prompts, and cut where it cuts: its vocabulary may be another.
+    What views make of texts gets the prompt of queries, as the student's does.
     Raises UserError where the student cannot be compared with it.
     """
     check(student, teacher, options)
     of, texts = teacher.system, prepared.texts.table["text"].tolist()[: len(prepared.training_token_ids)]
     answers, queries = len(prepared.texts.of("answer")), len(prepared.texts.of("query"))
-    ranking = answers + queries
+    ranking, views = answers + queries, len(prepared.view_texts)
     rows = [
         *of.encoder.tokenise(texts[:answers], teacher.longest, "document"),
         *of.encoder.tokenise(texts[answers:ranking], teacher.longest, "query"),
-        *of.encoder.tokenise(texts[ranking:], teacher.longest),
+        *of.encoder.tokenise(texts[ranking : len(texts) - views], teacher.longest),
+        *of.encoder.tokenise(texts[len(texts) - views :], teacher.longest, "query"),
     ]
     encoded_ND = vector_cache.encoded(of.encoder, rows, encoder)
     with torch.no_grad():

@@ -33,7 +33,8 @@ class ViewsObjective(TaskObjective):
             "views_loss": loss.item() / scale,
             "views_mean_diagonal": terms.correlation_DD.diagonal().mean().item(),
         }
-        return Step(loss / scale, record | self.vectors.cost(texts), texts.tolist())
+        sides = self.system.normalise(first_BO), self.system.normalise(second_BO)
+        return Step(loss / scale, record | self.vectors.cost(texts), texts.tolist(), sides)
 
 
 VIEWS = Task(

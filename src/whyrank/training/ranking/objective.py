@@ -77,6 +77,8 @@ class RankObjective(TaskObjective):
         texts = np.concatenate([self.query_text_Q[batch.query_B], self.answer_text_A[np.append(live_L, taught_U)]])
         query_BD, answer_CD = self.system.project(*self.encoded(texts).tensor_split([len(batch.query_B)]))
         answer_CD, taught_UD = answer_CD.tensor_split([len(live_L)])
+        # Kept vectors get no gradient: they are no side, and in a term of each text would only thin out the others.
+        sides = (query_BD, answer_CD)
         if self.keeps:
             answer_CD = self.kept_AD.index_copy(0, torch.as_tensor(live_L, device=answer_CD.device), answer_CD)
         scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
@@ -106,7 +108,7 @@ class RankObjective(TaskObjective):
             loss = loss + self.reranking.weight * term
             record |= {"rank_reranker_loss": term.item()} | self.taught.figures
         compared = texts[: len(texts) - len(taught_U)].tolist()
-        return Step(loss, record | self.vectors.cost(texts), compared, (query_BD, answer_CD))
+        return Step(loss, record | self.vectors.cost(texts), compared, sides)
 
     def skip(self, batches: int) -> None:
         self.drawn += batches
