@@ -78,6 +78,15 @@ def sides(prepared: Prepared, view: str) -> Sides:
     return Sides({group: first[group] for group in both}, {group: second[group] for group in both})
 
 
+def rows(prepared: Prepared, views: Sequence[str]) -> int:
+    """Pairs of texts of a round through those views that have two or more things to tell apart.
+
+    Of each thing as many as the side has that has more: each text made of another, each labelled query, once.
+    """
+    usable = [both for both in (sides(prepared, view) for view in views) if len(both.first) > 1]
+    return sum(max(len(both.first[group]), len(both.second[group])) for both in usable for group in both.first)
+
+
 def all_sides(prepared: Prepared, views: Sequence[str], section: str = PRETRAINING) -> dict[str, Sides]:
     """The sides of those views that have two or more things to tell apart.
 

@@ -28,7 +28,7 @@ from whyrank.training.ranking.task import RANK
 from whyrank.training.ratings.task import RATINGS
 from whyrank.training.task import Given, Job, Metrics, Task, TaskObjective
 
-# The first of them that is on says how long a round is.
+# The first of them that is on says how long a round is, but for the views, which have no labels to go through.
 TASKS: tuple[Task, ...] = (RANK, SIMILARITY, CLASSIFICATION, VIEWS, RATINGS)
 
 
@@ -56,15 +56,16 @@ def finetune_rank(
     remember   choose the read-out, and leave the vectors that evaluation will ask for
     """
     tried = None
-    todo = plan(options, prepared, seed)
+    tasks = tasks_of(options)
     job = Job(start, prepared, options, encoder, seed, teacher, finetune_rank, with_heads, reranker)
-    folds = [task.folds for task in todo.tasks if task.folds]
+    folds = [task.folds for task in tasks if task.folds]
     if folds and prepared.held_out < 0:
         return folds[0](job)
-    if options.range_test.factors and todo.steps > 0:
+    if options.range_test.factors and options.rounds > 0:
         options, tried, kept = range_test.found(job)
-    if VIEWS in todo.tasks:
+    if VIEWS in tasks:
         prepared = with_views(prepared, start.encoder, options.objectives.views, seed)
+    todo = plan(options, prepared, seed)
     result = with_heads(start, options)
     for task in todo.tasks:
         task.check(prepared, result, options)
@@ -106,9 +107,14 @@ class Plan(NamedTuple):
     rounds: float  # through the rows of the first task, which they make
 
 
+def tasks_of(options: params.FinetuneRank) -> list[Task]:
+    return [task for task in TASKS if task.name in options.objectives.on]
+
+
 def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
-    sections = options.objectives.on
-    tasks = [task for task in TASKS if task.name in sections]
+    """prepared   with the texts that views make, where they are trained"""
+    sections, tasks = options.objectives.on, tasks_of(options)
+    first = next(task for task in tasks if task is not VIEWS)
     sharing = Tasks(
         {name: section.weight for name, section in sections.items()},
         options.tasks,
@@ -117,7 +123,7 @@ def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
         seed=seed,
         rate={name: section.learning_rate for name, section in sections.items() if section.learning_rate},
     )
-    steps, round_ = training_steps(options, tasks[0], prepared), steps_of_a_round(options, tasks[0], prepared)
+    steps, round_ = training_steps(options, first, prepared), steps_of_a_round(options, first, prepared)
     return Plan(tasks, sharing, tasks[-1].stopping(options), steps, steps / round_)
 
 

@@ -1,5 +1,7 @@
 """Two views of a text beside ranking: what it records, that it is trained, and what it needs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,33 @@ def test_it_is_trained_beside_ranking_and_brings_views_together(tuned):
 def test_the_other_losses_of_views_are_trained_too(tuned, objective):
     losses = tuned(**BESIDE, **{"objectives.views.objective": objective}).history.steps["views_loss"]
     assert np.isfinite(losses).all() and losses.tail(5).mean() < losses.head(5).mean()
+
+
+@pytest.mark.parametrize(
+    ("views", "rows"),
+    [
+        (["span-document"], 6 * 3),
+        (["query-answer"], 48),
+        (["question-conversation"], 24),
+        (["span-document", "query-answer", "question-in-conversation"], 6 * 3 + 48),
+    ],
+)
+def test_it_is_drawn_as_often_as_its_pairs_of_texts_say(tuned, views, rows):
+    # 48 training pairs of ranking; each of 6 answers makes up to 3 spans, and one that no batch gets.
+    changes = {"objectives.views.views": views, "objectives.views.texts.per_text": 3, "tasks.sampling": "proportional"}
+    steps = tuned(**BESIDE | changes, **{"epochs": 30.0, "max_steps": 300}).history.steps
+    share = rows / (rows + 48)
+    assert steps["views_batches"].mean() == pytest.approx(share, abs=4 * (share * (1 - share) / 300) ** 0.5)
+
+
+def test_a_round_is_through_what_it_stands_beside(rated, make_encoder, options, shipped_params):
+    changes = BESIDE | {"objectives.rank.weight": 0.0, "objectives.ratings.weight": 1.0, "epochs": 2.0}
+    changes |= {"objectives.ratings.batch_size": 5, "early_stopping.metric": "", "head.kind": "residual"}
+    chosen = options("finetune_rank", FinetuneRank, changes)
+    prepared = replace(rated, held_out=0)
+    start, encoder = system.untrained(make_encoder().eval()), Encoder(**shipped_params["encoder"])
+    steps = finetune.finetune_rank(start, prepared, chosen, encoder, 7).history.steps
+    assert len(steps) == round(2 * len(prepared.rated(held_out=False)) / 5)
 
 
 def test_alone_it_is_a_user_error_that_names_the_stage(options):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from whyrank.batches.views import all_sides
+from whyrank.batches.views import all_sides, rows
 from whyrank.training.barlow.objective import in_turn, loss_of, scale_of
 from whyrank.training.engine.objective import Step
 from whyrank.training.task import Given, Task, TaskObjective
@@ -40,5 +40,5 @@ class ViewsObjective(TaskObjective):
 VIEWS = Task(
     name=ViewsObjective.name,
     objective=ViewsObjective,
-    rows=lambda prepared, options: max(1, len(prepared.view_texts)),
+    rows=lambda prepared, options: rows(prepared, options.objectives.views.views),
 )
