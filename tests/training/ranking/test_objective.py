@@ -181,6 +181,22 @@ def test_mined_negatives_stand_beside_the_answers_of_the_batch_and_are_mined_ane
         assert found.tolist() == [expected], query
 
 
+@pytest.mark.parametrize(
+    ("refresh", "accumulated", "times"), [(0.0, 1, 1), (0.001, 1, 12), (0.25, 1, 12), (0.5, 1, 12), (0.001, 3, 4)]
+)
+def test_negatives_that_are_mined_anew_are_so_at_every_step_at_most_and_at_0_never(
+    refresh, accumulated, times, topics, bare, table, options, monkeypatch
+):
+    # 48 training pairs in batches of 32: an epoch of 1.5 batches.
+    chosen = {"candidates": "batch", "batch_size": 32, "hard_negatives__count": 1, "hard_negatives__refresh": refresh}
+    rank = objective(topics, bare, table, options, gradient_accumulation_steps=accumulated, **chosen)
+    mined = []
+    monkeypatch.setattr(rank, "mined", lambda own=rank.mined: mined.append(own()) or mined[-1])
+    for _ in range(12):
+        rank.step()
+    assert len(mined) == times
+
+
 def test_with_kept_answers_those_outside_the_batch_stand_by_the_vectors_of_the_last_refresh(topics, table, options):
     head = nn.Sequential(nn.Linear(8, 8))
     model = System(nn.Linear(1, 1), head, head, "cosine")  # an encoder that is only asked for its device

@@ -53,9 +53,11 @@ class RankObjective(TaskObjective):
         self.weights = nn.ParameterDict({"log_scale": self.log_scale})
         self.hard_negatives = params.hard_negatives
         epoch = len(self.batches.query_P) / min(params.batch_size, len(self.batches.query_P))
-        self.refresh = round(params.hard_negatives.refresh * epoch) or sys.maxsize
+        # Batches of one step find the same weights.
+        least, refresh = params.gradient_accumulation_steps, params.hard_negatives.refresh
+        self.refresh = max(least, round(refresh * epoch)) if refresh > 0 else sys.maxsize
         self.keeps = params.candidates == "kept"
-        self.keep_for = max(1, round(params.refresh_kept * epoch))
+        self.keep_for = max(least, round(params.refresh_kept * epoch))
         self.kept_AD = torch.empty(0)
         self.drawn = 0
         self.near: dict[str, float] = {}  # figures of the negatives that were mined last
