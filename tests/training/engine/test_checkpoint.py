@@ -1,5 +1,6 @@
 """Checkpoints: whole or not taken, two at most, and a run that goes on ends as if nothing had happened."""
 
+import copy
 import errno
 import os
 import shutil
@@ -9,11 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from whyrank.core import io
 from whyrank.core.options import params
+from whyrank.core.prepared import TABLES
 from whyrank.model import system
+from whyrank.model.encoder.declared import Declared
+from whyrank.model.heads import heads
 from whyrank.training import finetune
+from whyrank.training.barlow import pretrain
+from whyrank.training.barlow.texts import with_views
 from whyrank.training.engine import checkpoint, trained
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import Loop
@@ -210,6 +217,65 @@ def test_the_fingerprint_tells_apart_all_that_determines_a_run(topics, rated, ma
     ]  # fmt: skip
     assert len(set(names)) == len(names)
     assert name() == names[0]
+
+
+def altered(column):
+    """The same kind of values, and another one in the first row."""
+    first = column.iloc[0]
+    other = f"{first}x" if isinstance(first, str) else first + 1
+    return [other, *column.iloc[1:]]
+
+
+@pytest.mark.parametrize("table", [*TABLES, "view_texts"])
+def test_the_fingerprint_tells_apart_every_value_of_the_data_that_a_training_may_read(
+    table, paired, rated, make_encoder, options
+):
+    chosen = options("finetune_rank", params.FinetuneRank)
+    start = system.untrained(make_encoder())
+    whole = with_views(replace(paired, ratings=rated.ratings, rating_texts=rated.rating_texts), start.encoder,
+                       chosen.objectives.views, 7)  # fmt: skip
+    name = checkpoints_of(start, whole, chosen, ENCODER, 7).folder
+    assert checkpoints_of(start, copy.deepcopy(whole), chosen, ENCODER, 7).folder == name
+    before = getattr(whole, table)
+    for column in before.columns.drop("input_ids", errors="ignore"):
+        other = replace(whole, **{table: before.assign(**{column: altered(before[column])})})
+        assert checkpoints_of(start, other, chosen, ENCODER, 7).folder != name, column
+
+
+def test_the_fingerprint_tells_apart_what_of_the_encoder_and_of_the_start_stands_in_no_weight(
+    topics, make_encoder, options
+):
+    def name(encoder=ENCODER, dropout=0.1, experts=2, query=""):
+        torch.manual_seed(0)
+        start = system.untrained(make_encoder())
+        start.encoder.declared = Declared(prompts={"query": query})
+        chain = nn.Sequential(heads.ResidualHead(32, 8, 32, dropout), heads.ExpertsHead(32, 3, 8, 0.1, experts))
+        chosen = options("finetune_rank", params.FinetuneRank)
+        return checkpoints_of(system.with_heads(start, chain, dual=False, score="cosine"), topics, chosen, encoder, 7)
+
+    names = [name(), name(replace(ENCODER, readout="raw")), name(dropout=0.2), name(experts=1), name(query="my ")]
+    assert len({one.folder for one in names}) == len(names) and name().folder == names[0].folder
+
+
+def test_pretraining_under_another_read_out_begins_anew(topics, make_encoder, options, monkeypatch):
+    changes = {"steps": 6, "batch_size": 6, "views": ["span-document"], "texts.per_text": 2, "head.hidden": 8}
+    chosen = options("pretrain_barlow", params.PretrainBarlow, changes)
+    keep = Loop.keep
+
+    def killed(loop, *, now):
+        keep(loop, now=loop.done == 4)
+        if loop.done == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Loop, "keep", killed)
+        pretrain.pretrain_barlow(system.untrained(make_encoder()), topics, chosen, ENCODER, 7)
+    other = replace(ENCODER, readout="raw")
+    begun = [
+        pretrain.pretrain_barlow(system.untrained(make_encoder()), topics, chosen, one, 7).history.speed["step"].iloc[0]
+        for one in (other, ENCODER)
+    ]
+    assert begun == [1, 5]
 
 
 @pytest.fixture

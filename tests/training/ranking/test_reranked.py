@@ -164,7 +164,7 @@ def test_mined_negatives_that_the_cross_encoder_takes_for_right_are_left_out(tra
 
 def test_another_cross_encoder_is_another_training_to_a_checkpoint(topics, make_encoder, finetuning):
     start = system.untrained(make_encoder())
-    names = {checkpoints_of(start, topics, finetuning(), ENCODER, 7, reranker=one).folder for one in ("", "a", "b")}
+    names = {checkpoints_of(start, topics, finetuning(), ENCODER, 7, others=one).folder for one in ("", "a", "b")}
     assert len(names) == 3
 
 

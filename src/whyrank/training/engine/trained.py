@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -15,9 +15,11 @@ from torch import nn
 from whyrank.core import cache, processes
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
-from whyrank.core.prepared import Prepared
+from whyrank.core.prepared import TABLES, Prepared
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
+from whyrank.model.encoder.encoder import TokenIds
+from whyrank.model.heads import heads
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import History
 from whyrank.training.engine.objective import Objective
@@ -71,29 +73,41 @@ def checkpoints_of(
     encoder: params.Encoder,
     seed: int,
     teacher_ND: torch.Tensor | None = None,
-    reranker: str = "",
+    others: str = "",
 ) -> Checkpoints:
-    """In a folder named by the system it starts from, texts, splits, pairs, ratings, parameters, seed, versions, code.
+    """In a folder named by the system it starts from, all of the data, parameters, seed, versions, code.
 
+    Data and parameters count whole: a list of what this or that training reads of them would one day lack something.
     teacher_ND   the vectors of a teacher, where there is one
-    reranker     the fingerprint of a cross-encoder, where there is one
+    others       fingerprints of other models that it reads: a cross-encoder
     """
-    rows = prepared.training_token_ids
-    digest = hashlib.sha256(
-        vector_cache.fingerprint(start.encoder, rows, encoder.batch_tokens, encoder.precision).encode()
-    )
-    for name, tensor in start.heads().state_dict().items():
-        digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    digest = hashlib.sha256(fingerprint(start, prepared.training_token_ids, encoder).encode())
     if teacher_ND is not None:
         digest.update(np.ascontiguousarray(teacher_ND.cpu().numpy()).tobytes())
-    digest.update(reranker.encode())
-    for table in (prepared.relevant, prepared.queries[["type", "split"]], prepared.pairs, prepared.ratings):
-        digest.update(table.to_csv(index=False).encode())
-    digest.update(repr((options, seed, start.score, processes.count(), prepared.held_out)).encode())
+    digest.update(others.encode())
+    for name in (*TABLES, "view_texts"):
+        for column, values in getattr(prepared, name).items():
+            digest.update(f"{name}.{column}".encode())
+            # Of what is trained on, the token ids are in the fingerprint.
+            for value in values if column != "input_ids" else ():
+                digest.update(f"{value}\0".encode())
+    digest.update(repr((options, encoder, seed, processes.count(), prepared.held_out)).encode())
     for folder in ("core", "measure", "batches", "model", "training"):
         for file in sorted((SOURCES / folder).rglob("*.py")):
             digest.update(file.read_bytes())
     return Checkpoints(cache.folder() / "checkpoints" / digest.hexdigest()[:32])
+
+
+def fingerprint(one: system.System, rows: Sequence[TokenIds], encoder: params.Encoder) -> str:
+    """SHA-256 over all of a system, and texts that it reads, by their token ids."""
+    of_encoder = vector_cache.fingerprint(one.encoder, rows, encoder.batch_tokens, encoder.precision)
+    digest = hashlib.sha256(of_encoder.encode())
+    for name, tensor in one.heads().state_dict().items():
+        digest.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    # Modules print their settings, such as a dropout.
+    chains = [heads.describe(chain) for chain in (one.query_head, one.answer_head)]
+    digest.update(repr((chains, one.tasks, one.readout, one.score, one.encoder.declared)).encode())
+    return digest.hexdigest()
 
 
 def trainable(result: system.System, train: str, *, own: bool = False) -> nn.Module:

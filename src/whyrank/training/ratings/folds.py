@@ -15,7 +15,7 @@ from whyrank.core.errors import UserError
 from whyrank.model import cross_encoder
 from whyrank.training.engine.checkpoint import Checkpoints
 from whyrank.training.engine.loop import History
-from whyrank.training.engine.trained import Trained, checkpoints_of
+from whyrank.training.engine.trained import Trained, checkpoints_of, fingerprint
 from whyrank.training.engine.vectors import Vectors
 from whyrank.training.ratings import tables as rating_tables
 from whyrank.training.ratings.objective import RatingsObjective
@@ -53,12 +53,10 @@ def train_each(job: Job) -> Trained:
 
 
 def finished_folder(job: Job) -> Path:
-    weights = None
+    others = cross_encoder.fingerprint(job.reranker) if job.reranker else ""
     if job.teacher is not None:
-        parts = [value.flatten().float() for value in job.teacher.system.state_dict().values()]
-        weights = torch.cat([torch.tensor([float(job.teacher.longest)]), *(part.cpu() for part in parts)])
-    reranker = cross_encoder.fingerprint(job.reranker) if job.reranker else ""
-    return checkpoints_of(job.start, job.prepared, job.options, job.encoder, job.seed, weights, reranker).folder
+        others += f"{fingerprint(job.teacher.system, (), job.encoder)}, {job.teacher.longest}"
+    return checkpoints_of(job.start, job.prepared, job.options, job.encoder, job.seed, others=others).folder
 
 
 def trained(job: Job, folder: Path, numbers: list[int]) -> Iterator[Fold]:
