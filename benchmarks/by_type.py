@@ -109,8 +109,7 @@ def tuned(
     times_Q, extra   as those of `ByType`
     """
     options = run.options("finetune_rank", params.FinetuneRank)
-    rows = len(prepared.relevant_in("train"))
-    options = dataclasses.replace(options, epochs=steps * min(options.batch_size, rows) / rows + 1e-6)
+    options = dataclasses.replace(options, epochs=finetune.rounds_of(steps, options, prepared))
     encoder, start = run.options("encoder", params.Encoder), run.start()
     runtime.seed_everything(run.seed)  # every arm begins with the same head
     kept = None if table_ND is None else FrozenVectors(table_ND, start.encoder.device)

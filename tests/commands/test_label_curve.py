@@ -47,8 +47,8 @@ def test_each_number_of_labels_has_so_many_queries_and_dev_and_test_keep_theirs(
 def test_all_arms_are_scored_on_the_same_queries_and_the_control_has_the_steps_of_pretraining(run, monkeypatch):
     steps, train = [], finetune.finetune_rank
 
-    def counted(*given):
-        trained = train(*given)
+    def counted(*given, **kept):
+        trained = train(*given, **kept)
         steps.append(len(trained.history.steps))
         return trained
 
@@ -61,6 +61,39 @@ def test_all_arms_are_scored_on_the_same_queries_and_the_control_has_the_steps_o
     assert len({tuple(queries) for *_, queries in found}) == 1
     assert steps == [4, 7, 4, 4, 7] * 2  # as many in all, with those of pretraining
     assert not run.base.query_head  # what a training changed was a copy
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+@pytest.mark.parametrize("accumulated", [1, 3])
+def test_as_many_updates_are_made_as_asked_for_however_many_batches_are_gathered_for_one(
+    run, monkeypatch, batch_size, accumulated
+):
+    changes = {"gradient_accumulation_steps": accumulated, "batch_size": batch_size}
+    values = put(dict(run.values), {f"finetune_rank.{key}": value for key, value in changes.items()})
+    histories, train = [], finetune.finetune_rank
+    monkeypatch.setattr(
+        label_curve.finetune,
+        "finetune_rank",
+        lambda *given, **kept: histories.append((one := train(*given, **kept)).history.steps) or one,
+    )
+    for longer in (0, 9):
+        replace(run, values=values).tuned(run.start(), run.labelled(11), longer=longer)
+    assert [len(steps) for steps in histories] == [4, 13]
+    assert [steps["progress"].iloc[-1] for steps in histories] == [1, 1]
+
+
+def test_a_teacher_and_a_cross_encoder_teach_here_too(run, monkeypatch, make_cross_encoder, tiny_folder):
+    changes = {"distillation.weight": 1.0, "distillation.teacher": str(tiny_folder), "reranker.weight": 1.0}
+    changes |= {"reranker.model": make_cross_encoder(), "reranker.depth": 2, "max_steps": 1}
+    values = put(dict(run.values), {f"finetune_rank.{key}": value for key, value in changes.items()})
+    histories, train = [], finetune.finetune_rank
+    monkeypatch.setattr(
+        label_curve.finetune,
+        "finetune_rank",
+        lambda *given, **kept: histories.append((one := train(*given, **kept)).history.steps) or one,
+    )
+    replace(run, values=values).tuned(run.start(), run.labelled(11))
+    assert {"rank_distillation", "rank_reranker_loss"} <= set(histories[0])
 
 
 def test_pseudo_queries_stand_beside_the_labels_tokenised(run):
@@ -126,6 +159,7 @@ def test_the_scenario_writes_rows_and_table_and_a_slip_in_a_setting_is_refused_b
     assert "with up to 52 labelled queries it pays here" in said and said == (tmp_path / "out/table.md").read_text()
     kept = pd.read_csv(tmp_path / "out/queries.csv")
     assert set(kept["asked"]) == {11} and set(kept["n"]) == {3}
-    with pytest.raises(UserError, match=r"pretrain_barlow\.steps"):
-        label_gains.measure(chosen, ["pretrain_barlow.steps=-1"], tmp_path / "none")
+    for setting in ("pretrain_barlow.steps=-1", "finetune_rank.max_steps=0"):
+        with pytest.raises(UserError, match=setting.partition("=")[0]):
+            label_gains.measure(chosen, [setting], tmp_path / "none")
     assert not (tmp_path / "none").exists()

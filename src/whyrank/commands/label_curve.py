@@ -23,8 +23,9 @@ from whyrank.model import readout, system
 from whyrank.model.encoder import budgets, source
 from whyrank.scoring.ranking import score
 from whyrank.scoring.search import embed
-from whyrank.training import finetune
+from whyrank.training import distillation, finetune
 from whyrank.training.barlow import pretrain
+from whyrank.training.ranking import reranked
 
 COUNTS = (50, 100, 200, 400, 800)
 SEEDS = 3
@@ -77,14 +78,14 @@ class Run:
         return copy.deepcopy(one)
 
     def tuned(self, start: system.System, prepared: Prepared, longer: int = 0) -> system.System:
-        """After as many steps as `max_steps` says, and so many more, whatever the number of labels."""
-        options = self.options("finetune_rank", params.FinetuneRank)
+        """After as many updates as `max_steps` says, and so many more, whatever the number of labels."""
+        options, encoder = self.options("finetune_rank", params.FinetuneRank), self.options("encoder", params.Encoder)
         steps = options.max_steps + longer
-        rows = len(prepared.relevant_in("train"))
-        epochs = steps * min(options.batch_size, rows) / rows + 1e-6
-        options = dataclasses.replace(options, epochs=epochs, max_steps=steps)
-        encoder = self.options("encoder", params.Encoder)
-        return finetune.finetune_rank(start, prepared, options, encoder, self.seed).system
+        options = dataclasses.replace(options, epochs=finetune.rounds_of(steps, options, prepared), max_steps=steps)
+        teacher = distillation.load(options.distillation, trust_remote_code=encoder.trust_remote_code)
+        reranker = reranked.load(options.reranker, trust_remote_code=encoder.trust_remote_code)
+        given = (start, prepared, options, encoder, self.seed, teacher)
+        return finetune.finetune_rank(*given, reranker=reranker).system
 
     def pretrained(self, objective: str) -> system.System:
         options = dataclasses.replace(self.options("pretrain_barlow", params.PretrainBarlow), objective=objective)

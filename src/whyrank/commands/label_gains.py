@@ -13,6 +13,7 @@ import pandas as pd
 from whyrank.commands.label_curve import CONTROL, PRETRAINED, PSEUDO_ARM, measured, seeds_of
 from whyrank.commands.scenario import Scenario
 from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.yaml_files import parsed, starting_params
 from whyrank.diagnosis.report import numbers
@@ -32,6 +33,11 @@ def measure(chosen: Scenario, settings: Sequence[str], folder: Path) -> str:
     changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
     values = overrides.put(starting_params(), {**chosen.overrides, **changed})
     params.check(values)
+    if not values["finetune_rank"]["max_steps"]:
+        raise UserError(
+            "params.yaml: `finetune_rank.max_steps` is 0, and each arm is tuned for so many steps; use "
+            "-S finetune_rank.max_steps=150"
+        )
     rows = measured(values, seeds_of(values))
     text = rendered(rows, values["diagnose"]["metric"])
     with io.replacing_folder(folder) as temporary:

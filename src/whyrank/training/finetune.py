@@ -28,7 +28,6 @@ from whyrank.training.ranking.task import RANK
 from whyrank.training.ratings.task import RATINGS
 from whyrank.training.task import Given, Job, Metrics, Task, TaskObjective
 
-# The first of them that is on says how long a round is, but for the views, which have no labels to go through.
 TASKS: tuple[Task, ...] = (RANK, SIMILARITY, CLASSIFICATION, VIEWS, RATINGS)
 
 
@@ -111,10 +110,20 @@ def tasks_of(options: params.FinetuneRank) -> list[Task]:
     return [task for task in TASKS if task.name in options.objectives.on]
 
 
+def first_of(tasks: list[Task]) -> Task:
+    """The one that says how long a round is: never the views, which have no labels to go through."""
+    return next(task for task in tasks if task is not VIEWS)
+
+
+def rounds_of(steps: int, options: params.FinetuneRank, prepared: Prepared) -> float:
+    """The `epochs` that make so many updates."""
+    return steps / steps_of_a_round(options, first_of(tasks_of(options)), prepared)
+
+
 def plan(options: params.FinetuneRank, prepared: Prepared, seed: int) -> Plan:
     """prepared   with the texts that views make, where they are trained"""
     sections, tasks = options.objectives.on, tasks_of(options)
-    first = next(task for task in tasks if task is not VIEWS)
+    first = first_of(tasks)
     sharing = Tasks(
         {name: section.weight for name, section in sections.items()},
         options.tasks,
