@@ -9,6 +9,7 @@ import torch
 
 from whyrank.core.options import params
 from whyrank.core.prepared import Prepared
+from whyrank.model.encoder.modes import evaluating
 from whyrank.model.system import System
 
 # Queries, and as many answers: evenly spread over their tables. They are encoded by every training and evaluation.
@@ -26,14 +27,10 @@ def golden_vectors(system: System, prepared: Prepared, encoder: params.Encoder) 
     parts = {"query": prepared.queries, "answer": prepared.answers}
     table = pd.concat([pd.DataFrame({"side": side, "row": spread(len(part))}) for side, part in parts.items()])
     rows = [parts[side]["input_ids"].iloc[row] for side, row in table.itertuples(index=False)]
-    modes = {module: module.training for module in system.modules()}
-    system.eval()
     vector_GD = system.encoder.encode(rows, batch_tokens=encoder.batch_tokens, precision=encoder.precision)
-    with torch.no_grad():
+    with evaluating(system), torch.no_grad():
         below_GD = torch.as_tensor(vector_GD, device=system.encoder.device)
         query_GO, answer_GO = (side(below_GD).cpu().numpy() for side in (system.queries, system.answers))
-    for module, mode in modes.items():
-        module.training = mode
     vectors = {"encoder_vector": vector_GD, "query_vector": query_GO, "answer_vector": answer_GO}
     return table.assign(**{name: list(vector_G) for name, vector_G in vectors.items()}).reset_index(drop=True)
 

@@ -39,6 +39,14 @@ def test_encode_leaves_dropout_off_while_it_works_and_the_mode_as_it_was(tiny_en
     assert not np.allclose(tiny_encoder(rows).detach().numpy(), quiet, atol=1e-3)
 
 
+def test_encode_leaves_frozen_parts_of_an_encoder_in_training_as_they_were(tiny_encoder):
+    modes = {module: module is not tiny_encoder.transformer.embeddings for module in tiny_encoder.modules()}
+    for module, mode in modes.items():
+        module.training = mode
+    tiny_encoder.encode(tiny_encoder.tokenise(["the visa"], 16), batch_tokens=64, precision="fp32")
+    assert all(module.training == mode for module, mode in modes.items())
+
+
 def test_bfloat16_gives_float32_vectors_close_to_those_of_float32(tiny_encoder):
     rows = tiny_encoder.tokenise(TEXTS, 16)
     exact = tiny_encoder.encode(rows, batch_tokens=100, precision="fp32")

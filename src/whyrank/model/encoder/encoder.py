@@ -22,6 +22,7 @@ from whyrank.model.encoder import pooling as poolings
 from whyrank.model.encoder import tokenising
 from whyrank.model.encoder.byte_dropout import use_bytes
 from whyrank.model.encoder.declared import POOLING, Declared, Side
+from whyrank.model.encoder.modes import evaluating
 from whyrank.model.encoder.packed import ATTENTION, Layout, length_batches
 from whyrank.model.encoder.projection import Projection, write_modules
 from whyrank.model.encoder.tokenising import TokenIds
@@ -203,16 +204,13 @@ class Encoder(nn.Module):
         vector_ND = np.zeros((len(rows), self.width), dtype=np.float32)
         batches = list(length_batches([len(row) for row in rows], batch_tokens))
         own = batches[processes.number() :: processes.count()]
-        was_training = self.training
-        self.eval()
         # Not inference_mode: what a sharded encoder gathers in it cannot be trained on afterwards.
-        with torch.no_grad(), self.autocast(precision):
+        with evaluating(self), torch.no_grad(), self.autocast(precision):
             for index_B in progress(own, total=len(own), what="encode"):
                 vector_ND[index_B] = self([rows[i] for i in index_B]).cpu().numpy()
             # A sharded encoder is gathered by all processes at once, so that all must run as many forward passes.
             if len(own) * processes.count() < len(batches):
                 self([rows[i] for i in batches[-1]])
-        self.train(was_training)
         # Each process has filled in its own texts; the others' are zero.
         processes.add_up(torch.from_numpy(vector_ND))
         return vector_ND

@@ -7,6 +7,7 @@ from whyrank.core.prepared import Prepared
 from whyrank.model import readout
 from whyrank.model.encoder import layers
 from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.modes import evaluating
 from whyrank.model.judged import judged
 from whyrank.model.system import System
 from whyrank.training.engine import sharding
@@ -44,12 +45,9 @@ class Gained:
         """(Q,) of the judged dev queries; None without any."""
         if not len(judged(self.prepared, "dev")):
             return None
-        modes = {module: module.training for module in system.modules()}
-        watch = RankingWatch(self.prepared, system.eval(), self.vectors, np.random.default_rng(self.seed))
-        with torch.no_grad():
+        watch = RankingWatch(self.prepared, system, self.vectors, np.random.default_rng(self.seed))
+        with evaluating(system), torch.no_grad():
             watch()
-        for module, mode in modes.items():
-            module.training = mode
         return watch.reciprocal_rank_Q
 
 

@@ -18,6 +18,7 @@ from whyrank.core import cache, processes
 from whyrank.core.options.objectives import Objective
 from whyrank.model.encoder import layers, vector_cache
 from whyrank.model.encoder.encoder import Encoder, TokenIds
+from whyrank.model.encoder.modes import evaluating
 from whyrank.model.encoder.packed import Layout, length_batches, like_lengths
 
 # Of one group of texts, longest first: a vector of each, or several.
@@ -192,7 +193,7 @@ class LastLayersVectors(LiveVectors):
 
     def inference(self, index_B: np.ndarray) -> torch.Tensor:
         groups = list(length_batches(self.lengths[index_B].tolist(), self.batch_tokens))
-        with torch.no_grad(), self.encoder.autocast(self.precision):
+        with evaluating(self.encoder), torch.no_grad(), self.encoder.autocast(self.precision):
             return in_order([self.encode(index_B[group]) for group in groups], groups)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from whyrank.batches.ranking import RankBatch, RankBatches
 from whyrank.core.errors import UserError
+from whyrank.model.encoder.modes import evaluating
 from whyrank.training.engine.objective import Step
 from whyrank.training.loss_table import LossTable
 from whyrank.training.ranking import hard_negatives, judged, losses, reranked
@@ -131,13 +132,9 @@ class RankObjective(TaskObjective):
     @torch.no_grad()
     def as_it_is(self, query_text_Q: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of some queries and of all answers by the system as it is now, without dropout."""
-        modes = {module: module.training for module in self.system.modules()}
-        self.system.eval()
-        vectors = self.vectors.inference(query_text_Q), self.vectors.inference(self.answer_text_A)
-        found = self.system.project(*vectors)
-        for module, mode in modes.items():
-            module.training = mode
-        return found
+        with evaluating(self.system):
+            vectors = self.vectors.inference(query_text_Q), self.vectors.inference(self.answer_text_A)
+            return self.system.project(*vectors)
 
     def mined(self) -> np.ndarray:
         """(P, N) hard negatives of the training pairs, by the system as it is now."""
