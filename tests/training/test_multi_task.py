@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.model import system
 from whyrank.training import finetune
@@ -65,6 +66,30 @@ def test_what_is_computed_again_for_the_gradient_has_the_dropout_that_it_had_bes
     tolerance = 1e-3 if "gradient_checkpointing" in how else 0.2
     columns = ["rank_loss", "gradient_norm"]
     assert np.allclose(once[columns], again[columns], rtol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"objectives.similarity.head.kind": "none"}, "similarity"),
+        ({"objectives.similarity.head.kind": "none", "objectives.rank.weight": 0.0}, "similarity"),
+        ({"train": "all", "objectives.rank.freeze_encoder": True, "head.kind": "none"}, "rank"),
+        ({"head.kind": "none", "objectives.similarity.head.kind": "residual"}, "rank"),
+    ],
+)
+@pytest.mark.parametrize("weighting", ["fixed", "equal_gradient"])
+def test_an_objective_that_can_move_nothing_is_a_user_error_that_names_it(steps_of, changes, name, weighting):
+    given = {"train": "head", "head.kind": "residual", "objectives.classification.weight": 0.0}
+    with pytest.raises(UserError, match=rf"objectives\.{name}` .*moves neither the encoder nor a head"):
+        steps_of(given | changes | {"tasks.weighting": weighting})
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "equal_gradient"])
+@pytest.mark.parametrize("rank", [0.0, 1.0])
+def test_steps_in_which_an_objective_moves_nothing_yet_pass_it_by(steps_of, rank, weighting):
+    changes = {"objectives.rank.weight": rank, "objectives.classification.weight": 0.0, "head.kind": "none"}
+    steps = steps_of(changes | {"freeze_steps": 2, "max_steps": 4, "epochs": 9, "tasks.weighting": weighting})
+    assert steps["moved_block_1"].gt(0).tolist() == [False, False, True, True]
 
 
 def test_learnt_weights_move_against_the_size_of_their_loss(steps_of):

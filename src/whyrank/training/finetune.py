@@ -77,6 +77,9 @@ def finetune_rank(
     for objective in objectives.values():
         objective.terms = terms
     trained = trainable(result, options.train, own=all(task.predicts for task in todo.tasks))
+    for task in todo.tasks:
+        if not task.predicts:
+            task_heads.check_learning(result, task.name, task.section(options), options.train)
     trained.add_module("objectives", nn.ModuleDict({name: one.weights for name, one in objectives.items()}))
     trained.add_module("tasks", todo.sharing)
     history = Loop(

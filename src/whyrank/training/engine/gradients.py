@@ -17,6 +17,7 @@ Gradients = dict[str, torch.Tensor]
 def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module, *, equal: bool = False) -> dict[str, float]:
     """Add the gradients of all losses, weighted scalars with graphs of their own, to those of the parameters.
 
+    A loss that moves nothing yet, since all that it is to train is frozen for some steps, is passed by.
     equal   scale each loss's gradient to the mean of their norms first, so that all pull alike
     Returns, where there are several losses:
     `<name>_gradient_share`             the norm of the gradient of each, over the sum of these norms, taken where
@@ -27,8 +28,10 @@ def backward(losses: Mapping[str, torch.Tensor], trained: nn.Module, *, equal: b
     `<one>_<other>_gradient_cosine`     over the parameters that both move; -1: what one learns the other unlearns,
                                         0: nothing to do with each other; left out where one of them is 0
     """
-    if len(losses) == 1:
-        next(iter(losses.values())).backward()
+    losses = {name: loss for name, loss in losses.items() if loss.requires_grad}
+    if len(losses) < 2:
+        for loss in losses.values():
+            loss.backward()
         return {}
     held = taken(trained)
     own: dict[str, Gradients] = {}
