@@ -1,11 +1,14 @@
 """How several objectives share a real training of the tiny encoder: draws, weights, and what the history says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.core.options.params import FinetuneRank
 from whyrank.model import system
 from whyrank.training import finetune
 
@@ -29,7 +32,7 @@ THREE = {
 @pytest.fixture
 def steps_of(paired, make_encoder, options):
     def steps_of(changes):
-        chosen = options("finetune_rank", params.FinetuneRank, THREE | changes)
+        chosen = options("finetune_rank", FinetuneRank, THREE | changes)
         torch.manual_seed(0)
         return finetune.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).history.steps
 
@@ -84,6 +87,30 @@ def test_an_objective_that_can_move_nothing_is_a_user_error_that_names_it(steps_
         steps_of(given | changes | {"tasks.weighting": weighting})
 
 
+SINGLE = {
+    "batch_size": {"encoders": "dual", "hard_negatives.count": 1},
+    "objectives.classification.batch_size": {"objectives.classification.of": "query_type"},
+    "objectives.ratings.batch_size": {"objectives.rank.weight": 0.0, "objectives.ratings.weight": 1.0},
+}
+
+
+@pytest.mark.parametrize("key", SINGLE)
+def test_batches_of_one_text_under_an_mlp_head_are_a_user_error_that_names_their_size(
+    key, paired, rated, make_encoder, options
+):
+    is_rated = "ratings" in key
+    others = {f"objectives.{name}.weight": 0.0 for name in NAMES[1:] if is_rated}
+    changes = THREE | others | SINGLE[key] | {key: 1, "head.kind": "mlp", "objectives.ratings.head.kind": "shared"}
+    prepared, chosen = (
+        replace(rated, held_out=0) if is_rated else paired,
+        options("finetune_rank", FinetuneRank, changes),
+    )
+    with pytest.raises(UserError, match=rf"`finetune_rank\.{key}` is 1, and the BatchNorm"):
+        finetune.finetune_rank(system.untrained(make_encoder()), prepared, chosen, ENCODER, 0)
+    fine = options("finetune_rank", FinetuneRank, changes | {"head.kind": "residual", "max_steps": 1})
+    assert len(finetune.finetune_rank(system.untrained(make_encoder()), prepared, fine, ENCODER, 0).history.steps) == 1
+
+
 @pytest.mark.parametrize("weighting", ["fixed", "equal_gradient"])
 @pytest.mark.parametrize("rank", [0.0, 1.0])
 def test_steps_in_which_an_objective_moves_nothing_yet_pass_it_by(steps_of, rank, weighting):
@@ -122,7 +149,7 @@ def test_a_task_begins_at_its_step_and_the_others_go_on_meanwhile(steps_of):
 def test_a_task_that_leaves_the_encoder_frozen_moves_its_head_alone(paired, make_encoder, options):
     changes = THREE | {"objectives.rank.weight": 0.0, "objectives.classification.weight": 0.0, "head.kind": "none"}
     changes |= {"objectives.similarity.freeze_encoder": True, "objectives.similarity.head.kind": "residual"}
-    chosen = options("finetune_rank", params.FinetuneRank, changes)
+    chosen = options("finetune_rank", FinetuneRank, changes)
     made = finetune.finetune_rank(system.untrained(make_encoder()), paired, chosen, ENCODER, 0).system
     before = make_encoder().state_dict()
     assert all(torch.equal(before[name], tensor) for name, tensor in made.encoder.state_dict().items())

@@ -90,5 +90,14 @@ def check_attention(chains: Chains, width: int) -> None:
         raise UserError(f"{key} takes vectors of one width from all heads, not {said}; use {remedy}")
 
 
+def check_single(chain: nn.Sequential, key: str) -> None:
+    """Raise UserError where the batches of one text that the key asks for go through a new or trained BatchNorm."""
+    if any(isinstance(head, MlpHead) and learns(head) for head in chain):
+        raise UserError(
+            f"params.yaml: `{key}` is 1, and the BatchNorm of an mlp head takes two texts or more; use -S {key}=32, "
+            "or a residual head"
+        )
+
+
 def learns(head: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in head.parameters())

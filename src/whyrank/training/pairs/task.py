@@ -16,6 +16,7 @@ from whyrank.training.pairs.classification import ClassificationObjective
 from whyrank.training.pairs.similarity import SECTION, SimilarityObjective
 from whyrank.training.ranking.layered_losses import check_dims
 from whyrank.training.task import Given, Task
+from whyrank.training.task_heads import check_single
 
 
 def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
@@ -44,6 +45,13 @@ def check_espresso(system: System, options: FinetuneRank, width: int) -> None:
             f"params.yaml: `{key}` does not go with an mlp head, whose BatchNorm would learn the statistics of every "
             "layer; use -S finetune_rank.head.kind=residual and finetune_rank.barlow_head=drop, or set its `dims: []`"
         )
+
+
+def check_classification(prepared: Prepared, system: System, options: FinetuneRank) -> None:
+    section = options.objectives.classification
+    if section.batch_size == 1 and section.of == "query_type":
+        head = system.head_of(ClassificationObjective.name)
+        check_single(head, "finetune_rank.objectives.classification.batch_size")
 
 
 def check_angle(options: FinetuneRank, width: int) -> None:
@@ -90,4 +98,5 @@ CLASSIFICATION = Task(
     name=ClassificationObjective.name,
     objective=ClassificationObjective,
     rows=lambda prepared, options: len(classification.rows(prepared, options.objectives.classification.of)[0]),
+    check=check_classification,
 )

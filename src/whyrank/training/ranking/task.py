@@ -7,11 +7,14 @@ from whyrank.training.engine.dev_ranking import RankingWatch
 from whyrank.training.ranking.layered_losses import check_dims
 from whyrank.training.ranking.objective import RankObjective
 from whyrank.training.task import Given, Task, TaskObjective
+from whyrank.training.task_heads import check_single
 
 
 def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
     dims, key = options.objectives.rank.matryoshka.dims, "finetune_rank.objectives.rank.matryoshka.dims"
     check_dims(dims, system.width_of(RankObjective.name), key)
+    if options.batch_size == 1 and system.is_dual:
+        check_single(system.query_head, "finetune_rank.batch_size")
 
 
 def watch(given: Given, objective: TaskObjective | None) -> RankingWatch:

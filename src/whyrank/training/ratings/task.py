@@ -13,6 +13,7 @@ from whyrank.training.ratings import folds
 from whyrank.training.ratings.objective import RatingsObjective
 from whyrank.training.ratings.rows import count, is_separate, pseudo_labelled, training_draw, without_labels
 from whyrank.training.task import Given, Task
+from whyrank.training.task_heads import check_single
 
 SECTION = "finetune_rank.objectives.ratings"
 # How the dev metrics of ranking end, by type of query.
@@ -37,6 +38,8 @@ def check(prepared: Prepared, system: System, options: FinetuneRank) -> None:
             f"params.yaml: `{SECTION}.layer_means` reads the layers of an encoder of the BERT family, not of "
             f"{type(system.encoder.transformer).__name__}; use -S {SECTION}.layer_means=false"
         )
+    if ratings.batch_size == 1 and not is_separate(prepared):
+        check_single(system.head_of(RatingsObjective.name), f"{SECTION}.batch_size")
     rounds = ratings.pseudo_labels.rounds
     if rounds and not len(without_labels(prepared)) + len(pseudo_labelled(prepared)):
         raise UserError(
