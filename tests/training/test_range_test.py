@@ -40,6 +40,19 @@ def test_the_training_is_the_one_at_the_best_of_the_rates_that_were_tried(tuned,
     assert "range_test.csv" in found.records() and "range_test.csv" not in alone.records()
 
 
+def test_a_factor_is_on_the_own_rates_of_objectives_too(options):
+    chosen = options("finetune_rank", FinetuneRank, {"objectives.rank.learning_rate": 1e-3, "learning_rate": 1e-2})
+    objectives = range_test.with_rates(chosen, 3.0).objectives
+    assert objectives.rank.learning_rate == pytest.approx(3e-3) and objectives.similarity.learning_rate == 0
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "encoder_learning_rate", "objectives.rank.learning_rate"])
+def test_a_factor_that_makes_a_rate_above_1_is_a_user_error_that_names_it(options, key):
+    changes = {"range_test.factors": [1.0, 200.0], "learning_rate": 1e-3, key: 1e-2}
+    with pytest.raises(UserError, match=r"range_test\.factors` has 200, .*of 0\.01 more than 1"):
+        options("finetune_rank", FinetuneRank, changes)
+
+
 def test_a_short_training_is_as_long_as_asked_and_judged_after_its_last_step(tuned, monkeypatch):
     whole, given = finetune.finetune_rank, []
 

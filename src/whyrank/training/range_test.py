@@ -3,7 +3,7 @@
 import copy
 import sys
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -61,4 +61,9 @@ def found(job: Job) -> Found:
 
 def with_rates(options: params.FinetuneRank, factor: float) -> params.FinetuneRank:
     rates = {name: factor * getattr(options, name) for name in RATES}
-    return replace(options, **rates, range_test=replace(options.range_test, factors=[]))
+    on: dict[str, Any] = {
+        name: replace(section, learning_rate=factor * section.learning_rate)
+        for name, section in options.objectives.on.items()
+    }
+    objectives, tests = replace(options.objectives, **on), replace(options.range_test, factors=[])
+    return replace(options, **rates, objectives=objectives, range_test=tests)

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from whyrank.core.options.barlow import ViewsObjective
 from whyrank.core.options.objectives import Distillation, Matryoshka, Objective, Reranker, Tasks, WeightedLoss
-from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation
+from whyrank.core.options.optimisation import EarlyStopping, Head, Optimisation, RangeTest
 from whyrank.core.options.pairs import ClassificationObjective, PairBatches, SimilarityObjective
 from whyrank.core.options.ratings import RatingsObjective
 from whyrank.core.options.sections import (
@@ -120,18 +120,6 @@ class HardNegatives:
 
 
 @dataclass(frozen=True, config=CHECKED)
-class RangeTest:
-    """Short trainings at several rates; that which ranks the dev queries best is taken for the whole training."""
-
-    factors: list[Annotated[StrictFloat, Field(gt=0, le=10_000)]] = Field(
-        max_length=20,
-        examples=[[]],
-        description="on all learning rates, one short training each; []: the rates as they stand",
-    )
-    steps: StrictInt = Field(ge=1, le=MOST_STEPS, examples=[50], description="updates of a short training")
-
-
-@dataclass(frozen=True, config=CHECKED)
 class FinetuneRank(RankBatches, Optimisation):
     """Fine-tuning of the base encoder and of the pretrained one."""
 
@@ -196,6 +184,14 @@ class FinetuneRank(RankBatches, Optimisation):
         if self.range_test.factors and not self.early_stopping.metric:
             said = f"is {self.range_test.factors}, and `early_stopping.metric` names nothing to compare the rates by"
             yield Fault("range_test.factors", said, ["range_test.factors=[]", "early_stopping.metric=map@10_all"])
+        own = (objective.learning_rate for objective in self.objectives.on.values())
+        rate, factor = (
+            max(self.learning_rate, self.encoder_learning_rate, *own),
+            max(self.range_test.factors, default=1),
+        )
+        if rate * factor > 1:
+            said = f"has {factor:g}, which makes a learning rate of {rate:g} more than 1; take smaller factors"
+            yield Fault("range_test.factors", said, ["range_test.factors=[]"])
         yield from self._faults_of_attention()
         yield from self._faults_of_pairs()
         yield from self._faults_of_ratings()

@@ -166,3 +166,15 @@ class EarlyStopping:
         if self.evaluations != "auto":
             return self.evaluations
         return min(max(1, round(rounds / ROUNDS_BETWEEN)), MOST_EVALUATIONS) if rounds else EVALUATIONS
+
+
+@dataclass(frozen=True, config=CHECKED)
+class RangeTest:
+    """Short trainings at several rates; that which ranks the dev queries best is taken for the whole training."""
+
+    factors: list[Annotated[StrictFloat, Field(gt=0, le=10_000)]] = Field(
+        max_length=20,
+        examples=[[]],
+        description="on all learning rates, one short training each; []: the rates as they stand",
+    )
+    steps: StrictInt = Field(ge=1, le=MOST_STEPS, examples=[50], description="updates of a short training")
