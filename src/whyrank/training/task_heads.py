@@ -8,12 +8,10 @@ from whyrank.core.errors import UserError
 from whyrank.core.options.objectives import Objective, Tasks
 from whyrank.model.heads import heads
 from whyrank.model.heads.heads import MlpHead, ResidualHead
-from whyrank.model.heads.task_heads import RANK, TaskHeads
+from whyrank.model.heads.task_heads import TaskHeads
 from whyrank.model.system import System
 
 Chains = Mapping[str, nn.Sequential]
-# Objectives that train the heads which rank, and none of their own.
-RANKING = (RANK, "views")
 
 
 def add(system: System, sections: Mapping[str, Objective], options: Tasks) -> None:
@@ -44,10 +42,12 @@ def add(system: System, sections: Mapping[str, Objective], options: Tasks) -> No
 def check_learning(system: System, name: str, section: Objective, train: str) -> None:
     """Raise UserError where an objective would move nothing that is saved; a scale of ranking or a layer is not."""
     moves_encoder = train != "head" and not section.freeze_encoder and section.encoder_gradient_scale > 0
-    chains = [system.query_head, system.answer_head] if name in RANKING else [system.head_of(name)]
+    # Without options for a head of its own, it trains those that rank.
+    has_own = hasattr(section, "head")
+    chains = [system.head_of(name)] if has_own else [system.query_head, system.answer_head]
     apart = system.tasks is not None and (system.tasks.embedding_width or system.tasks.attention_width)
     if not (moves_encoder or apart or any(map(learns, chains))):
-        head = f"objectives.{name}.head" if hasattr(section, "head") else "head"
+        head = f"objectives.{name}.head" if has_own else "head"
         raise UserError(
             f"params.yaml: `finetune_rank.objectives.{name}` is on, and moves neither the encoder nor a head; use "
             f"-S finetune_rank.{head}.kind=residual, or -S finetune_rank.objectives.{name}.weight=0"
