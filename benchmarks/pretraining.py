@@ -17,7 +17,6 @@ steps and rates were tried on split seed 7 alone. Expected beforehand: less than
 layers learn to read the first token from the labels alone (0.455 to 0.526 on ConditionalQA; pretrained 0.529).
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from benchmarks import cells
 from whyrank.commands import label_curve, label_gains
 from whyrank.commands.label_curve import CONTROL, PRETRAINED, Run
 from whyrank.core import io
@@ -151,30 +151,22 @@ def table(work: Path, level: str = "head") -> str:
                         for metric in ("accuracy@1", "mrr"):
                             one = label_gains.gains(rows, metric, against=against, arms=(objective,))
                             found.append(one.assign(set=name, encoder=encoder, metric=metric, seeds=len(files)))
-            cells = pd.concat(found, ignore_index=True)
+            rows = pd.concat(found, ignore_index=True)
             # One family for each metric.
-            cells["p_holm"] = cells.groupby("metric")["p"].transform(holm)
+            rows["p_holm"] = rows.groupby("metric")["p"].transform(holm)
             body += [
                 [objective, against, row["set"], row["encoder"], f"{row['seeds']}", f"{row['labels']:.0f}",
                  row["metric"], f"{row['control']:.3f}", f"{row['value']:.3f}", label_gains.points(row),
                  f"{row['p_holm']:.3f}"]
-                for row in cells.to_dict("records")
+                for row in rows.to_dict("records")
             ]  # fmt: skip
     head = ["by", "against", "set", "encoder", "seeds", "labels", "metric", "control", "value", "gain", "Holm's p"]
     return pipe_table(head, body)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run")
-    run.add_argument("data", type=Path)
-    run.add_argument("work", type=Path)
-    run.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    parser, run, shown = cells.commands(__doc__, list(SETS), SEEDS)
     run.add_argument("--encoders", nargs="+", choices=list(ENCODERS), default=list(ENCODERS))
-    run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    shown = commands.add_parser("table")
-    shown.add_argument("work", type=Path)
     for one in (run, shown):
         one.add_argument("--level", choices=list(LEVELS), default="head")
     asked = parser.parse_args()

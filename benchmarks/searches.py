@@ -11,7 +11,6 @@ The default is what params.yaml ships with a residual head on the frozen encoder
 1.5 rounds that it shipped before.
 """
 
-import argparse
 import copy
 import dataclasses
 import itertools
@@ -25,9 +24,9 @@ from typing import Any, NamedTuple
 import optuna
 import pandas as pd
 
+from benchmarks import cells
 from benchmarks.pretraining import ROOT, SEEDS, values_of, whole
 from whyrank.commands import label_curve
-from whyrank.commands.label_gains import compared, points
 from whyrank.commands.search import space
 from whyrank.core import io
 from whyrank.core.options import overrides, params
@@ -128,17 +127,13 @@ def table(work: Path) -> str:
             own = rows[rows["arm"] == arm].loc[before.index]
             means = own.groupby("seed")[["seconds", "dev"]].first().mean()
             row = {"set": name, "seeds": len(files), "arm": arm, "minutes": means["seconds"] / 60, "dev": means["dev"]}
-            for metric in ("accuracy@1", "mrr"):
-                gain, low, high, p = compared(own[metric], before[metric], own["cluster"], seed=1)
-                row |= {metric: own[metric].mean(), f"{metric} gain": points({"gain": gain, "low": low, "high": high}),
-                        f"{metric} p": p}  # fmt: skip
-            found.append(row)
-    cells = pd.DataFrame(found)
-    is_search = cells["arm"] != DEFAULT
+            found.append(row | cells.gains(own, before))
+    table = pd.DataFrame(found)
+    is_search = table["arm"] != DEFAULT
     head = ["set", "splits", "", "minutes of processor", "dev MAP@10"]
     body = [[row["set"], f"{row['seeds']}", row["arm"], f"{row['minutes']:.1f}", f"{row['dev']:.3f}"] for row in found]
     for metric in ("accuracy@1", "mrr"):
-        sure = dict(zip(cells.index[is_search], holm(cells.loc[is_search, f"{metric} p"]), strict=True))
+        sure = dict(zip(table.index[is_search], holm(table.loc[is_search, f"{metric} p"]), strict=True))
         head += [metric, "gain", "Holm's p"]
         for i, row in enumerate(found):
             body[i] += [f"{row[metric]:.3f}", *([row[f"{metric} gain"], f"{sure[i]:.3f}"] if i in sure else ["", ""])]
@@ -163,15 +158,7 @@ def run(data: Path, work: Path, sets: Sequence[str], seeds: Sequence[int]) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("data", type=Path)
-    runs.add_argument("work", type=Path)
-    runs.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    runs.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    commands.add_parser("table").add_argument("work", type=Path)
-    asked = parser.parse_args()
+    asked = cells.commands(__doc__, SETS, SEEDS)[0].parse_args()
     if asked.command == "table":
         print(table(asked.work))
     else:

@@ -11,7 +11,6 @@ was cut and the whole encoder, untrained. The best of eight evaluations on dev i
 7 alone.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,11 +18,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import pretraining
+from benchmarks import cells, pretraining
 from benchmarks.pretraining import SEEDS, whole
 from whyrank.commands import label_curve
 from whyrank.commands.label_curve import METRICS, Run
-from whyrank.commands.label_gains import compared, points
 from whyrank.core import io
 from whyrank.core.options import overrides, params
 from whyrank.diagnosis.report.markdown import pipe_table
@@ -100,12 +98,10 @@ def table(work: Path) -> str:
                 there = reference.loc[own.index]
                 size = own["weights"].iloc[0] / there["weights"].iloc[0]
                 seeds = own.index.get_level_values("seed").nunique()
-                line = [name, f"{seeds}", f"{layers}", f"{100 * size:.0f} %", arm]
+                line, gained = [name, f"{seeds}", f"{layers}", f"{100 * size:.0f} %", arm], cells.gains(own, there)
                 for metric in METRICS:
-                    gain, low, high, _ = compared(own[metric], there[metric], own["cluster"], seed=1)
-                    share = own[metric].mean() / there[metric].mean()
-                    difference = points({"gain": gain, "low": low, "high": high})
-                    line += [f"{own[metric].mean():.3f}", f"{100 * share:.0f} %", difference]
+                    share = gained[metric] / there[metric].mean()
+                    line += [f"{gained[metric]:.3f}", f"{100 * share:.0f} %", gained[f"{metric} gain"]]
                 body.append(line)
     measured = [column for metric in METRICS for column in (metric, "of the whole encoder's", "difference")]
     return pipe_table(["set", "splits", "layers", "size", "", *measured], body)
@@ -124,15 +120,8 @@ def run(data: Path, work: Path, sets: Sequence[str], seeds: Sequence[int], sizes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("data", type=Path)
-    runs.add_argument("work", type=Path)
-    runs.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    runs.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser, runs, _ = cells.commands(__doc__, SETS, SEEDS)
     runs.add_argument("--layers", nargs="+", type=int, choices=LAYERS, default=LAYERS)
-    commands.add_parser("table").add_argument("work", type=Path)
     asked = parser.parse_args()
     if asked.command == "table":
         print(table(asked.work))

@@ -12,7 +12,6 @@ labels, as `whyrank teach` trains it; and BM25 and the encoder in equal parts, w
 the scale of the fused scores were tried on split seed 7 alone.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,11 +21,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks import pretraining
+from benchmarks import cells, pretraining
 from benchmarks.pretraining import SEEDS, whole
 from whyrank.commands import label_curve
 from whyrank.commands.label_curve import Run
-from whyrank.commands.label_gains import compared, points
 from whyrank.core import io, runtime
 from whyrank.core.options import overrides, params
 from whyrank.core.prepared import Prepared
@@ -155,33 +153,20 @@ def table(work: Path, level: str) -> str:
         alone = rows[rows["arm"] == LABELS]
         for arm in ARMS:
             own = rows[rows["arm"] == arm].loc[alone.index]
-            row = {"set": name, "splits": len(files), "arm": arm}
-            for metric in label_curve.METRICS:
-                gain, low, high, p = compared(own[metric], alone[metric], own["cluster"], seed=1)
-                row |= {metric: own[metric].mean(), f"{metric} gain": points({"gain": gain, "low": low, "high": high}),
-                        f"{metric} p": p}  # fmt: skip
-            found.append(row)
+            found.append({"set": name, "splits": len(files), "arm": arm} | cells.gains(own, alone))
     is_gain = [row["arm"] != LABELS for row in found]
     head, body = ["set", "splits", ""], [[row["set"], f"{row['splits']}", row["arm"]] for row in found]
     for metric in label_curve.METRICS:
         head += [metric, "gain", "Holm's p"]
         sure = iter(holm(np.array([row[f"{metric} p"] for row, own in zip(found, is_gain, strict=True) if own])))
-        for row, cells, own in zip(found, body, is_gain, strict=True):
-            cells += [f"{row[metric]:.3f}", *([row[f"{metric} gain"], f"{next(sure):.3f}"] if own else ["", ""])]
+        for row, line, own in zip(found, body, is_gain, strict=True):
+            line += [f"{row[metric]:.3f}", *([row[f"{metric} gain"], f"{next(sure):.3f}"] if own else ["", ""])]
     return pipe_table(head, body)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run")
-    run.add_argument("data", type=Path)
-    run.add_argument("work", type=Path)
-    run.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    run.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    shown = commands.add_parser("table")
-    shown.add_argument("work", type=Path)
-    for one in (run, shown):
+    parser, *both = cells.commands(__doc__, SETS, SEEDS)
+    for one in both:
         one.add_argument("--level", choices=list(LEVELS), default="head")
     asked = parser.parse_args()
     if asked.command == "table":
