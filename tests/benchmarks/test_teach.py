@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import teach
+from whyrank.model import cross_encoder
 
 
 @pytest.mark.parametrize("name", teach.SETS)
@@ -17,11 +18,12 @@ def test_each_cell_has_parameters_that_the_checks_take(name, level, tmp_path):
     assert values["finetune_rank"]["max_steps"] == teach.STEPS and values["encoder"]["readout"] == "raw"
 
 
-def test_known_scores_are_given_by_the_texts_of_a_pair():
+def test_known_scores_are_given_by_the_texts_of_a_pair(make_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WHYRANK_CACHE", str(tmp_path))
     queries, answers = (pd.DataFrame({"text": texts}) for texts in (["p", "q"], ["x", "y", "z"]))
     score_QA = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = teach.Table(score_QA, SimpleNamespace(queries=queries, answers=answers))
-    assert found.predict([("q", "x"), ("p", "z")], batch_size=1).tolist() == [3.0, 2.0]
+    found = teach.Table(score_QA, SimpleNamespace(queries=queries, answers=answers), make_encoder())
+    assert cross_encoder.predicted(found, [("q", "x"), ("p", "z")]).tolist() == [3.0, 2.0]
 
 
 def test_the_table_pools_the_splits_and_compares_each_arm_with_the_labels_alone(tmp_path):
