@@ -1,7 +1,7 @@
 """What benchmarks of cells (set, seed, …) share: their command line, and gains of an arm over another."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from whyrank.commands.label_curve import METRICS
 from whyrank.commands.label_gains import compared, points
+from whyrank.core import io
 
 
 def commands(told: str | None, sets: Sequence[str], seeds: Sequence[int]) -> tuple[argparse.ArgumentParser, Any, Any]:
@@ -22,6 +23,17 @@ def commands(told: str | None, sets: Sequence[str], seeds: Sequence[int]) -> tup
     run.add_argument("--sets", nargs="+", choices=sets, default=sets)
     run.add_argument("--seeds", nargs="+", type=int, default=list(seeds))
     return parser, run, table
+
+
+def pooled(work: Path, begin: str, sets: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The test queries of all cells of each set that has files WORK/<begin><set>.*.csv, by seed and query_id."""
+    for name in sets:
+        if files := sorted(work.glob(f"{begin}{name}.*.csv")):
+            yield name, pd.concat([io.read_table(file) for file in files]).set_index(["seed", "query_id"])
+
+
+def splits(rows: pd.DataFrame) -> int:
+    return int(rows.index.get_level_values("seed").nunique())
 
 
 def gains(own: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:

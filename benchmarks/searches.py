@@ -117,16 +117,13 @@ def cell(trials: Trials) -> tuple[pd.DataFrame, pd.DataFrame]:
 def table(work: Path) -> str:
     """A row for each set and arm, all seeds pooled; Holm's p over all gains of a metric."""
     found = []
-    for name in SETS:
-        files = sorted(work.glob(f"search.{name}.*.csv"))
-        if not files:
-            continue
-        rows = pd.concat([io.read_table(file) for file in files]).set_index(["seed", "query_id"])
+    for name, rows in cells.pooled(work, "search.", SETS):
         before = rows[rows["arm"] == DEFAULT]
         for arm in ARMS:
             own = rows[rows["arm"] == arm].loc[before.index]
             means = own.groupby("seed")[["seconds", "dev"]].first().mean()
-            row = {"set": name, "seeds": len(files), "arm": arm, "minutes": means["seconds"] / 60, "dev": means["dev"]}
+            row = {"set": name, "seeds": cells.splits(own), "arm": arm}
+            row |= {"minutes": means["seconds"] / 60, "dev": means["dev"]}
             found.append(row | cells.gains(own, before))
     table = pd.DataFrame(found)
     is_search = table["arm"] != DEFAULT

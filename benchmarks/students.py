@@ -85,11 +85,7 @@ def cell(name: str, source: Path, seed: int, layers: int) -> pd.DataFrame:
 def table(work: Path) -> str:
     """A row for each set, size and arm, all seeds pooled: size and quality beside the whole encoder, untrained."""
     body = []
-    for name in SETS:
-        files = sorted(work.glob(f"students.{name}.*.csv"))
-        if not files:
-            continue
-        rows = pd.concat([io.read_table(file) for file in files]).set_index(["seed", "query_id"])
+    for name, rows in cells.pooled(work, "students.", SETS):
         reference = rows[rows["layers"] == WHOLE]
         for layers in (WHOLE, *LAYERS):
             of_size = rows[rows["layers"] == layers]
@@ -97,8 +93,10 @@ def table(work: Path) -> str:
                 own = of_size[of_size["arm"] == arm]
                 there = reference.loc[own.index]
                 size = own["weights"].iloc[0] / there["weights"].iloc[0]
-                seeds = own.index.get_level_values("seed").nunique()
-                line, gained = [name, f"{seeds}", f"{layers}", f"{100 * size:.0f} %", arm], cells.gains(own, there)
+                line, gained = (
+                    [name, f"{cells.splits(own)}", f"{layers}", f"{100 * size:.0f} %", arm],
+                    cells.gains(own, there),
+                )
                 for metric in METRICS:
                     share = gained[metric] / there[metric].mean()
                     line += [f"{gained[metric]:.3f}", f"{100 * share:.0f} %", gained[f"{metric} gain"]]

@@ -148,15 +148,11 @@ def cell(name: str, source: Path, seed: int, level: str) -> pd.DataFrame:
 def table(work: Path, level: str) -> str:
     """A row for each set and arm, all seeds pooled: gains over the labels alone, Holm's p over all of a metric."""
     found = []
-    for name in SETS:
-        files = sorted(work.glob(f"teach.{level}.{name}.*.csv"))
-        if not files:
-            continue
-        rows = pd.concat([io.read_table(file) for file in files]).set_index(["seed", "query_id"])
+    for name, rows in cells.pooled(work, f"teach.{level}.", SETS):
         alone = rows[rows["arm"] == LABELS]
         for arm in ARMS:
             own = rows[rows["arm"] == arm].loc[alone.index]
-            found.append({"set": name, "splits": len(files), "arm": arm} | cells.gains(own, alone))
+            found.append({"set": name, "splits": cells.splits(own), "arm": arm} | cells.gains(own, alone))
     is_gain = [row["arm"] != LABELS for row in found]
     head, body = ["set", "splits", ""], [[row["set"], f"{row['splits']}", row["arm"]] for row in found]
     for metric in label_curve.METRICS:
