@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import transformers
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.encoder import Prompts
@@ -131,6 +132,19 @@ def test_lower_case_is_asked_of_the_tokenizer_whatever_it_does_itself(tmp_path):
     assert_read_as_it_is(tmp_path / "model", tmp_path)
     encoder = loading.load(tmp_path / "model")
     assert encoder.tokenise(["A VISA"], 16) == encoder.tokenise(["a visa"], 16)
+
+
+def test_lower_case_stays_where_transformers_makes_the_tokenizer_anew_from_its_vocabulary(tmp_path):
+    folder = foreign.library_folder(tmp_path / "model")
+    capitals = transformers.BertTokenizer(vocab=foreign.wordpiece().get_vocab(), do_lower_case=False)
+    capitals.save_pretrained(folder)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 24, "do_lower_case": True}))
+    encoder = loading.load(folder)
+    for name in ("once", "twice"):  # pretraining and tuning each save it
+        system.save(system.untrained(encoder), tmp_path / name, longest=16)
+        encoder = system.load(tmp_path / name).encoder
+        assert encoder.tokenise(["A VISA"], 16) == encoder.tokenise(["a visa"], 16)
+        assert_same(theirs(tmp_path / name), theirs(folder))
 
 
 @pytest.mark.parametrize(

@@ -236,8 +236,10 @@ class Encoder(nn.Module):
         names = self.pooling.split("+")
         pooling = {"embedding_dimension": self.token_width, "pooling_mode": names if len(names) > 1 else names[0]}
         (folder / POOLING).mkdir(exist_ok=True)
+        # Not by the tokenizer's own files: transformers makes some tokenizers anew from their vocabulary.
+        length = {"max_seq_length": longest, "do_lower_case": self.declared.lower_case}
         for file, content in (
             (f"{POOLING}/config.json", pooling | {"include_prompt": True}),
-            ("sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False}),
+            ("sentence_bert_config.json", length),
         ):
             (folder / file).write_text(json.dumps(content, indent=2) + "\n")

@@ -86,7 +86,7 @@ def _load(
     _check_tokenizer(tokenizer)
     if found.lower_case:
         _lower(tokenizer)
-    found = dataclasses.replace(found, transformer="", lower_case=False)
+    found = dataclasses.replace(found, transformer="")
     if pooling == "auto":
         pooling = found.pooling or _default_pooling(config)
     projection = _projection(folder, found, trust_remote_code)
