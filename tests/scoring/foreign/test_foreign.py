@@ -139,6 +139,22 @@ def test_a_run_of_ours_read_as_a_foreign_one_has_the_same_figures(tasks, saved, 
     assert found.how["missing_queries"] == [] and found.others.queries.empty
 
 
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e12, -1e-9, -1e12])
+def test_scores_of_any_size_rank_alike_and_above_what_is_not_listed(tasks, tmp_path, size):
+    texts = tasks.texts
+    query_ids, (first, second, third) = texts.queries["query_id"], texts.answers["answer_id"].iloc[[4, 2, 0]]
+    scores = {first: 3, second: 2, third: 1} if size > 0 else {first: 1, second: 2, third: 3}
+    rows = [f"{query} Q0 {answer} 0 {score * size} x\n" for query in query_ids for answer, score in scores.items()]
+    (tmp_path / "any.trec").write_text("".join(rows))
+    run = score(System("run", "rival", str(tmp_path / "any.trec")), tasks).run
+    assert run.top.groupby("query_id")["answer_id"].agg(list).map(lambda found: found[:3]).tolist() == [
+        [first, second, third]
+    ] * len(run.queries)
+    last = run.queries["above"] > 2
+    assert (run.queries.loc[last, "tied"] == len(texts.answers) - 3).all() and last.any()
+    assert (run.queries.loc[~last, "tied"] == 1).all() and not last.all()
+
+
 def test_a_query_without_rows_is_said_and_counts_as_chance(tasks, tmp_path):
     query, answer = tasks.texts.queries["query_id"][tasks.texts.rows("test")[0]], tasks.texts.answers["answer_id"][0]
     (tmp_path / "one.trec").write_text(f"{query} Q0 {answer} 1 3.5 theirs\n")

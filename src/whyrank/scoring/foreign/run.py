@@ -17,6 +17,8 @@ from whyrank.core.prepared import Prepared
 from whyrank.scoring.tasks import Scored, Tasks
 
 COLUMNS = ["query_id", "answer_id", "score"]
+# How far an answer that is not listed stands below the last one that is, as a share of the largest score.
+GAP = 0.01
 
 
 class Listed:
@@ -35,8 +37,10 @@ class Listed:
         for row, query in enumerate(query_Q):
             part = slice(self.start_N[query], self.start_N[query + 1])
             if part.start < part.stop:
-                score_QA[row] = self.score_L[part].min() - 1
-                score_QA[row, self.answer_L[part]] = self.score_L[part]
+                score_L = self.score_L[part]
+                # By a share of the scores, whatever their size: which are equal depends on the largest of a query.
+                score_QA[row] = score_L.min() - GAP * (np.abs(score_L).max() or 1)
+                score_QA[row, self.answer_L[part]] = score_L
         return score_QA
 
     def has(self, query_Q: np.ndarray) -> np.ndarray:
