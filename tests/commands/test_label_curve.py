@@ -63,6 +63,15 @@ def test_all_arms_are_scored_on_the_same_queries_and_the_control_has_the_steps_o
     assert not run.base.query_head  # what a training changed was a copy
 
 
+def test_each_query_has_the_metric_of_the_diagnosis_whichever_it_is(run, monkeypatch):
+    values = put(dict(run.values), {"diagnose.metric": "ndcg@3", "evaluate.accuracy_cutoffs": [3]})
+    monkeypatch.setattr(label_curve, "begun", lambda values, seed: replace(run, values=values))
+    monkeypatch.setattr(label_curve, "arms", lambda run, _: [("untrained", -1, run.scored(run.base))])
+    found = label_curve.measured(values, [3])
+    assert list(found) == ["query_id", "type", "cluster", "mrr", "ndcg@3", "seed", "arm", "labels"]
+    assert found["ndcg@3"].between(0, 1).all()
+
+
 @pytest.mark.parametrize("batch_size", [5, 64])
 @pytest.mark.parametrize("accumulated", [1, 3])
 def test_as_many_updates_are_made_as_asked_for_however_many_batches_are_gathered_for_one(
@@ -159,7 +168,7 @@ def test_the_scenario_writes_rows_and_table_and_a_slip_in_a_setting_is_refused_b
     assert "with up to 52 labelled queries it pays here" in said and said == (tmp_path / "out/table.md").read_text()
     kept = pd.read_csv(tmp_path / "out/queries.csv")
     assert set(kept["asked"]) == {11} and set(kept["n"]) == {3}
-    for setting in ("pretrain_barlow.steps=-1", "finetune_rank.max_steps=0"):
+    for setting in ("pretrain_barlow.steps=-1", "finetune_rank.max_steps=0", "finetune_rank.max_step=9"):
         with pytest.raises(UserError, match=setting.partition("=")[0]):
             label_gains.measure(chosen, [setting], tmp_path / "none")
     assert not (tmp_path / "none").exists()

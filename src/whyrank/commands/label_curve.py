@@ -93,12 +93,13 @@ class Run:
         return pretrain.pretrain_barlow(self.start(), self.prepared, options, encoder, self.seed).system
 
     def scored(self, one: system.System) -> pd.DataFrame:
-        """query_id, type, cluster and METRICS of each test query."""
+        """query_id, type, cluster, and of each test query the metric of the diagnosis, and METRICS as far as recorded."""
         vectors = embed.embed(one.eval(), self.prepared, self.options("encoder", params.Encoder))
         product = embed.Product(vectors, one.score)
         asked = score.queries_with_relevant(self.prepared, "test")
         run = score.rank(product, self.prepared, asked, self.options("evaluate", params.Evaluate))
-        return run.queries[["query_id", "type", "cluster", *METRICS]]
+        metrics = dict.fromkeys([*METRICS, self.options("diagnose", params.Diagnose).metric])
+        return run.queries[["query_id", "type", "cluster", *(name for name in metrics if name in run.queries)]]
 
 
 def begun(values: Mapping[str, Any], seed: int) -> Run:
@@ -152,10 +153,10 @@ def arms(run: Run, asked: Sequence[int] = COUNTS) -> Iterator[tuple[str, int, pd
 
 def measured(values: Mapping[str, Any], seeds: Sequence[int], asked: Sequence[int] = COUNTS) -> pd.DataFrame:
     """seed, arm, labels (-1: none were read) and a row for each test query; all seeds below each other."""
-    tables = []
+    tables, metric = [], values["diagnose"]["metric"]
     for seed in seeds:
         for arm, count, queries in arms(begun(values, seed), asked):
-            print(f"seed {seed}: {arm}, {count} labels: {queries['accuracy@1'].mean():.3f}", file=sys.stderr)
+            print(f"seed {seed}: {arm}, {count} labels: {queries[metric].mean():.3f}", file=sys.stderr)
             tables.append(queries.assign(seed=seed, arm=arm, labels=count))
     return pd.concat(tables, ignore_index=True)
 

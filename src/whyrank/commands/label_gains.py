@@ -31,7 +31,10 @@ def measure(chosen: Scenario, settings: Sequence[str], folder: Path) -> str:
     Raises UserError for parameters that do not go together, before anything is encoded.
     """
     changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
-    values = overrides.put(starting_params(), {**chosen.overrides, **changed})
+    try:
+        values = overrides.put(starting_params(), {**chosen.overrides, **changed})
+    except KeyError as error:
+        raise UserError(f"-S {error.args[0]}: params.yaml has no such key; `whyrank schema` has all of them") from None
     params.check(values)
     if not values["finetune_rank"]["max_steps"]:
         raise UserError(
