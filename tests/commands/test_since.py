@@ -80,3 +80,13 @@ def test_a_revision_without_results_is_one_line(two, shipped_params):
     with pytest.raises(UserError, match=r"^nosuch has no metrics/findings\.json: it is no commit and no experiment"):
         since.since("nosuch", shipped_params, fetch)
     assert Path("metrics/findings.json").exists()
+
+
+def test_a_metric_that_only_one_of_both_runs_has_is_one_line(two, shipped_params):
+    _, fetch = two
+    values = shipped_params | {"diagnose": shipped_params["diagnose"] | {"metric": "accuracy@5"}}
+    file = Path("data/runs/base/queries.parquet")
+    pd.read_parquet(file).assign(**{"accuracy@5": 1.0}).to_parquet(file)
+    said = "`diagnose.metric` is accuracy@5, which the earlier run of base has not recorded; both have accuracy@1"
+    with pytest.raises(UserError, match=f"^params.yaml: {said}$"):
+        since.since("earlier", values, fetch)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options.finetune import Objectives
 from whyrank.diagnosis.compare.ratings import wide
 from whyrank.diagnosis.examination import LEAST_EFFECT
@@ -59,6 +60,7 @@ def measure(
     """After less before, of the systems that a step is about, or of all tuned ones; None without a row in common.
 
     before, after   copies of data/runs;  about   what the finding is about: systems, a stage, `data`
+    Raises UserError where a run has not recorded the metric.
     """
     file, systems = file_of(values), Systems.of(values)
     both = [name for name in systems.encoders if all((at / name / file).exists() for at in (before, after))]
@@ -77,7 +79,14 @@ def measure(
 def _of_queries(tables: Mapping[str, list[pd.DataFrame]], metric: str, *, level: float, **draw: int) -> Measured | None:
     """The mean over the systems, of each query."""
     values = []
-    for one, other in tables.values():
+    for name, (one, other) in tables.items():
+        if metric not in one or metric not in other:
+            which = "earlier" if metric not in one else "later"
+            both = ", ".join(column for column in one if column in other and ("@" in column or column == "mrr"))
+            raise UserError(
+                f"params.yaml: `diagnose.metric` is {metric}, which the {which} run of {name} has not recorded; "
+                f"both have {both}"
+            )
         joined = one.merge(other[["query_id", metric]], on="query_id", suffixes=("", "_after"))
         values.append(joined.set_index("query_id")[[metric, f"{metric}_after", "cluster"]])
     if not values or values[0].empty:

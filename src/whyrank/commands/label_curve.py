@@ -93,7 +93,7 @@ class Run:
         return pretrain.pretrain_barlow(self.start(), self.prepared, options, encoder, self.seed).system
 
     def scored(self, one: system.System) -> pd.DataFrame:
-        """query_id, type, cluster, and of each test query the metric of the diagnosis, and METRICS as far as recorded."""
+        """query_id, type, cluster, METRICS as far as recorded, and the metric of the diagnosis, of each test query."""
         vectors = embed.embed(one.eval(), self.prepared, self.options("encoder", params.Encoder))
         product = embed.Product(vectors, one.score)
         asked = score.queries_with_relevant(self.prepared, "test")
