@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder, Evaluate
 from whyrank.core.options.systems import System
 from whyrank.core.prepared import PAIR_COLUMNS
@@ -53,6 +54,17 @@ def test_every_kind_ranks_the_same_queries_and_writes_what_diagnose_reads(tasks,
     files |= {"analyser.json"} if kind != "encoder" else set()
     assert {file.name for file in (tmp_path / "run").iterdir()} == files
     assert (tmp_path / "run" / "run.trec").read_text().splitlines()[0].endswith(" its-name")
+
+
+def test_an_encoder_whose_vectors_overflow_is_one_line(tasks, make_encoder, tmp_path):
+    encoder = make_encoder()
+    for name, weight in encoder.transformer.named_parameters():
+        if name.endswith("intermediate.dense.weight"):
+            weight.data *= 1e20
+    system.save(system.untrained(encoder), tmp_path / "large", longest=16)
+    said = r"^the score of query row \d+ and candidate \d+ is not finite: cannot be ranked; .*encoder\.precision=fp32"
+    with pytest.raises(UserError, match=said):
+        score(System("encoder", "zero-shot", str(tmp_path / "large")), tasks)
 
 
 def test_what_an_encoder_costs_is_counted_and_of_a_baseline_nothing(tasks, folder, make_encoder):

@@ -93,7 +93,7 @@ class Survey:
 
 
 def find_in_tiles(score: Tiled, query_Q: np.ndarray, pairs: Pairs, keep: int) -> Found:
-    """Places and best answers of queries (row numbers). Raises ValueError on a score that is not finite."""
+    """Places and best answers of queries (row numbers). Raises UserError on a score that is not finite."""
     guess_P = score.pairs(query_Q[pairs.query_P], pairs.answer_P)
     survey = Survey(pairs, guess_P, score.bounds(query_Q), keep)
     sweep(survey, score.tiles(query_Q))

@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
+from whyrank.core.errors import UserError
 from whyrank.measure.metrics.locating import Floats, Ints, count
 from whyrank.scoring.search.running_topk import Best, answers, values
 
@@ -93,7 +94,10 @@ def largest(score_QA: np.ndarray) -> np.ndarray:
 
 
 def refuse(row: int, candidate: int) -> NoReturn:
-    raise ValueError(f"the score of query row {row} and candidate {candidate} is not finite: cannot be ranked")
+    raise UserError(
+        f"the score of query row {row} and candidate {candidate} is not finite: cannot be ranked; numbers of 16 bits "
+        "overflow (encoder.precision=fp32, or another `store`), else bring the weights of a sound training"
+    )
 
 
 def steps(largest_Q: np.ndarray) -> Floats:
@@ -147,7 +151,7 @@ def sweep(reader: TileReader, tiles: Iterable[Tile]) -> None:
 
 
 def find_in_rows(score_QA: np.ndarray, pairs: Pairs, keep: int) -> Found:
-    """Places and best answers of queries whose scores are at hand. Raises ValueError on one that is not finite."""
+    """Places and best answers of queries whose scores are at hand. Raises UserError on one that is not finite."""
     queries, candidates = score_QA.shape
     largest_Q = largest(score_QA)
     if not np.isfinite(largest_Q).all():
