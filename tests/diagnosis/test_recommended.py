@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from whyrank.core.options.systems import System
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.report.content import gather
 from whyrank.diagnosis.report.markdown import table_blocks
@@ -55,6 +56,26 @@ def test_a_simpler_system_within_a_point_is_recommended(content):
     )
     surely = [("barlow-tuned", "base-tuned", 0.005, 0.01)]
     assert recommended(with_values(content, values, surely))[0] == "barlow-tuned"
+
+
+def beside(content, **rivals):
+    known = content.records.systems
+    return replace(
+        content, records=replace(content.records, systems=replace(known, options={**known.options, **rivals}))
+    )
+
+
+def test_a_cross_encoder_and_what_another_tool_made_are_not_called_simpler(content):
+    reranked = System("reranker", "rival", "data/scores/bm25", model="theirs")
+    fused = System("fusion", "rival", "data/scores/run")
+    content = beside(content, reranked=reranked, theirs=System("run", "rival", "a.trec"), fused=fused)
+    values = {"base": 0.4, "base-tuned": 0.6, "reranked": 0.595, "theirs": 0.596, "fused": 0.596}
+    assert recommended(with_values(content, values)) == ("base-tuned", "the highest accuracy@1, 0.600.")
+    better = {"base": 0.4, "base-tuned": 0.595, "reranked": 0.6}
+    assert recommended(with_values(content, better))[0] == "base-tuned"
+    # Nor is anything called simpler than what takes nobody knows how much.
+    unknown = {"tfidf": 0.595, "base": 0.4, "theirs": 0.6}
+    assert recommended(with_values(content, unknown)) == ("theirs", "the highest accuracy@1, 0.600.")
 
 
 def test_a_recommendation_beside_errors_says_that_it_may_change(content):

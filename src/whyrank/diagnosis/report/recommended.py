@@ -11,6 +11,10 @@ from whyrank.findings.systems import Systems
 # From what costs least to run and to train.
 SIMPLEST = ("baseline", "zero-shot", "pretrained", "tuned")
 NOTHING_TRAINED = (0, False, False)
+# A cross-encoder reads each query with each answer again, which takes more than any encoder.
+CROSS_ENCODER = (len(SIMPLEST), False, True)
+# What these take to run, nobody has said.
+FOREIGN = ("run", "vectors")
 
 
 def recommended(content: Content) -> tuple[str, str]:
@@ -24,6 +28,7 @@ def recommended(content: Content) -> tuple[str, str]:
         for name, value in values.items()
         if values[best] - value < LEAST_EFFECT and not _is_beaten(pairs, str(name), best, content.level)
     ]
+    near = [name for name in near if name == best or all(_is_known(content.experiment, one) for one in (name, best))]
     chosen = min(near, key=lambda name: (_effort(content.experiment, name), -values[name]))
     value = numbers.value(values[chosen])
     if chosen == best:
@@ -36,10 +41,18 @@ def recommended(content: Content) -> tuple[str, str]:
 
 def _effort(systems: Systems, name: str) -> tuple[int, bool, bool]:
     """A rival takes what the systems take that it is made of, and a little more."""
+    if systems.options[name].kind == "reranker":
+        return CROSS_ENCODER
     if name in systems.rivals:
         effort = max((_effort(systems, one) for one in systems.made_of(name)), default=NOTHING_TRAINED)
         return *effort[:2], True
     return SIMPLEST.index(systems.options[name].role), systems.is_after_pretraining(name), False
+
+
+def _is_known(systems: Systems, name: str) -> bool:
+    """Whether it can be told what a system takes: not of a rival that another tool made, nor of what is made of it."""
+    is_foreign = name in systems.rivals and systems.options[name].kind in FOREIGN
+    return not is_foreign and all(_is_known(systems, one) for one in systems.made_of(name))
 
 
 def _is_beaten(pairs: pd.DataFrame, name: str, best: str, level: float) -> bool:
