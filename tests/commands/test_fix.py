@@ -133,6 +133,25 @@ def test_all_builds_on_what_helped_leaves_the_rest_out_and_ends_with_one_command
     assert fix.ending([], fix.read_tried(), []).splitlines()[-1] == told.splitlines()[-1]
 
 
+@pytest.mark.parametrize("changed", ["data", "parameters"])
+def test_what_helped_another_run_is_no_start_and_no_advice(lab, tmp_path, shipped_params, changed):
+    few, rate = step(1, "few", {EPOCHS: 9}), step(1, "rate", {RATE: 5e-5})
+    results = {(f"{EPOCHS}=9",): 0.6, (f"{RATE}=5e-05",): 0.6, (f"{EPOCHS}=9", f"{RATE}=5e-05"): 0.6}
+    runner = lab([few], results)
+    assert [one["kept"] for one in fix.fix(runner, None, everything=True, ask=always)] == [True]
+    if changed == "data":
+        read = [{"path": "data/raw/mine", "md5": "another"}]
+        (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"prepare": {"deps": read}}}))
+    else:
+        another = {**shipped_params, "encoder": {**shipped_params["encoder"], "source": "scratch"}}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(another))
+    assert "dvc exp run" not in fix.ending([], fix.read_tried(), [])
+    runner = lab([rate], results)
+    (made,) = fix.fix(runner, None, everything=True, ask=always)
+    assert made["settings"] == [f"{RATE}=5e-05"]
+    assert "+" in made["told"]  # beside the run of the workspace, not one that had this gain already
+
+
 def test_rows_are_copied_before_the_run_and_stay_since_they_mend_the_data(lab, tmp_path):
     rows, target = "metrics/prepare/rows_wrong.csv", "data/corrections/wrong-1.csv"
     (tmp_path / "metrics/prepare").mkdir(parents=True)

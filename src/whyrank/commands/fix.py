@@ -62,7 +62,7 @@ def fix(runner: Runner, number: int | None, *, everything: bool, ask: Callable[[
     command.
     """
     state, tried, made = start(), read_tried(), list[Trial]()
-    state = _resumed(runner, state, tried) if everything else state
+    state = _resumed(state, tried) if everything else state
     while (step := _chosen(state, tried, number)) is not None:
         print(f"\nstep {step['step']}: {step['code']} ({', '.join(step['systems'])}): {step['sentence']}\n"
               f"  {step['command']}", file=sys.stderr)  # fmt: skip
@@ -108,8 +108,11 @@ def _id(state: State, step: Step) -> str:
     own = {key: value for key, value in step["params"].items() if key != CORRECTIONS}
     rows = step["code"] if step["rows"] else ""
     corrections = state.values["prepare"].get("corrections", "")
-    told = json.dumps([own, rows, corrections, _data()], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return _digest(own, rows, corrections, _data())
+
+
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _data() -> list[str]:
@@ -125,6 +128,7 @@ def _tried(runner: Runner, state: State, step: Step) -> tuple[Trial, State | Non
         _copy_rows(runner, state, step)
     settings = Fix(step["params"], run=state.settings).all_settings
     trial: Trial = {"id": _id(state, step), "start": list(state.settings), "settings": list(settings)}
+    trial["of"] = _digest(state.values, _data())
     trial |= {"name": f"fix-{step['code']}-{trial['id'][:4]}", "code": step["code"], "kept": False}
     try:
         runner.run(trial["name"], f"does the fix of {step['code']} help?", settings)
@@ -169,12 +173,11 @@ def _of_results(name: str, settings: Sequence[str]) -> State:
     return State(name, tuple(settings), read_yaml(str(folder / PARAMS)), folder / "diagnose", folder / "runs")
 
 
-def _resumed(runner: Runner, state: State, tried: Sequence[Trial]) -> State:
+def _resumed(state: State, tried: Sequence[Trial]) -> State:
     """The run after the steps that earlier calls kept, from the same start."""
-    for trial in tried:
-        if trial["kept"] and tuple(trial["start"]) == state.settings and (RESULTS / trial["name"] / PARAMS).exists():
-            print(f"{trial['name']} stays: {trial['told']}", file=sys.stderr)
-            state = _of_results(trial["name"], trial["settings"])
+    for trial in _chain(state, tried):
+        print(f"{trial['name']} stays: {trial['told']}", file=sys.stderr)
+        state = _of_results(trial["name"], trial["settings"])
     return state
 
 
@@ -191,18 +194,19 @@ def ending(trials: Sequence[Trial], tried: Sequence[Trial], left: Sequence[Step]
     """
     lines = [f"- {one['code']}: {one['told']}" for one in trials] or ["Nothing is left to try."]
     lines += [f"- by hand: {one['code']}: {one['action']}" for one in left if not one["command"]]
-    kept = [one for one in trials if one["kept"]] or _chain(tried)
+    kept = [one for one in trials if one["kept"]] or _chain(start(), tried)
     if kept:
         lines += ["", f"All that helped, as one command (or `dvc exp apply {kept[-1]['name']}`):", ""]
         lines.append(overrides.command(kept[-1]["settings"]))
     return "\n".join(lines)
 
 
-def _chain(tried: Sequence[Trial]) -> list[Trial]:
-    """The steps that stayed, from the run of the workspace on."""
-    settings, chain = tuple(overrides.of_run()), list[Trial]()
+def _chain(state: State, tried: Sequence[Trial]) -> list[Trial]:
+    """The steps that stayed, from a run on; none of a run with other parameters, or on other data."""
+    chain = list[Trial]()
     for one in tried:
-        if one["kept"] and tuple(one["start"]) == settings:
+        is_next = one["kept"] and one.get("of") == _digest(state.values, _data())
+        if is_next and (RESULTS / one["name"] / PARAMS).exists():
             chain.append(one)
-            settings = tuple(one["settings"])
+            state = _of_results(one["name"], one["settings"])
     return chain
