@@ -181,6 +181,37 @@ def test_an_encoder_that_serves_a_fusion_and_stands_beside_it_is_loaded_once(fin
     assert len(loaded) == len({one, "base"}) and len(answering(["visa"])) == 6
 
 
+def test_vectors_of_a_model_that_was_made_anew_are_not_compared_with_those_kept_of_the_last_one(finished):
+    base = {"path": "models/base", "md5": "1"}
+    stages = {
+        "prepare": {"outs": [base]},
+        **{
+            f"evaluate@{name}": {"deps": [base], "outs": [{"path": f"data/runs/{name}", "md5": "2"}]}
+            for name in SYSTEMS
+        },
+    }
+    stages["evaluate@nearest"]["deps"] = stages["evaluate@base"]["outs"]
+    io.write_json("dvc.lock", {"stages": stages})
+    for name in ("base", "nearest", "fused"):
+        assert len(ask.Answering(name, 1)(["visa"]))
+    stages["prepare"]["outs"] = [base | {"md5": "3"}]
+    io.write_json("dvc.lock", {"stages": stages})
+    for name in ("base", "nearest", "fused"):
+        with pytest.raises(
+            UserError, match=r"^models/base was made anew after evaluate@\w+ had read it; run `dvc repro`$"
+        ):
+            ask.Answering(name, 1)
+
+
+def test_a_rival_of_the_vectors_of_another_tool_has_none_of_a_new_text(finished):
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["systems"]["theirs"] = {"kind": "vectors", "role": "zero-shot", "made_of": "theirs"}
+    values["systems"]["nearest"] |= {"made_of": "data/runs/theirs"}
+    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    with pytest.raises(UserError, match=r"^theirs has the vectors of another tool, .* a new text; ask another system$"):
+        ask.Answering("nearest", 1)
+
+
 def test_a_fusion_with_a_system_that_is_gone_is_one_line_with_its_stage(finished):
     shutil.copy(Path(__file__).parents[2] / "dvc.yaml", ".")
     values = yaml.safe_load(Path("params.yaml").read_text())

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from whyrank import __main__
 from whyrank.commands import card
-from whyrank.core import io
+from whyrank.core import io, lock
 from whyrank.core.errors import UserError
 from whyrank.data.ranking import statistics
 from whyrank.diagnosis.compare.text import one_line
@@ -515,10 +515,10 @@ def test_a_copy_that_fails_leaves_nothing_behind(workspace, tmp_path, monkeypatc
 
 def test_the_committed_dvc_lock_says_what_made_each_system():
     stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
-    assert card.made_by(stages, "models/base") == ["prepare"]
-    assert card.made_by(stages, "models/barlow-tuned") == ["prepare", "pretrain_barlow", "finetune_rank@barlow"]
+    assert lock.made_by(stages, "models/base") == ["prepare"]
+    assert lock.made_by(stages, "models/barlow-tuned") == ["prepare", "pretrain_barlow", "finetune_rank@barlow"]
     card.check_hashes("barlow-tuned", stages)
-    sections = card.recorded_params(stages, card.made_by(stages, "models/base-tuned"))
+    sections = card.recorded_params(stages, lock.made_by(stages, "models/base-tuned"))
     assert {"seed", "encoder", "prepare", "finetune_rank"} <= set(sections) and "pretrain_barlow" not in sections
     assert set(stages["diagnose"]["params"]["params.yaml"]["diagnose"]) >= {"metric", "level"}
 

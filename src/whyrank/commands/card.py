@@ -17,9 +17,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
 
 from whyrank.commands import graph
-from whyrank.core import checksums, io
+from whyrank.core import checksums, io, lock
 from whyrank.core.errors import UserError, said_by
-from whyrank.core.options.yaml_files import parsed
 from whyrank.diagnosis.compare.text import one_line
 from whyrank.diagnosis.report import markdown, numbers
 from whyrank.diagnosis.report.blocks import Cell, Group, Table, head
@@ -27,7 +26,7 @@ from whyrank.diagnosis.report.markdown import fenced, plain
 from whyrank.diagnosis.report.tables import TYPES, each, metric_cell, systems_table
 from whyrank.findings.systems import Systems
 
-MODELS, METRICS, LOCK = "models", "metrics", "dvc.lock"
+MODELS, METRICS = "models", "metrics"
 # The packaged encoder is used only after its checksum proved it to be this one.
 EMBEDDED = "sentence-transformers/all-MiniLM-L6-v2"
 KINDS = {"all": "all test queries", "question": "questions", "conversation": "conversations"}
@@ -75,7 +74,7 @@ def render(system: str, root: Path, backend: str = "torch") -> str:
     """The card as a string; the same records give the same bytes. Raises UserError as `export` does."""
     metrics, diagnosis = root / METRICS, root / METRICS / "diagnose"
     stages = recorded_stages(system, root)
-    makers = made_by(stages, f"{MODELS}/{system}")
+    makers = lock.made_by(stages, f"{MODELS}/{system}")
     params, recorded = recorded_params(stages, makers), stages["diagnose"]["params"]["params.yaml"]
     description = io.read_json(root / MODELS / system / "heads.json")
     table = io.read_table(diagnosis / "systems.csv")
@@ -147,14 +146,11 @@ def recorded_stages(system: str, root: Path) -> dict[str, Any]:
     for file, fault in (
         (evaluated, f"{system} was not evaluated"),
         (table, "diagnose has not run"),
-        (root / LOCK, "no run of the pipeline was recorded"),
+        (root / lock.LOCK, "no run of the pipeline was recorded"),
     ):
         if not file.exists():
             raise UserError(f"{fault}: {file} does not exist; run `dvc repro`")
-    try:
-        stages: dict[str, Any] = parsed((root / LOCK).read_bytes(), LOCK)["stages"]
-    except UserError:
-        raise UserError(f"{LOCK} is torn or was edited, and no YAML any more; run `dvc repro`") from None
+    stages = lock.stages(root)
     check_hashes(system, stages)
     check_numbers(system, io.read_table(table), io.read_json(evaluated))
     return stages
@@ -162,14 +158,10 @@ def recorded_stages(system: str, root: Path) -> dict[str, Any]:
 
 def check_hashes(system: str, stages: dict[str, Any]) -> None:
     """Raises UserError where a stage read another version of a file than stands there now."""
-    readers = [*made_by(stages, f"{METRICS}/evaluate/{system}.json"), "diagnose"]
-    if not made_by(stages, f"{MODELS}/{system}") or not set(readers) <= set(stages):
-        raise UserError(f"{LOCK} does not say how {MODELS}/{system} was made; run `dvc repro`")
-    written = {path: md5 for stage in stages.values() for path, md5 in hashes(stage, "outs").items()}
-    for name in readers:
-        for path, md5 in hashes(stages[name], "deps").items():
-            if written.get(path, md5) != md5:
-                raise UserError(f"{path} was made anew after {name} had read it; run `dvc repro`")
+    readers = [*lock.made_by(stages, f"{METRICS}/evaluate/{system}.json"), "diagnose"]
+    if not lock.made_by(stages, f"{MODELS}/{system}") or not set(readers) <= set(stages):
+        raise UserError(f"{lock.LOCK} does not say how {MODELS}/{system} was made; run `dvc repro`")
+    lock.check_read(stages, readers)
 
 
 def check_numbers(system: str, table: pd.DataFrame, evaluated: dict[str, float]) -> None:
@@ -181,18 +173,6 @@ def check_numbers(system: str, table: pd.DataFrame, evaluated: dict[str, float])
         # Both files round, to 6 decimals or digits.
         if not math.isclose(row.value, evaluated.get(f"{row.metric}_{row.type}", math.nan), rel_tol=0, abs_tol=1e-5):
             raise UserError(f"{system} was evaluated anew after diagnose had run; run `dvc repro`")
-
-
-def made_by(stages: dict[str, Any], path: str) -> list[str]:
-    """Names of the stages of dvc.lock that led to `path`, in the order in which they ran."""
-    last = [name for name, stage in stages.items() if path in hashes(stage, "outs")]
-    before = [name for stage in last for dep in hashes(stages[stage], "deps") for name in made_by(stages, dep)]
-    return list(dict.fromkeys([*before, *last]))
-
-
-def hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
-    """Path to MD5 of what a stage of dvc.lock read (`deps`) or wrote (`outs`)."""
-    return {entry["path"]: entry.get("md5", "") for entry in stage.get(kind, [])}
 
 
 def recorded_params(stages: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whyrank.core import checksums, io, prepared
+from whyrank.core import checksums, io, lock, prepared
 from whyrank.core.errors import UserError
 from whyrank.core.options.systems import RUNS
 from whyrank.lexical import ranking as words
@@ -105,6 +105,7 @@ def export(system: str, folder: Path, root: Path) -> None:
         raise UserError(f"{folder} exists and is not empty; name a new folder")
     run = root / RUNS / system
     checksums.verify(run)
+    lock.check(f"{RUNS}/{system}", root)
     how = io.read_json(run / "how.json")
     if how["kind"] == "compressed":
         source = Path(how["made_of"]).name

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whyrank.core import checksums, io, prepared
+from whyrank.core import checksums, io, lock, prepared
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.core.options.system_links import check_scored_with
@@ -66,11 +66,12 @@ class Asked:
         return RANKERS[kind](self, name)
 
     def run(self, name: str) -> Path:
-        """The folder of its run, as the evaluation wrote it."""
+        """The folder of its run, as the evaluation wrote it, of what stands in the workspace."""
         folder = self.root / RUNS / name
         if not folder.is_dir():
             raise UserError(f"{RUNS}/{name} does not exist; {remedy(Path(RUNS) / name)}")
         checksums.verify(folder)
+        lock.check(f"{RUNS}/{name}", self.root)
         return folder
 
     def index(self, name: str) -> dict[str, np.ndarray]:
@@ -93,6 +94,8 @@ class Asked:
         options = params.section(self.values, "prepare", params.Prepare)
         encoding = params.section(self.values, "encoder", params.Encoder)
         own = self.system(name)
+        if own.kind == "vectors":
+            raise UserError(f"{name} has the vectors of another tool, and none of a new text; ask another system")
         if own.kind == "served":
             model = served.restored(replace(own, made_of=str(self.root / own.made_of)), encoding, self.run(name))
         else:
