@@ -463,9 +463,28 @@ def evaluated_anew(workspace):
     io.write_json(file, io.read_json(file) | {"mrr_all": 0.1})
 
 
+def evaluated_as(**changed):
+    def spoil(workspace):
+        workspace.params["systems"]["base-tuned"] |= changed
+        workspace.lock()
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("system", "spoil", "message"),
     [
+        (
+            "base-tuned",
+            evaluated_as(pooling="cls"),
+            r"evaluated with `pooling: cls`, and the model in models/base-tuned "
+            r"has mean; make it with -S encoder\.pooling=cls",
+        ),
+        (
+            "base-tuned",
+            evaluated_as(made_of="models/mine"),
+            r"evaluated as models/mine, and models/base-tuned is another",
+        ),
         ("base-tuend", None, r"no system 'base-tuend' with a model; there are barlow, barlow-tuned, base, base-tuned"),
         ("bm25", None, r"no system 'bm25' with a model"),
         ("../models/base", None, r"no system '\.\./models/base' with a model"),

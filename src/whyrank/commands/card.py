@@ -27,6 +27,7 @@ from whyrank.diagnosis.report.tables import TYPES, each, metric_cell, systems_ta
 from whyrank.findings.systems import Systems
 
 MODELS, METRICS = "models", "metrics"
+POOLING = "1_Pooling"
 # The packaged encoder is used only after its checksum proved it to be this one.
 EMBEDDED = "sentence-transformers/all-MiniLM-L6-v2"
 KINDS = {"all": "all test queries", "question": "questions", "conversation": "conversations"}
@@ -76,6 +77,7 @@ def render(system: str, root: Path, backend: str = "torch") -> str:
     stages = recorded_stages(system, root)
     makers = lock.made_by(stages, f"{MODELS}/{system}")
     params, recorded = recorded_params(stages, makers), stages["diagnose"]["params"]["params.yaml"]
+    check_evaluated(system, Systems.of(recorded), root)
     description = io.read_json(root / MODELS / system / "heads.json")
     table = io.read_table(diagnosis / "systems.csv")
     dataset = hub_id(params["prepare"]["hub"], root)
@@ -162,6 +164,20 @@ def check_hashes(system: str, stages: dict[str, Any]) -> None:
     if not lock.made_by(stages, f"{MODELS}/{system}") or not set(readers) <= set(stages):
         raise UserError(f"{lock.LOCK} does not say how {MODELS}/{system} was made; run `dvc repro`")
     lock.check_read(stages, readers)
+
+
+def check_evaluated(system: str, systems: Systems, root: Path) -> None:
+    """Raises UserError where what was evaluated under the name of the system is not what its folder gives."""
+    own, folder = systems.options[system], f"{MODELS}/{system}"
+    if own.made_of != folder:
+        raise UserError(f"{system} was evaluated as {own.made_of}, and {folder} is another model; export that one")
+    named = io.read_json(root / folder / POOLING / "config.json")["pooling_mode"]
+    pooling = named if isinstance(named, str) else "+".join(named)
+    if own.pooling not in ("auto", pooling):
+        raise UserError(
+            f"{system} was evaluated with `pooling: {own.pooling}`, and the model in {folder} has {pooling}; make it "
+            f"with -S encoder.pooling={own.pooling}, or leave the key out of `systems.{system}`"
+        )
 
 
 def check_numbers(system: str, table: pd.DataFrame, evaluated: dict[str, float]) -> None:
