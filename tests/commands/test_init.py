@@ -81,6 +81,15 @@ def test_what_is_there_stays_and_what_is_missing_comes_back(run):
     assert Path("x/params.yaml").read_text() == "mine\n" and Path("x/stages/prepare.py").exists()
 
 
+def test_what_to_do_next_can_be_pasted_whatever_folder_and_table_are_called(run):
+    Path("größe.csv").write_text("query,answer\nhow,a1\n", encoding="utf-8")
+    Path("answers.csv").write_text("answer,text\na1,so\n")
+    tables = ["--from", "größe.csv", "--query", "query", "--answer", "answer", "--answers", "answers.csv"]
+    assert "next: cd 'my tickets' && git add ." in run("my tickets", "--sample")
+    told = run("my tickets", *tables).splitlines()[-1]
+    assert told == "next: cd 'my tickets' && dvc exp run -S 'prepare.source=\"data/raw/größe\"'"
+
+
 def test_another_pipeline_is_left_alone(run):
     Path("dvc.yaml").write_text("stages: {}\n")
     with pytest.raises(UserError, match=r"dvc\.yaml is another pipeline, which stays as it is; name another folder"):

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -46,14 +47,17 @@ def run(asked: argparse.Namespace) -> str:
     target = (asked.folder or Path()) / "data/raw" / data
     told = [_converted(asked, target)] if asked.table else []
     if asked.folder is None:
-        return "\n".join([*told, f"next: whyrank check {target}"])
+        return "\n".join([*told, f"next: whyrank check {shlex.quote(str(target))}"])
     is_new = PARAMS in init(asked.folder, data, sample=asked.sample and not asked.table)
     if not asked.table and not asked.sample:
         told.append(f"{target / 'README.txt'} says which files to put there")
     steps = "git add . && git commit -m Start && dvc repro"
     if not is_new:
-        steps = f"dvc exp run -S prepare.source=data/raw/{data}" if asked.table else "dvc repro"
-    return "\n".join([*told, f"{asked.folder} is a repository of whyrank", f"next: cd {asked.folder} && {steps}"])
+        source = f"prepare.source={overrides.written(f'data/raw/{data}')}"
+        steps = overrides.command([source]) if asked.table else "dvc repro"
+    return "\n".join(
+        [*told, f"{asked.folder} is a repository of whyrank", f"next: cd {shlex.quote(str(asked.folder))} && {steps}"]
+    )
 
 
 def _converted(asked: argparse.Namespace, target: Path) -> str:
