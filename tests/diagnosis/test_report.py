@@ -161,6 +161,12 @@ def test_verdict_says_not_significant_where_the_correction_takes_certainty_away(
     assert "[+1.0, +9.0]), not significant after correction (p = 0.120)" in text
 
 
+def test_the_embedding_space_says_that_its_figures_are_of_all_queries(made):
+    # `scoring.ranking.representation` reads the vectors of every split.
+    (own,) = (section for section in made.sections if section.key == "geometry")
+    assert any(getattr(block, "text", "").startswith("Queries of all splits, each system") for block in own.blocks)
+
+
 def test_a_finding_has_the_doubt_that_the_verdict_has(recorded):
     case = examined(recorded)
     said = {one.system: one.sentence for one in pretraining_hurts(case) if isinstance(one, Finding)}

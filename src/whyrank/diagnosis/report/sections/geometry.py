@@ -25,8 +25,8 @@ def section(content: Content) -> Section | None:
     }
     if metrics:
         note = (
-            "Test queries, each system in its own space. The type probe is a linear classifier of questions and "
-            "conversations; an AUC of 0.5 is chance."
+            "Queries of all splits, each system in its own space. The type probe is a linear classifier of questions "
+            "and conversations; an AUC of 0.5 is chance."
         )
         known = [key for key in MEASURES if any(key in found for found in metrics.values())]
         rows = [
