@@ -82,7 +82,8 @@ def _of_queries(tables: Mapping[str, list[pd.DataFrame]], metric: str, *, level:
     for name, (one, other) in tables.items():
         if metric not in one or metric not in other:
             which = "earlier" if metric not in one else "later"
-            both = ", ".join(column for column in one if column in other and ("@" in column or column == "mrr"))
+            shared = [str(column) for column in one if column in other]
+            both = ", ".join(column for column in shared if "@" in column or column == "mrr")
             raise UserError(
                 f"params.yaml: `diagnose.metric` is {metric}, which the {which} run of {name} has not recorded; "
                 f"both have {both}"
