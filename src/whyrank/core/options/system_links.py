@@ -5,13 +5,16 @@ from typing import Any
 
 from whyrank.core.errors import UserError
 from whyrank.core.options.sections import Fault
-from whyrank.core.options.systems import OF_SCORES, RUNS, WITH_VECTORS, System, tuned_folder
+from whyrank.core.options.systems import BASELINES, OF_SCORES, RUNS, WITH_VECTORS, System, tuned_folder
 from whyrank.core.rerun import remedy
 
 
 def faults_of(systems: Mapping[str, System], inits: Sequence[str]) -> Iterator[Fault]:
     """What of several systems, or of a system and `inits`, does not go together."""
     for name, system in systems.items():
+        if name in BASELINES and system.kind != name:
+            # A fusion records the baseline in it by its kind, among the names of systems.
+            yield Fault(f"systems.{name}.kind", f"is {system.kind}, but {name} is the name of a baseline; rename it")
         key, start = f"systems.{name}.starts_from", system.starts_from
         if start and start not in systems and start not in inits:
             yield Fault(key, f"is {start!r}, which is neither in `systems` ({', '.join(systems)}) nor in `inits`")

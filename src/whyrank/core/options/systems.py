@@ -34,6 +34,7 @@ ROLES: Mapping[Kind, tuple[Role, ...]] = {
     "run": ("rival",),
     "reranker": ("rival",),
 }
+BASELINES = tuple(kind for kind, roles in ROLES.items() if "baseline" in roles)
 # Keys that only some kinds have.
 KEYS: Mapping[str, tuple[Kind, ...]] = {
     "pooling": ("encoder",),

@@ -85,7 +85,8 @@ def thread_across_splits(data: DataRecords) -> Iterator[Finding | Outcome]:
     if not data.metrics.get("queries_of_threads"):
         yield not_applicable("data", "queries that declare their thread (`metadata.thread`)")
         return
-    share = float(data.queries.loc[data.queries["split"] == "test", "query_id"].isin(torn := torn_queries(data)).mean())
+    torn = torn_queries(data)
+    share = float(data.queries.loc[data.queries["split"] == "test", "query_id"].isin(torn).mean())
     measured = percent("test queries of a thread that training has a query of", share)
     if not len(torn):
         yield passed("data", measured, 0.0)
