@@ -9,6 +9,8 @@ from typing import Any
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from whyrank.core.errors import UserError
@@ -377,6 +379,24 @@ def test_a_score_that_is_no_number_and_an_empty_text_are_rejected_rows(tmp_path:
         match=r"3 of 5 rows are rejected .*: sts\.csv line 3, column score: not a finite number: 'nan' \(2 rows\)",
     ):
         read("sts.csv", kind="scores", max_rejected=0.5)
+
+
+def test_a_score_that_parquet_holds_as_nan_is_missing_as_a_class_is(tmp_path: Path, read: Read) -> None:
+    cells = {"sentence1": ["a", "b"], "sentence2": ["c", "d"], "score": pa.array([1.0, float("nan")])}
+    pq.write_table(pa.table(cells), tmp_path / "sts.parquet")
+    found = read("sts.parquet", kind="scores")
+    assert (count(found, "kept"), count(found, "unscored"), count(found, "rejected")) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("labels", [LABELS, "raw"], ids=["named", "raw"])
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**20, "1" + "0" * 400, 1e300], ids=range(5))
+def test_a_number_too_large_for_a_class_id_is_a_rejected_row(
+    tmp_path: Path, read: Read, number: object, labels: object
+) -> None:
+    lines = [{"premise": "a", "hypothesis": "b", "label": label} for label in (0, number)]
+    (tmp_path / "nli.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read("nli.jsonl", max_rejected=0.5, classes=CLASSES, labels=labels)
+    assert found.rejected[["line", "reason"]].to_numpy().tolist() == [[2, "neither a class id nor a class name"]]
 
 
 def test_a_class_cell_that_is_neither_id_nor_name_is_a_rejected_row(tmp_path: Path, read: Read) -> None:

@@ -3,7 +3,6 @@
 A class id has a name only where the file or the parameters give it one.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,13 +10,15 @@ from typing import Any
 from whyrank.core.errors import UserError
 from whyrank.core.options.files import Spelling
 from whyrank.core.options.params import PairSource
-from whyrank.data.files.cells import CellError, listed, read_number
+from whyrank.data.files.cells import CellError, is_missing, listed, read_number
 from whyrank.data.files.readers import Row
 from whyrank.data.pairs.sources import PairTable
 
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 # SNLI's mark of a pair on which its annotators did not agree, and what id sets turn it into.
 _UNLABELLED, UNLABELLED_ID = "-", -1
+# A float holds every whole number up to here; no list of classes is so long.
+_MOST_ID = 2**53
 
 
 def class_labeller(table: PairTable, source: PairSource) -> Callable[[Row], tuple[str, float] | None]:
@@ -51,7 +52,7 @@ def read_class(value: Any, column: str) -> int | str | None:
 
     Raises CellError for anything else.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         text = value.strip()
@@ -60,7 +61,8 @@ def read_class(value: Any, column: str) -> int | str | None:
         if not _WHOLE.fullmatch(text):
             return text
         value = float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or abs(value) > _MOST_ID or not float(value).is_integer():
         raise CellError(column, "neither a class id nor a class name", value)
     return int(value)
 
@@ -142,7 +144,7 @@ def labeller(table: PairTable, source: PairSource, spellings: Sequence[Spelling]
 
     def read(row: Row) -> Labelled:
         value = row.cells.get(column)
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if is_missing(value) or (isinstance(value, str) and not value.strip()):
             return None
         score = read_number(row.cells, column, spellings)
         if not low <= score <= high:
