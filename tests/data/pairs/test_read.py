@@ -406,6 +406,22 @@ def test_a_class_cell_that_is_neither_id_nor_name_is_a_rejected_row(tmp_path: Pa
     assert found.rejected["reason"].tolist() == ["neither a class id nor a class name"] * 3 + ["not a JSON object"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"text1": "hypothesis"}, "'hypothesis' would be text1 and text2 of 'set'"),
+        ({"text2": "premise", "text1": "premise"}, "'premise' would be text1 and text2 of 'set'"),
+        ({"label": "hypothesis"}, "'hypothesis' would be text2 and label of 'set'"),
+    ],
+)
+def test_no_column_is_two_things(tmp_path: Path, read: Read, columns: dict[str, str], said: str) -> None:
+    NAMED.to_csv(tmp_path / "nli.csv", index=False)
+    with pytest.raises(UserError, match=f"nli.csv: column {said}; name one for each with `columns"):
+        read("nli.csv", columns=columns)
+    found = read("nli.csv", columns={"text1": "hypothesis", "text2": "premise"})
+    assert found.pairs["text1"].tolist() == NAMED["hypothesis"].tolist()
+
+
 # Sources
 
 

@@ -54,6 +54,7 @@ def find_layout(columns: Iterable[str], source: PairSource, file: str) -> Layout
     known = {kind: next((by_name[name] for name in names if name in by_name), "") for kind, names in LABELS.items()}
     label = stated.label or known[source.kind]
     if text1 and text2 and label:
+        _refuse_one_for_two({"text1": text1, "text2": text2, "label": label}, source, file)
         return Layout(text1, text2, label, source.kind, subset="genre" if source.kind == "scores" else "")
     other = next((kind for kind in LABELS if known[kind]), "")
     naming = f"name the right ones with `columns: {{text1: …, text2: …, label: …}}` of source '{source.name}'"
@@ -67,6 +68,16 @@ def find_layout(columns: Iterable[str], source: PairSource, file: str) -> Layout
         f"{file}: no known columns of sentence pairs (found {listed(found)}); {naming}, or call them {pairs} and "
         f"{' | '.join(LABELS[source.kind])}"
     )
+
+
+def _refuse_one_for_two(columns: dict[str, str], source: PairSource, file: str) -> None:
+    """A column that a parameter names may be the known one of another."""
+    keys = [key for key, name in columns.items() if list(columns.values()).count(name) > 1]
+    if keys:
+        raise UserError(
+            f"{file}: column '{columns[keys[0]]}' would be {' and '.join(keys)} of '{source.name}'; name one for each "
+            f"with `columns: {{text1: …, text2: …, label: …}}`"
+        )
 
 
 def is_stsb(fields: list[str]) -> bool:
