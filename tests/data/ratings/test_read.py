@@ -1,6 +1,7 @@
 """Files of ratings as one table: labelled rows with folds, test and unlabelled rows beside them."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,20 @@ def test_rows_have_texts_group_fold_and_targets_in_the_order_of_the_file(read, r
     assert rows["helpful"].tolist() == [row["helpful"] for row in rated_rows]
     assert set(rows["use"]) == {"train"} and set(rows["fold"]) == set(range(5))
     assert len(rows[["group", "fold"]].drop_duplicates()) == rows["group"].nunique() == 12
+
+
+def test_a_key_that_the_first_row_of_json_lacks_is_a_column_all_the_same(rated_rows, rating_options, tmp_path):
+    def read_json(rows):
+        path = tmp_path / "rated.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return read_ratings(rating_options(path)).rows
+
+    first, *others = rated_rows
+    without_body = {key: value for key, value in first.items() if key != "question_body"}
+    assert read_json([without_body, *others])["body"].tolist()[:2] == ["", "body of question 0"]
+    without_target = {key: value for key, value in first.items() if key != "has_link"}
+    with pytest.raises(UserError, match=r"rated\.jsonl line 1, column 'has_link': '' is no number; give the row a"):
+        read_json([without_target, *others])
 
 
 def test_parquet_gives_what_csv_gives(read, rated_rows, tmp_path, rating_options):

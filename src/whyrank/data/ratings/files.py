@@ -1,6 +1,7 @@
 """Files of rated rows: which there are, and their rows with the first fault that the user has to fix."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,9 +23,10 @@ class RatingFile:
     name: str
     rows: list[Row]
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
-        return list(self.rows[0].cells)
+        """Of all rows: a row of JSON may lack one."""
+        return list(dict.fromkeys(column for row in self.rows for column in row.cells))
 
     def check_column(self, column: str, key: str) -> None:
         """Raises UserError where the column that a parameter names is not there."""
