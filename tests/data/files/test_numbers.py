@@ -36,7 +36,7 @@ def test_numbers_with_something_beside_them_are_told_from_names(text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["good", "", "q17", "2020-01-31", "31.01.2020", "12:30", "v1.2", "nan", "inf", None, [1]]
+    "text", ["good", "", "q17", "2020-01-31", "31.01.2020", "12:30", "v1.2", "0_1", "nan", "inf", None, [1]]
 )
 def test_what_is_no_number_has_no_spelling(text: object) -> None:
     assert spelling(text) == "" and math.isnan(number(text, [*WRITTEN]))

@@ -29,8 +29,10 @@ NAMES: dict[str, str] = {
 
 def number(value: Any, spellings: Sequence[Spelling] = ()) -> float:
     """The finite number in a cell, plain or in one of the spellings; NaN where it is none."""
+    # Python takes 1_0 for 10; in a cell it is a code.
+    is_code = isinstance(value, str) and "_" in value
     try:
-        found = math.nan if value is None else float(value)
+        found = math.nan if value is None or is_code else float(value)
     except (TypeError, ValueError, OverflowError):
         text = _tidy(value) if isinstance(value, str) else ""
         how = spelling(text)
