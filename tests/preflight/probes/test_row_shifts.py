@@ -1,5 +1,6 @@
 """Numbers that have slipped by a row, halves at chance, exchanged and copied columns: planted, healthy and too few."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -157,6 +158,22 @@ def test_few_ratings_have_no_table_and_the_check_does_not_apply(healthy):
     assert [one.status for one in told("rating-rows-shifted", healthy.data, {"rating_shifts": table})] == [
         "not applicable"
     ]
+
+
+def test_ratings_of_texts_without_words_have_no_table():
+    prepared = rated()
+    ratings = prepared.ratings.assign(body=[":-) " * (1 + i % 9) for i in range(300)])
+    assert row_shifts.rating_shifts(replace(prepared, ratings=ratings)).empty
+
+
+@pytest.mark.parametrize("labels", [[3.0] * N, [1.0, 2.0]], ids=["of one value", "of few rows"])
+def test_pairs_whose_far_rows_tell_nothing_give_no_warning(labels):
+    pairs = pd.DataFrame({"source": "sts", "use": "train", "label": labels})
+    judged = pairs.assign(encoder=np.linspace(0, 1, len(pairs)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = row_shifts.pair_shifts(judged, pairs)
+    assert table["chance_std"].isna().all()
 
 
 def test_few_ratings_may_be_at_chance_by_chance(healthy):

@@ -45,7 +45,8 @@ def pair_shifts(judged: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def rating_shifts(prepared: Prepared) -> pd.DataFrame:
-    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row.
+    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row. No row
+    for texts without words.
 
     chance of `any order, <part>` and of `across halves`, where it was fitted on the other half of the file, is over
     labels of the part in any order.
@@ -58,7 +59,10 @@ def rating_shifts(prepared: Prepared) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     place_N = np.linspace(0, len(table) - 1, min(ROWS, len(table))).round().astype(int)
     texts = table[["title", "body", "answer"]].iloc[place_N].fillna("").agg("\n".join, axis=1).to_numpy()
-    vector_NV = TfidfVectorizer(sublinear_tf=True, max_features=50_000).fit_transform(texts)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=50_000)
+    if not any(map(vectorizer.build_analyzer(), texts)):
+        return pd.DataFrame(columns=COLUMNS)
+    vector_NV = vectorizer.fit_transform(texts)
     product_NN = (vector_NV @ vector_NV.T).toarray()
     # Rows of one question know each other's answer: a group is predicted from the others.
     group_N = np.where(table["group"] < 0, -np.arange(len(table)) - 1, table["group"])[place_N]
@@ -82,8 +86,8 @@ def halves(place_N: np.ndarray, rows: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def beside_chance(found: dict[int, float], n: int) -> Iterator[tuple[int, int, tuple[float, float, float]]]:
-    far = np.array([found[shift] for shift in FAR])
-    chance, spread = float(np.nanmean(far)) if np.isfinite(far).any() else 0.0, float(np.nanstd(far))
+    far = np.array([found[shift] for shift in FAR if np.isfinite(found[shift])])
+    chance, spread = (float(far.mean()), float(far.std())) if len(far) else (0.0, float("nan"))
     for shift in NEAR:
         if np.isfinite(found.get(shift, np.nan)):
             yield shift, n, (found[shift], chance, spread)
