@@ -12,11 +12,13 @@ from scipy import stats
 from torch import nn
 
 from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, Prepared
 from whyrank.lexical import ranking as words
 from whyrank.model import system
 from whyrank.model.encoder import loading, source
+from whyrank.model.encoder.declared import Declared
 from whyrank.model.heads import heads
 from whyrank.scoring.pairs import score as similarity
 
@@ -53,6 +55,22 @@ def test_the_prediction_is_the_cosine_of_the_vectors(make_encoder, pairs):
     assert found == cosines(vector_MD.astype(np.float64))
     assert found[0] == found[4] and found[1] == found[2] and found[3] == 1.0
     assert np.ptp(found) > 0.01
+
+
+def test_a_text_is_cut_where_the_encoder_takes_no_more(make_encoder):
+    long = " ".join(["permit", "garden"] * 60)
+    pairs = pairs_of([(long, f"{long} visa"), ("visa travel", long)])
+    model = system.untrained(make_encoder())
+    assert predicted(model, pairs, longest=128).tolist() == predicted(model, pairs, longest=64).tolist()
+
+
+def test_special_tokens_and_prompt_leave_room_for_a_text(make_encoder, pairs):
+    encoder = make_encoder()
+    encoder.declared = Declared(prompts={"any": "permit garden "}, default_prompt="any")
+    model = system.untrained(encoder)
+    with pytest.raises(UserError, match=r"`evaluate\.pair_tokens` is 4, but this encoder takes at least 5"):
+        predicted(model, pairs, longest=4)
+    assert np.ptp(predicted(model, pairs, longest=5)) > 0
 
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from whyrank.core.errors import UserError
 from whyrank.core.options.params import Encoder
 from whyrank.core.prepared import STS_SETS, STS_YEARS, Prepared
 from whyrank.lexical import ranking as words
@@ -50,7 +51,8 @@ def pairs_to_score(texts: Prepared, seed: int) -> dict[str, pd.DataFrame]:
 def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest: int) -> pd.DataFrame:
     """pair_id and prediction: the cosine (-1 to 1) of the vectors of text1 and text2, whatever score the system has.
 
-    longest   tokens after which a text is cut, special tokens included
+    longest   tokens after which a text is cut, special tokens included; at most those that the encoder takes
+    Raises UserError where special tokens and prompt leave a text none of them.
     The texts are tokenised by the system's own tokenizer, and each different one is encoded once. Both go through the
     head of the similarity task; where that has none of its own, through the one for queries: neither text of a pair is
     the answer to the other, and through two heads that differ a text would not even be like itself.
@@ -62,6 +64,12 @@ def predict(system: "System", pairs: pd.DataFrame, encoder: Encoder, *, longest:
     from whyrank.scoring.ranking import representation
     from whyrank.scoring.search import embed
 
+    around = sum(map(len, system.encoder.tokens_around()))
+    if longest <= around:
+        raise UserError(
+            f"params.yaml: `evaluate.pair_tokens` is {longest}, but this encoder takes at least {around + 1}"
+        )
+    longest = min(longest, system.encoder.longest)
     text_M = list(dict.fromkeys([*pairs["text1"], *pairs["text2"]]))
     encoded_MD = vector_cache.encoded(system.encoder, system.encoder.tokenise(text_M, longest), encoder)
     with torch.inference_mode():
