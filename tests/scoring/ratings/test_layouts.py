@@ -55,6 +55,11 @@ def test_rows_of_one_part_have_no_other_layout(tiny_encoder, special):
     assert other_layout(rows_of(tiny_encoder, ANSWERS), special) is None
 
 
+@pytest.mark.parametrize("special", [Special([], [], [2], 20), Special([], [], [], 20)])
+def test_a_text_without_a_separator_has_no_other_layout(special):
+    assert other_layout([(np.array([7, 8, 2]),)], special) is None
+
+
 def test_what_an_encoder_cannot_take_is_cut_from_the_end_of_both():
     special = Special([0], [2], [2], 13)
     question, answer = np.array([0, *range(10, 22), 2]), np.array([0, *range(30, 38), 2])  # 12 and 8 of 20 for 10

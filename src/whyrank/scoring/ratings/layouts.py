@@ -55,13 +55,13 @@ def joined(question_L: Ids, answer_L: Ids, special: Special) -> Row:
 
 
 def separated(text_L: Ids, special: Special) -> Row:
-    """Question and answer; one text that has no separator stays one.
+    """Question and answer; one text that has no separator stays one, as all do where a tokenizer sets none.
 
     A separator that a question quotes counts as the one before the answer: such texts are split too early.
     """
     inner, gap = _bare(text_L, special), special.between
     start = next((i for i in range(len(inner) - len(gap) + 1) if inner[i : i + len(gap)] == gap), None)
-    if start is None:
+    if start is None or not gap:
         return (text_L,)
     parts = inner[:start], inner[start + len(gap) :]
     return tuple(_ids(special.before, part, special.after) for part in parts)
