@@ -473,6 +473,25 @@ def test_a_hub_set_names_its_classes_and_takes_the_split_of_its_use(hub_set: Pat
             read(**({"hub": str(hub_set)} | dict(keys)))
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("nli.py", "import datasets", "Dataset scripts are no longer supported, but found nli.py"),
+        ("train.parquet", "PAR1", "Parquet file size is 4 bytes"),
+        ("train.zip", "PK\x03\x04", "File is not a zip file"),
+        ("README.md", "---\nconfigs: [\n---\n", "while parsing a flow node"),
+    ],
+)
+def test_a_hub_set_that_its_library_cannot_read_is_one_line(
+    tmp_path: Path, read: Read, file: str, content: str, said: str
+) -> None:
+    folder = tmp_path / "nli"
+    folder.mkdir()
+    (folder / file).write_text(content)
+    with pytest.raises(UserError, match=f"hub set '{folder}' cannot be read: {said}"):
+        read(hub=str(folder))
+
+
 # Draws, duplicates and leaks
 
 

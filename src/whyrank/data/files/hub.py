@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import datasets
+import yaml
 from datasets.exceptions import DatasetsError
 
 from whyrank.core import network
 from whyrank.core.errors import UserError, said_by
 from whyrank.data.files.readers import SPLIT_NAMES, RawSource, RawTable, Row, name_splits
+
+# What `datasets` lets through of a set with a script, torn files or a broken README.
+_OF_LIBRARIES = (FileNotFoundError, ConnectionError, RuntimeError, ValueError, BadZipFile, yaml.YAMLError)
 
 
 def read_hub(name: str) -> RawSource:
@@ -75,7 +80,9 @@ def _check(what: str, name: str) -> None:
 def _reading(failure: str) -> Iterator[None]:
     try:
         yield
-    except (DatasetsError, FileNotFoundError, ConnectionError) as error:
+    except UserError:
+        raise
+    except (DatasetsError, *_OF_LIBRARIES) as error:
         reason = said_by(error.__cause__ or error)
         raise UserError(f"{failure}: {reason}") from error
 
