@@ -16,8 +16,6 @@ from whyrank.measure.metrics.correlation import spearman
 
 # Pairs of a batch above which a table of all of them by all is not worth its time.
 MOST = 2048
-# Of a label: they are float32 in a batch.
-DIGITS = 5
 
 
 class Expected:
@@ -26,8 +24,9 @@ class Expected:
     def __init__(
         self, pairs: pd.DataFrame, weights: Mapping[str, float], options: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        rows = zip(pairs["first"], pairs["second"], pairs["label"], strict=True)
-        self.known = {(int(first), int(second), round(float(label), DIGITS)) for first, second, label in rows}
+        # As labels are in a batch: rounded, the same label in both precisions may be two.
+        label_P = pairs["label"].to_numpy(dtype=np.float32)
+        self.known = set(zip(pairs["first"].tolist(), pairs["second"].tolist(), label_P.tolist(), strict=True))
         self.weights, self.options = weights, options
 
     @torch.no_grad()
@@ -40,7 +39,7 @@ class Expected:
         similarity_reversed_loss   the same of cosines with the other sign
         """
         rows = zip(batch.first_B.tolist(), batch.second_B.tolist(), batch.label_B.tolist(), strict=True)
-        right = np.mean([(first, second, round(label, DIGITS)) in self.known for first, second, label in rows])
+        right = np.mean([row in self.known for row in rows])
         label_B = batch.label_B.astype(np.float64)
         cosine_B = functional.cosine_similarity(first_BD.double(), second_BD.double()).cpu().numpy()
         found = {"similarity_labels_right": float(right)}

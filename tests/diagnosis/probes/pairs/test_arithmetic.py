@@ -59,3 +59,15 @@ def test_the_loss_computed_apart_is_the_loss_and_rows_are_looked_up():
     assert found["similarity_labels_right"] == 1.0
     moved = PairBatch(batch.first_B, np.roll(batch.second_B, 1), label_B, batch.negative_B)
     assert made.figures(moved, first_BD, second_BD)["similarity_labels_right"] == 0.0
+
+
+def test_labels_of_any_number_of_digits_are_found_in_the_table():
+    label = np.random.default_rng(0).random(500)
+    labels = np.concatenate([label, label.round(6), (label * 4).round(4) / 4])
+    pairs = pd.DataFrame({"first": range(1500), "second": range(1500, 3000), "label": labels})
+    batch = PairBatch(
+        pairs["first"].to_numpy(), pairs["second"].to_numpy(), labels.astype(np.float32), np.full(1500, -1)
+    )
+    vector_BD = torch.ones(1500, 2)
+    found = Expected(pairs, {"mse": 1.0}, {"mse": {}}).figures(batch, vector_BD, vector_BD)
+    assert found["similarity_labels_right"] == 1.0
