@@ -166,6 +166,25 @@ def test_ratings_of_texts_without_words_have_no_table():
     assert row_shifts.rating_shifts(replace(prepared, ratings=ratings)).empty
 
 
+def halves_in_two_languages(prepared: Prepared) -> Prepared:
+    body = prepared.ratings["body"]
+    other = [" ".join(f"{word}en" for word in text.split()) for text in body]
+    return replace(prepared, ratings=prepared.ratings.assign(body=[*body[:150], *other[150:]]))
+
+
+def with_targets_of_one_value(prepared: Prepared) -> Prepared:
+    return replace(prepared, ratings=prepared.ratings.assign(mood=0.5, steps=0.5, refund=0.5))
+
+
+@pytest.mark.parametrize("change", [halves_in_two_languages, with_targets_of_one_value])
+@pytest.mark.parametrize("code", ["ratings-contradict", "ratings-at-chance", "rating-rows-shifted"])
+def test_ratings_that_words_cannot_compare_raise_nothing(healthy, code, change):
+    table = row_shifts.rating_shifts(change(rated()))
+    assert table["spearman"].notna().all()
+    found = told(code, healthy.data, {"rating_shifts": table})
+    assert {one.status for one in found} <= {"passed", "not applicable", "not enough data"}
+
+
 @pytest.mark.parametrize("labels", [[3.0] * N, [1.0, 2.0]], ids=["of one value", "of few rows"])
 def test_pairs_whose_far_rows_tell_nothing_give_no_warning(labels):
     pairs = pd.DataFrame({"source": "sts", "use": "train", "label": labels})

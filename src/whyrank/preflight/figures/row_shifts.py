@@ -45,11 +45,10 @@ def pair_shifts(judged: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def rating_shifts(prepared: Prepared) -> pd.DataFrame:
-    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row. No row
-    for texts without words.
+    """The same of ratings: the mean over the targets of what a ridge on the words of other rows says of a row.
 
     chance of `any order, <part>` and of `across halves`, where it was fitted on the other half of the file, is over
-    labels of the part in any order.
+    labels of the part in any order. A part whose texts share no word, and targets of one value, have no row.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # only where ratings are read
 
@@ -75,7 +74,7 @@ def rating_shifts(prepared: Prepared) -> pd.DataFrame:
         rows.append(("rated rows", f"{MIXED} {name}", 0, *of_mixed(smooth_NN, label_MT, place_N[chosen])))
     smooth_NN = smoother(product_NN, (place_N < len(table) // 2).astype(int))
     rows.append(("rated rows", ACROSS, 0, *of_mixed(smooth_NN, label_MT, place_N)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).dropna(subset=["spearman", "chance"], ignore_index=True)
 
 
 def halves(place_N: np.ndarray, rows: int) -> Iterator[tuple[str, np.ndarray]]:

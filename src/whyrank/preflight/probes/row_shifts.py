@@ -162,7 +162,7 @@ def ratings_at_chance(data: DataRecords) -> Iterator[Finding | Outcome]:
     whole = _any_order(data, f"{MIXED} all")
     if whole is None or whole.n < LEAST_RATED:
         rows = 0 if whole is None else whole.n
-        yield too_little("ratings", f"{rows} rated rows; {LEAST_RATED} would tell")
+        yield too_little("ratings", f"{rows} rated rows that have words in common; {LEAST_RATED} would tell")
         return
     others = [_any_order(data, part) for part in (f"{MIXED} first half", f"{MIXED} second half", ACROSS)]
     strongest = max([whole, *(one for one in others if one is not None)], key=lambda one: abs(one.strength))
