@@ -400,6 +400,7 @@ TOGETHER = {
         "finetune_rank.objectives.similarity.espresso.dims=[8] "
         "finetune_rank.objectives.similarity.freeze_encoder=true",
     ],
+    "prepare.pairs.sources[0].name": ["prepare.ratings.read=true prepare.pairs.sources.0.name=ratings"],
     "finetune_rank.objectives.ratings.weight": [
         "finetune_rank.objectives.ratings.weight=1",
         "prepare.ratings.read=true "

@@ -11,6 +11,8 @@ from whyrank.core.options.pairs import Pairs
 from whyrank.core.options.ratings import Ratings
 from whyrank.core.options.sections import CHECKED, MOST_ENTRIES, MOST_NUMBER, MOST_TEXT_TOKENS, Fault
 
+# How the metrics of ratings begin, as those of a source of pairs begin with its name.
+RATINGS = "ratings"
 Selection = Literal["head", "head_tail", "tail", "tfidf", "tfidf_sections"]
 
 
@@ -137,6 +139,12 @@ class Prepare(Rated):
         default_factory=lambda: PseudoQueries(per_answer=0, of="unlabelled", within=3),
         description="training queries made of titles, headings and questions in answers",
     )
+
+    def faults(self) -> Iterator[Fault]:
+        names = [source.name for source in self.pairs.sources]
+        if self.ratings.read and RATINGS in names:
+            said = f"is {RATINGS!r}, with which the metrics of `prepare.ratings` begin; name it otherwise"
+            yield Fault(f"pairs.sources[{names.index(RATINGS)}].name", said)
 
 
 @dataclass(frozen=True, config=CHECKED)
