@@ -82,11 +82,10 @@ def _of_queries(tables: Mapping[str, list[pd.DataFrame]], metric: str, *, level:
     for name, (one, other) in tables.items():
         if metric not in one or metric not in other:
             which = "earlier" if metric not in one else "later"
-            shared = [str(column) for column in one if column in other]
-            both = ", ".join(column for column in shared if "@" in column or column == "mrr")
+            recorded = [str(column) for column in one if column in other and ("@" in column or column == "mrr")]
             raise UserError(
                 f"params.yaml: `diagnose.metric` is {metric}, which the {which} run of {name} has not recorded; "
-                f"both have {both}"
+                f"both have {', '.join(recorded)}"
             )
         joined = one.merge(other[["query_id", metric]], on="query_id", suffixes=("", "_after"))
         values.append(joined.set_index("query_id")[[metric, f"{metric}_after", "cluster"]])
