@@ -82,7 +82,7 @@ def _of_queries(tables: Mapping[str, list[pd.DataFrame]], metric: str, *, level:
     for name, (one, other) in tables.items():
         if metric not in one or metric not in other:
             which = "earlier" if metric not in one else "later"
-            recorded = [str(column) for column in one if column in other and ("@" in column or column == "mrr")]
+            recorded = [column for column in map(str, one) if column in other and ("@" in column or column == "mrr")]
             raise UserError(
                 f"params.yaml: `diagnose.metric` is {metric}, which the {which} run of {name} has not recorded; "
                 f"both have {', '.join(recorded)}"
