@@ -15,7 +15,7 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_metrics, write_table
 from whyrank.core.options import params
-from whyrank.core.options.prepare import PseudoQueries
+from whyrank.core.options.prepare import Labels, PseudoQueries
 from whyrank.core.options.ratings import Fields, FieldTokens, Ratings
 from whyrank.data.files.readers import PLAIN
 from whyrank.data.ranking.prepare import ANSWER_COLUMNS, QUERY_COLUMNS, Preparation, prepare, read
@@ -194,3 +194,20 @@ def test_pseudo_queries_stand_behind_the_queries_of_the_set_each_with_its_judgem
     judged = made.qrels[made.qrels["query_id"].isin(own["query_id"])]
     assert len(judged) == len(own) and (judged["score"] == 1).all()
     assert (own["tokens"] > 0).all() and own["text"].str.len().gt(0).all()
+
+
+def test_training_queries_that_lose_their_judgements_stay_as_texts_and_make_no_leak_or_conflict(
+    write_set: Callable[..., Path], count_tokens: Count
+) -> None:
+    answers = [(f"a{i}", f"answer number{i}") for i in range(4)]
+    queries = [(f"q{i}", f"how do you mend thing{i % 20}", "question") for i in range(60)]
+    given = {split: [(f"q{i}", f"a{i % 4}", 1) for i in rows] for split, rows in (
+        ("train", range(40)), ("dev", range(40, 50)), ("test", range(50, 60))
+    )}  # fmt: skip
+    source = write_set(answers, queries, given)
+    whole, few = (prepare_source(source, count_tokens, labels=Labels(queries=n, answers=1.0)) for n in (0, 4))
+    judged = set(few.qrels["query_id"])
+    assert len(judged) == 24 and few.queries["query_id"].tolist() == whole.queries["query_id"].tolist()
+    assert 0 < len(few.tables["leaks"]) < len(whole.tables["leaks"])
+    assert set(few.tables["leaks"]["query_left"]) | set(few.tables["leaks"]["query_right"]) <= judged
+    assert few.tables["conflicts"].empty

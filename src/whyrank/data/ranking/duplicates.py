@@ -172,9 +172,9 @@ CROSSING = ["query_left", "split_left", "query_right", "split_right"]
 
 
 def relevant_sets(queries: pd.DataFrame, relevant: pd.DataFrame) -> list[frozenset[str]]:
-    """The relevant answers of each query, in the order of `queries`."""
-    answers = relevant.groupby("query_id")["answer_id"].agg(frozenset)
-    return answers.loc[queries["query_id"]].tolist()
+    """The relevant answers of each query, in the order of `queries`; none of one that lost its judgements."""
+    answers = relevant.groupby("query_id")["answer_id"].agg(frozenset).to_dict()
+    return [answers.get(name, frozenset()) for name in queries["query_id"]]
 
 
 def leak_table(queries: pd.DataFrame, relevant: pd.DataFrame, duplicates: Duplicates) -> pd.DataFrame:
@@ -190,6 +190,8 @@ def leak_table(queries: pd.DataFrame, relevant: pd.DataFrame, duplicates: Duplic
         {"same": duplicates.same, "rank": queries["split"].map(SPLITS.index).to_numpy(), "row": range(len(queries))}
     )
     wanted = pd.Series([tuple(sorted(names)) for names in answers], dtype=object)
+    # A query without a judgement is neither learnt from nor tested.
+    here = here[[bool(names) for names in answers]]
     first = here.assign(wanted=wanted).drop_duplicates(["same", "rank", "wanted"]).drop(columns="wanted")
     table = first.merge(_links(duplicates), on="same").merge(
         here, left_on="other", right_on="same", suffixes=("_left", "_right")
@@ -221,6 +223,8 @@ def conflict_table(queries: pd.DataFrame, relevant: pd.DataFrame, duplicates: Du
     seen: dict[int, dict[frozenset[str], int]] = {}
     rows = []
     for right, (same, wanted) in enumerate(zip(duplicates.same.tolist(), answers, strict=True)):
+        if not wanted:
+            continue
         earlier = seen.setdefault(same, {})
         left = next((row for other, row in earlier.items() if not other & wanted), None)
         if left is not None:
