@@ -11,6 +11,7 @@ import pytest
 from whyrank.core.errors import UserError
 from whyrank.core.io import write_table
 from whyrank.core.prepared import CORRECTION_COLUMNS
+from whyrank.data.files.readers import PLAIN
 from whyrank.data.ranking.corrections import ROWS, apply, with_earlier
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.validate import Validated, validate
@@ -119,3 +120,10 @@ def test_a_second_file_holds_the_first_and_names_judgements_as_the_source_does(v
     now = judged(once) - {("q0", "a1"), ("q3", "a2")} | {("q0", "a4"), ("q3", "a4")}
     assert judged(twice) == now
     assert with_earlier(tables, replace(valid)) == {}
+
+
+def test_a_list_of_ours_is_read_where_the_files_of_the_set_have_no_quoting(valid, tmp_path):
+    file = tmp_path / "rows.csv"
+    write_table(file, pd.DataFrame([("q0", "a0", "a1", "answers, moved down by a row")], columns=CORRECTION_COLUMNS))
+    found = apply(valid, file, replace(PLAIN, quoting="none"))
+    assert ("q0", "a1") in judged(found) and ("q0", "a0") not in judged(found)

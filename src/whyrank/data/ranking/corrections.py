@@ -56,7 +56,8 @@ def apply(valid: Validated, file: str | Path, how: Files = PLAIN) -> Validated:
     A query without a relevant answer is left out then, too.
     Raises UserError for an id that the set does not have, two rows that say different things of one, and no query left.
     """
-    rows = read_rows(Path(file), how, least=0)
+    # The lists that findings name are quoted as CSV is, however the files of the set are.
+    rows = read_rows(Path(file), replace(how, quoting="auto"), least=0)
     if not rows:
         return valid
     table = pd.DataFrame([_cells(row, file) for row in rows], columns=[*CORRECTION_COLUMNS, "line"])
