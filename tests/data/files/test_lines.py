@@ -124,3 +124,13 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
         read(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"cannot be read \(Is a directory\)"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr"])
+def test_an_encoding_whose_bytes_are_all_ascii_is_read_once_it_is_stated(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    whole = "_id,text\nq1,plain\nq2,こんにちは\n"
+    path.write_bytes(whole.encode(encoding))
+    assert path.read_bytes().isascii() and read(path, encoding) == whole.splitlines()
+    path.write_bytes(whole.encode())
+    assert read(path, encoding) == whole.splitlines()

@@ -36,6 +36,8 @@ _FOREIGN = {
     b"<!doctype html": "a web page, not the file itself; download it again",
     b"<html": "a web page, not the file itself; download it again",
 }
+# Before characters that ISO-2022 writes in bytes of ASCII.
+_SHIFT = b"\x1b$"
 _HEAD = 2**16
 # Zero bytes of UTF-16 stand at one parity. From this share of it on they are the other halves of ASCII characters.
 _HALVES = 0.05
@@ -132,11 +134,12 @@ def _wide(head: bytes) -> str | None:
 
 def _narrow(path: Path, named: str, marked: str | None) -> Decoding:
     """Of a file whose ASCII characters are single bytes: UTF-8 where most lines outside of ASCII are."""
-    count, wide, broken, last = 0, 0, 0, b""
+    count, wide, broken, last, is_shifted = 0, 0, 0, b"", False
     sample: list[tuple[int, bytes]] = []
     with _opened(path) as file:
         for count, last in enumerate(file, start=1):
             if last.isascii():
+                is_shifted = is_shifted or (named != "auto" and _SHIFT in last)
                 continue
             try:
                 last.decode("utf-8")
@@ -146,7 +149,7 @@ def _narrow(path: Path, named: str, marked: str | None) -> Decoding:
                 if len(sample) < _SAMPLE:
                     sample.append((count, last))
     newline = "\r" if count == 1 and b"\r" in last.rstrip(b"\r\n") else "\n"
-    if marked or broken <= wide or named == "utf-8":
+    if marked or named == "utf-8" or (broken <= wide and not is_shifted):
         return Decoding(marked or "utf-8", newline)
     if named != "auto":
         return Decoding(named, newline)
