@@ -106,3 +106,10 @@ def test_words_of_short_queries_are_in_no_order():
 
     found = spoken(*sample(three_words))
     assert "random order" not in getattr(found.get("garbled-texts"), "sentence", "")
+
+
+def test_training_queries_without_a_judgement_are_no_difference_of_the_splits():
+    prepared, tables = sample()
+    train = prepared.queries.loc[prepared.queries["split"] == "train", "query_id"]
+    is_kept = ~prepared.qrels["query_id"].isin(train) | prepared.qrels["query_id"].isin(train.iloc[::3])
+    assert "splits-differ" not in spoken(replace(prepared, qrels=prepared.qrels[is_kept]), tables)

@@ -67,7 +67,8 @@ def properties(read: Read, rows: np.ndarray, own_Q: np.ndarray) -> dict[str, np.
         "capitals": share(str.isupper),
         "digits": share(str.isdigit),
         "punctuation": np.maximum(1 - share(str.isalnum) - share(str.isspace), 0.0),
-        "right_answers": np.array([len(read.right[i]) for i in rows], dtype=float),
+        # Of a training query that was left its text alone nobody knows them.
+        "right_answers": np.array([len(read.right[i]) or np.nan for i in rows]),
     }
 
 
