@@ -1,6 +1,6 @@
 """Figures that prepare measures with the untrained encoder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import pandas as pd
@@ -11,7 +11,7 @@ from whyrank.core.progress import progress
 from whyrank.data.pairs import sampling
 from whyrank.data.ranking import corrections
 from whyrank.data.ranking.validate import Validated
-from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.preflight.figures import (
     answer_votes,
     judgements,
@@ -43,7 +43,7 @@ def tables(
     valid       the ranking set as it was read, with the lines of its files and the corrections in effect
     otherwise   some texts as they could be cut instead
     """
-    read = Read(texts)
+    read = Read(own(texts, valid))
     drawn = sampling.sample(texts.pairs, pair_cosines.PAIRS, seed=seed)
     judged = cache(lambda: pair_cosines.with_cosines(drawn, texts, encoder, options))
     said = cache(lambda: wording.tables(read, seed))
@@ -59,7 +59,7 @@ def tables(
         lambda: {"rating_copies": rating_parts.rating_copies(texts)},
         lambda: {"rating_levels": rating_rows.rating_levels(texts)},
         lambda: {"ratings_alike": rating_rows.ratings_alike(texts)},
-        lambda: _labels(encoder, read, options, seed, valid, soundness.soundness(said(), read)),
+        lambda: _labels(encoder, read, texts.token_ids, options, seed, valid, soundness.soundness(said(), read)),
         lambda: sanity.tables(encoder, texts, options, seed),
     ]
     found: dict[str, pd.DataFrame] = {}
@@ -68,16 +68,25 @@ def tables(
     return found | corrections.with_earlier(found, valid)
 
 
+def own(texts: Prepared, valid: Validated) -> Prepared:
+    """The ranking set without queries that prepare made of its answers: what they say is no fault of the set."""
+    is_own = texts.queries["query_id"].isin(valid.queries["query_id"])
+    queries = texts.queries[is_own]
+    qrels = texts.qrels[texts.qrels["query_id"].isin(queries["query_id"])]
+    return Prepared(texts.answers, queries.reset_index(drop=True), qrels.reset_index(drop=True))
+
+
 def _labels(
     encoder: Encoder,
     read: Read,
+    token_ids: Sequence[TokenIds],
     options: EncoderParams,
     seed: int,
     valid: Validated,
     sound: soundness.Soundness,
 ) -> dict[str, pd.DataFrame]:
     """Labels beside rankers that never saw them."""
-    texts, ranked = read.prepared, rankers.ranked(encoder, read, options)
+    texts, ranked = read.prepared, rankers.ranked(encoder, read, token_ids, options)
     judged = sound.judged(judgements.judgements(ranked, texts))
     return {
         "judgements": judged,

@@ -3,6 +3,7 @@
 Shapes: S queries of the sample · A answers · P judgements of them · R rankers
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from whyrank.lexical import ranking as words
 from whyrank.lexical.words import split_of
 from whyrank.measure.metrics import locating, ranking
 from whyrank.model.encoder import vector_cache
-from whyrank.model.encoder.encoder import Encoder
+from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.preflight.figures.texts.read import Read
 
 RANKERS = ("encoder", "tfidf", "bm25")
@@ -78,7 +79,8 @@ class Ranked:
         return np.asarray(same["encoder"] & (same["tfidf"] | same["bm25"]))
 
 
-def ranked(encoder: Encoder, read: Read, options: EncoderParams) -> Ranked:
+def ranked(encoder: Encoder, read: Read, token_ids: Sequence[TokenIds], options: EncoderParams) -> Ranked:
+    """token_ids   of the answers, of the queries that are read, and of what else later stages encode with them"""
     prepared = read.prepared
     relevant = prepared.relevant
     row_Q = np.unique(relevant["query"])
@@ -88,7 +90,8 @@ def ranked(encoder: Encoder, read: Read, options: EncoderParams) -> Ranked:
     for name in ("split", "type"):
         pairs[name] = prepared.queries[name].to_numpy()[pairs["query"]]
     pairs["row"] = np.searchsorted(query_S, pairs["query"])
-    score = {name: standardised(score_SA) for name, score_SA in _scores(encoder, read, options, query_S).items()}
+    raw = _scores(encoder, read, token_ids, options, query_S)
+    score = {name: standardised(score_SA) for name, score_SA in raw.items()}
     trusted_names, meeting = trusted(score, pairs)
     return Ranked(query_S, pairs, score, trusted_names, meeting)
 
@@ -110,10 +113,12 @@ def standardised(score_SA: np.ndarray) -> np.ndarray:
     return np.asarray((score_SA - mean_S1) / np.maximum(spread_S1, 1e-6), dtype=np.float32)
 
 
-def _scores(encoder: Encoder, read: Read, options: EncoderParams, query_S: np.ndarray) -> dict[str, np.ndarray]:
+def _scores(
+    encoder: Encoder, read: Read, token_ids: Sequence[TokenIds], options: EncoderParams, query_S: np.ndarray
+) -> dict[str, np.ndarray]:
     prepared = read.prepared
     # All texts, as later stages encode them: those find the vectors in the cache.
-    vector_ND = vector_cache.encoded(encoder, prepared.token_ids, options).cpu().numpy()
+    vector_ND = vector_cache.encoded(encoder, token_ids, options).cpu().numpy()
     unit_ND = vector_ND / np.maximum(np.linalg.norm(vector_ND, axis=1, keepdims=True), 1e-12)
     answers = len(prepared.answers)
     query_texts, answer_texts = (table["raw_text"].tolist() for table in (prepared.queries, prepared.answers))
