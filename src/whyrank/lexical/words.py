@@ -23,6 +23,7 @@ _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _WORD = regex.compile(rf"(?=[{UNSPACED}])\X|[\w--[{UNSPACED}\p{{M}}]][\w--[{UNSPACED}]]*", regex.V1)
 _TERM = regex.compile(rf"[{PAIRED}][{PAIRED}\p{{M}}]*|[\w--[{PAIRED}\p{{M}}]][\w--[{PAIRED}]]*", regex.V1)
 _PAIRED = regex.compile(f"[{PAIRED}]")
+_UNSPACED = regex.compile(f"[{UNSPACED}]")
 _CHARACTER = regex.compile(r"\X")
 _MARK = regex.compile(r"[\p{M}\u1100-\u11FF]")
 _WRITTEN = regex.compile(rf"(?=[{UNSPACED}])\X|[^\s{UNSPACED}]+")
@@ -103,6 +104,11 @@ def without_stop_words(found: list[str]) -> list[str]:
 def is_paired(term: str) -> bool:
     """Whether a term is of a script whose words are read as pairs of characters."""
     return not term.isascii() and _PAIRED.match(term) is not None
+
+
+def is_character(word: str) -> bool:
+    """Whether one of the `words` of a text is a character of a script that leaves no space between words."""
+    return not word.isascii() and _UNSPACED.match(word) is not None
 
 
 def written(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from whyrank.findings.records import DataRecords
 from whyrank.preflight import examine  # noqa: F401 - registers the checks
 from whyrank.preflight.figures import texts
 from whyrank.preflight.figures.texts.read import Read
+from whyrank.preflight.probes.texts.figure import BORROWED
 
 from .spoilt import SPOILT, sample
 
@@ -113,3 +115,31 @@ def test_training_queries_without_a_judgement_are_no_difference_of_the_splits():
     train = prepared.queries.loc[prepared.queries["split"] == "train", "query_id"]
     is_kept = ~prepared.qrels["query_id"].isin(train) | prepared.qrels["query_id"].isin(train.iloc[::3])
     assert "splits-differ" not in spoken(replace(prepared, qrels=prepared.qrels[is_kept]), tables)
+
+
+DESKS = Path(__file__).parents[3] / "lexical" / "help_desks"
+
+
+def desk(language: str, chunk: int) -> dict[tuple[str, str], float]:
+    """Figures of the answers of a help desk, each followed by so many characters of the next one."""
+    lines = [line.split("\t") for line in (DESKS / f"{language}.tsv").read_text(encoding="utf-8").splitlines()]
+    said = [line[0] for line in lines]
+    said = [one + other[:chunk] for one, other in zip(said, said[1:] + said[:1], strict=True)]
+    asked = [
+        (f"q{row}-{place}", query, f"a{row}") for row, line in enumerate(lines) for place, query in enumerate(line[1:])
+    ]
+    answers = pd.DataFrame({"answer_id": [f"a{row}" for row in range(len(said))], "title": "", "raw_text": said})
+    queries = pd.DataFrame({"query_id": [row[0] for row in asked], "raw_text": [row[1] for row in asked]})
+    queries = queries.assign(type="question", split="train")
+    for table in (answers, queries):
+        table["text"], table["tokens"], table["tokens_raw"] = table["raw_text"], 1, 1
+    qrels = pd.DataFrame({"query_id": queries["query_id"], "answer_id": [row[2] for row in asked], "score": 1.0})
+    found = texts.tables(Read(Prepared(answers, queries, qrels)), 7)["text_figures"]
+    return {(name, kind): value for name, kind, value in found[["figure", "kind", "value"]].itertuples(index=False)}
+
+
+@pytest.mark.parametrize("language", ["chinese", "japanese", "thai", "korean", "hindi", "arabic", "german"])
+def test_letters_that_words_have_in_common_are_no_text_that_answers_share(language):
+    found = desk(language, 0)
+    assert found["borrowed", "answer"] <= 0.05 and found["shared_words", "answer"] <= 0.04
+    assert desk(language, 60)["borrowed", "answer"] >= BORROWED

@@ -1,6 +1,6 @@
 """The texts of a ranking set as words, counted once for all figures about texts."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import pandas as pd
 from whyrank.core.prepared import Prepared
 from whyrank.core.spaced import Ragged, coded
 from whyrank.data.files.cells import TYPES
-from whyrank.lexical.words import words
+from whyrank.lexical.words import is_character, words
 
 # A word of more than this share of the texts says nothing of what a text is about.
 COMMON = 0.10
@@ -18,6 +18,9 @@ ROW_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
 FIGURE_COLUMNS = ["figure", "kind", "value", "texts", "example"]
 # Characters of an example.
 SHOWN = 120
+# Characters of a word where words are written together: so many in a row that two texts share by chance are as rare in
+# Japanese, Chinese, Thai and Khmer as words of their English originals.
+CHARACTERS, LOOKED_AT = 3, 200
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,12 @@ def rows_table(rows: list[Row]) -> pd.DataFrame:
 
 def figure_table(figures: list[Figure]) -> pd.DataFrame:
     return pd.DataFrame(figures, columns=FIGURE_COLUMNS)
+
+
+def per_word(texts: Sequence[Sequence[str]]) -> int:
+    """How many of the `words` of some texts are one: several where most of them are characters."""
+    some = [word for i in spread(len(texts), LOOKED_AT) for word in texts[i]]
+    return CHARACTERS if 2 * sum(map(is_character, some)) > len(some) else 1
 
 
 def shown(text: str) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from whyrank.preflight.figures.texts.read import Figure, Read, shown, spread
+from whyrank.preflight.figures.texts.read import Figure, Read, per_word, shown, spread
 
 # Words in a row that two texts share by copying. Of real answers, questions and conversations runs of 4 words that a
 # tenth of the texts have take at most 3 % of the words.
@@ -45,7 +45,8 @@ def figures(read: Read) -> list[Figure]:
 def shared(texts: list[list[str]]) -> tuple[float, str, float]:
     """Mean share of the words that are shared, the longest run of them in a text, and the share of texts that "
     "has it."""
-    runs = [list(zip(*(text[i:] for i in range(RUN)), strict=False)) for text in texts]
+    length = RUN * per_word(texts)
+    runs = [list(zip(*(text[i:] for i in range(length)), strict=False)) for text in texts]
     holders = Counter(run for own in runs for run in set(own))
     least = max(SHARE * len(texts), FEWEST / 2)
     common = {run for run, n in holders.items() if n >= least}
@@ -54,17 +55,19 @@ def shared(texts: list[list[str]]) -> tuple[float, str, float]:
     for text, own in zip(texts, runs, strict=True):
         is_shared = np.zeros(len(text), dtype=bool)
         for place in (i for i, run in enumerate(own) if run in common):
-            is_shared[place : place + RUN] = True
+            is_shared[place : place + length] = True
         covered.append(float(is_shared.mean()) if len(text) else 0.0)
-        longest = max(longest, _longest(text, is_shared, holders), key=lambda found: len(found[0]) * found[1])
+        longest = max(longest, _longest(text, is_shared, holders, length), key=lambda found: len(found[0]) * found[1])
     return float(np.mean(covered)), " ".join(longest[0]), longest[1] / len(texts)
 
 
-def _longest(text: list[str], is_shared: np.ndarray, holders: Counter[tuple[str, ...]]) -> tuple[list[str], int]:
+def _longest(
+    text: list[str], is_shared: np.ndarray, holders: Counter[tuple[str, ...]], length: int
+) -> tuple[list[str], int]:
     """The longest run of shared words, and how many texts have the rarest part of it."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], is_shared.astype(int), [0]])))
     spans = [(int(start), int(stop)) for start, stop in pairwise(edges) if is_shared[start]]
     if not spans:
         return [], 0
     start, stop = max(spans, key=lambda span: span[1] - span[0])
-    return text[start:stop], min(holders[tuple(text[i : i + RUN])] for i in range(start, stop - RUN + 1))
+    return text[start:stop], min(holders[tuple(text[i : i + length])] for i in range(start, stop - length + 1))
