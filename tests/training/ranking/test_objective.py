@@ -78,6 +78,15 @@ def test_its_loss_is_the_cross_entropy_of_scaled_cosines_and_its_record_says_the
     )
 
 
+def test_the_weight_of_its_loss_is_in_the_loss_and_not_in_what_is_recorded_beside_chance(topics, bare, table, options):
+    whole, half = (
+        objective(topics, bare, table, options, batch_size=5, objectives__rank__cross_entropy__weight=weight).step()
+        for weight in (1.0, 0.5)
+    )
+    assert half.loss.item() == pytest.approx(0.5 * whole.loss.item())
+    assert half.record == pytest.approx(whole.record)
+
+
 def test_false_negatives_are_recorded_per_row_where_positives_serve_as_negatives(topics, bare, table, options):
     rank = objective(topics, bare, table, options, batch_size=12, candidates="batch", same_answer="negative")
     record = rank.step().record

@@ -92,7 +92,9 @@ class RankObjective(TaskObjective):
         }
         found = self.losses.all(columns | {"query_BD": query_BD, "answer_CD": answer_CD})
         loss = self.losses.total(found)
-        record = self._record(batch, loss, scale, query_BD.detach(), answer_CD.detach())
+        # A loss alone is recorded without its weight, in the unit of what it is compared with: nats.
+        own = loss if len(found) > 1 else next(iter(found.values()))
+        record = self._record(batch, own, scale, query_BD.detach(), answer_CD.detach())
         if len(found) > 1:
             record |= {f"rank_{name}_loss": one.item() for name, one in found.items()}
         if list(found) != ["cross_entropy"]:
