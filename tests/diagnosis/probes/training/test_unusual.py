@@ -1,5 +1,6 @@
 """Unusual settings: suspected where a run came out badly, and nothing surer names them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,15 @@ def test_pretraining_is_suspected_where_its_system_is_worse(lab, healthy, findin
     found = findings(with_params(spoilt, **settings))
     assert found[CODE, "pretrain_barlow"].fix.params == {"pretrain_barlow.redundancy_weight": 0.05}
     assert (CODE, "pretrain_barlow") not in findings(with_params(healthy, **settings))
+
+
+def test_rounds_of_pretraining_are_set_as_the_steps_that_make_them(lab, healthy, findings):
+    spoilt = with_params(lab.spoil(healthy, barlow=lab.run(lab.vectors(0.6))))
+    history = healthy.barlow.history[:100].assign(rows=0.1)
+    found = findings(replace(spoilt, barlow=replace(healthy.barlow, history=history)))[CODE, "pretrain_barlow"]
+    # 100 steps of a tenth of a row make a quarter of a round through 40 answers.
+    assert "is 100 (0.25 rounds through the answers)" in found.sentence
+    assert found.fix.params == {"pretrain_barlow.steps": 12_000}
 
 
 def test_without_a_training_nothing_is_asked(healthy, findings):

@@ -174,10 +174,15 @@ def _of_steps(case: Examination, init: str, record: TrainingRecord, training: Ma
 
 
 def _of_pretraining(case: Examination, record: TrainingRecord) -> Iterator[Found]:
-    rounds = float(record.history["rows"].sum()) / max(1, len(case.data.answers)) if "rows" in record.history else 1.0
-    if far := PRETRAINING_ROUNDS.far(rounds):
-        key = f"{PRETRAINING}.steps"
-        yield Found(key, len(record.history), PRETRAINING_ROUNDS, far, f"{rounds:.2g} rounds through the answers")
+    if "rows" not in record.history:
+        return
+    # A step records the mean of the batches that it summed.
+    batches = case.records.params[PRETRAINING].get("gradient_accumulation_steps", 1)
+    of_step = batches * float(record.history["rows"].mean()) / max(1, len(case.data.answers))
+    steps = len(record.history)
+    if far := PRETRAINING_ROUNDS.far(steps * of_step):
+        usual = PRETRAINING_ROUNDS._replace(value=max(1, round(PRETRAINING_ROUNDS.value / of_step)))
+        yield Found(f"{PRETRAINING}.steps", steps, usual, far, f"{steps * of_step:.2g} rounds through the answers")
 
 
 def _beyond(key: str, value: float, usual: Usual, measured: float, words: str) -> Iterator[Found]:
