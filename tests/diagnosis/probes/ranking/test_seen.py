@@ -67,6 +67,14 @@ def two_looks(lab: Any, healthy: Records) -> Records:
     return with_finetune(healthy, evaluations=looks, history=record.history[:60], metrics=metrics)
 
 
+def test_more_evaluations_are_had_whatever_number_of_steps_lay_between_them(lab, healthy, findings):
+    assert findings(two_looks(lab, healthy))["few-evaluations", "base-tuned"].fix.params == {
+        "finetune_rank.early_stopping.eval_steps": 0,
+        "finetune_rank.early_stopping.evaluations": 8,
+        "finetune_rank.early_stopping.patience": 3,
+    }
+
+
 def cut_short(healthy: Records, *, every: int = 1, made: int = 3, end: float = 0.62) -> Records:
     """Patience ended training after `made` of 400 steps of 10 of 200 pairs, evaluated `every` step."""
     record = healthy.finetune["base"]

@@ -17,6 +17,9 @@ from whyrank.findings.records import TrainingRecord
 
 # Rounds through the training pairs: a training that patience ended before one, and that it waited for less than.
 WHOLE, WAITED = 1.0, 0.5
+# A number of steps between two evaluations would win over how many there are.
+EVALUATE = {f"finetune_rank.early_stopping.{key}": value
+            for key, value in (("eval_steps", 0), ("evaluations", 8), ("patience", 3))}  # fmt: skip
 
 
 @probe("best-not-kept", on="trained", explains=("tuning-brought-nothing", "worse-than-zero-shot", "worse-than-lexical"))
@@ -84,7 +87,7 @@ def few_evaluations(case: Examination, init: str, record: TrainingRecord) -> Ite
             Evidence(f"dev {name}, last minus the one before", 100 * rise, "points").against(100 * LEAST_EFFECT),
         ),
         cause="A curve of so few points shows neither a rise that goes on nor a fall that began.",
-        fix=Fix({"finetune_rank.early_stopping.evaluations": 8, "finetune_rank.early_stopping.patience": 3}),
+        fix=Fix(EVALUATE),
         reference="Prechelt 1998, Early stopping, but when?",
         weight=1.0,
     )
@@ -122,13 +125,7 @@ def _stopped(record: TrainingRecord, made: float) -> Finding:
         ),
         cause="The dev set is evaluated so often, and so little patience is had, that the noise of single steps ends "
         "training.",
-        fix=Fix(
-            {
-                "finetune_rank.early_stopping.eval_steps": 0,
-                "finetune_rank.early_stopping.evaluations": 8,
-                "finetune_rank.early_stopping.patience": 3,
-            }
-        ),
+        fix=Fix(EVALUATE),
         reference="Prechelt 1998, Early stopping, but when?",
         weight=5.0,
     )
