@@ -8,7 +8,7 @@ import pytest
 
 from whyrank.findings.records import Records
 
-from ..faults import TUNED, of, planted, unchanged, with_data, with_finetune, with_history, with_looks
+from ..faults import TUNED, of, planted, unchanged, with_data, with_finetune, with_history, with_looks, with_params
 from .test_representation import types_apart
 
 
@@ -107,6 +107,14 @@ def test_a_short_training_is_told_from_rows_that_are_left_out(healthy, findings)
     short = with_finetune(healthy, history=record.history[:5], metrics={"steps_run": 5, "best_step": 400})
     found = findings(short)["rows-never-seen", "base-tuned"]
     assert found.severity == "info" and found.fix.params["finetune_rank.epochs"] == 1.0
+
+
+def test_batches_that_one_step_sums_count_each_for_itself(healthy, findings):
+    # 10 steps of 4 batches of 10 of the 200 training pairs, which make two rounds, from a tenth of them.
+    record = healthy.finetune["base"]
+    short = with_finetune(healthy, history=record.history[:10].assign(queries_seen=20))
+    found = findings(with_params(short, finetune_rank__gradient_accumulation_steps=4))["rows-never-seen", "base-tuned"]
+    assert found.severity == "warning" and "though 400 rows were drawn from 200 training pairs" in found.sentence
 
 
 def test_mined_negatives_that_are_judged_right_speak_at_once(healthy, findings):

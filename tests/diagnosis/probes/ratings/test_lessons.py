@@ -10,7 +10,7 @@ from whyrank.diagnosis.compare.ratings import compare_ratings
 from whyrank.diagnosis.probes.ratings.lessons import course, late_share, rounds
 
 from ... import rated
-from ..faults import TUNED, of
+from ..faults import TUNED, of, with_params
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_a_training_that_ended_while_both_curves_rose_together_is_underfitted(so
         found["underfitted", "base-tuned"].sentence
     )
     # 400 batches of 16 of 240 rows were 26.7 rounds.
-    assert found["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 80}
+    assert found["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 80, "finetune_rank.max_steps": 0}
 
 
 @pytest.mark.parametrize(("held_out", "train"), [(0.25, 0.45), (0.005, 0.35)])
@@ -62,7 +62,10 @@ def test_rounds_count_the_rows_with_labels_of_a_model_as_rows(sound, findings):
     rows = pd.concat([sound.data.ratings, sound.data.ratings.iloc[:240].assign(use="unlabelled", fold=-1)])
     both = replace(sound, data=replace(sound.data, ratings=rows), finetune=dict.fromkeys(("base", "barlow"), rising))
     # 400 batches of 16 of 240 rows, and as many without labels, were 13.3 rounds.
-    assert findings(both)["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 40}
+    assert findings(both)["underfitted", "base-tuned"].fix.params == {
+        "finetune_rank.epochs": 40,
+        "finetune_rank.max_steps": 0,
+    }
 
 
 def test_a_training_that_knows_its_own_rows_less_than_a_floor_knows_unseen_ones_is_underfitted(sound, findings):
@@ -130,4 +133,6 @@ def test_the_last_quarter_of_the_way_begins_where_the_rates_have_made_three_quar
 
 
 def test_rounds_count_the_rows_outside_the_recorded_fold(sound):
-    assert rounds(sound.data, sound.finetune["base"]) == pytest.approx(400 * 16 / 240)
+    assert rounds(sound, sound.finetune["base"]) == pytest.approx(400 * 16 / 240)
+    summed = with_params(sound, finetune_rank__gradient_accumulation_steps=4)
+    assert rounds(summed, sound.finetune["base"]) == pytest.approx(4 * 400 * 16 / 240)

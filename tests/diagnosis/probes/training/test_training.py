@@ -60,10 +60,14 @@ def test_the_fix_of_underfitting_comes_from_the_record(lab, healthy, findings):
 
     stuck = too_little_training(lab, healthy)
     # 400 steps were 20 epochs.
-    assert fix(stuck) == {"finetune_rank.epochs": 60, "finetune_rank.learning_rate": 1e-2}
+    assert fix(stuck) == {"finetune_rank.epochs": 60, "finetune_rank.max_steps": 0, "finetune_rank.learning_rate": 1e-2}
     history = healthy.finetune["base"].history
     short = with_finetune(stuck, metrics={"steps_run": 20, "best_step": 20}, history=history[:20])
-    assert fix(short) == {"finetune_rank.epochs": 50, "finetune_rank.learning_rate": 1e-3}  # 1000 steps
+    assert fix(short) == {
+        "finetune_rank.epochs": 50,
+        "finetune_rank.max_steps": 0,
+        "finetune_rank.learning_rate": 1e-3,
+    }  # 1000 steps
     rising_loss = history.assign(rank_loss=np.linspace(3, 6, 400))
     assert fix(with_finetune(stuck, history=rising_loss)) == {"finetune_rank.learning_rate": 1e-4}
 
@@ -73,13 +77,13 @@ def test_the_fix_scales_the_rates_of_all_that_was_trained(lab, healthy, findings
     both = {"history": history.assign(encoder_learning_rate=history["learning_rate"] / 50)}
     found = findings(with_finetune(too_little_training(lab, healthy), **both))["underfitted", "base-tuned"]
     rates = {"finetune_rank.learning_rate": 1e-2, "finetune_rank.encoder_learning_rate": 2e-4}
-    assert found.fix.params == {"finetune_rank.epochs": 60} | rates
+    assert found.fix.params == {"finetune_rank.epochs": 60, "finetune_rank.max_steps": 0} | rates
     evidence = {evidence.name: evidence.value for evidence in found.evidence}
     assert evidence["encoder learning rate at its peak"] == pytest.approx(2e-5, rel=0.01)
     found = findings(with_finetune(too_much_training(lab, healthy), **both))["overfitted", "base-tuned"]
     # The best look was at step 60 of 400, which is epoch 3.
     rates = {"finetune_rank.learning_rate": 3.3e-4, "finetune_rank.encoder_learning_rate": 6.7e-6}
-    assert found.fix.params == {"finetune_rank.epochs": 9} | rates
+    assert found.fix.params == {"finetune_rank.epochs": 9, "finetune_rank.max_steps": 0} | rates
 
 
 def test_a_run_that_its_steps_ended_while_it_rose_gets_more_of_them(healthy, findings):
@@ -90,7 +94,7 @@ def test_a_run_that_its_steps_ended_while_it_rose_gets_more_of_them(healthy, fin
     )
     found = findings(rising)
     assert set(found) == of("underfitted", *TUNED)
-    assert found["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 60}
+    assert found["underfitted", "base-tuned"].fix.params == {"finetune_rank.epochs": 60, "finetune_rank.max_steps": 0}
     stopped_by_patience = with_finetune(rising, metrics={"steps_run": 400, "best_step": 340})
     assert set(findings(stopped_by_patience)) == of("best-not-kept", *TUNED)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.probes.training.learning_rate import SPOILT
-from whyrank.diagnosis.probes.training.steps import each_training, rounded
+from whyrank.diagnosis.probes.training.steps import each_training, rounded, rows_seen
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, not_applicable, passed, too_little
 from whyrank.findings.probe import probe
@@ -67,7 +67,7 @@ def rows_never_seen(case: Examination, init: str, record: TrainingRecord) -> Ite
     if "queries_seen" not in history or not queries:
         yield not_applicable("", "the training queries that batches had")
         return
-    drawn, pairs = float(history["rows"].sum()), len(case.data.ranking.relevant_in("train"))
+    drawn, pairs = rows_seen(case.records, record, "rank", "rows"), len(case.data.ranking.relevant_in("train"))
     seen = min(1.0, float(history["queries_seen"].iloc[-1]) / queries)
     # Of a query with several answers some pairs may be all that was drawn: each query counts once.
     expected = min(1.0, drawn / pairs)

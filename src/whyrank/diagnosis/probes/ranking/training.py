@@ -15,8 +15,9 @@ from whyrank.diagnosis.probes.training.steps import (
     each_training,
     evaluated,
     go_further,
-    rounded,
+    rows_seen,
     scaled_rates,
+    train_for,
     trained,
 )
 from whyrank.findings.finding import Evidence, Finding, Fix
@@ -79,7 +80,7 @@ def _course(case: Examination, _: str, record: TrainingRecord) -> Course | None:
         left=float(LEARNT - train.max()),
         tail_gain=_tail_gain(dev),
         epochs=epochs_run(case, record),
-        fix=_train_more(case, record) if hardly_moved(train) else Fix(_epochs(3 * epochs_run(case, record))),
+        fix=_train_more(case, record) if hardly_moved(train) else Fix(train_for(3 * epochs_run(case, record))),
     )
 
 
@@ -104,13 +105,8 @@ effects.register(Task("rank", _effect, _course, _candidates, _gain, leads=True, 
 
 
 def epochs_run(case: Examination, record: TrainingRecord) -> float:
-    """Rounds through the training pairs that training saw; a step records the mean of the batches that it summed."""
-    batches = case.records.params.get("finetune_rank", {}).get("gradient_accumulation_steps", 1)
-    return batches * float(record.history["rows"].sum()) / len(case.data.ranking.relevant_in("train"))
-
-
-def _epochs(number: float) -> dict[str, object]:
-    return {"finetune_rank.epochs": rounded(number)}
+    """Rounds through the training pairs that training saw."""
+    return rows_seen(case.records, record, "rank", "rows") / len(case.data.ranking.relevant_in("train"))
 
 
 def _train_more(case: Examination, record: TrainingRecord) -> Fix:
@@ -120,11 +116,11 @@ def _train_more(case: Examination, record: TrainingRecord) -> Fix:
     longer = go_further(record, epochs)
     if accuracy[-1] >= LEFT * accuracy[0] and longer is not None:
         return longer
-    if accuracy[-1] < LEFT * accuracy[0] or _loss_rose(record.history["rank_loss"].to_numpy()):
+    if accuracy[-1] < LEFT * accuracy[0] or _loss_rose(record.history["rank_loss"].dropna().to_numpy()):
         return Fix(calmer(record))
     if steps < FEW_STEPS:
-        return Fix(_epochs(epochs * 10 * FEW_STEPS / steps) | scaled_rates(record, 1))
-    return Fix(_epochs(3 * epochs) | scaled_rates(record, 10))
+        return Fix(train_for(epochs * 10 * FEW_STEPS / steps) | scaled_rates(record, 1))
+    return Fix(train_for(3 * epochs) | scaled_rates(record, 10))
 
 
 def _loss_rose(loss: np.ndarray) -> bool:
@@ -195,7 +191,7 @@ def _train_less(case: Examination, record: TrainingRecord, best: int, lost: floa
     many as it took.
     """
     share = record.evaluations["step"].to_numpy()[max(best, 1)] / record.metrics["steps_run"]
-    params = scaled_rates(record, 1 / 3 if best else 0.1) | _epochs(3 * epochs_run(case, record) * share)
+    params = scaled_rates(record, 1 / 3 if best else 0.1) | train_for(3 * epochs_run(case, record) * share)
     if lost >= LEAST_EFFECT:
         params["finetune_rank.early_stopping.metric"] = f"{case.metric}_all"
     return Fix(params)

@@ -6,9 +6,9 @@ import pandas as pd
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training import effects
 from whyrank.diagnosis.probes.training.effects import HARDLY_MOVED, NO_GAP, Course, Effect, Gap, Task
-from whyrank.diagnosis.probes.training.steps import further, go_further, rounded, usual_rates
+from whyrank.diagnosis.probes.training.steps import further, go_further, rows_seen, train_for, usual_rates
 from whyrank.findings.finding import Fix
-from whyrank.findings.records import DataRecords, TrainingRecord
+from whyrank.findings.records import Records, TrainingRecord
 from whyrank.measure.significance.resampling import Interval
 
 HELD_OUT, TRAIN = "ratings_spearman", "train_ratings_spearman"
@@ -52,13 +52,13 @@ def late_share(record: TrainingRecord, step_L: np.ndarray, share: float) -> int:
     return int(before[-1]) if len(before) else 0
 
 
-def rounds(data: DataRecords, record: TrainingRecord) -> float:
+def rounds(records: Records, record: TrainingRecord) -> float:
     """Rounds through the rows that the recorded fold was trained on, those with a model's labels among them."""
-    rows = data.ratings
+    rows = records.data.ratings
     trained_on = int(((rows["use"] == "train") & (rows["fold"] != 0)).sum()) if len(rows) else 0
     if "ratings_pseudo_rows" in record.history:
         trained_on += int((rows["use"] != "train").sum())
-    return float(record.history["ratings_rows"].sum()) / max(1, trained_on)
+    return rows_seen(records, record, "ratings", "ratings_rows") / max(1, trained_on)
 
 
 def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
@@ -76,7 +76,7 @@ def _course(case: Examination, init: str, record: TrainingRecord) -> Course | No
     before = late_share(record, evaluations["step"].to_numpy(), QUARTER)
     gains = [float(curve[-1] - curve[before]) for curve in (train, dev)]
     is_rising = all(effects.is_rising(gain, curve) for gain, curve in zip(gains, (train, dev), strict=True))
-    epochs = rounds(case.data, record)
+    epochs = rounds(case.records, record)
     gap = _to_untrained(case, float(train[-1]), float(dev[-1])) or _to_begin(case, init, record) or NO_GAP
     return Course(
         metric="mean column Spearman",
@@ -131,7 +131,7 @@ def _learn_more(record: TrainingRecord, epochs: float, *, is_short: bool) -> Fix
     rates = usual_rates(record)
     if is_short and rates:
         return Fix(rates)
-    return go_further(record, epochs) or Fix({"finetune_rank.epochs": rounded(3 * epochs)})
+    return go_further(record, epochs) or Fix(train_for(3 * epochs))
 
 
 def highest_baseline(case: Examination, column: str) -> tuple[str, float]:

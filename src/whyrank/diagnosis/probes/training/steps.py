@@ -11,7 +11,7 @@ from whyrank.diagnosis.examination import Examination
 from whyrank.diagnosis.usual import OPTIMISATION
 from whyrank.findings.finding import Evidence, Finding, Fix
 from whyrank.findings.outcome import Outcome, not_applicable
-from whyrank.findings.records import ELSEWHERE, TrainingRecord
+from whyrank.findings.records import ELSEWHERE, Records, TrainingRecord
 
 # Of the heads and, where it was trained, of the encoder; parameters and columns of the history have the same names.
 # `<task>_learning_rate` is of what a task has for itself, where it has a rate of its own.
@@ -157,7 +157,7 @@ def go_further(record: TrainingRecord, epochs: float) -> Fix | None:
     longer = {name: min(far[name], max(1.0, measure_of(USUAL, name) / peak)) for name, peak in peaks.items()}
     more = max(far[name] / longer[name] for name in peaks)
     rates = {parameter(name): rounded(longer[name] * peak) for name, peak in peaks.items()}
-    return Fix({"finetune_rank.epochs": rounded(more * epochs)} | rates)
+    return Fix(train_for(more * epochs) | rates)
 
 
 def usual_rates(record: TrainingRecord) -> dict[str, object]:
@@ -170,6 +170,18 @@ def usual_rates(record: TrainingRecord) -> dict[str, object]:
 def too_long(record: TrainingRecord) -> set[str]:
     """Rates that no pretrained encoder, and no layer on it, stands."""
     return {name for name, peak in peak_rates(record).items() if peak > FAR * measure_of(USUAL, name)}
+
+
+def rows_seen(records: Records, record: TrainingRecord, objective: str, column: str) -> float:
+    """Rows of an objective in all batches: a step records the mean of those that it summed and that took it."""
+    batches = records.params.get("finetune_rank", {}).get("gradient_accumulation_steps", 1)
+    share_S = record.history.get(f"{objective}_batches", 1.0)
+    return float((batches * share_S * record.history[column]).sum())
+
+
+def train_for(epochs: float) -> dict[str, object]:
+    """Overrides for so many rounds through the training rows, which no number of steps cuts off."""
+    return {"finetune_rank.epochs": rounded(epochs), "finetune_rank.max_steps": 0}
 
 
 def rounded(value: float) -> float:
