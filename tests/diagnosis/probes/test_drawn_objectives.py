@@ -14,7 +14,7 @@ from whyrank.findings.finding import Finding
 from whyrank.findings.probe import registered
 from whyrank.findings.records import Records
 
-from .faults import with_finetune
+from .faults import with_finetune, with_history, with_looks
 
 # Columns of ranking alone.
 OWN = ("scale", "logit_std", "query_norm", "rows", "candidates", "queries_seen", "row_gap", "distinct_answers",
@@ -42,6 +42,27 @@ def test_no_check_takes_a_missing_figure_for_a_value(healthy, findings, without)
             values = [one.value for one in given if one is not None]
             assert all(math.isfinite(value) for value in values), (probe.code, told)
     assert set(findings(records)) <= set(findings(healthy))
+
+
+@pytest.mark.parametrize(
+    ("code", "looks", "columns"),
+    [
+        ("loss-without-learning", {"train_accuracy@1": 0.62, "accuracy@1_all": 0.6}, {"rank_accuracy": 0.6}),
+        ("no-headroom", {"train_accuracy@1": 0.99}, {}),
+        ("first-loss-off", {}, {"targets_right": 0.1}),
+        ("first-loss-off", {}, {"rank_expected_loss": 9.0}),
+        ("impossible-loss", {}, {"rank_loss": -0.5}),
+    ],
+)
+def test_what_is_found_is_told_by_the_steps_that_have_a_figure(healthy, findings, code, looks, columns):
+    record = healthy.finetune["base"]
+    looks = {name: record.evaluations["step"] * 0 + value for name, value in looks.items()}
+    spoilt = with_looks(with_history(healthy, **columns), **looks)
+    told = findings(drawn(spoilt, lambda step: step < 30)).get((code, "base-tuned"))
+    assert told is not None and "nan" not in told.sentence
+    assert all(math.isfinite(one.value) for one in told.evidence)
+    if code == "impossible-loss":
+        assert "at step 31" in told.sentence
 
 
 def test_an_objective_that_no_step_drew_is_read_as_one_that_was_not_trained(tmp_path):

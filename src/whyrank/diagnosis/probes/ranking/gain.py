@@ -110,7 +110,7 @@ def no_headroom(case: Examination, init: str, record: TrainingRecord) -> Iterato
         "nothing to learn from them.",
         evidence=(
             percent("accuracy@1 on training queries before the first step", start).against(100 * SOLVED),
-            Evidence("loss of the first step", float(record.history["rank_loss"].iloc[0]), "nats"),
+            Evidence("loss of the first step", float(record.history["rank_loss"].dropna().iloc[0]), "nats"),
         ),
         cause="The training queries are easier than what the encoder can do already, or nearly copies of their "
         "answers: "

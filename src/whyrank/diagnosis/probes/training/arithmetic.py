@@ -52,12 +52,13 @@ def first_loss_off(case: Examination, init: str, record: TrainingRecord) -> Iter
         )
         return
     if "rank_expected_loss" in history:
-        loss_S, expected_S = history["rank_loss"].to_numpy(), history["rank_expected_loss"].to_numpy()
+        both = history[["rank_loss", "rank_expected_loss", "rank_chance"]].dropna()
+        loss_S, expected_S = both["rank_loss"].to_numpy(), both["rank_expected_loss"].to_numpy()
         if any(one.threshold is not None for one in _difference(history)):
             yield _off(
                 history,
                 f"The loss of the first step is {loss_S[0]:.2f}, the cross-entropy of the right answers in the same "
-                f"batch {expected_S[0]:.2f} (ln of the candidates: {history['rank_chance'].iloc[0]:.2f}).",
+                f"batch {expected_S[0]:.2f} (ln of the candidates: {both['rank_chance'].iloc[0]:.2f}).",
                 _why(loss_S, expected_S, float(history["rows"].mean())),
             )
             return
@@ -86,7 +87,7 @@ def _off(history: pd.DataFrame, sentence: str, cause: str) -> Finding:
         severity="error",
         sentence=sentence,
         evidence=(
-            *(Evidence(text, float(history[name].iloc[0])) for name, text in names.items() if name in history),
+            *(Evidence(text, float(history[name].dropna().iloc[0])) for name, text in names.items() if name in history),
             *_difference(history),
             percent("targets that are relevant by the judgements", float(history["targets_right"].mean())).where_below(
                 100 * RIGHT
@@ -174,7 +175,7 @@ def impossible_loss(case: Examination, init: str, record: TrainingRecord) -> Ite
         yield Finding(
             severity="error",
             sentence=f"The loss of `{objective}` is {loss.iloc[worst]:.3f} at step "
-            f"{int(record.history['step'].iloc[worst])}"
+            f"{int(record.history.loc[loss.index[worst], 'step'])}"
             f", and cannot be below {bound[worst]:.3f}.",
             evidence=(
                 # The least that its errors cost.

@@ -42,6 +42,8 @@ class Ends(NamedTuple):
 
 def ends(value: pd.Series) -> Ends | None:
     """Means over the first tenth of the steps, two at least, and the last quarter; None with fewer than eight steps."""
+    # A step that drew another objective has no figure.
+    value = value.dropna()
     if len(value) < 8:
         return None
     first, last = value.to_numpy()[: max(2, len(value) // 10)], value.to_numpy()[-(len(value) // 4) :]
