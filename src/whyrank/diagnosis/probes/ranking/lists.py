@@ -1,10 +1,11 @@
 """Faults in the ranked lists: ties decide their order, or one answer is in most of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
+from whyrank.core.options.systems import Kind
 from whyrank.diagnosis.compare.ranking import per_query
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
@@ -27,6 +28,25 @@ HUB_FIRST = 3
 # Share of the lists that hold an answer without wanting it: a fifth, and five times what chance gives.
 HUB_SHARE = 0.20
 HUB_OVER_CHANCE = 5.0
+
+NO_WORD = "Queries that share no word with any answer score 0 for all of them."
+ONE_VECTOR = "Different texts have the same vector."
+ONE_TEXT = "The same text has several ids."
+NOT_LISTED = "Answers that its file does not list are tied, and so are those of a query without rows."
+# Why answers of a system are tied, by its kind.
+CAUSES: Mapping[Kind, str] = {
+    "tfidf": NO_WORD,
+    "bm25": NO_WORD,
+    "encoder": ONE_VECTOR,
+    "vectors": ONE_VECTOR,
+    "served": ONE_VECTOR,
+    "compressed": "Few bits, or few features, leave different answers the same vector, and with it the same score.",
+    "nearest-query": "Answers without a training query are tied.",
+    "classifier": "Answers without a training query are tied.",
+    "fusion": "Answers that none of the fused systems lists are tied.",
+    "reranker": "Answers that its first stage does not list, or to which the cross-encoder gives one score, are tied.",
+    "run": NOT_LISTED,
+}
 
 
 @probe("ties-decide-the-metric", on="trained", about="ranking", layer="symptom")
@@ -57,24 +77,27 @@ def ties_decide_the_metric(case: Examination) -> Iterator[Finding | Outcome]:
                 Evidence(f"accuracy@{cutoff}, correct answers last in their ties", pessimistic),
                 Evidence(f"half width of the interval of {case.metric}", (interval.high - interval.low) / 2),
             ),
-            cause="Answers without a training query, or that no fused system lists, are tied."
-            if system in case.systems.rivals
-            else "Queries that share no word with any answer score 0 for all of them."
-            if is_lexical
-            else "Different texts have the same vector, or the same text has several ids.",
-            fix=_tie_fix(case, run, is_lexical),
+            cause=ONE_TEXT if _is_of_twins(case, run) else CAUSES[case.systems.options[system].kind],
+            fix=_tie_fix(case, system, is_lexical=is_lexical),
             reference="ir_measures#18; BEIR#105; mteb#5241; McSherry and Najork 2008",
             weight=100 * spread / 2,
         )
 
 
-def _tie_fix(case: Examination, run: RunRecord, is_lexical: bool) -> Fix:
-    if is_lexical:
-        return Fix({}, "none needed here, where ties are averaged; do not compare with tools that break ties at random")
+def _is_of_twins(case: Examination, run: RunRecord) -> bool:
+    """Whether most answers that are tied are there under another id, too."""
     answers = case.data.answers
     twins = answers.loc[answers["text"].duplicated(keep=False), "answer_id"]
-    if run.queries.loc[run.queries["tied"] > 1, "cluster"].isin(twins).mean() > 0.5:
+    return bool(run.queries.loc[run.queries["tied"] > 1, "cluster"].isin(twins).mean() > 0.5)
+
+
+def _tie_fix(case: Examination, system: str, *, is_lexical: bool) -> Fix:
+    if _is_of_twins(case, case.records.runs[system]):
         return Fix({}, "give answers with the same text one id in corpus.jsonl and in the qrels")
+    if is_lexical:
+        return Fix({}, "none needed here, where ties are averaged; do not compare with tools that break ties at random")
+    if case.systems.options[system].kind == "vectors":
+        return Fix({}, "write the vectors anew, in float32")
     return Fix({"encoder.precision": "fp32"})
 
 
@@ -113,12 +136,19 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
             cause="Its vector is longer than most, and a dot product grows with the length."
             if is_long
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
-            fix=Fix(COSINE if is_long else {"finetune_rank.candidates": "all"})
+            fix=Fix(COSINE if is_long else _against_all(case))
             if is_tuned
             else Fix({}, "train for ranking, against all answers, and evaluate again"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )
+
+
+def _against_all(case: Examination) -> dict[str, object]:
+    """Every answer a candidate of every query, as a corpus of this size allows; none is left to mine then."""
+    most = case.records.params.get("finetune_rank", {}).get("max_candidates", np.inf)
+    candidates = "all" if len(case.data.answers) <= most else "kept"
+    return {"finetune_rank.candidates": candidates, "finetune_rank.hard_negatives.count": 0}
 
 
 def _is_long(case: Examination, run: RunRecord, answer_id: str) -> bool:
