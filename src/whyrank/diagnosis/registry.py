@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from whyrank.core.progress import progress
+from whyrank.diagnosis.compare.ranking import check_followed
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
 from whyrank.findings.finding import Finding
@@ -19,7 +20,13 @@ def codes() -> list[str]:
 
 
 def examine(case: Examination) -> Diagnosis:
-    """What every probe finds, causes first, each symptom with the fix of its cause; and what was looked at besides."""
+    """What every probe finds, causes first, each symptom with the fix of its cause; and what was looked at besides.
+
+    Raises UserError for a metric that was not evaluated, or not recorded while tuning.
+    """
+    for record in case.records.finetune.values():
+        if len(record.evaluations):
+            check_followed(record, case.metric)
     probes, before = registered("preflight", "trained"), registered("preflight")
     told = [
         (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from whyrank.core.errors import UserError
 from whyrank.core.options import params
 from whyrank.diagnosis import registry
 from whyrank.diagnosis.examination import Examination
@@ -132,6 +133,11 @@ def apply_to_parameters(fix: dict[str, Any]) -> None:
             at = at[int(part)] if part.isdigit() else at[part]
         at[last] = value
     params.check(values)
+
+
+def test_a_metric_that_no_training_recorded_is_one_line_that_names_those_it_did(healthy, findings):
+    with pytest.raises(UserError, match="'ndcg@10', not recorded while tuning; choose one of accuracy@1"):
+        findings(healthy, metric="ndcg@10")
 
 
 @pytest.mark.parametrize("override", [{"finetune_rank.head.knid": "residual"}, {"finetune_rank.epochs": "4"}])

@@ -101,14 +101,18 @@ def convergence(records: Records, metric: str) -> pd.DataFrame:
     return table.astype({"steps_to_90": "Int64"})
 
 
-def _course_row(init: str, record: TrainingRecord, column: str) -> tuple[object, ...]:
-    evaluations, kept = record.evaluations, int(record.metrics["best_step"])
-    if column not in evaluations:
-        recorded = ", ".join(name.removesuffix("_all") for name in map(str, evaluations) if name.endswith("_all"))
-        metric = column.removesuffix("_all")
+def check_followed(record: TrainingRecord, metric: str) -> None:
+    """Raises UserError for a metric that was not recorded while training."""
+    if f"{metric}_all" not in record.evaluations:
+        known = (name.removesuffix("_all") for name in map(str, record.evaluations) if name.endswith("_all"))
         raise UserError(
-            f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {recorded}"
+            f"params.yaml: diagnose.metric is {metric!r}, not recorded while tuning; choose one of {', '.join(known)}"
         )
+
+
+def _course_row(init: str, record: TrainingRecord, column: str) -> tuple[object, ...]:
+    check_followed(record, column.removesuffix("_all"))
+    evaluations, kept = record.evaluations, int(record.metrics["best_step"])
     step, value = evaluations["step"].to_numpy(), evaluations[column].to_numpy()
     assert step[0] == 0, "the first evaluation on the dev set precedes training"
     # 0.9 x 0.8 is above 0.72 by rounding.
