@@ -8,7 +8,8 @@ import numpy as np
 from whyrank.findings.records import Records
 from whyrank.measure.metrics import geometry
 
-from ..faults import ENCODERS, TUNED, of, planted
+from ..faults import ENCODERS, TUNED, of, planted, with_params
+from ..training.test_reload import told
 
 
 # A collapsed system scores chance, below everything, and its scores are equal.
@@ -57,6 +58,15 @@ def test_a_narrow_cone_that_still_ranks_is_not_called_collapsed(lab, healthy, fi
     cone = lab.run(lab.vectors(0.15) + shift, lab.answer_AD + shift)
     assert cone.metrics["mean_off_pair_cosine"] > 0.95
     assert not {code for code, _ in findings(lab.spoil(healthy, base_tuned=cone))} & {"collapsed-embeddings"}
+
+
+def test_a_system_without_a_new_head_is_told_to_take_shorter_steps(lab, healthy):
+    flat = flat_head(lab, healthy)
+    own = told("dimensional-collapse", with_params(flat))["barlow-tuned"]
+    assert own.cause.startswith("Steps that were too long") and own.fix.params == {"finetune_rank.learning_rate": 1e-4}
+    new = with_params(flat, finetune_rank__head__kind="mlp", finetune_rank__barlow_head="drop")
+    own = told("dimensional-collapse", new)["barlow-tuned"]
+    assert own.cause.startswith("A new head") and own.fix.params == {"finetune_rank.head.kind": "residual"}
 
 
 def test_rank_that_fell_to_the_number_of_answers_is_not_a_dimensional_collapse(healthy, findings):

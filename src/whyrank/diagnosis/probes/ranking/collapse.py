@@ -125,14 +125,34 @@ def dimensional_collapse(case: Examination) -> Iterator[Finding | Outcome]:
                 Evidence("features", features, "directions"),
                 Evidence("answers to tell apart", len(case.data.answers), "answers"),
             ),
-            cause="A new head that learns its directions from few texts gives up most of them, and answers that "
-            "differ along the others can no longer be told apart.",
-            fix=Fix({"pretrain_barlow.steps": 0})
-            if case.systems.role(system) == "pretrained"
-            else Fix({"finetune_rank.head.kind": "residual"}),
+            cause=(
+                "A new head that learns its directions from few texts gives"
+                if _has_new_head(case, system)
+                else "Steps that were too long, or too many, give"
+            )
+            + " up most directions, and answers that differ along these can no longer be told apart.",
+            fix=_flat_fix(case, system),
             reference="Jing et al. 2022, arXiv:2110.09348; Garrido et al. 2023, arXiv:2210.02885",
             weight=_lost(case, system),
         )
+
+
+def _has_new_head(case: Examination, system: str) -> bool:
+    """Whether its training began with a head that is not the identity; so it is read where that is not known."""
+    training = case.records.params.get("finetune_rank")
+    if training is None or case.systems.role(system) == "pretrained":
+        return True
+    pretrained = case.systems.is_after_pretraining(system) and case.records.pretraining is not None
+    return training["head"]["kind"] == "mlp" and not (pretrained and training["barlow_head"] == "inherit")
+
+
+def _flat_fix(case: Examination, system: str) -> Fix:
+    if case.systems.role(system) == "pretrained":
+        return Fix({"pretrain_barlow.steps": 0})
+    if _has_new_head(case, system):
+        return Fix({"finetune_rank.head.kind": "residual"})
+    record = case.records.training_of(system)
+    return Fix(calmer(record) if record and len(record.history) else {}, "or take fewer steps")
 
 
 def _is_flat(case: Examination, system: str, run: RunRecord) -> bool:
