@@ -6,9 +6,12 @@ from whyrank.core.progress import progress
 from whyrank.diagnosis.compare.ranking import check_followed
 from whyrank.diagnosis.examination import Examination
 from whyrank.findings.diagnosis import Diagnosis, diagnosis
-from whyrank.findings.finding import Finding
+from whyrank.findings.finding import Finding, in_words
 from whyrank.findings.outcome import Outcome
 from whyrank.findings.probe import Probe, import_modules, registered
+
+# Sections of params.yaml, and stages, that train something.
+TRAININGS = ("pretrain_barlow", "finetune_rank")
 
 import_modules("whyrank.preflight.probes")
 import_modules("whyrank.diagnosis.probes")
@@ -29,7 +32,7 @@ def examine(case: Examination) -> Diagnosis:
             check_followed(record, case.metric)
     probes, before = registered("preflight", "trained"), registered("preflight")
     told = [
-        (probe, _for_what_was_trained(case, probe, one) if isinstance(one, Finding) else one)
+        (probe, _by_its_trainer(case, _for_what_was_trained(case, probe, one)) if isinstance(one, Finding) else one)
         for probe in progress(probes, total=len(probes), what="checks")
         for one in _told(case, probe, before)
     ]
@@ -68,6 +71,14 @@ def _made_by(case: Examination, stage: str) -> str:
     """The system that pretraining made, where a finding is about that stage."""
     made = (name for name in case.systems.encoders if case.systems.is_made_by_pretraining(name))
     return next(made, stage) if stage == "pretrain_barlow" else stage
+
+
+def _by_its_trainer(case: Examination, finding: Finding) -> Finding:
+    """What another tool trained is trained anew there: a run of ours would train something else."""
+    is_of_training = any(key.split(".")[0] in TRAININGS for key in finding.fix.params)
+    if not is_of_training or not case.systems.is_trained_elsewhere(finding.system):
+        return finding
+    return replace(finding, fix=in_words(finding.fix))
 
 
 def _for_what_was_trained(case: Examination, probe: Probe, finding: Finding) -> Finding:

@@ -17,6 +17,8 @@ LAYERS: tuple[Layer, ...] = ("data", "labels", "evaluation", "encoder", "batches
 # The parameter that applies the rows of a fix.
 CORRECTIONS = "prepare.corrections"
 
+# Begins the fix of a model that another tool trained.
+IN_TOOL = "where the model is trained, set what corresponds to"
 # Added to the weight of an error that makes a run invalid, or names its cause: nothing else costs more than 100 points.
 CAUSE = 100.0
 
@@ -81,6 +83,11 @@ class Fix:
         run = command(self.all_settings)
         target = self.params.get(CORRECTIONS, "") if self.rows else ""
         return f"mkdir -p {PurePosixPath(target).parent} && cp {self.rows} {target} && {run}" if target else run
+
+    @property
+    def is_in_words(self) -> bool:
+        """Whether it is for the tool that trained a model."""
+        return self.action.startswith(IN_TOOL)
 
     @property
     def all_settings(self) -> tuple[str, ...]:
@@ -183,11 +190,15 @@ def _possible(fix: Fix, again: Again | None) -> Fix:
         return fix
     # It reads the folder that it is called in.
     action = fix.action.replace("`whyrank export", f"`cd {again.out} && whyrank export")
-    if can_be_set(fix.params):
-        return replace(fix, action=action)
+    own = replace(fix, action=action)
+    return own if can_be_set(fix.params) else in_words(own)
+
+
+def in_words(fix: Fix) -> Fix:
+    """The same for the tool that trained a model, which no run of the pipeline trains."""
     named = ", ".join(f"{key.rpartition('.')[2]}={written(value)}" for key, value in fix.params.items())
-    also = f", {action}" if action.startswith("or ") else f"; {action}" if action else ""
-    return Fix({}, f"where the model is trained, set what corresponds to {named}{also}")
+    also = f", {fix.action}" if fix.action.startswith("or ") else f"; {fix.action}" if fix.action else ""
+    return Fix({}, f"{IN_TOOL} {named}{also}")
 
 
 def _key(key: str, value: Any) -> str:

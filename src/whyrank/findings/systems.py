@@ -135,6 +135,10 @@ class Systems:
         """Whether the stage pretrain_barlow wrote the system."""
         return name in self.options and self.options[name].made_of == PRETRAINED
 
+    def is_trained_elsewhere(self, name: str) -> bool:
+        """Whether no stage of ours wrote the trained system."""
+        return self.role(name) in TRAINED and self.init(name) is None and not self.is_made_by_pretraining(name)
+
     def comparisons(self) -> list[tuple[str, str]]:
         """Pairs (a, b) of which a - b answers a question; b may be `BEST_BASELINE` or `BEST_OTHER`.
 

@@ -195,7 +195,7 @@ def merged(findings: list[Finding]) -> list[Finding]:
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for one in findings:
-        groups.setdefault((one.code, one.severity, one.cause, one.explained_by), []).append(one)
+        groups.setdefault((one.code, one.severity, one.cause, one.explained_by, one.fix.is_in_words), []).append(one)
     return [_joined(sorted(group, key=lambda one: -one.weight)) for group in groups.values()]
 
 
