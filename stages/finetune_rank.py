@@ -42,7 +42,7 @@ def main() -> None:
     golden = golden_vectors(trained.system, data, encoder)
     if not processes.is_first():
         return
-    io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history))
+    io.write_metrics(f"metrics/finetune_rank/{init}.json", finetuning_summary(trained.history, trained.readout))
     with checksums.summed_folder(f"metrics/finetune_rank/{init}", f"metrics/finetune_rank/{init}.json") as folder:
         for file, table in {**trained.records(), "golden.parquet": golden}.items():
             io.write_table(folder / file, table)

@@ -35,6 +35,7 @@ OTHERWISE = {
         "src/whyrank/commands/rival_export.py",
         "src/whyrank/scoring/asking.py",
         "src/whyrank/preflight/probes/chance.py",
+        "src/whyrank/diagnosis/probes/ranking/lists.py",
     },
     "bm25": {
         "src/whyrank/core/options/systems.py",
@@ -45,6 +46,7 @@ OTHERWISE = {
         "src/whyrank/commands/rival_export.py",
         "src/whyrank/scoring/asking.py",
         "src/whyrank/commands/ask.py",
+        "src/whyrank/diagnosis/probes/ranking/lists.py",
     },
     # The kind of a system, which the shipped ones are called by.
     **{
@@ -53,6 +55,7 @@ OTHERWISE = {
             "src/whyrank/scoring/systems.py",
             "src/whyrank/diagnosis/report/numbers.py",
             "src/whyrank/diagnosis/probes/ranking/rivals.py",
+            "src/whyrank/diagnosis/probes/ranking/lists.py",
             "src/whyrank/commands/rival_export.py",
             "src/whyrank/scoring/asking.py",
         }

@@ -11,9 +11,9 @@ from torch import nn
 from whyrank.core import io, runtime
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
-from whyrank.model import system
+from whyrank.model import readout, system
 from whyrank.model.heads import heads
-from whyrank.model.heads.readout import fitted
+from whyrank.model.heads.readout import Readout, fitted
 from whyrank.training import finetune
 from whyrank.training.barlow import pretrain
 from whyrank.training.engine.trained import finetuning_summary, pretraining_summary
@@ -310,3 +310,19 @@ def test_the_summary_of_fine_tuning_holds_the_dev_metrics_of_the_weights_that_we
     assert numbers["dev_map@10_all"] == look["map@10_all"]
     assert numbers["train_mrr"] == look["train_mrr"]
     assert all(np.isfinite(value) for value in numbers.values())
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_the_summary_says_whether_a_read_out_was_put_on_after_the_evaluations(
+    topics, make_encoder, finetuning, monkeypatch, is_new
+):
+    def choose(of, encode, *_, seed):
+        own = Readout("centred", of.width_of("rank"))
+        gains = pd.DataFrame([("centred", 0.1, 0.05, 0.15)], columns=readout.COLUMNS)
+        return readout.Choice(own if is_new else of.readout, gains)
+
+    monkeypatch.setattr(readout, "choose", choose)
+    start = system.untrained(make_encoder())
+    start.readout = Readout("centred", start.width_of("rank"))
+    result = finetune.finetune_rank(start, topics, finetuning(), ENCODER, 7)
+    assert finetuning_summary(result.history, result.readout)["has_new_readout"] == is_new

@@ -80,9 +80,14 @@ def final_vectors(vectors: Vectors, result: system.System, prepared: Prepared, e
 def read_out(
     result: system.System, vectors: Vectors, prepared: Prepared, encoder: params.Encoder, seed: int
 ) -> pd.DataFrame:
-    """Give a trained system its read-out; returns what each kind gains on dev, see `readout.Choice`."""
+    """Give a trained system its read-out; returns what each kind gains on dev, see `readout.Choice`.
+
+    is_used   of a new one, which the evaluations during training did not have
+    """
+    before = result.readout
     choice = readout.choose(
         result, lambda: final_vectors(vectors, result, prepared, encoder), prepared, encoder.readout, seed=seed
     )
     result.readout = choice.chosen
-    return choice.gains
+    new = choice.chosen.kind if choice.chosen is not None and choice.chosen is not before else ""
+    return choice.gains.assign(is_used=choice.gains["kind"] == new)

@@ -158,13 +158,17 @@ def pretraining_summary(history: History) -> dict[str, float]:
     }
 
 
-def finetuning_summary(history: History) -> dict[str, float]:
-    """Flat numbers: steps, and the defined dev metrics of the best weights."""
+def finetuning_summary(history: History, readout: pd.DataFrame | None = None) -> dict[str, float]:
+    """Flat numbers: steps, the defined dev metrics of the best weights, and whether these got a new read-out after it.
+
+    readout   that of `Trained`
+    """
     evaluations: pd.DataFrame = history.evaluations
     kept = evaluations[evaluations["step"] == history.best_step].iloc[0]
     names = [str(name) for name in evaluations.columns if name not in ("step", "choice") and not math.isnan(kept[name])]
     return {
         "steps_run": len(history.steps),
         "best_step": history.best_step,
+        "has_new_readout": 0 if readout is None else int(readout["is_used"].any()),
         **{name if name.startswith("train_") else f"dev_{name}": float(kept[name]) for name in names},
     }

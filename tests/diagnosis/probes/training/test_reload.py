@@ -157,6 +157,14 @@ def test_the_same_dev_figures_pass_and_a_small_dev_set_tells_nothing(healthy):
     assert told(code, with_dev(healthy, -0.3, rows=19))["base-tuned"].status == "not enough data"
 
 
+def test_the_figures_before_a_read_out_that_was_chosen_after_training_are_not_compared(healthy):
+    records = with_dev(healthy, -0.3)
+    training = records.finetune["base"]
+    chosen = replace(training, metrics=training.metrics | {"has_new_readout": 1.0})
+    records = replace(records, finetune=records.finetune | {"base": chosen})
+    assert told("evaluation-differs-from-training", records)["base-tuned"].status == "not applicable"
+
+
 def test_an_earlier_checkpoint_is_recognised(healthy):
     records = with_dev(healthy, 0.0)
     run, looks = records.runs["base-tuned"], records.finetune["base"].evaluations

@@ -40,11 +40,12 @@ def evaluation_differs_from_training(case: Examination) -> Iterator[Finding | Ou
 
 
 def kept_row(record: TrainingRecord) -> pd.Series | None:
-    """The evaluation on the dev set of the weights that were kept; None without one of ranking, and where whyrank did
-    not train."""
+    """The evaluation on the dev set of the weights that were kept; None without one of ranking, where whyrank did not
+    train, and where a read-out that was chosen afterwards has other figures."""
     evaluations = record.evaluations
     if (
         ELSEWHERE in record.metrics
+        or record.metrics.get("has_new_readout")
         or "accuracy@1_all" not in evaluations
         or "mrr_all" not in evaluations
         or "best_step" not in record.metrics
