@@ -92,6 +92,7 @@ def test_a_file_without_a_row_changes_nothing(valid, tmp_path):
         ([("q0", "a0", "a1"), ("q0", "a0", "")], "line 3 contradicts line 2"),
         ([("", "a0", "a1"), ("", "a1", "a0")], "answer 'a0' is merged into itself"),
         ([(f"q{i}", "", "") for i in range(6)], "leaves no query with a relevant answer"),
+        ([(f"q{i}", "", "") for i in (4, 5)], "leaves the test split no query with a relevant answer; correct fewer"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(valid, tmp_path, rows, told):

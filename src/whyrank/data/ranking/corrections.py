@@ -54,7 +54,8 @@ def apply(valid: Validated, file: str | Path, how: Files = PLAIN) -> Validated:
     query alone        the query is left out
     answer alone       the answer is left out, or its judgements go to the answer `becomes`
     A query without a relevant answer is left out then, too.
-    Raises UserError for an id that the set does not have, two rows that say different things of one, and no query left.
+    Raises UserError for an id that the set does not have, two rows that say different things of one, and no query left,
+    or none in a split that the data bring.
     """
     # The lists that findings name are quoted as CSV is, however the files of the set are.
     rows = read_rows(Path(file), replace(how, quoting="auto"), least=0)
@@ -70,6 +71,10 @@ def apply(valid: Validated, file: str | Path, how: Files = PLAIN) -> Validated:
     if not asking:
         raise UserError(f"{file} leaves no query with a relevant answer; correct fewer rows")
     kept = kept[kept["query_id"].isin(asking)].sort_values(["query_id", "answer_id"], ignore_index=True)
+    given = valid.given and {query: split for query, split in valid.given.items() if query in asking}
+    if valid.given and given and (gone := set(valid.given.values()) - set(given.values())):
+        # Another one would be drawn from train in its place.
+        raise UserError(f"{file} leaves the {min(gone)} split no query with a relevant answer; correct fewer rows")
     is_answer = ~valid.answers["answer_id"].isin(list(changes.answers))
     is_query = valid.queries["query_id"].isin(asking)
     return replace(
@@ -80,7 +85,7 @@ def apply(valid: Validated, file: str | Path, how: Files = PLAIN) -> Validated:
         left_out=_left_out(valid, kept, is_answer, is_query, changes),
         corrected=table[CORRECTION_COLUMNS],
         origins=_origins(qrels),
-        given=valid.given and {query: split for query, split in valid.given.items() if query in asking},
+        given=given,
     )
 
 

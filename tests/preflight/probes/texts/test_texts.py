@@ -193,6 +193,13 @@ def test_a_check_speaks_above_its_threshold_and_passes_below(check, plant, quiet
     assert list(check(plant(lab, healthy, **quiet).data)) == []
 
 
+def test_training_queries_that_were_left_their_text_alone_are_not_counted(healthy):
+    train = healthy.data.queries.loc[healthy.data.queries["split"] == "train", "query_id"]
+    qrels = healthy.data.qrels[~healthy.data.qrels["query_id"].isin(train[20:])]
+    (found,) = splits.few_training_queries(with_data(healthy, qrels=qrels).data)
+    assert found.sentence.startswith("There are 20 training queries")
+
+
 @pytest.mark.parametrize(("n", "severity"), [(59, "warning"), (61, "info")])
 def test_half_of_the_asked_queries_is_a_warning_that_says_what_interval_is_left(n, severity, lab, healthy):
     found = next(splits.smaller_than_asked(smaller(lab, healthy, n).data))

@@ -101,7 +101,8 @@ def _differs(data: DataRecords, split: str, auc: float, words: str, name: str, a
     explains=("overfitted", "tuning-brought-nothing", "worse-than-zero-shot"),
 )
 def few_training_queries(data: DataRecords) -> Iterator[Finding | Outcome]:
-    n = int((data.queries["split"] == "train").sum()) if len(data.queries) else 0
+    # With `prepare.labels` some have their text alone.
+    n = data.ranking.relevant_in("train")["query"].nunique() if len(data.queries) else 0
     severity = _severity(n, TRAIN)
     if not n:
         yield not_applicable("data", "a ranking set with training queries")
