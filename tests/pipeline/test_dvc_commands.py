@@ -39,6 +39,8 @@ TRAINING = {"pretrain_barlow", "finetune_rank@base", "finetune_rank@barlow"}
 RESULTS = ("data/prepared", "data/runs", "models", "metrics")
 TUNED = "evaluate/barlow-tuned"
 SUMMARY = "metrics/summary.json"
+# Without a new head the encoder's rate is the one that decides.
+RATE, STEEPER = "encoder_learning_rate", 0.002
 # `dvc metrics diff` fits a screen, `dvc exp show` a table that one can read.
 MOST_ROWS, MOST_COLUMNS, MOST_WIDTH = 40, 60, 200
 ROOT = Path(__file__).parents[2]
@@ -75,7 +77,7 @@ def long_runs(ran, tmp_path_factory):
 
 
 def steeper_rate(clone):
-    setting = "finetune_rank.learning_rate=0.05"
+    setting = f"finetune_rank.{RATE}={STEEPER}"
     return clone, clone.done("dvc", "exp", "run", "-n", "steeper", "-m", "Does a steeper rate help?", "-S", setting)
 
 
@@ -209,7 +211,7 @@ def test_an_experiment_runs_the_stages_that_its_parameter_reaches(long_runs, sta
 def test_an_experiment_is_listed_with_its_message_its_parameter_and_its_metric(steeper):
     baseline = next(row for row in steeper.parsed("dvc", "exp", "show", "--json") if row["rev"] != "workspace")
     (experiment,) = [run for group in baseline["experiments"] for run in group["revs"] if run["name"] == "steeper"]
-    assert experiment["data"]["params"]["params.yaml"]["data"]["finetune_rank"]["learning_rate"] == 0.05
+    assert experiment["data"]["params"]["params.yaml"]["data"]["finetune_rank"][RATE] == STEEPER
     shown = experiment["data"]["metrics"][SUMMARY]["data"]
     assert shown == steeper.metrics("summary")
     assert shown["barlow-tuned.accuracy@1_all"] == steeper.metrics(TUNED)["accuracy@1_all"]
@@ -222,7 +224,7 @@ def test_the_csv_of_experiments_has_a_row_of_finite_metrics_for_each(steeper):
     rows = list(csv.DictReader(steeper.done("dvc", "exp", "show", "--csv").splitlines()))
     (row,) = [row for row in rows if row["Experiment"] == "steeper"]
     assert float(row["barlow-tuned.accuracy@1_all"]) == steeper.metrics(TUNED)["accuracy@1_all"]
-    assert float(row["finetune_rank.learning_rate"]) == 0.05
+    assert float(row[f"finetune_rank.{RATE}"]) == STEEPER
 
 
 def test_dvc_metrics_show_gives_the_few_numbers_to_compare_in_finite_numbers(steeper):
@@ -254,11 +256,11 @@ def test_dvc_metrics_diff_shows_what_the_parameter_changed(steeper):
 def test_a_diff_and_a_table_of_experiments_are_short_enough_to_read(steeper):
     assert 1 < len(steeper.done("dvc", "metrics", "diff").splitlines()) <= MOST_ROWS
     header, *_ = csv.reader(steeper.done("dvc", "exp", "show", "--only-changed", "--csv").splitlines())
-    assert "finetune_rank.learning_rate" in header and len(header) <= MOST_COLUMNS
+    assert f"finetune_rank.{RATE}" in header and len(header) <= MOST_COLUMNS
     lines = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").splitlines()
     shown = next(line for line in lines if line.startswith("dvc exp show"))
     table = steeper.done(*shlex.split(shown, comments=True))
-    assert "finetune_rank.learning_rate" in table
+    assert f"finetune_rank.{RATE}" in table
     assert max(map(len, table.splitlines())) <= MOST_WIDTH
 
 
@@ -330,8 +332,11 @@ def test_editing_a_probe_runs_no_training_again(ran, stages_run, tmp_path):
     with open(clone.folder / "src/whyrank/diagnosis/probes/ranking/collapse.py", "a") as content:
         content.write("\n# One line more.\n")
     assert stages_run(clone.done("dvc", "repro")) == ["diagnose"]
-    # A comment changes no result.
-    assert hashes(clone.folder) == hashes(ran.folder)
+    # A comment changes no result, but the report says of what code it is.
+    before, after = hashes(ran.folder), hashes(clone.folder)
+    told = {f"metrics/diagnose/{name}" for name in ("report.md", "report.html", "SHA256SUMS")}
+    assert before.keys() == after.keys() and {name for name in before if before[name] != after[name]} == told
+    assert "code changed since" in (clone.folder / "metrics/diagnose/report.md").read_text()
 
 
 def test_the_same_seed_gives_the_same_bytes_in_models_runs_and_metrics(ran, long_runs, stages_run):
