@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,17 @@ def test_arrays_round_trip_bit_for_bit(tmp_path):
     io.write_array(tmp_path / "a.npy", array)
     back = io.read_array(tmp_path / "a.npy")
     assert back.dtype == np.float32 and np.array_equal(back, array)
+
+
+def test_several_arrays_round_trip_and_no_part_is_marked_as_of_unknown_size(tmp_path):
+    arrays = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3), "ids": np.array(["a", "bc"])}
+    io.write_arrays(tmp_path / "a.npz", arrays)
+    back = np.load(tmp_path / "a.npz", allow_pickle=False)
+    assert back.files == list(arrays) and all(np.array_equal(back[name], arrays[name]) for name in arrays)
+    parts = zipfile.ZipFile(tmp_path / "a.npz").infolist()
+    assert {(part.extract_version, part.flag_bits, part.extra, part.date_time[0]) for part in parts} == {
+        (20, 0, b"", 1980)
+    }
 
 
 def test_arrays_of_objects_are_neither_written_nor_left_half(tmp_path):

@@ -116,7 +116,7 @@ def export(system: str, folder: Path, root: Path) -> None:
         raise UserError(f"{system} is of kind {how['kind']}, whose files are yours already: {how['made_of']}")
     arrays, more = _fusion(system, how, root) if how["kind"] == "fusion" else (_read(run / "index.npz"), {})
     with io.replacing_folder(folder) as temporary:
-        np.savez(temporary / "index.npz", **arrays)  # type: ignore[arg-type]
+        io.write_arrays(temporary / "index.npz", arrays)
         io.write_json(temporary / "how.json", {**how, **more})
         io.write_text(temporary / "README.md", "\n".join(_readme(system, how)))
 

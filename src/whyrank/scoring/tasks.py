@@ -142,7 +142,7 @@ class Scored:
             io.write_array(folder / "query_vectors.npy", np.asarray(self.vectors.query_ND))
             io.write_array(folder / "answer_vectors.npy", np.asarray(self.vectors.answer_AD))
         if self.index:
-            np.savez(folder / "index.npz", **self.index)  # type: ignore[arg-type]
+            io.write_arrays(folder / "index.npz", self.index)
         if self.graph:
             (folder / GRAPH).write_bytes(self.graph)
 
