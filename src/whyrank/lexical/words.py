@@ -9,6 +9,7 @@ terms   the same, with pairs of neighbouring characters where words are written 
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from itertools import pairwise
 
 import regex
@@ -17,6 +18,10 @@ import regex
 # dictionary knows (class SA of Unicode's annex 14: Thai, Lao, Khmer, Burmese, …).
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\u30FC\p{Line_Break=Complex_Context}"
 PAIRED = rf"{UNSPACED}\p{{Hangul}}"
+
+# Characters of a word where words are written together: so many in a row that two texts share by chance are as rare in
+# Japanese, Chinese, Thai and Khmer as words of their English originals.
+CHARACTERS = 3
 
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 # A mark begins no word: NFKC makes one, behind a space, of the degree sign of some keyboards.
@@ -109,6 +114,11 @@ def is_paired(term: str) -> bool:
 def is_character(word: str) -> bool:
     """Whether one of the `words` of a text is a character of a script that leaves no space between words."""
     return not word.isascii() and _UNSPACED.match(word) is not None
+
+
+def words_worth(found: Iterable[str]) -> float:
+    """How many words the `words` of a text are; of characters of scripts without spaces `CHARACTERS` make one."""
+    return sum(1 / CHARACTERS if is_character(word) else 1.0 for word in found)
 
 
 def written(text: str) -> list[str]:

@@ -23,6 +23,17 @@ def test_words_are_folded_and_unspaced_scripts_give_one_word_a_character() -> No
     assert words("請問 BTC") == ["請", "問", "btc"]
 
 
+@pytest.mark.parametrize(
+    ("quoted", "is_enough"),
+    [("パスワードを忘れた", False), ("パスワードを忘れたときの再設定の手順を教えてください", True)],
+)
+def test_a_text_inside_another_has_eight_words_also_where_three_characters_are_one(
+    quoted: str, is_enough: bool
+) -> None:
+    whole = f"顧客：昨日から困っています。{quoted}。急いでいるので、今日中にお返事をいただけると助かります。"
+    assert [kind for *_, kind, _ in listed([whole, quoted])] == ["contained"] * is_enough
+
+
 def test_case_white_space_and_punctuation_do_not_tell_texts_apart() -> None:
     found = find_duplicates(["Reset my PIN?", "other", "reset  my pin", "“Reset my pin”!"])
     assert found.group.tolist() == [0, 1, 0, 0]

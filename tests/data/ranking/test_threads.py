@@ -61,3 +61,14 @@ def test_a_torn_thread_lists_each_later_query_once_for_each_earlier_split():
 
 def test_no_query_at_all():
     assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("question", "is_found"), [("期限はいつ", False), ("運転免許証の更新期限はいつまでですか", True)]
+)
+def test_a_few_characters_written_together_are_a_short_question(question, is_found):
+    rows = [
+        ("question", "train", question, ""),
+        ("conversation", "train", f"すみません。{question}。教えてください", ""),
+    ]
+    assert found(*rows) == ([0, 0] if is_found else [-1, -1])

@@ -124,6 +124,14 @@ def test_a_conversation_may_come_as_turns(turns) -> None:
     assert valid.queries["declared_type"].tolist()[0] == "conversation" and valid.rejected.empty
 
 
+def test_an_answer_that_comes_as_sections_alone_has_their_text() -> None:
+    sections = [{"title": "Lost phone", "text": "Call us."}, {"text": "Or write."}]
+    first = GOOD_ANSWERS[0]
+    for text, body in (("", "Lost phone\nCall us.\n\nOr write."), ("its own", "its own")):
+        answers = [first | {"title": "Phones", "text": text, "metadata": {"sections": sections}}, *GOOD_ANSWERS[1:]]
+        assert validated(answers).answers["body"].tolist()[0] == body
+
+
 def test_a_text_beside_turns_is_the_query() -> None:
     valid = validated(queries=[GOOD_QUERIES[0] | {"metadata": {"turns": TURNS}}, *GOOD_QUERIES[1:]])
     assert valid.queries["raw_text"].tolist()[0] == "query 0"

@@ -19,10 +19,10 @@ from scipy.sparse.csgraph import connected_components
 from whyrank.core.spaced import Ragged, coded
 from whyrank.data.files.readers import SPLITS
 from whyrank.data.files.text import exact_key
-from whyrank.lexical.words import words
+from whyrank.lexical.words import words, words_worth
 
 # A shorter text says too little to be recognised inside another: six 3-grams are eight words.
-MIN_CONTAINED = 6
+MIN_CONTAINED, FEWEST_WORDS = 6, 8.0
 # Sums of candidate comparisons per block, about 100 MB of indices.
 _BLOCK = 4_000_000
 # Shares such as 0.7 have no exact binary form: 0.7 * 10 > 7.
@@ -49,7 +49,8 @@ def find_duplicates(texts: Sequence[str], words_N: Ragged | None = None, *, thre
 
     exact       equal once case, white space and punctuation are gone; similarity 1
     near        |A and B| / |A or B| >= threshold over sets of word 3-grams (Jaccard)
-    contained   |A and B| / |A| >= threshold, A the smaller, of at least 6 3-grams: a conversation quotes its question
+    contained   |A and B| / |A| >= threshold, A the smaller, of at least 6 3-grams and 8 words (`words_worth`):
+                a conversation quotes its question
 
     A text of one or two words has no 3-gram and only exact duplicates.
     words_N   their `words` as numbers (`spaced.coded`), where known
@@ -63,9 +64,15 @@ def find_duplicates(texts: Sequence[str], words_N: Ragged | None = None, *, thre
     later = np.flatnonzero(same != np.arange(len(same)))
     exact = pd.DataFrame({"left": same[later], "right": later, "kind": "exact", "similarity": 1.0})
     near = _near_pairs(_shingles(words_N.of_rows(first)), threshold)
+    is_quoted = near["kind"] == "contained"
+    near = near.drop(index=[i for i, row in near.loc[is_quoted, "left"].items() if not _says_enough(texts[first[row]])])
     near[["left", "right"]] = np.sort(first[near[["left", "right"]].to_numpy()], axis=1)
     pairs = pd.concat([exact, near]).sort_values(["left", "right"], ignore_index=True)
     return Duplicates(_components(len(texts), pairs), same, pairs)
+
+
+def _says_enough(text: str) -> bool:
+    return words_worth(words(text)) >= FEWEST_WORDS - _EPS
 
 
 def _exact_keys(texts: Sequence[str], words_N: Ragged) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from whyrank.data.files.readers import SPLITS
 from whyrank.data.ranking.duplicates import CROSSING
-from whyrank.lexical.words import words
+from whyrank.lexical.words import words, words_worth
 
 # A shorter question stands in conversations that have nothing to do with it.
 FEWEST_WORDS = 4
@@ -56,7 +56,7 @@ def contained(queries: pd.DataFrame) -> list[tuple[int, int]]:
     """Rows of a question and of a conversation in which its words stand together, in their order."""
     said = [words(text) for text in queries["raw_text"]]
     is_question = (queries["type"] == "question").to_numpy()
-    asked = [int(row) for row in np.flatnonzero(is_question) if len(said[row]) >= FEWEST_WORDS]
+    asked = [int(row) for row in np.flatnonzero(is_question) if words_worth(said[row]) > FEWEST_WORDS - 1]
     beginnings = {tuple(said[row][:FEWEST_WORDS]) for row in asked}
     # Conversations by the beginnings of questions that stand in them, so that not every pair is compared.
     holding: dict[tuple[str, ...], list[int]] = defaultdict(list)

@@ -142,15 +142,17 @@ def _without_queries(rows: list[Placed]) -> str:
 
 
 def _answer(values: Record) -> Record:
-    """A document may have a title and no text, as papers without an abstract."""
-    title, body = read_title(values, "title"), read_title(values, "text")
+    """A document may have a title and no text, as papers without an abstract; without a text its sections are it."""
+    title, body, sections = read_title(values, "title"), read_title(values, "text"), read_sections(values)
+    if not is_visible(body) and sections:
+        body = "\n\n".join("\n".join(filter(None, section.values())) for section in sections)
     if not (is_visible(title) or is_visible(body)):
         raise CellError("text", "empty text", values.get("text"))
     return {
         "answer_id": read_id(values, "_id"),
         "title": title,
         "body": body,
-        "sections": read_sections(values),
+        "sections": sections,
     }
 
 

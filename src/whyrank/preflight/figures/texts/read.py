@@ -10,7 +10,7 @@ import pandas as pd
 from whyrank.core.prepared import Prepared
 from whyrank.core.spaced import Ragged, coded
 from whyrank.data.files.cells import TYPES
-from whyrank.lexical.words import is_character, words
+from whyrank.lexical.words import CHARACTERS, is_character, words
 
 # A word of more than this share of the texts says nothing of what a text is about.
 COMMON = 0.10
@@ -18,9 +18,8 @@ ROW_COLUMNS = ["query_id", "answer_id", "becomes", "why"]
 FIGURE_COLUMNS = ["figure", "kind", "value", "texts", "example"]
 # Characters of an example.
 SHOWN = 120
-# Characters of a word where words are written together: so many in a row that two texts share by chance are as rare in
-# Japanese, Chinese, Thai and Khmer as words of their English originals.
-CHARACTERS, LOOKED_AT = 3, 200
+# Texts by which the script of all is told.
+LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
