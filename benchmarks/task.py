@@ -56,7 +56,12 @@ def make(data: Path, folder: Path, *, tokens: int, batch: int, corpus: int, seed
         values["prepare"] = params.load("prepare")["prepare"]  # whole; training declares a part of it
     values["encoder"] |= {"source": "embedded"}
     options = params.section(values, "prepare", params.Prepare)
-    options = dataclasses.replace(options, source=str(data), tokens=params.Tokens(tokens, tokens, tokens, tokens))
+    options = dataclasses.replace(
+        options,
+        source=str(data),
+        corrections=str(ROOT / "data/corrections/none.csv"),
+        tokens=params.Tokens(tokens, tokens, tokens, tokens),
+    )
     valid = prepare.read(options)
     encoder = source.bring(params.section(values, "encoder", params.Encoder), [])
     budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
