@@ -1,4 +1,4 @@
-"""One entry in params.yaml, and `dvc repro`: a seventh system is scored, compared, reported and in the model card."""
+"""One entry in params.yaml, and `dvc repro`: another system is scored, compared, reported and in the model card."""
 
 import csv
 import json
@@ -28,9 +28,9 @@ def rows(clone, name):
         return list(csv.DictReader(file))
 
 
-def test_only_its_own_evaluation_and_the_diagnosis_run(seven, stages_run):
+def test_only_its_evaluation_what_reads_its_scores_and_the_diagnosis_run(seven, stages_run):
     clone, output = seven
-    assert stages_run(output) == [f"evaluate@{NAME}", "diagnose"]
+    assert stages_run(output) == [f"evaluate@{NAME}", "evaluate@fusion", "diagnose"]
     changed = clone.done("git", "status", "--porcelain").splitlines()
     assert {line[3:].split("/")[0] for line in changed} == {"params.yaml", "dvc.lock", "metrics"}
 
