@@ -50,7 +50,7 @@ def main() -> None:
     unchanged = source if options.train == "head" or options.rounds <= 0 else None
     system.save(trained.system, tuned_folder(init), longest=system.longest(source), unchanged=unchanged)
     if trained.out_of_fold:
-        trained.out_of_fold.write(Path(tuned_folder(init)), data, id_name=rated.ratings.id)
+        trained.out_of_fold.write(Path(tuned_folder(init)), data, rated.ratings)
     # Wall-clock figures differ from run to run, so they are no output of DVC.
     io.write_table(f"logs/finetune_rank-{init}.csv", trained.history.speed)
     trained.checkpoints.remove()

@@ -43,6 +43,12 @@ def finetuning(options):
 
 
 @pytest.fixture
+def columns(options):
+    """Of the user's file."""
+    return options("prepare", params.Prepare, {"ratings.id": "qa_id", "ratings.rescale": {}}).ratings
+
+
+@pytest.fixture
 def train(make_encoder, finetuning):
     def train(prepared, **changes):
         start = system.untrained(make_encoder())
@@ -117,25 +123,27 @@ def test_every_labelled_row_is_predicted_once_by_the_training_of_the_others(rate
     assert looks["loss"].isna().tolist() == [True, False] * 3 and looks["constant_columns"].eq(0).all()
 
 
-def test_test_rows_have_the_mean_over_the_folds(rated, recorded, tmp_path):
+def test_test_rows_have_the_mean_over_the_folds(rated, recorded, columns, tmp_path):
     result, each = recorded(0).ratings, recorded(0).tables
     assert result.test["rating_id"].tolist() == [f"test-{number}" for number in range(4)]
     np.testing.assert_allclose(result.test[TARGETS], np.mean([one.test[TARGETS] for one in each], axis=0))
     assert not np.allclose(each[0].test[TARGETS], each[1].test[TARGETS], rtol=1e-4)
-    result.write(tmp_path, rated, id_name="qa_id")
+    result.write(tmp_path, rated, columns)
     tmp_path = tmp_path / "ratings"
     submission = pd.read_csv(tmp_path / "submission.csv")
     assert submission.columns.tolist() == ["qa_id", *TARGETS] and len(submission) == 4
     assert io.read_table(tmp_path / "out_of_fold.parquet").equals(result.out_of_fold)
 
 
-def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_mean_elsewhere(rated, tmp_path):
+def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_mean_elsewhere(
+    rated, columns, tmp_path
+):
     fold, rows = np.repeat(range(3), 3), rated.ratings[rated.ratings["use"] == "train"]
     snaps = {"visa": [True, True, False], "agree": [False, True, False], "rare": [False] * 3}
     said = pd.DataFrame({"rating_id": "r", "fold": fold, "target": TARGETS * 3, "prediction": 0.5, "snapped": 0.5})
     said["snaps"] = [snaps[target][number] for number, target in zip(fold, said["target"], strict=True)]
     test = pd.DataFrame({"rating_id": list("abcd"), "visa": [0.4, 0.1, 0.3, 0.2], "agree": 0.5, "rare": [0.1, 0, 0, 0]})
-    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, id_name="qa_id")
+    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, columns)
     tmp_path = tmp_path / "ratings"
     found = pd.read_csv(tmp_path / "submission_snapped.csv").set_index("qa_id")
     plain = pd.read_csv(tmp_path / "submission.csv").set_index("qa_id")
@@ -145,12 +153,23 @@ def test_a_snapped_submission_has_labels_where_most_folds_snapped_and_the_plain_
     assert not np.allclose(found["visa"], plain["visa"])
 
 
-def test_ids_of_a_submission_are_as_they_are(rated, tmp_path):
+def test_ids_of_a_submission_are_as_they_are(rated, columns, tmp_path):
     said = pd.DataFrame({"rating_id": "r", "fold": 0, "target": TARGETS, "prediction": 0.5, "snapped": 0.5, "snaps": 0})
     test = pd.DataFrame({"rating_id": ["-kX3", "@u7"], **dict.fromkeys(TARGETS, 0.5)})
-    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, id_name="qa_id")
+    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, columns)
     for name in ("submission", "submission_snapped"):
         assert pd.read_csv(tmp_path / f"ratings/{name}.csv")["qa_id"].tolist() == ["-kX3", "@u7"]
+
+
+def test_a_submission_has_targets_on_the_scale_that_they_came_on(rated, columns, tmp_path):
+    said = pd.DataFrame({"rating_id": "r", "fold": 0, "target": TARGETS, "prediction": 0.5, "snapped": 0.5, "snaps": 0})
+    test = pd.DataFrame({"rating_id": list("abc"), **{target: [0.0, 0.25, 1.0] for target in TARGETS}})
+    rescaled = replace(columns, rescale={"agree": [1, 5]})
+    rating_tables.RatingTables(pd.DataFrame(), said, test).write(tmp_path, rated, rescaled)
+    for name in ("submission", "submission_snapped"):
+        found = pd.read_csv(tmp_path / f"ratings/{name}.csv")
+        assert found["agree"].tolist() == [1, 2, 5] and found["visa"].tolist() == [0, 0.25, 1]
+    assert io.read_table(tmp_path / "ratings/test.parquet")["agree"].tolist() == [0, 0.25, 1]
 
 
 def test_what_frozen_blocks_give_is_computed_once_for_all_folds_and_rounds(recorded):
@@ -222,7 +241,9 @@ class KilledError(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, train, tmp_path, monkeypatch, capsys):
+def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(
+    rated, train, tmp_path, monkeypatch, capsys, columns
+):
     monkeypatch.setattr("whyrank.training.engine.checkpoint.Checkpoints.__init__.__defaults__", (0.0,))
     options = {"objectives__ratings__pseudo_labels__rounds": 1}
     rated = of_two_folds(rated)
@@ -235,7 +256,7 @@ def test_a_killed_run_goes_on_with_its_fold_and_ends_with_the_same_bytes(rated, 
             trained = train(rated, **options)
         system.save(trained.system, tmp_path / name, longest=16)
         ratings = trained.out_of_fold
-        ratings.write(tmp_path / name, rated, id_name="id")
+        ratings.write(tmp_path / name, rated, columns)
         for table, rows in (("folds", ratings.evaluations), ("steps", trained.history.steps)):
             io.write_table(tmp_path / name / f"{table}.csv", rows)
         io.write_table(tmp_path / name / "evaluations.csv", trained.history.evaluations)

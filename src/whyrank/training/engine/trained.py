@@ -15,6 +15,7 @@ from torch import nn
 from whyrank.core import cache, processes
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.core.options.ratings import Ratings
 from whyrank.core.prepared import TABLES, Prepared
 from whyrank.model import system
 from whyrank.model.encoder import vector_cache
@@ -41,8 +42,8 @@ class OutOfFold(Protocol):
         """How the folds learnt, by the name of a file among the metrics."""
         ...
 
-    def write(self, folder: Path, prepared: Prepared, *, id_name: str) -> None:
-        """The predictions, into a folder of the system's own; `id_name`: what the data call the ids of rows."""
+    def write(self, folder: Path, prepared: Prepared, columns: Ratings) -> None:
+        """The predictions, into a folder of the system's own; `columns`: names and scales of the data."""
         ...
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from whyrank.core import checksums, io
+from whyrank.core.options.ratings import Ratings
 from whyrank.core.prepared import Prepared
 from whyrank.measure.metrics import ratings as measure
 from whyrank.training.engine.loop import History
@@ -34,16 +35,21 @@ class RatingTables(NamedTuple):
     def records(self) -> dict[str, pd.DataFrame]:
         return {"rating_folds.csv": self.evaluations}
 
-    def write(self, folder: Path, prepared: Prepared, *, id_name: str) -> None:
+    def write(self, folder: Path, prepared: Prepared, columns: Ratings) -> None:
         """In `ratings` out_of_fold.parquet, and where there are rows to predict test.parquet, submission.csv and the
-        same snapped; `id_name` is the column of ids in a submission."""
+        same snapped. A submission has the user's own column of ids, and targets on their declared scale."""
         own = folder / "ratings"
         io.write_table(own / "out_of_fold.parquet", self.out_of_fold)
         if len(self.test):
             io.write_table(own / "test.parquet", self.test)
             for name, table in {"submission": self.test, "submission_snapped": snapped_test(prepared, self)}.items():
-                named = table.rename(columns={"rating_id": id_name})
-                io.write_table(own / f"{name}.csv", named, is_for_people=False)
+                declared = {
+                    target: low + table[target] * (high - low)
+                    for target, (low, high) in columns.rescale.items()
+                    if target in table
+                }
+                submission = table.assign(**declared).rename(columns={"rating_id": columns.id})
+                io.write_table(own / f"{name}.csv", submission, is_for_people=False)
         checksums.write(folder)
 
 
