@@ -105,6 +105,25 @@ def test_few_negatives_are_sixteen_and_below_and_a_warning_from_eight(candidates
     assert {one.severity for one in spoken.values()} == ({severity} if severity else set())
 
 
+@pytest.mark.parametrize(
+    ("rows", "most", "fix"),
+    [
+        (64, 1000, {"batch_size": 64}),
+        (63, 1000, {"candidates": "all", "hard_negatives.count": 0}),
+        (63, 39, {"candidates": "kept", "hard_negatives.count": 0}),
+    ],
+)
+def test_more_negatives_than_a_small_set_has_rows_come_from_its_other_answers(rows, most, fix, healthy, findings):
+    few = with_history(healthy, candidates=8)
+    qrels, queries = few.data.qrels, few.data.queries
+    train = qrels.index[qrels["query_id"].isin(queries.loc[queries["split"] == "train", "query_id"])]
+    data = replace(few.data, qrels=qrels.drop(train[rows:]))
+    assert len(data.ranking.relevant_in("train")) == rows
+    few = replace(few, data=data, params=put(PARAMS, {"finetune_rank.max_candidates": most}))
+    found = findings(few)["few-negatives", "base-tuned"]
+    assert found.fix.params == {f"finetune_rank.{key}": value for key, value in fix.items()}
+
+
 def test_all_answers_of_a_small_corpus_are_not_few(healthy, findings):
     # 40 answers, all of them candidates; a batch of pairs has its own size.
     spoken = findings(with_history(healthy, candidates=40, similarity_rows=16))

@@ -38,10 +38,10 @@ def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
     return effects.of_evaluations("Spearman of the dev pairs", record.evaluations["spearman_mean"], error)
 
 
-def _candidates(_: Examination, record: TrainingRecord) -> tuple[str, float] | None:
+def _candidates(_: Examination, record: TrainingRecord) -> tuple[float, Fix] | None:
     if "similarity_in_batch_loss" not in record.history:
         return None
-    return f"{SIMILARITY}.batch_size", float(record.history["similarity_rows"].mean())
+    return float(record.history["similarity_rows"].mean()), Fix({f"{SIMILARITY}.batch_size": effects.MORE})
 
 
 def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:

@@ -11,7 +11,7 @@ from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.pretraining.pretraining import COSINE
 from whyrank.diagnosis.probes.ranking.by_lists import is_relevant
 from whyrank.diagnosis.probes.ranking.collapse import is_collapsed
-from whyrank.diagnosis.probes.ranking.training import is_of_ranking
+from whyrank.diagnosis.probes.ranking.training import against_all, is_of_ranking
 from whyrank.findings.finding import Evidence, Finding, Fix, percent
 from whyrank.findings.outcome import Outcome, passed
 from whyrank.findings.probe import probe
@@ -136,19 +136,12 @@ def hub_answers(case: Examination) -> Iterator[Finding | Outcome]:
             cause="Its vector is longer than most, and a dot product grows with the length."
             if is_long
             else "Its vector lies near the centre of all queries, so it is close to every one of them.",
-            fix=Fix(COSINE if is_long else _against_all(case))
+            fix=Fix(COSINE if is_long else against_all(case))
             if is_tuned
             else Fix({}, "train for ranking, against all answers, and evaluate again"),
             reference="Radovanović et al. 2010; scikit-hubness",
             weight=100 * wrong,
         )
-
-
-def _against_all(case: Examination) -> dict[str, object]:
-    """Every answer a candidate of every query, as a corpus of this size allows; none is left to mine then."""
-    most = case.records.params.get("finetune_rank", {}).get("max_candidates", np.inf)
-    candidates = "all" if len(case.data.answers) <= most else "kept"
-    return {"finetune_rank.candidates": candidates, "finetune_rank.hard_negatives.count": 0}
 
 
 def _is_long(case: Examination, run: RunRecord, answer_id: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from whyrank.diagnosis.compare.ranking import TYPES
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination
 from whyrank.diagnosis.probes.training import effects
-from whyrank.diagnosis.probes.training.effects import LEARNT, Course, Effect, Task, hardly_moved
+from whyrank.diagnosis.probes.training.effects import LEARNT, MORE, Course, Effect, Task, hardly_moved
 from whyrank.diagnosis.probes.training.steps import (
     LEFT,
     calmer,
@@ -89,12 +89,20 @@ def _tail_gain(curve: np.ndarray) -> float:
     return float(curve[-1] - curve[-1 - max(1, len(curve) // 4)])
 
 
-def _candidates(case: Examination, record: TrainingRecord) -> tuple[str, float] | None:
+def against_all(case: Examination) -> dict[str, object]:
+    """Every answer a candidate of every query, as a corpus of this size allows; none is left to mine then."""
+    most = case.records.params.get("finetune_rank", {}).get("max_candidates", np.inf)
+    candidates = "all" if len(case.data.answers) <= most else "kept"
+    return {"finetune_rank.candidates": candidates, "finetune_rank.hard_negatives.count": 0}
+
+
+def _candidates(case: Examination, record: TrainingRecord) -> tuple[float, Fix] | None:
     """All answers of a small corpus are as many as there are: then none."""
     candidates = record.history.get("candidates")
     if candidates is None or candidates.mean() >= len(case.data.answers):
         return None
-    return "finetune_rank.batch_size", float(candidates.mean())
+    is_enough = len(case.data.ranking.relevant_in("train")) >= MORE
+    return float(candidates.mean()), Fix({"finetune_rank.batch_size": MORE} if is_enough else against_all(case))
 
 
 def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:

@@ -24,6 +24,8 @@ END = 0.1
 # Share of the whole gain that fell in the last quarter of the evaluations; a run that flattens gives 1 to 5 % there.
 STILL_RISING = 0.10
 LEAST_EVALUATIONS = 4
+# Rows of a batch whose negatives are many enough to include hard ones.
+MORE = 64
 
 COLUMN = re.compile(r"([a-z]+)_(?:loss|gradient_share|batches)")
 
@@ -109,7 +111,7 @@ class Task:
     name         in columns of the history, such as `<name>_loss`
     effect       of a training; None where the metric was not recorded
     course       of the training from the encoder that is named; None where it was not trained, or not looked at
-    candidates   key of the batch size, and texts in a batch that each is compared with; None where none is
+    candidates   texts in a batch that each is compared with, and what gives it more; None where none is
     gain         of one system over another in what the objective is for, and what it is measured by
     leads        a run with several objectives is about this one
     sides        what its loss compares, in words, in the order of `<name>_side_<n>_gradient`
@@ -118,7 +120,7 @@ class Task:
     name: str
     effect: Callable[[Examination, TrainingRecord], Effect | None]
     course: Callable[[Examination, str, TrainingRecord], Course | None] = lambda case, init, record: None
-    candidates: Callable[[Examination, TrainingRecord], tuple[str, float] | None] = lambda case, record: None
+    candidates: Callable[[Examination, TrainingRecord], tuple[float, Fix] | None] = lambda case, record: None
     gain: Callable[[Examination, str, str], tuple[Interval | None, str]] = lambda case, one, other: (None, "")
     leads: bool = False
     sides: tuple[str, ...] = ()

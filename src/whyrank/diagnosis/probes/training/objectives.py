@@ -167,7 +167,7 @@ def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Itera
     for task, found in all_found:
         if found is None:
             continue
-        key, compared = found
+        compared, fix = found
         if compared > FEW:
             yield passed("", Evidence(f"candidates of `{task.name}` per batch", compared, "texts"), FEW)
             continue
@@ -176,7 +176,7 @@ def few_negatives(case: Examination, init: str, record: TrainingRecord) -> Itera
             sentence=f"`{task.name}` has {compared - 1:.0f} in-batch negatives per text, too few to include hard ones.",
             evidence=(Evidence("candidates per batch", compared, "texts").against(FEW),),
             cause="Each text is compared only with the other texts of its batch.",
-            fix=Fix({key: 64}),
+            fix=fix,
             reference="ST#2916; arXiv:2010.08191",
             weight=FEW - compared + 1,
         )
