@@ -102,6 +102,32 @@ def test_a_folder_in_use_and_a_torn_run_are_refused(made, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["nearest", "both"])
+def test_a_rival_whose_encoder_was_made_anew_is_refused(made, name, tmp_path):
+    tasks, _ = made
+    with checksums.summed_folder(f"data/runs/{name}") as folder:
+        score(RIVALS[name], tasks).write(folder, name)
+    model, run, scores = (
+        {"path": path, "md5": "1"} for path in ("models/base", "data/runs/base", "data/scores/encoder")
+    )
+    stages = {
+        "prepare": {"outs": [model]},
+        "evaluate@base": {"deps": [model], "outs": [run, scores | {"path": "data/scores/encoder/base"}]},
+        "evaluate@rival": {
+            "deps": [scores if name == "both" else run], "outs": [{"path": f"data/runs/{name}", "md5": "2"}]
+        },
+    }  # fmt: skip
+    io.write_json("dvc.lock", {"stages": stages})
+    rival_export.export(name, tmp_path / "before", tmp_path)
+    stages["prepare"]["outs"] = [model | {"md5": "3"}]
+    io.write_json("dvc.lock", {"stages": stages})
+    with pytest.raises(
+        UserError, match=r"^models/base was made anew after evaluate@base had read it; run `dvc repro`$"
+    ):
+        rival_export.export(name, tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

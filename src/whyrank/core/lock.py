@@ -20,10 +20,14 @@ def stages(root: Path) -> dict[str, Any]:
 
 
 def made_by(stages: Mapping[str, Any], path: str) -> list[str]:
-    """Names of the stages of dvc.lock that led to `path`, in the order in which they ran."""
-    last = [name for name, stage in stages.items() if path in hashes(stage, "outs")]
+    """Names of the stages of dvc.lock that led to `path` or to what lies in it, in the order in which they ran."""
+    last = [name for name, stage in stages.items() if any(_is_in(out, path) for out in hashes(stage, "outs"))]
     before = [name for stage in last for dep in hashes(stages[stage], "deps") for name in made_by(stages, dep)]
     return list(dict.fromkeys([*before, *last]))
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def hashes(stage: Mapping[str, Any], kind: str) -> dict[str, str]:
