@@ -19,7 +19,7 @@ from whyrank.commands.report import finite
 from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides, params
-from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings.diagnosis import tally
 from whyrank.findings.finding import CORRECTIONS, SEVERITIES, Fix
 
@@ -111,7 +111,7 @@ def check(data: str, settings: Sequence[str], out: Path | None = None) -> Checke
 
 def of_data(data: str, settings: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a params.yaml that read these data, whatever the folder of the run; nothing stops it."""
-    changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
+    changed = overrides.given(settings)
     start = {"prepare.source": data, "prepare.hub": "", "preflight.stop_on": "never"}
     try:
         found = overrides.put(values, {**start, **changed})

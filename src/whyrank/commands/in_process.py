@@ -20,7 +20,7 @@ from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
 from whyrank.core.options.systems import Role
-from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.findings.systems import Systems
 
 PIPELINE = "dvc.yaml"
@@ -125,7 +125,7 @@ class Fixes(NamedTuple):
     tell: Callable[[str], None]
 
     def run(self, name: str, question: str, settings: Sequence[str]) -> None:
-        changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), PARAMS) for one in settings}
+        changed = overrides.given(settings)
         values = overrides.put(read_yaml(str(self.start / PARAMS)), changed)
         link(self.start, self.after, values)
         shutil.rmtree(self.after / DIAGNOSIS, ignore_errors=True)

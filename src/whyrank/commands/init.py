@@ -15,7 +15,7 @@ from whyrank.commands.experiment import DVC
 from whyrank.core import io
 from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import overrides
-from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.core.rerun import PIPELINE
 
 # On it every stage depends, in place of the sources of the package.
@@ -69,7 +69,7 @@ def _converted(asked: argparse.Namespace, target: Path) -> str:
 
     if not (asked.query and asked.answer and asked.answers):
         raise UsageError("--from needs --query, --answer and --answers; `whyrank init --help` says more")
-    changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in asked.overrides}
+    changed = overrides.given(asked.overrides)
     if others := [key for key in changed if not key.startswith(READING)]:
         raise UsageError(f"-S {others[0]}: only {READING}* says how the tables are read")
     values = read_yaml(str(template.root() / PARAMS))["prepare"]["files"]

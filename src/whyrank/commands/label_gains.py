@@ -15,7 +15,7 @@ from whyrank.commands.scenario import Scenario
 from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides, params
-from whyrank.core.options.yaml_files import parsed, starting_params
+from whyrank.core.options.yaml_files import starting_params
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.markdown import pipe_table
 from whyrank.measure.significance import resampling
@@ -30,7 +30,7 @@ def measure(chosen: Scenario, settings: Sequence[str], folder: Path) -> str:
 
     Raises UserError for parameters that do not go together, before anything is encoded.
     """
-    changed = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
+    changed = overrides.given(settings)
     try:
         values = overrides.put(starting_params(), {**chosen.overrides, **changed})
     except KeyError as error:

@@ -53,6 +53,16 @@ def test_ranges_and_lists_are_what_optuna_draws_from_and_a_trial_gets_them_as_ov
     ]  # fmt: skip
 
 
+def test_sections_may_stand_in_a_list_and_in_settings_of_the_command(write):
+    key, cuts = (
+        "finetune_rank.objectives.rank.matryoshka",
+        [{"dims": [], "weights": []}, {"dims": [64], "weights": [1.0]}],
+    )
+    found = space.read(write(space={key: cuts}), ["prepare.types={chat:conversation}"])
+    assert list(space.ends(found.varied[key])) == cuts and found.overrides["prepare.types"] == {"chat": "conversation"}
+    assert found.settings({key: found.varied[key].choices[1]})[-1] == f"{key}={{dims:[64],weights:[1.0]}}"
+
+
 def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(write):
     found = space.read(write(), ["finetune_rank.train=last", "prepare.source=data/raw/mine"])
     assert found.overrides["finetune_rank.train"] == "last" and found.overrides["prepare.source"] == "data/raw/mine"

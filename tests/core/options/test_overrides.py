@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
 
 from ...overrides import applied
@@ -19,6 +20,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "prepare.source": "data/raw/my set, (v2): 50 % {raw}",
         "encoder.source": 'it\'s "quoted"',
         "launch": "torchrun --nproc-per-node=2",
+        "prepare.hub": 'C:\\data\\"new"\\',
+        "encoder.prompts": {"query": "Instruct: find the answer\n\tQuery: ", "document": '\\"\\\\" \n'},
     },
     "words that are none": {
         "prepare.hub": "null",
@@ -81,6 +84,35 @@ def test_what_is_the_same_needs_no_setting(states):
 )
 def test_words_and_paths_stand_without_quotes(value, text):
     assert overrides.written(value) == text
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_written_is_read_again_by_our_own_commands(name):
+    changes = {key: value for key, value in CHANGES[name].items() if value is not REMOVED}
+    settings = [f"{key}={overrides.written(value)}" for key, value in changes.items()]
+    assert overrides.given(settings) == changes
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{chat: conversation, 'my faq':question}", {"chat": "conversation", "my faq": "question"}),
+        ("[{dims:[64,128],weights:[]}, {dims: []}]", [{"dims": [64, 128], "weights": []}, {"dims": []}]),
+        ("[a:b, c]", ["a:b", "c"]),
+        ("it's here", "it's here"),
+        ("", ""),
+        ("null", None),
+        ("1e-4", 1e-4),
+    ],
+)
+def test_what_users_write(text, value):
+    assert overrides.read(text) == value
+
+
+@pytest.mark.parametrize("text", ["{a:1", "[a", '"a'])
+def test_what_is_no_value_is_one_line(text):
+    with pytest.raises(UserError, match=r"^-S: no YAML"):
+        overrides.read(text)
 
 
 @pytest.fixture

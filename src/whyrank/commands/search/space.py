@@ -13,7 +13,7 @@ from whyrank.core.errors import UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.overrides import written
 from whyrank.core.options.systems import tuned_folder
-from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml, starting_params
+from whyrank.core.options.yaml_files import read_yaml, starting_params
 
 KEYS = {"question": str, "system": str, "metric": str, "overrides": dict, "space": dict}
 RANGE = {"low", "high", "log", "step"}
@@ -81,7 +81,7 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
     inits = {tuned_folder(init): init for init in values["inits"]}
     if system.made_of not in inits:
         raise UserError(f"{file}: `system` is {content['system']}, which no fine-tuning makes; name a tuned one")
-    own = {overrides.key_of(one): parsed(one.partition("=")[2].encode(), "-S") for one in settings}
+    own = overrides.given(settings)
     if both := own.keys() & content["space"].keys():
         raise UserError(f"-S {min(both)}: {file} varies it; take it out of `space`, or leave -S out")
     varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
@@ -124,7 +124,7 @@ def check(file: Path, space: Space) -> None:
 
 def ends(one: BaseDistribution) -> Iterator[Any]:
     if isinstance(one, distributions.CategoricalDistribution):
-        yield from (parsed(str(choice).encode(), PARAMS) for choice in one.choices)
+        yield from (overrides.read(str(choice)) for choice in one.choices)
     else:
         yield from (one.low, one.high)  # type: ignore[attr-defined]
 

@@ -10,13 +10,14 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from whyrank.core.options.yaml_files import PARAMS, committed_params, read_yaml
+from whyrank.core.options.yaml_files import PARAMS, committed_params, parsed, read_yaml
 
 # What Hydra reads as a word just as it stands, and not as a number or a constant; and names joined to a path.
 _WORD = r"(?!(?:null|none|true|false|inf|nan)(?![\w-]))[A-Za-z_][\w-]*"
 _NAME = re.compile(_WORD, re.IGNORECASE | re.ASCII)
 _PATH = re.compile(rf"{_WORD}(?:[./][\w.-]+)*", re.IGNORECASE | re.ASCII)
 _SIGN = re.compile(r"[\\()\[\]{}:=, \t]")
+_TOKEN = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*\1|[{}\[\],:]|(?:\\.|[^"'{}\[\],:\\])+|.""", re.DOTALL)
 
 
 def is_plain(name: str) -> bool:
@@ -30,11 +31,53 @@ def written(value: Any) -> str:
         return "{" + ",".join(f"{_escaped(key)}:{written(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(written(item) for item in value) + "]"
-    return value if isinstance(value, str) and _PATH.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value if _PATH.fullmatch(value) else _quoted(value)
+    return json.dumps(value)
 
 
 def _escaped(key: Any) -> str:
     return _SIGN.sub(lambda sign: f"\\{sign[0]}", str(key))
+
+
+def _quoted(text: str) -> str:
+    """In quotation marks. A backslash is itself, line breaks stand as they are; only before a mark it counts twice."""
+    return '"' + re.sub(r'(\\*)("|\Z)', lambda end: 2 * end[1] + ('\\"' if end[2] else ""), text) + '"'
+
+
+def _unquoted(text: str) -> str:
+    """What `_quoted` was given; the marks may be single ones."""
+    mark, inside = text[0], text[1:-1]
+    return re.sub(rf"(\\+)({mark}|\Z)", lambda end: len(end[1]) // 2 * "\\" + end[2], inside)
+
+
+def given(settings: Iterable[str]) -> dict[str, Any]:
+    """Key and value of each setting. Raises UserError for a value that is none."""
+    return {key_of(one): read(one.partition("=")[2]) for one in settings}
+
+
+def read(text: str) -> Any:
+    """A value in the grammar of Hydra, which is YAML but for quotation marks and for `{key:value}` without a space.
+
+    Raises UserError for what is neither.
+    """
+    if not text.startswith(("{", "[", '"', "'")):
+        return parsed(text.encode(), "-S") if text else ""
+    inside: list[str] = []
+    found: list[str] = []
+    for token in (one[0] for one in _TOKEN.finditer(text)):
+        is_key = inside[-1:] == ["{"] and found[-1].strip() in ("{", ",")
+        if token in ("{", "["):
+            inside.append(token)
+        elif token in ("}", "]"):
+            del inside[-1:]
+        if len(token) > 1 and token[0] in "\"'" and token[0] == token[-1]:
+            found.append(json.dumps(_unquoted(token)))
+        elif is_key and token.strip() and token != "}":
+            found.append(json.dumps(re.sub(r"\\(.)", r"\1", token.strip())))
+        elif token.strip():
+            found.append(": " if token == ":" and inside[-1:] == ["{"] else token)
+    return parsed("".join(found).encode(), "-S")
 
 
 def key_of(setting: str) -> str:
