@@ -47,6 +47,15 @@ def test_a_table_with_the_names_of_other_loops(tmp_path):
     assert found["rate_factor"].tolist() == [1.0, 0.5] and "gradient_norm" not in found
 
 
+def test_a_row_of_an_evaluation_takes_no_loss_away_from_its_step(tmp_path):
+    """As Lightning's CSVLogger writes them, with a callback that logs the learning rate."""
+    rows = ["step,lr-AdamW,train_loss,val_loss", "0,,2.0,", "1,,1.5,", "1,2e-5,,", "1,,,1.7", "2,1e-5,,", "2,,1.2,"]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    found = history.read(tmp_path / "metrics.csv")
+    assert found["step"].tolist() == [0, 1, 2] and found["loss"].tolist() == [2.0, 1.5, 1.2]
+    assert found["encoder_learning_rate"].tolist()[1:] == [2e-5, 1e-5]
+
+
 def test_a_loss_that_is_not_finite_stays_so(tmp_path):
     (tmp_path / "steps.csv").write_text("step,loss\n1,0.7\n2,nan\n3,inf\n")
     loss = history.read(tmp_path / "steps.csv")["loss"]
@@ -60,6 +69,8 @@ def test_a_loss_that_is_not_finite_stays_so(tmp_path):
         ("trainer_state.json", "{", r"no trainer_state\.json with a log_history"),
         ("trainer_state.json", '{"log_history": [{"step": 1, "eval_loss": 2}]}', "no logged row has a step"),
         ("steps.csv", "step,accuracy\n1,0.3\n", "no logged row has a loss; it is called one of loss, train_loss"),
+        ("steps.csv", 'step,loss\n1,"0,5"\n2,"0,4"\n', "no loss is a number; the first is '0,5', and one is written"),
+        ("steps.csv", "step,loss\nfirst,0.5\n", "no step is a number; the first is 'first'"),
         ("steps.txt", "1 2\n", r"name trainer_state\.json of a checkpoint, a file or folder of TensorBoard"),
     ],
 )

@@ -49,7 +49,9 @@ def read(file: Path) -> pd.DataFrame:
         if name not in found:
             logged = f"; it has {', '.join(sorted(there))}" if there else ""
             raise UserError(f"{file}: no logged row has a {name}; it is called one of {', '.join(NAMES[name])}{logged}")
-    found = found.dropna(subset=["step"]).drop_duplicates("step", keep="last").sort_values("step")
+        if not any(map(_is_number, cells := _logged(rows, NAMES[name]))):
+            raise UserError(f"{file}: no {name} is a number; the first is {cells[0]!r}, and one is written as 0.5")
+    found = found[np.isfinite(found["step"])].drop_duplicates("step", keep="last").sort_values("step")
     found = found.assign(step=found["step"].astype(int), rank_loss=found["loss"]).reset_index(drop=True)
     rate = found.get("encoder_learning_rate", pd.Series(dtype=float))
     is_whole = len(rate) > 1 and bool((found["step"] == np.arange(1, len(found) + 1)).all())
@@ -111,16 +113,29 @@ def _table(file: Path) -> list[dict[str, Any]]:
             f"{file}: name trainer_state.json of a checkpoint, a file or folder of TensorBoard's events, "
             "or a CSV with the columns step and loss"
         )
-    return [row.cells for row in read_rows(file)]
+    rows: dict[str, dict[str, Any]] = {}
+    for row in read_rows(file):
+        cells = {name: cell for name, cell in row.cells.items() if cell not in (None, "")}
+        # Loops that evaluate write a row more for that step, which has no loss; others one for each figure.
+        for step in _logged([cells], NAMES["step"]):
+            rows.setdefault(str(step), {}).update(cells)
+    return list(rows.values())
 
 
 def _column(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[float]:
     """NaN where a row has none of the names, and where what it has is no number."""
-    found = []
-    for row in rows:
-        value = next((row[name] for name in names if name in row), None)
-        try:
-            found.append(float(value) if value not in (None, "") else np.nan)
-        except (TypeError, ValueError):
-            found.append(np.nan)
-    return found
+    own = (next(iter(_logged([row], names)), np.nan) for row in rows)
+    return [float(value) if _is_number(value) else np.nan for value in own]
+
+
+def _logged(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[Any]:
+    """What each row that has one of the names has under the first of them."""
+    return [next(row[name] for name in names if name in row) for row in rows if not row.keys().isdisjoint(names)]
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
