@@ -93,6 +93,9 @@ def test_a_new_file_in_a_folder_that_git_tracks_is_copied_alone(repository):
 def test_the_model_of_a_system_that_a_setting_names_is_copied(repository):
     write("elsewhere/model/weights")
     assert experiment.unknown_to_git(["systems.other.made_of=elsewhere/model"]) == ["elsewhere/model"]
+    write("my models/one/weights")
+    assert experiment.unknown_to_git(['systems.other.made_of="my models/one"']) == ["my models/one"]
+    assert experiment.unknown_to_git(["++systems.other={kind:encoder,made_of:elsewhere/model}"]) == ["elsewhere/model"]
 
 
 def test_the_folder_of_an_encoder_is_copied(repository):

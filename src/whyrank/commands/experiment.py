@@ -144,11 +144,13 @@ def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
 
 def looked_up(values: Any, settings: Sequence[str], key: str) -> Iterator[str]:
     """The value of a dotted key after the settings; of `item.…` that of each system."""
-    given = {overrides.key_of(one): one.partition("=")[2] for one in settings if "=" in one}
+    given = overrides.given(one for one in settings if "=" in one)
     first, _, rest = key.partition(".")
     if first == "item":
         yield from (str(system[rest]) for system in values["systems"].values() if rest in system)
-        yield from (text for name, text in given.items() if name.startswith("systems.") and name.endswith(f".{rest}"))
+        own = {name: value for name, value in given.items() if name.startswith("systems.")}
+        yield from (str(value) for name, value in own.items() if name.endswith(f".{rest}"))
+        yield from (str(value[rest]) for value in own.values() if isinstance(value, dict) and rest in value)
     elif key in given:
         # Hydra's quotes are those of YAML.
         yield str(parsed(given[key].encode(), PARAMS))
