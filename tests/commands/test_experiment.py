@@ -155,6 +155,22 @@ def test_copies_that_interrupted_runs_of_the_name_left_are_removed_and_no_others
     assert {path.stem for path in repository.rglob("*.run")} == {"1", "2"}
 
 
+def test_copies_of_experiments_that_run_beside_it_may_come_and_go(commands, repository, monkeypatch):
+    kept = ".dvc/tmp/exps/standalone/run/1/1.run"
+    write(kept, "")  # DVC has opened it, and not written yet
+    write(".dvc/tmp/exps/standalone/run/2/2.run")
+    reading = experiment.Path.read_text
+
+    def gone(path, **options):
+        if path.name == "2.run":
+            path.unlink()
+        return reading(path, **options)
+
+    monkeypatch.setattr(experiment.Path, "read_text", gone)
+    experiment.clear("small")
+    assert (repository / kept).exists()
+
+
 CHILD = """
 import pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])

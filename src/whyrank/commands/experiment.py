@@ -11,17 +11,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from whyrank.core.errors import UserError
 from whyrank.core.options import overrides
-from whyrank.core.options.yaml_files import PARAMS, parsed, read_yaml, starting_params
+from whyrank.core.options.yaml_files import PARAMS, read_yaml, starting_params
 
 # A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
 NAMED = re.compile(r"\$\{([\w.]+)\}")
 # Another command of DVC may hold its lock, at the start and the end of an experiment: several run side by side.
 DVC = [sys.executable, "-m", "dvc", "--wait-for-lock"]
+# Where DVC says of each experiment in which copy it runs, of the queue and else. The copies lie beside these folders.
+RECORDED = (".dvc/tmp/exps/run", ".dvc/tmp/exps/standalone/run")
 
 
 def run(name: str, question: str, settings: Sequence[str], targets: Sequence[str] = ()) -> None:
@@ -87,11 +90,13 @@ def followed(command: Sequence[str]) -> int:
 
 def clear(name: str) -> None:
     """Remove the temporary copies that interrupted experiments of this name left; DVC leaves them for good."""
-    for file in Path(".dvc/tmp/exps").glob("**/run/*/*.run"):
-        copy = json.loads(file.read_text(encoding="utf-8"))
-        if copy["name"] == name and copy["location"] == "tempdir":
-            shutil.rmtree(copy["root_dir"], ignore_errors=True)
-            shutil.rmtree(file.parent, ignore_errors=True)
+    for run in (found for folder in RECORDED for found in Path(folder).glob("*")):
+        # Other experiments that run now write theirs, and take them away.
+        with suppress(OSError, ValueError, KeyError):
+            copy = json.loads((run / f"{run.name}.run").read_text(encoding="utf-8"))
+            if copy["name"] == name and copy["location"] == "tempdir":
+                shutil.rmtree(copy["root_dir"], ignore_errors=True)
+                shutil.rmtree(run, ignore_errors=True)
 
 
 def fetch(name: str, path: str, target: Path) -> bool:
@@ -152,8 +157,7 @@ def looked_up(values: Any, settings: Sequence[str], key: str) -> Iterator[str]:
         yield from (str(value) for name, value in own.items() if name.endswith(f".{rest}"))
         yield from (str(value[rest]) for value in own.values() if isinstance(value, dict) and rest in value)
     elif key in given:
-        # Hydra's quotes are those of YAML.
-        yield str(parsed(given[key].encode(), PARAMS))
+        yield str(given[key])
     else:
         for part in key.split("."):
             values = values[part]
