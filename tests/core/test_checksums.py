@@ -80,6 +80,7 @@ def test_a_model_from_elsewhere_needs_no_sums(workspace):
         ("metrics/finetune_rank/base/history.csv", "finetune_rank@base"),
         ("data/runs/barlow-tuned/top.parquet", "evaluate@barlow-tuned"),
         ("metrics/evaluate/bm25.json", "evaluate@bm25"),
+        ("data/scores/encoder/base-tuned/test.npy", "evaluate@base-tuned"),
         ("metrics/diagnose/systems.csv", "diagnose"),
         ("data/raw/sample", None),
         ("/elsewhere/model", None),

@@ -10,6 +10,7 @@ PIPELINE = "dvc.yaml"
 # The same in C, ten times as fast, where PyYAML was built with it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS = ("outs", "metrics", "plots")
+ONE = "[^/]+"  # part of a path
 
 
 def remedy(path: str | Path) -> str:
@@ -30,7 +31,10 @@ def maker(file: str | Path) -> str | None:
         outs = [out if isinstance(out, str) else next(iter(out)) for kind in KINDS for out in entry.get(kind, [])]
         # The longest first: `metrics/${item.init}.json` is no folder `metrics/${item.init}`.
         for path in sorted(outs, key=len, reverse=True):
-            pattern = "([^/]+)".join(map(re.escape, re.split(r"\$\{.*?\}", path)))
+            texts = re.split(r"\$\{(.*?)\}", path)
+            # A stage of a `foreach` is called by its key alone, whatever else is in its paths: ${item.kind}.
+            own = [f"({ONE})" if name == "key" or "do" not in stage else ONE for name in texts[1::2]] + [""]
+            pattern = "".join(re.escape(text) + one for text, one in zip(texts[::2], own, strict=True))
             if found := re.fullmatch(f"{pattern}(?:/.*)?", place):
                 return "@".join([name, *found.groups()])
     return None
