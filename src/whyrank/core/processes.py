@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from whyrank.core.errors import UserError
 from whyrank.core.rank import is_first as is_first
 from whyrank.core.rank import number as number
 
@@ -21,12 +22,21 @@ def count() -> int:
 
 
 def start() -> None:
-    """Join the other processes of the run, if there are any: NCCL with a GPU for each process, else gloo."""
+    """Join the other processes of the run, if there are any: NCCL with a GPU for each process, else gloo.
+
+    Raises UserError where there are GPUs, but fewer than processes.
+    """
     if count() > 1:
         # Imported only here: it takes a second that a single process need not pay.
         import torch
 
         if torch.cuda.is_available():
+            here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", count())), torch.cuda.device_count()
+            if here > gpus:
+                raise UserError(
+                    f"params.yaml: `launch` starts {here} processes on this machine, and each takes a GPU, of which "
+                    f'there are {gpus}; use -S "launch=torchrun --nproc-per-node={gpus}"'
+                )
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
