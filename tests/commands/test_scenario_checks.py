@@ -71,6 +71,12 @@ def test_a_sound_scenario_passes():
     assert scenario_checks.check(FILE, {"seed": 8, "~systems.bm25": 0, "launch": "torchrun"}, KNOWN, KNOWN) is None
 
 
+def test_a_section_is_merged_into_that_of_params_as_dvc_does_it():
+    assert (
+        scenario_checks.check(FILE, {"finetune_rank.lora": {"rank": 8}, "finetune_rank.train": "all"}, [], []) is None
+    )
+
+
 class Answers:
     def __init__(self, is_terminal):
         self.is_terminal = is_terminal

@@ -47,7 +47,8 @@ def _put(values: Any, key: str, value: Any) -> list[str]:
     if key.startswith("~"):
         del at[last]
     else:
-        at[last] = value
+        # As Hydra does it: a map is merged into the one that is there.
+        at[last] = {**at[last], **value} if isinstance(value, dict) and isinstance(at[last], dict) else value
     return []
 
 
