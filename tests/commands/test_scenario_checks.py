@@ -88,7 +88,10 @@ class Answers:
 LAUNCH = {"launch": "rm -rf ~; python", "seed": 8}
 
 
-@pytest.mark.parametrize("changes", [LAUNCH, {"encoder.trust_remote_code": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [LAUNCH, {"encoder.trust_remote_code": True}, {"++launch": "rm"}, {"encoder": {"trust_remote_code": True}}],
+)
 def test_what_runs_code_is_refused_where_nobody_can_be_asked(changes, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Answers(False))
     with pytest.raises(UserError, match=r"^scenarios/mine\.yaml runs what it names: .*; read it, .* add --yes$"):

@@ -52,12 +52,22 @@ def _put(values: Any, key: str, value: Any) -> list[str]:
     return []
 
 
+def code_of(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of RUN_CODE is set to run more than our own code, by its key or with the section around it."""
+    found: dict[str, Any] = {}
+    for key, value in changes.items():
+        own = overrides.key_of(key)
+        inside = {f"{own}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {}
+        found |= {name: one for name, one in {own: value, **inside}.items() if name in RUN_CODE}
+    return {name: value for name, value in found.items() if value not in (False, "python")}
+
+
 def ask_leave(file: Path, changes: Mapping[str, Any], *, is_given: bool) -> None:
     """Show what a scenario would run, and ask; `is_given`: `--yes` on the command line.
 
     Raises UserError where the user says no, or there is nobody to ask.
     """
-    asked = {key: value for key, value in changes.items() if key in RUN_CODE and value not in (False, "python")}
+    asked = code_of(changes)
     if not asked or is_given:
         return
     shown = ", ".join(f"{key}={shlex.quote(overrides.written(value))}" for key, value in asked.items())

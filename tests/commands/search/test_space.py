@@ -73,6 +73,8 @@ def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(
 
 
 @pytest.mark.parametrize(
+    agreed = space.read(write(overrides={"launch": "torchrun"}), ["launch=torchrun"])
+    assert agreed.overrides["launch"] == "torchrun"
     ("changes", "said"),
     [
         ({"extra": 1}, r"mine\.yaml: expected the keys question, system, metric, overrides, space"),
@@ -86,6 +88,8 @@ def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(
         ({"space": {RATE: {"low": "tiny", "high": 1}}}, "low and high are numbers"),
         ({"space": {RATE: {"low": 1e-2, "high": 1e-3}}}, r"finetune_rank\.learning_rate` is .*low"),
         ({"space": {RATE: {"low": 1e-3, "high": 7.0}}}, r"learning_rate` has 7\.0: "),
+        ({"overrides": {"launch": "rm"}}, r"mine\.yaml runs what it names: launch=rm; read it, .* add -S launch=rm$"),
+        ({"space": {"encoder": [{"trust_remote_code": True}]}}, r"names: encoder\.trust_remote_code=true; "),
         ({"space": {"finetune_rank.candidates": ["all", "some"]}}, r"`space\.finetune_rank\.candidates` has 'some': "),
         ({"overrides": {"finetune_rank.nope": 1}}, r"mine\.yaml: params\.yaml has no key finetune_rank\.nope"),
     ],

@@ -1,6 +1,7 @@
 """What a search varies: a file of spaces/, checked before any trial runs."""
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from optuna import distributions
 from optuna.distributions import BaseDistribution
 
 from whyrank.core.errors import UserError
+from whyrank.commands.scenario_checks import code_of
 from whyrank.core.options import overrides, params
 from whyrank.core.options.overrides import written
 from whyrank.core.options.systems import tuned_folder
@@ -85,6 +87,13 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
     if both := own.keys() & content["space"].keys():
         raise UserError(f"-S {min(both)}: {file} varies it; take it out of `space`, or leave -S out")
     varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
+    for changes in (content["overrides"], *each_of(content["space"])):
+        for key, value in code_of(changes).items():
+            if key not in own:
+                runs = f"{key}={written(value)}"
+                raise UserError(
+                    f"{file} runs what it names: {runs}; read it, and if you agree, add -S {shlex.quote(runs)}"
+                )
     changes = content["overrides"] | own
     space = Space(file.stem, content["question"], content["system"], inits[system.made_of], content["metric"],
                   changes, varied, put(file, values, changes))  # fmt: skip
@@ -93,6 +102,11 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
 
 
 def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
+def each_of(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each value of each list, by its key."""
+    yield from ({key: one} for key, asked in space.items() if isinstance(asked, list) for one in asked)
+
+
     """A list: one of them. low, high and log or step: a number between them; whole where both are."""
     if isinstance(asked, list) and asked:
         return distributions.CategoricalDistribution([written(one) for one in asked])
