@@ -63,18 +63,23 @@ def test_sections_may_stand_in_a_list_and_in_settings_of_the_command(write):
     assert found.settings({key: found.varied[key].choices[1]})[-1] == f"{key}={{dims:[64],weights:[1.0]}}"
 
 
+def test_whole_ends_with_a_step_that_is_a_fraction_are_a_range_of_fractions(write):
+    found = space.read(write(space={RATE: {"low": 0, "high": 1, "step": 0.25}}))
+    assert [point[RATE] for point in space.grid(found)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
 def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(write):
     found = space.read(write(), ["finetune_rank.train=last", "prepare.source=data/raw/mine"])
     assert found.overrides["finetune_rank.train"] == "last" and found.overrides["prepare.source"] == "data/raw/mine"
     assert found.values["finetune_rank"]["train"] == "last"
     assert found.values["finetune_rank"]["head"]["kind"] == "residual"
+    agreed = space.read(write(overrides={"launch": "torchrun"}), ["launch=torchrun"])
+    assert agreed.overrides["launch"] == "torchrun"
     with pytest.raises(UserError, match=r"^-S finetune_rank\.batch_size: .*mine\.yaml varies it"):
         space.read(write(), ["finetune_rank.batch_size=8"])
 
 
 @pytest.mark.parametrize(
-    agreed = space.read(write(overrides={"launch": "torchrun"}), ["launch=torchrun"])
-    assert agreed.overrides["launch"] == "torchrun"
     ("changes", "said"),
     [
         ({"extra": 1}, r"mine\.yaml: expected the keys question, system, metric, overrides, space"),
@@ -83,13 +88,16 @@ def test_settings_of_the_command_hold_for_every_trial_and_may_not_be_varied_too(
         ({"system": "base"}, r"`system` is base, which no fine-tuning makes; name a tuned one"),
         ({"system": "nope"}, r"`systems` has no 'nope'"),
         ({"space": {"finetune_rank.rate": [1]}}, r"mine\.yaml: params\.yaml has no key finetune_rank\.rate"),
+        ({"overrides": {"launch": "rm"}}, r"mine\.yaml runs what it names: launch=rm; read it, .* add -S launch=rm$"),
+        ({"space": {"encoder": [{"trust_remote_code": True}]}}, r"names: encoder\.trust_remote_code=true; "),
         ({"space": {RATE: 1e-3}}, r"`space\.finetune_rank\.learning_rate` is 0\.001; it takes a"),
         ({"space": {RATE: {"low": 1e-3}}}, r"it takes a list of values, or low and high"),
         ({"space": {RATE: {"low": "tiny", "high": 1}}}, "low and high are numbers"),
+        ({"space": {RATE: {"low": 0.1, "high": 0.5, "step": "small"}}}, "are numbers, and so is step"),
+        ({"space": {RATE: {"low": 0.1, "high": float("inf")}}}, "are numbers, and so is step"),
+        ({"space": {RATE: {"low": 0.1, "high": 0.5, "log": "no"}}}, "log is true or false"),
         ({"space": {RATE: {"low": 1e-2, "high": 1e-3}}}, r"finetune_rank\.learning_rate` is .*low"),
         ({"space": {RATE: {"low": 1e-3, "high": 7.0}}}, r"learning_rate` has 7\.0: "),
-        ({"overrides": {"launch": "rm"}}, r"mine\.yaml runs what it names: launch=rm; read it, .* add -S launch=rm$"),
-        ({"space": {"encoder": [{"trust_remote_code": True}]}}, r"names: encoder\.trust_remote_code=true; "),
         ({"space": {"finetune_rank.candidates": ["all", "some"]}}, r"`space\.finetune_rank\.candidates` has 'some': "),
         ({"overrides": {"finetune_rank.nope": 1}}, r"mine\.yaml: params\.yaml has no key finetune_rank\.nope"),
     ],

@@ -1,6 +1,7 @@
 """What a search varies: a file of spaces/, checked before any trial runs."""
 
 import itertools
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from typing import Any
 from optuna import distributions
 from optuna.distributions import BaseDistribution
 
-from whyrank.core.errors import UserError
 from whyrank.commands.scenario_checks import code_of
+from whyrank.core.errors import UserError
 from whyrank.core.options import overrides, params
 from whyrank.core.options.overrides import written
 from whyrank.core.options.systems import tuned_folder
@@ -86,7 +87,6 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
     own = overrides.given(settings)
     if both := own.keys() & content["space"].keys():
         raise UserError(f"-S {min(both)}: {file} varies it; take it out of `space`, or leave -S out")
-    varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
     for changes in (content["overrides"], *each_of(content["space"])):
         for key, value in code_of(changes).items():
             if key not in own:
@@ -94,6 +94,7 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
                 raise UserError(
                     f"{file} runs what it names: {runs}; read it, and if you agree, add -S {shlex.quote(runs)}"
                 )
+    varied = {key: distribution(file, key, asked) for key, asked in content["space"].items()}
     changes = content["overrides"] | own
     space = Space(file.stem, content["question"], content["system"], inits[system.made_of], content["metric"],
                   changes, varied, put(file, values, changes))  # fmt: skip
@@ -101,26 +102,28 @@ def read(file: Path, settings: Sequence[str] = ()) -> Space:
     return space
 
 
-def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
 def each_of(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each value of each list, by its key."""
     yield from ({key: one} for key, asked in space.items() if isinstance(asked, list) for one in asked)
 
 
-    """A list: one of them. low, high and log or step: a number between them; whole where both are."""
+def distribution(file: Path, key: str, asked: Any) -> BaseDistribution:
+    """A list: one of them. low, high and log or step: a number between them; whole where all of these are."""
     if isinstance(asked, list) and asked:
         return distributions.CategoricalDistribution([written(one) for one in asked])
     says = f"{file}: `space.{key}` is {asked!r}"
     if not isinstance(asked, dict) or not {"low", "high"} <= asked.keys() <= RANGE:
         raise UserError(f"{says}; it takes a list of values, or low and high, with log: true or step: …")
-    numbers = [asked[name] for name in ("low", "high")]
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
-        raise UserError(f"{says}; low and high are numbers")
+    numbers = [asked[name] for name in ("low", "high", "step") if name in asked]
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+        raise UserError(f"{says}; low and high are numbers, and so is step")
+    if not isinstance(asked.get("log", False), bool):
+        raise UserError(f"{says}; log is true or false")
     is_whole = all(isinstance(one, int) for one in numbers)
     kind: Any = distributions.IntDistribution if is_whole else distributions.FloatDistribution
     step = {"step": asked["step"]} if "step" in asked else {}
     try:
-        return kind(low=asked["low"], high=asked["high"], log=bool(asked.get("log", False)), **step)  # type: ignore[no-any-return]
+        return kind(low=asked["low"], high=asked["high"], log=asked.get("log", False), **step)  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
         raise UserError(f"{says}; {error}") from error
 
