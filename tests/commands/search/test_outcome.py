@@ -103,6 +103,11 @@ def test_without_a_test_row_in_both_runs_it_says_so_and_claims_nothing(study):
     assert not winner._replace(test=unsure).overfits
 
 
+def test_a_winner_whose_dev_metric_is_0_lost_what_the_start_had(study):
+    trial = create_trial(params=study.best_trial.params, distributions=VARIED, value=0.0)
+    assert outcome.Winner(trial, {4: 0.0}, 0.25, None, True).gain == -0.25
+
+
 @pytest.mark.parametrize("metric", ["map@10_question", "ratings_spearman"])
 def test_without_the_metric_of_dev_on_test_the_shipped_one_compares_and_no_flattery_is_claimed(study, tmp_path, metric):
     runner = Runner(0)

@@ -50,7 +50,7 @@ class Winner(NamedTuple):
     @property
     def gain(self) -> float:
         """On dev, of the trial as it was picked."""
-        return float(self.trial.value or np.nan) - self.start_dev
+        return float(np.nan if self.trial.value is None else self.trial.value) - self.start_dev
 
 
 def best(study: optuna.Study, count: int) -> list[FrozenTrial]:
