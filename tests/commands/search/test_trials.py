@@ -161,6 +161,12 @@ def test_trials_of_another_machine_that_still_run_are_left_alone_and_count(searc
     assert [one.state for one in study.get_trials()] == [TrialState.RUNNING, TrialState.COMPLETE]
 
 
+def test_without_ps_as_in_a_small_container_the_same_is_known(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert trials.is_alive(os.getpid(), "python") and not trials.is_alive(os.getpid(), "no such word")
+    assert not trials.is_alive(2**22 + 1, "") and not trials.is_alive(0, "")
+
+
 def test_what_is_left_of_a_killed_trial_is_ended_before_it_runs_again(search, tmp_path):
     own, study, _ = search()
     import subprocess

@@ -203,6 +203,11 @@ def is_alive(pid: int, word: str) -> bool:
     """Whether a process of that number runs whose command has the word: numbers are used again."""
     if pid <= 0:
         return False
+    if Path("/proc/self").exists():  # Linux, where a container may have no `ps`
+        try:
+            return word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
     told = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return word in told.stdout
 
