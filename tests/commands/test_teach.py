@@ -64,3 +64,19 @@ def test_a_teacher_that_ranks_no_better_is_told_as_one(tmp_path):
         "-S finetune_rank.reranker.model=x -S finetune_rank.reranker.weight=1"
     )
     assert "has nothing to teach it" in teach.told("x", Fitted(None, 0.6, 0.6), 20)
+
+
+def test_its_command_names_the_folder_as_params_yaml_does_wherever_the_user_stands(finished, monkeypatch, capsys):
+    monkeypatch.setattr(teach.cross_encoder, "fitted", lambda *_: Fitted(Saved(), 0.7, 0.6))
+    below = finished / "docs"
+    below.mkdir()
+    for folder, place in (("my teacher", '\'finetune_rank.reranker.model="docs/my teacher"\''),
+                          ("../teacher", "finetune_rank.reranker.model=teacher")):  # fmt: skip
+        monkeypatch.chdir(below)
+        told(monkeypatch, folder, *SMALL)
+        assert f"dvc exp run -S {place} -S" in capsys.readouterr().out
+
+
+class Saved:
+    def save_pretrained(self, folder):
+        pass

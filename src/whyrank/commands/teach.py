@@ -6,7 +6,7 @@ from pathlib import Path
 
 from whyrank.core import io, prepared, runtime
 from whyrank.core.errors import UsageError
-from whyrank.core.options import params
+from whyrank.core.options import overrides, params
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.model import system
 from whyrank.training import cross_encoder
@@ -37,7 +37,9 @@ def run(arguments: Namespace, here: Path) -> None:
     found = cross_encoder.fitted(start, cross_encoder.examples(start, data, encoder, options), options)
     with io.replacing_folder(folder) as temporary:
         found.model.save_pretrained(str(temporary))
-    print(told(arguments.folder, found, options.depth))
+    place = folder.resolve()
+    # As params.yaml names it, wherever the user stands.
+    print(told(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place, found, options.depth))
 
 
 def told(folder: Path, found: cross_encoder.Fitted, depth: int) -> str:
@@ -48,5 +50,5 @@ def told(folder: Path, found: cross_encoder.Fitted, depth: int) -> str:
     )
     if found.mrr <= found.encoder_mrr:
         return f"{measured}\nIt ranks no better than the encoder and has nothing to teach it; train it on more pairs."
-    use = f"dvc exp run -S finetune_rank.reranker.model={folder} -S finetune_rank.reranker.weight=1"
-    return f"{measured}\nTo teach by it: {use}"
+    settings = [f"finetune_rank.reranker.model={overrides.written(str(folder))}", "finetune_rank.reranker.weight=1"]
+    return f"{measured}\nTo teach by it: {overrides.command(settings)}"
