@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from whyrank.core.errors import UserError
@@ -40,6 +41,54 @@ def test_pairs_are_scored_by_the_logits_of_the_library_and_kept_by_weights_and_t
         next(model.parameters()).mul_(2)
     assert cross_encoder.fingerprint(model) != before
     assert not np.allclose(cross_encoder.predicted(model, PAIRS), found) and calls == [3, 2, 3]
+
+
+def half_a_file(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+def other_sizes(folder):
+    change(folder / "config.json", hidden_size=8)
+
+
+def no_words(folder):
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+
+
+def of_weights(edit):
+    def fault(folder):
+        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        edit(weights)
+        safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (half_a_file, r"is no cross-encoder that can be loaded \(.*\); name another$"),
+        (other_sizes, r"is no cross-encoder that can be loaded \(.*\); name another$"),
+        (no_words, r"cannot be loaded: it has no vocabulary "),
+        (of_weights(lambda weights: weights["classifier.weight"].fill_(np.nan)), r"it has NaN or infinity in 1 tensor"),
+        (of_weights(lambda weights: weights.pop("bert.pooler.dense.weight")), r"lacks weights .*pooler\.dense\.weight"),
+    ],
+)
+def test_a_cross_encoder_that_is_not_whole_is_one_line(make_cross_encoder, fault, message):
+    folder = make_cross_encoder()
+    fault(Path(folder))
+    with pytest.raises(UserError, match=message) as raised:
+        cross_encoder.load(folder, trust_remote_code=False)
+    assert len(raised.value.args) == 1 and "\n" not in str(raised.value)
+
+
+def test_an_encoder_has_no_scores_of_pairs_but_those_of_a_head_drawn_at_random(tiny_folder):
+    state = torch.random.get_rng_state()
+    with pytest.raises(UserError, match=r"lacks weights of a cross-encoder, .* drawn at random \(.*classifier\.weight"):
+        cross_encoder.load(str(tiny_folder), trust_remote_code=False)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def shorter(folder):

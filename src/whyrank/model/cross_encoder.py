@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from whyrank.core import cache, io
-from whyrank.core.errors import UserError, said_by
+from whyrank.core.errors import UserError, is_out_of_memory, said_by
 from whyrank.model import custom_code
 
 # Pairs of texts at a time; the library sorts them by length.
@@ -22,16 +22,53 @@ KEPT_FILES = 24
 
 
 def load(model: str, *, trust_remote_code: bool) -> Any:
-    """A model by its hub id or folder. Raises UserError where it is no cross-encoder, or has several scores a pair."""
-    from sentence_transformers import CrossEncoder
+    """A model by its hub id or folder.
+
+    Raises UserError where it is no cross-encoder, has several scores a pair, or is not whole.
+    """
+    from whyrank.model.encoder import loading, weights
+    from whyrank.model.encoder.declared import EncoderError
 
     try:
-        found = CrossEncoder(model, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
+        found, again = (_read(model, seed, trust_remote_code) for seed in (0, 1))
+    # As of an encoder: what libraries raise for torn files has no common base.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"{model} is no cross-encoder that can be loaded ({said_by(error)}); name another") from error
     if (scores := found.config.num_labels) != 1:
         raise UserError(f"{model} has {scores} scores for a pair of texts; a reranker has one")
+    try:
+        loading.check_vocabulary(found.tokenizer)
+        weights.check_finite(found)
+    except EncoderError as error:
+        raise UserError(f"{model} cannot be loaded: it {error}") from None
+    if drawn := _different(found, again):
+        raise UserError(
+            f"{model} lacks weights of a cross-encoder, which would be drawn at random ({drawn[0]}); bring its "
+            "whole weights, or name a model that was trained to score pairs, such as one of `whyrank teach`"
+        )
     return found
+
+
+def _read(model: str, seed: int, trust_remote_code: bool) -> Any:
+    """What the library reads; what its files lack, it draws from torch's generator."""
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    from whyrank.model.encoder.loading import quiet
+
+    with quiet(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return CrossEncoder(model, trust_remote_code=trust_remote_code)
+
+
+def _different(model: Any, other: Any) -> list[str]:
+    """Names of the weights in which they differ."""
+    import torch
+
+    weights = other.state_dict()
+    return [name for name, weight in model.state_dict().items() if not torch.equal(weight, weights[name])]
 
 
 def fingerprint(model: Any) -> str:

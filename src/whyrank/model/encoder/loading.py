@@ -119,6 +119,11 @@ def _default_pooling(config: transformers.PretrainedConfig) -> str:
 def _check_tokenizer(tokenizer: transformers.PreTrainedTokenizerBase) -> None:
     if not tokenizer.is_fast:
         raise EncoderError("has no fast tokenizer (tokenizer.json); choose one that has")
+    check_vocabulary(tokenizer)
+
+
+def check_vocabulary(tokenizer: transformers.PreTrainedTokenizerBase) -> None:
+    """Raise EncoderError where transformers made a tokenizer without its files: to it every word is unknown."""
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise EncoderError("has no vocabulary (tokenizer.json or vocab.txt); bring the tokenizer's files, too")
 
