@@ -19,7 +19,9 @@ from .. import overrides, told
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = ("tfidf", "bm25", "base", "barlow", "base-tuned", "barlow-tuned")
+ENCODED_OR_LEXICAL = ("tfidf", "bm25", "base", "barlow", "base-tuned", "barlow-tuned")
+# Rivals read the vectors or scores of those before them.
+SYSTEMS = (*ENCODED_OR_LEXICAL, "nearest-query", "classifier", "fusion")
 STAGES = (
     "prepare.py",
     "pretrain_barlow.py",
