@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -43,12 +44,15 @@ def pasted(ran, tmp_path_factory):
 
 
 def results(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that stages wrote, by its path."""
+    """SHA-256 of every file that stages wrote, by its path; reports without the name of their experiment."""
+    (name,) = re.findall(r"Experiment: ([\w-]+)", (folder / "metrics/diagnose/report.md").read_text())
     places = ("data/prepared", "data/runs", "models/base-tuned", "models/barlow-tuned", "metrics")
     files = [file for place in places for file in (folder / place).rglob("*") if file.is_file()]
     # What the first run of all evaluated stays, also where the system is left out.
     files = [file for file in files if "bm25" not in str(file) and file.name != ".gitignore"]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    files = [file for file in files if file != folder / "metrics/diagnose/SHA256SUMS"]
+    bare = {file: file.read_bytes().replace(name.encode(), b"") for file in files}
+    return {str(file.relative_to(folder)): hashlib.sha256(content).hexdigest() for file, content in bare.items()}
 
 
 def test_the_command_holds_what_the_run_changed_and_what_fixes_it(pasted):
