@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from whyrank.core.errors import UsageError, UserError, said_by
+from whyrank.core import io
+from whyrank.core.errors import UsageError, UserError
 from whyrank.core.options import params
 from whyrank.core.options.yaml_files import PARAMS, read_yaml
 from whyrank.scoring.asking import Asked, Ranker, best
@@ -75,10 +76,7 @@ def run(arguments: Namespace, here: Path) -> None:
 
 def lines(file: Path) -> list[str]:
     """The texts of a file, one a line, without empty ones. Raises UserError where there is none."""
-    try:
-        texts = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read ({said_by(error)}); name a text file in UTF-8") from error
+    texts = [line.strip() for line in io.read_lines(file) if line.strip()]
     if not texts:
         raise UserError(f"{file} has no text; write one a line")
     return texts

@@ -19,7 +19,7 @@ import pandas as pd
 from pyarrow.lib import ArrowException
 
 from whyrank.core import spreadsheets
-from whyrank.core.errors import UserError, os_error
+from whyrank.core.errors import UserError, os_error, said_by
 from whyrank.core.rerun import remedy
 from whyrank.core.signals import interruption
 
@@ -207,6 +207,14 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             part = BytesIO()
             np.save(part, array, allow_pickle=False)
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), part.getvalue())
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file in UTF-8, with or without a byte order mark. Raises UserError where it is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({said_by(error)}); name a text file in UTF-8") from error
 
 
 def read_array(path: str | Path) -> np.ndarray:

@@ -125,6 +125,64 @@ def test_a_folder_without_vectors_and_a_torn_file_are_named(tasks, saved, tmp_pa
         score(system, tasks)
 
 
+def test_features_of_queries_and_answers_are_the_same_by_their_names(tasks, saved, tmp_path):
+    system = saved("features")
+    expected = score(system, tasks).metrics
+    file = tmp_path / "answer_vectors.parquet"
+    table = pd.read_parquet(file)
+    table[table.columns[::-1]].to_parquet(file)
+    assert score(system, tasks).metrics == expected
+    table.rename(columns={"f3": "g3"}).to_parquet(file)
+    with pytest.raises(UserError, match=r": answers have no feature 'f3', which queries have; name both alike$"):
+        score(system, tasks)
+
+
+def test_columns_that_may_lack_a_number_are_features(tasks, saved, tmp_path):
+    system = saved("features")
+    expected = score(system, tasks).metrics
+    file = tmp_path / "answer_vectors.parquet"
+    table = pd.read_parquet(file).convert_dtypes()
+    assert table["f0"].dtype == "Float32"
+    table.to_parquet(file)
+    assert score(system, tasks).metrics == expected
+    table.loc[0, "f0"] = pd.NA
+    table.to_parquet(file)
+    with pytest.raises(UserError, match=r"the vector of answer id 'a-.*' is not finite"):
+        score(system, tasks)
+
+
+def test_ids_begin_with_a_mark_or_none_and_lines_end_in_any_way(tasks, saved, tmp_path):
+    system = saved()
+    expected = score(system, tasks).metrics
+    for what in ("query", "answer"):
+        file = tmp_path / f"{what}_ids.txt"
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert score(system, tasks).metrics == expected
+    (tmp_path / "answer_ids.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(UserError, match=r"answer_ids\.txt cannot be read .*; name a text file in UTF-8$"):
+        score(system, tasks)
+
+
+def test_an_archive_of_arrays_is_no_array(tasks, saved, tmp_path):
+    system = saved()
+    with (tmp_path / "answer_vectors.npy").open("wb") as file:
+        np.savez(file, vectors=np.zeros((7, 8), np.float32))
+    with pytest.raises(UserError, match=r"answer_vectors\.npy is an archive of arrays; save one with numpy\.save$"):
+        score(system, tasks)
+
+
+def test_a_run_may_begin_with_a_mark_and_is_utf_8(tasks, tmp_path):
+    query, answer = tasks.texts.queries["query_id"][tasks.texts.rows("test")[0]], tasks.texts.answers["answer_id"][0]
+    file = tmp_path / "run.trec"
+    file.write_text(f"{query} Q0 {answer} 1 3.5 theirs\r\n", encoding="utf-8-sig")
+    assert query not in score(System("run", "rival", str(file)), tasks).how["missing_queries"]
+    file.write_bytes(f"{query} Q0 {answer} 1 3.5 caf\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"run\.trec cannot be read .*; name a text file in UTF-8$"):
+        score(System("run", "rival", str(file)), tasks)
+    with pytest.raises(UserError, match=r"gone\.parquet does not exist; name a file that is there$"):
+        score(System("run", "rival", str(tmp_path / "gone.parquet")), tasks)
+
+
 @pytest.mark.parametrize("suffix", [".trec", ".parquet"])
 def test_a_run_of_ours_read_as_a_foreign_one_has_the_same_figures(tasks, saved, tmp_path, suffix):
     own = score(saved(), tasks)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whyrank.core.errors import UserError, said_by
+from whyrank.core import io
+from whyrank.core.errors import UserError
 from whyrank.core.options.systems import System
 from whyrank.core.prepared import Prepared
+from whyrank.scoring.foreign.parquet import read_parquet
 from whyrank.scoring.tasks import Scored, Tasks
 
 COLUMNS = ["query_id", "answer_id", "score"]
@@ -96,10 +98,7 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def _of_parquet(file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(file)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{file} is no Parquet ({said_by(error)}); write it with pandas or pyarrow") from error
+    table = read_parquet(file)
     if not set(COLUMNS) <= set(table) or table["score"].dtype.kind not in "fiu":
         raise UserError(f"{file} has the columns {', '.join(map(str, table))}; it needs query_id, answer_id and score")
     return table[COLUMNS].astype({"query_id": str, "answer_id": str})
@@ -107,7 +106,7 @@ def _of_parquet(file: Path) -> pd.DataFrame:
 
 def _of_trec(file: Path) -> pd.DataFrame:
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(io.read_lines(file), start=1):
         cells = line.split()
         if not cells:
             continue

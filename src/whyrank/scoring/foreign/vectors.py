@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from whyrank.core import io
 from whyrank.core.errors import UserError, said_by
 from whyrank.core.options.systems import System
 from whyrank.scoring.foreign.ids import places
+from whyrank.scoring.foreign.parquet import read_parquet
 from whyrank.scoring.ranking import representation
 from whyrank.scoring.ranking.representation import Vectors
 from whyrank.scoring.tasks import Scored, Tasks
@@ -22,13 +24,16 @@ from whyrank.scoring.tasks import Scored, Tasks
 def vectors(system: System, tasks: Tasks) -> Scored:
     """Rank by the cosine or the dot product of foreign vectors. Raises UserError where one is missing or unusable."""
     folder, texts = Path(system.made_of), tasks.texts
-    found = Vectors(
-        read(folder, "query", texts.queries["query_id"].tolist()),
-        read(folder, "answer", texts.answers["answer_id"].tolist()),
-    )
-    query_width, answer_width = found.query_ND.shape[1], found.answer_AD.shape[1]
+    query_ND, query_names = read(folder, "query", texts.queries["query_id"].tolist())
+    answer_AD, answer_names = read(folder, "answer", texts.answers["answer_id"].tolist())
+    query_width, answer_width = query_ND.shape[1], answer_AD.shape[1]
     if query_width != answer_width:
         raise UserError(f"{folder}: vectors of queries have {query_width} features and those of answers {answer_width}")
+    if query_names and answer_names:
+        if other := [name for name in query_names if name not in answer_names]:
+            raise UserError(f"{folder}: answers have no feature {other[0]!r}, which queries have; name both alike")
+        answer_AD = answer_AD[:, [answer_names.index(name) for name in query_names]]
+    found = Vectors(query_ND, answer_AD)
     query_ND, answer_AD = (_unit(rows) if system.similarity == "cosine" else rows for rows in found)
     answer_DA = np.ascontiguousarray(answer_AD.T)
 
@@ -41,13 +46,16 @@ def vectors(system: System, tasks: Tasks) -> Scored:
     return Scored(run, geometry=geometry, vectors=found, others=others)
 
 
-def read(folder: Path, what: str, wanted: list[str]) -> np.ndarray:
-    """The vectors of these ids in this order, float32. what   `query` or `answer`"""
+def read(folder: Path, what: str, wanted: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The vectors of these ids in this order, float32, and the names of their features where they have any.
+
+    what   `query` or `answer`
+    """
     table, array, ids = (folder / f"{what}_{name}" for name in ("vectors.parquet", "vectors.npy", "ids.txt"))
     if table.exists():
-        file, found, vector_MD = table, *_of_table(table)
+        file, found, vector_MD, names = table, *_of_table(table)
     elif array.exists() and ids.exists():
-        file, found, vector_MD = ids, ids.read_text(encoding="utf-8").splitlines(), _of_array(array)
+        file, found, vector_MD, names = ids, _ids(ids), _of_array(array), []
         if len(found) != len(vector_MD):
             raise UserError(f"{ids} has {len(found):,} ids, and {array} {len(vector_MD):,} rows; one id a row")
     else:
@@ -62,34 +70,43 @@ def read(folder: Path, what: str, wanted: list[str]) -> np.ndarray:
         raise UserError(
             f"{file}: the vector of {what} id {wanted[int(np.argmin(finite))]!r} is not finite; encode it anew"
         )
-    return chosen
+    return chosen, names
 
 
 def _of_array(file: Path) -> np.ndarray:
     try:
-        found: np.ndarray = np.load(file, allow_pickle=False)
+        found: object = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise UserError(f"{file} is no NumPy array ({said_by(error)}); write it with numpy.save") from error
+    if not isinstance(found, np.ndarray):
+        raise UserError(f"{file} is an archive of arrays; save one with numpy.save")
     if found.ndim != 2 or not found.size:
         raise UserError(f"{file} has the shape {found.shape}; it needs a row for each id and a column for each feature")
     return found
 
 
-def _of_table(file: Path) -> tuple[list[str], np.ndarray]:
-    try:
-        table = pd.read_parquet(file)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{file} is no Parquet ({said_by(error)}); write it with pandas or pyarrow") from error
+def _ids(file: Path) -> list[str]:
+    """An id a line; the last line may end or not."""
+    *lines, last = [line.removesuffix("\r") for line in io.read_lines(file)]
+    return [*lines, last] if last else lines
+
+
+def _of_table(file: Path) -> tuple[list[str], np.ndarray, list[str]]:
+    """Ids, vectors, and the names of the features where they have any."""
+    table = read_parquet(file)
     if "id" not in table or len(table.columns) < 2 or table.empty:
         raise UserError(f"{file} has the columns {', '.join(map(str, table))}; it needs `id`, and `vector` or features")
     found = table["id"].astype(str).tolist()
     if "vector" not in table:
-        return found, table.drop(columns="id").to_numpy()
+        features = table.drop(columns="id")
+        is_float = all(map(pd.api.types.is_float_dtype, features.dtypes))
+        vector_MD = features.to_numpy(dtype=np.float32, na_value=np.nan) if is_float else features.to_numpy()
+        return found, vector_MD, features.columns.tolist()
     widths = table["vector"].map(lambda one: len(one) if hasattr(one, "__len__") else -1)
     if (other := widths[widths != widths.iloc[0]]).size or widths.iloc[0] < 1:
         row = other.index[0] if other.size else 0
         raise UserError(f"{file}: the vector of id {found[row]!r} has another length than the first, or none")
-    return found, np.stack(table["vector"].to_list())
+    return found, np.stack(table["vector"].to_list()), []
 
 
 def _unit(rows_ND: np.ndarray) -> np.ndarray:
