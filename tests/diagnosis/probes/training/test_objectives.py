@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from whyrank.core.options.overrides import put
@@ -128,3 +129,12 @@ def test_all_answers_of_a_small_corpus_are_not_few(healthy, findings):
     # 40 answers, all of them candidates; a batch of pairs has its own size.
     spoken = findings(with_history(healthy, candidates=40, similarity_rows=16))
     assert spoken["few-negatives", "base-tuned"].fix.params == {"finetune_rank.objectives.similarity.batch_size": 64}
+
+
+def test_a_batch_of_more_pairs_than_there_are_is_no_fix(healthy, findings):
+    few = with_history(healthy, candidates=40, similarity_rows=16)
+    for kept, params in ((63, {}), (64, {"finetune_rank.objectives.similarity.batch_size": 64})):
+        counts = pd.DataFrame({"use": ["train", "dev"], "kept": [kept, 500]})
+        data = replace(few.data, tables={**few.data.tables, "pair_counts": counts})
+        fix = findings(replace(few, data=data))["few-negatives", "base-tuned"].fix
+        assert fix.params == params and fix.action == ("" if params else "bring more training pairs")

@@ -38,10 +38,13 @@ def _effect(case: Examination, record: TrainingRecord) -> Effect | None:
     return effects.of_evaluations("Spearman of the dev pairs", record.evaluations["spearman_mean"], error)
 
 
-def _candidates(_: Examination, record: TrainingRecord) -> tuple[float, Fix] | None:
+def _candidates(case: Examination, record: TrainingRecord) -> tuple[float, Fix] | None:
     if "similarity_in_batch_loss" not in record.history:
         return None
-    return float(record.history["similarity_rows"].mean()), Fix({f"{SIMILARITY}.batch_size": effects.MORE})
+    counts = case.data.tables.get("pair_counts")
+    few = counts is not None and counts.loc[counts["use"] == "train", "kept"].sum() < effects.MORE
+    fix = Fix({}, "bring more training pairs") if few else Fix({f"{SIMILARITY}.batch_size": effects.MORE})
+    return float(record.history["similarity_rows"].mean()), fix
 
 
 def _gain(case: Examination, one: str, other: str) -> tuple[Interval | None, str]:
