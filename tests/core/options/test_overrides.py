@@ -103,6 +103,9 @@ def test_what_is_written_is_read_again_by_our_own_commands(name):
         ("", ""),
         ("null", None),
         ("1e-4", 1e-4),
+        ("one,two", "one,two"),
+        ("torchrun --nproc-per-node=2", "torchrun --nproc-per-node=2"),
+        ("été", "été"),
     ],
 )
 def test_what_users_write(text, value):

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from whyrank.core.options.yaml_files import PARAMS, committed_params, parsed, read_yaml
@@ -17,7 +18,6 @@ _WORD = r"(?!(?:null|none|true|false|inf|nan)(?![\w-]))[A-Za-z_][\w-]*"
 _NAME = re.compile(_WORD, re.IGNORECASE | re.ASCII)
 _PATH = re.compile(rf"{_WORD}(?:[./][\w.-]+)*", re.IGNORECASE | re.ASCII)
 _SIGN = re.compile(r"[\\()\[\]{}:=, \t]")
-_TOKEN = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*\1|[{}\[\],:]|(?:\\.|[^"'{}\[\],:\\])+|.""", re.DOTALL)
 
 
 def is_plain(name: str) -> bool:
@@ -45,39 +45,26 @@ def _quoted(text: str) -> str:
     return '"' + re.sub(r'(\\*)("|\Z)', lambda end: 2 * end[1] + ('\\"' if end[2] else ""), text) + '"'
 
 
-def _unquoted(text: str) -> str:
-    """What `_quoted` was given; the marks may be single ones."""
-    mark, inside = text[0], text[1:-1]
-    return re.sub(rf"(\\+)({mark}|\Z)", lambda end: len(end[1]) // 2 * "\\" + end[2], inside)
-
-
 def given(settings: Iterable[str]) -> dict[str, Any]:
     """Key and value of each setting. Raises UserError for a value that is none."""
     return {key_of(one): read(one.partition("=")[2]) for one in settings}
 
 
 def read(text: str) -> Any:
-    """A value in the grammar of Hydra, which is YAML but for quotation marks and for `{key:value}` without a space.
+    """A value as DVC reads it, by the parser of Hydra. What that one refuses is YAML.
 
     Raises UserError for what is neither.
     """
-    if not text.startswith(("{", "[", '"', "'")):
-        return parsed(text.encode(), "-S") if text else ""
-    inside: list[str] = []
-    found: list[str] = []
-    for token in (one[0] for one in _TOKEN.finditer(text)):
-        is_key = inside[-1:] == ["{"] and found[-1].strip() in ("{", ",")
-        if token in ("{", "["):
-            inside.append(token)
-        elif token in ("}", "]"):
-            del inside[-1:]
-        if len(token) > 1 and token[0] in "\"'" and token[0] == token[-1]:
-            found.append(json.dumps(_unquoted(token)))
-        elif is_key and token.strip() and token != "}":
-            found.append(json.dumps(re.sub(r"\\(.)", r"\1", token.strip())))
-        elif token.strip():
-            found.append(": " if token == ":" and inside[-1:] == ["{"] else token)
-    return parsed("".join(found).encode(), "-S")
+    # Imported only here: it takes a third of a second.
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    with suppress(HydraException):
+        found = OverridesParser.create().parse_override(f"key={text}")
+        # Of several values DVC makes as many experiments; our commands know no such thing.
+        if not found.is_sweep_override():
+            return found.value()
+    return parsed(text.encode(), "-S")
 
 
 def key_of(setting: str) -> str:
