@@ -60,7 +60,8 @@ def divided_by_five(lab: Any, healthy: Records) -> Records:
     ranges = pd.DataFrame(
         [("sts", 500, 0.0, 5.0, 0.0, 1.0)], columns=["source", "n", "low", "high", "minimum", "maximum"]
     )
-    return with_tables(healthy, pair_ranges=ranges, pair_counts=pd.DataFrame({"source": ["nli", "sts"]}))
+    counts = pd.DataFrame({"source": ["nli", "sts"], "use": "train", "kept": 400})
+    return with_tables(healthy, pair_ranges=ranges, pair_counts=counts)
 
 
 def types(*rows: tuple[str, int, str]) -> pd.DataFrame:
