@@ -22,6 +22,7 @@ SAFE_PRETRAINING = {
     "pretrain_barlow.views": ["question-in-conversation", "span-document"],
     "pretrain_barlow.head.kind": "residual",
     "pretrain_barlow.steps": 30,
+    "pretrain_barlow.early_stopping.metric": "mrr_all",
 }
 
 SIMILARITY = "finetune_rank.objectives.similarity"
