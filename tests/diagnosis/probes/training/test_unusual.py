@@ -85,6 +85,16 @@ def test_pretraining_is_suspected_where_its_system_is_worse(lab, healthy, findin
     assert (CODE, "pretrain_barlow") not in findings(with_params(healthy, **settings))
 
 
+def test_the_fix_also_sets_what_it_alone_would_make_unusual(lab, healthy, findings):
+    dot = {"finetune_rank__similarity__kind": "dot", "finetune_rank__similarity__scale": 0.05}
+    found = findings(unchanged(lab, with_params(healthy, **dot)))[CODE, "base-tuned"]
+    # A scale that is usual for the dot product flattens the cosine.
+    assert found.fix.params == {"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": 20.0}
+    usual = dot | {"finetune_rank__similarity__scale": 10.0}
+    found = findings(unchanged(lab, with_params(healthy, **usual)))[CODE, "base-tuned"]
+    assert found.fix.params == {"finetune_rank.similarity.kind": "cosine"}
+
+
 def test_rounds_of_pretraining_are_set_as_the_steps_that_make_them(lab, healthy, findings):
     spoilt = with_params(lab.spoil(healthy, barlow=lab.run(lab.vectors(0.6))))
     history = healthy.barlow.history[:100].assign(rows=0.1)

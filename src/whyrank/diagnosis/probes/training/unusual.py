@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from whyrank.core.options.overrides import written
+from whyrank.core.options.overrides import put, written
 from whyrank.diagnosis.examination import LEAST_EFFECT, Examination, is_higher, is_lower, spoken
 from whyrank.diagnosis.probes.ranking.ranking import to_lexical
 from whyrank.diagnosis.probes.training.effects import leads, objectives, tasks
@@ -52,10 +52,10 @@ def unusual_setting(case: Examination) -> Iterator[Finding | Outcome]:
             yield not_applicable(system, "the parameters of its training")
             continue
         found = [*unusual(values, *SECTIONS), *_of_steps(case, init, record, values[TRAINING])]
-        yield from _told(system, found, bad(case, system, record))
+        yield from _told(values, system, found, bad(case, system, record))
     if case.records.pretraining is not None:
         found = [*unusual(values, PRETRAINING), *_of_pretraining(case, case.records.pretraining)]
-        yield from _told(PRETRAINING, found, _bad_pretraining(case))
+        yield from _told(values, PRETRAINING, found, _bad_pretraining(case))
 
 
 def _bound(found: Found) -> float | None:
@@ -65,7 +65,7 @@ def _bound(found: Found) -> float | None:
     return found.usual.low if found.value < found.usual.low else found.usual.high
 
 
-def _told(system: str, found: list[Found], how: Bad | None) -> Iterator[Finding | Outcome]:
+def _told(values: Mapping[str, Any], system: str, found: list[Found], how: Bad | None) -> Iterator[Finding | Outcome]:
     farthest = sorted(found, key=lambda one: -one.far)
     if how is None or not farthest:
         measured = Evidence("settings outside of their usual range", len(found), "settings")
@@ -85,10 +85,19 @@ def _told(system: str, found: list[Found], how: Bad | None) -> Iterator[Finding 
         ),
         cause="Nothing shows that this setting is to blame; but few trainings work with such a value, and with a usual "
         "one it can be ruled out.",
-        fix=Fix({one.key: one.usual.value for one in named}),
+        fix=_fix(values, named),
         reference="; ".join(dict.fromkeys(one.usual.source for one in named)),
         weight=1 + how.lost,
     )
+
+
+def _fix(values: Mapping[str, Any], named: list[Found]) -> Fix:
+    """Usual values, and those of what only these make unusual: a scale of the dot product flattens the cosine."""
+    sections = {one.key.split(".")[0] for one in named}
+    params = {one.key: one.usual.value for one in named}
+    before = {one.key for one in unusual(values, *sections)}
+    after = [one for one in unusual(put(values, params), *sections) if one.key not in before]
+    return Fix(params | {one.key: one.usual.value for one in after})
 
 
 def _listed(named: list[Found]) -> str:
