@@ -27,6 +27,7 @@ PARAMS = {
     "inits": ["base"],
     "systems": {"tfidf": {"made_of": "src"}, "other": {"made_of": "models/other"}},
     "encoder": {"source": "embedded"},
+    "finetune_rank": {"reranker": {"model": ""}},
     "prepare": {"source": "data/raw/sample", "pairs": {"folder": "data/raw/pairs"}},
 }
 
@@ -101,6 +102,17 @@ def test_the_model_of_a_system_that_a_setting_names_is_copied(repository):
 def test_the_folder_of_an_encoder_is_copied(repository):
     write("encoders/mine/model.safetensors")
     assert experiment.unknown_to_git(["encoder.source=encoders/mine"]) == ["encoders/mine"]
+
+
+def test_the_folder_of_a_reranker_is_copied(repository):
+    write("ignored/reranker/model.safetensors")
+    assert experiment.unknown_to_git(["finetune_rank.reranker.model=ignored/reranker"]) == ["ignored/reranker"]
+    assert experiment.unknown_to_git(["finetune_rank.reranker.model=org/reranker"]) == []
+
+
+def test_a_key_that_is_taken_away_names_nothing(repository):
+    write("elsewhere/model/weights")
+    assert experiment.unknown_to_git(["~systems.other", "~systems.tfidf=elsewhere/model"]) == []
 
 
 def test_what_lies_outside_or_is_not_there_is_not_copied(repository):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from huggingface_hub import constants
 
 from whyrank.core.errors import UserError
 from whyrank.model import cross_encoder
@@ -20,6 +21,14 @@ def test_what_is_no_cross_encoder_is_refused(make_cross_encoder, tmp_path):
         cross_encoder.load(make_cross_encoder(3), trust_remote_code=False)
     with pytest.raises(UserError, match=r"is no cross-encoder that can be loaded "):
         cross_encoder.load(str(tmp_path / "none"), trust_remote_code=False)
+
+
+def test_a_hub_out_of_reach_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    # Nothing listens on port 9 of this machine.
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"^cross-encoder 'org/reranker' is no folder here: the hub \S+ cannot be reached"):
+        cross_encoder.load("org/reranker", trust_remote_code=False)
 
 
 def test_pairs_are_scored_by_the_logits_of_the_library_and_kept_by_weights_and_texts(make_cross_encoder, monkeypatch):

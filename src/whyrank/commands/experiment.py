@@ -138,9 +138,11 @@ def unknown_to_git(settings: Sequence[str]) -> list[str]:
 
 
 def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
-    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write; and the encoder."""
-    # It may be a folder, whose files `prepare` shows to DVC in another one.
-    yield "${encoder.source}"
+    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write; and two models.
+
+    The encoder may be a folder, whose files `prepare` shows to DVC in another one; there may be no reranker.
+    """
+    yield from ("${encoder.source}", "${finetune_rank.reranker.model}")
     stages = (stage.get("do", stage) for stage in pipeline["stages"].values())
     for path in dict.fromkeys(path for stage in stages for path in stage["deps"]):
         if "${" not in path or NAMED.fullmatch(path):
@@ -149,7 +151,7 @@ def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
 
 def looked_up(values: Any, settings: Sequence[str], key: str) -> Iterator[str]:
     """The value of a dotted key after the settings; of `item.…` that of each system."""
-    given = overrides.given(one for one in settings if "=" in one)
+    given = overrides.given(one for one in settings if not one.startswith("~"))
     first, _, rest = key.partition(".")
     if first == "item":
         yield from (str(system[rest]) for system in values["systems"].values() if rest in system)
@@ -166,7 +168,7 @@ def looked_up(values: Any, settings: Sequence[str], key: str) -> Iterator[str]:
 
 def is_inside(path: str) -> bool:
     """Whether it is in the repository; what lies elsewhere is read where it is."""
-    is_relative = not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    is_relative = path != "" and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
     return is_relative and Path(path).exists()
 
 

@@ -8,11 +8,12 @@ Shapes: P pairs of texts
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from whyrank.core import cache, io
+from whyrank.core import cache, io, network
 from whyrank.core.errors import UserError, is_out_of_memory, said_by
 from whyrank.model import custom_code
 
@@ -28,7 +29,10 @@ def load(model: str, *, trust_remote_code: bool) -> Any:
     """
     from whyrank.model.encoder import loading, weights
     from whyrank.model.encoder.declared import EncoderError
+    from whyrank.model.encoder.source import HUB_ID
 
+    if not Path(model).is_dir() and HUB_ID.fullmatch(str(model)):
+        network.check_hub(f"cross-encoder {str(model)!r} is no folder here")
     try:
         found, again = (_read(model, seed, trust_remote_code) for seed in (0, 1))
     # As of an encoder: what libraries raise for torn files has no common base.

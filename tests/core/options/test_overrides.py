@@ -143,6 +143,12 @@ def write(steps):
         file.write(f"seed: 7\npretrain_barlow: {{steps: {steps}}}\n")
 
 
+@pytest.mark.parametrize("setting", ["~systems.bm25", "~systems.bm25=1"])
+def test_our_own_commands_take_no_key_away(setting):
+    with pytest.raises(UserError, match=rf"^-S {setting}: takes a key away, which only `dvc exp run` does; set systems"):
+        overrides.given([setting])
+
+
 def test_the_settings_of_a_run_are_what_differs_from_the_commit(repository):
     assert overrides.of_run() == ["pretrain_barlow.steps=2"]
     assert overrides.to_committed() == ["pretrain_barlow.steps=1"]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from whyrank.core.errors import UserError
 from whyrank.core.options.yaml_files import PARAMS, committed_params, parsed, read_yaml
 
 # What Hydra reads as a word just as it stands, and not as a number or a constant; and names joined to a path.
@@ -46,8 +47,13 @@ def _quoted(text: str) -> str:
 
 
 def given(settings: Iterable[str]) -> dict[str, Any]:
-    """Key and value of each setting. Raises UserError for a value that is none."""
-    return {key_of(one): read(one.partition("=")[2]) for one in settings}
+    """Key and value of each setting. Raises UserError for a value that is none, and a key that is taken away."""
+    found = {}
+    for one in settings:
+        if one.startswith("~"):
+            raise UserError(f"-S {one}: takes a key away, which only `dvc exp run` does; set {key_of(one)} to a value")
+        found[key_of(one)] = read(one.partition("=")[2])
+    return found
 
 
 def read(text: str) -> Any:

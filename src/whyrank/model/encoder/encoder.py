@@ -63,7 +63,9 @@ class Encoder(nn.Module):
         self.tokenizer = tokenizer
         self.pooling, self.declared = pooling, declared or Declared()
         self.width = projection.width(self.pooled_width) if projection else self.pooled_width
-        self.is_packed = transformer.config.model_type in PACKED
+        # Code that came with an encoder may call itself one of them and compute something else.
+        is_known = type(transformer).__module__.startswith("transformers.models.")
+        self.is_packed = is_known and transformer.config.model_type in PACKED
         if self.is_packed:
             transformer.set_attn_implementation(ATTENTION)
         use_bytes(transformer)
