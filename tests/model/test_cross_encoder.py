@@ -27,7 +27,9 @@ def test_a_hub_out_of_reach_is_told_at_once(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     # Nothing listens on port 9 of this machine.
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"^cross-encoder 'org/reranker' is no folder here: the hub \S+ cannot be reached"):
+    with pytest.raises(
+        UserError, match=r"^cross-encoder 'org/reranker' is no folder here: the hub \S+ cannot be reached"
+    ):
         cross_encoder.load("org/reranker", trust_remote_code=False)
 
 

@@ -145,7 +145,9 @@ def write(steps):
 
 @pytest.mark.parametrize("setting", ["~systems.bm25", "~systems.bm25=1"])
 def test_our_own_commands_take_no_key_away(setting):
-    with pytest.raises(UserError, match=rf"^-S {setting}: takes a key away, which only `dvc exp run` does; set systems"):
+    with pytest.raises(
+        UserError, match=rf"^-S {setting}: takes a key away, which only `dvc exp run` does; set systems"
+    ):
         overrides.given([setting])
 
 

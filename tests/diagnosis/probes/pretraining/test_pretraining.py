@@ -10,7 +10,7 @@ from whyrank.findings.records import Records, TrainingRecord
 from whyrank.measure.metrics import geometry
 from whyrank.preflight.probes.batches import SAFE_PRETRAINING
 
-from ..faults import of, planted, with_data
+from ..faults import of, planted, with_data, with_params
 
 
 def one_answer_per_batch(record: TrainingRecord) -> TrainingRecord:
@@ -109,6 +109,27 @@ def test_a_factor_of_five_in_the_spread_of_logits_is_a_mismatch(logit_std, spoke
     after = spoilt.finetune["barlow"]
     after = replace(after, history=after.history.assign(logit_std=logit_std))  # 2.0 from base
     assert bool(findings(replace(spoilt, finetune=spoilt.finetune | {"barlow": after}))) is spoken
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        ({"kind": "none"}, ""),
+        ({"kind": "residual", "hidden": 384, "dropout": 0.1, "output": 8}, ""),
+        ({"kind": "experts"}, "`finetune_rank.head.kind` is experts and `pretrain_barlow.head.kind` residual. With"),
+        (
+            {"kind": "residual", "dropout": 0.1},
+            "`finetune_rank.head.hidden` is 768 and `pretrain_barlow.head.hidden` 384. With",
+        ),
+    ],
+)
+def test_a_loss_of_pretraining_tells_unlike_heads(heads, said, lab, healthy, findings):
+    worse = lab.run(lab.vectors(0.6))
+    spoilt = with_params(lab.spoil(healthy, **{"barlow": worse, "barlow-tuned": worse}), finetune_rank__head=heads)
+    cause = findings(spoilt)["pretraining-hurts", "barlow-tuned"].cause
+    assert said in cause and ("Their heads differ, too" in cause) == bool(said)
+    dropped = with_params(spoilt, finetune_rank__head=heads, finetune_rank__barlow_head="drop")
+    assert "Their heads differ" not in findings(dropped)["pretraining-hurts", "barlow-tuned"].cause
 
 
 def test_what_is_learnt_by_heart_is_told_with_both_agreements_and_fixed_as_its_symptom_is(lab, healthy, findings):

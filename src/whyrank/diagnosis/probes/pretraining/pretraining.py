@@ -168,7 +168,7 @@ def pretraining_hurts(case: Examination) -> Iterator[Finding | Outcome]:
             yield replace(
                 _comparison(case, a, b, difference, "Pretraining made {a} worse than {b}"),
                 severity="warning" if is_tuned else "info",
-                cause="Pretraining moved the vectors to where ranking is harder."
+                cause="Pretraining moved the vectors to where ranking is harder." + _unlike_heads(case, a, b)
                 if is_tuned
                 else "Pretraining alone moved queries away from their answers; compare the tuned systems, too.",
                 fix=Fix({"pretrain_barlow.steps": 0}),
@@ -193,12 +193,36 @@ def pretraining_helps(case: Examination) -> Iterator[Finding | Outcome]:
             yield too_little(a, said, Evidence(f"difference in {case.metric}", 100 * difference.mean, "points"))
 
 
+def _unlike_heads(case: Examination, a: str, b: str) -> str:
+    """What else a tuned system that inherits its head differs by from one with a new head; empty where nothing."""
+    ranking, before = (case.records.params.get(section, {}) for section in ("finetune_rank", "pretrain_barlow"))
+    if a not in case.systems.tuned or ranking.get("barlow_head") != "inherit" or "head" not in before:
+        return ""
+    new, inherited = ranking["head"], before["head"]
+    if "none" in (new["kind"], inherited["kind"]):
+        return ""
+    kinds = {"mlp": ("output",), "experts": ("experts", "top")}.get(new["kind"], ())
+    keys = ("kind",) if new["kind"] != inherited["kind"] else ("hidden", "dropout", *kinds)
+    unlike = [
+        f"`finetune_rank.head.{key}` is {new[key]} and `pretrain_barlow.head.{key}` {inherited[key]}"
+        for key in keys
+        if new[key] != inherited[key]
+    ]
+    if not unlike:
+        return ""
+    return (
+        f" Their heads differ, too, since {a} goes on with the pretrained one and {b} has a new one: "
+        f"{', '.join(unlike)}. With like heads pretraining alone is compared."
+    )
+
+
 def _comparison(case: Examination, a: str, b: str, difference: Interval, what: str) -> Finding:
     return Finding(
         severity="info",
         system=a,
         sentence=f"{what.format(a=a, b=b)}: {case.spoken(a, b, difference)}. This is one seed; another may differ.",
-        cause="Pretraining brought two views of each text together before ranking was trained.",
+        cause="Pretraining brought two views of each text together before ranking was trained."
+        + _unlike_heads(case, a, b),
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         **paired(difference, case.values(a, b)),
