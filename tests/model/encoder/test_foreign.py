@@ -153,6 +153,10 @@ def test_lower_case_stays_where_transformers_makes_the_tokenizer_anew_from_its_v
         ({"above": ("Dense",), "kind": ("Dense", "LSTM")}, "has a module LSTM above the pooling"),
         ({"kind": ("Pooling", "WordWeights")}, "starts with Transformer and WordWeights"),
         ({"kind": ("Transformer", "CLIPModel")}, "starts with CLIPModel"),
+        (
+            {"kind": ("sentence_transformers.models.Transformer", "custom_st.Transformer")},
+            "has the module custom_st.Trans",
+        ),
         ({"above": ("Dense",), "kind": ("Dense", "Router")}, "has a Router of two heads"),
         ({"pooling": {"pooling_mode": "attention"}}, "declares the pooling 'attention'"),
         ({"similarity_fn_name": "euclidean"}, "compares vectors by euclidean"),
@@ -168,7 +172,8 @@ def test_what_cannot_be_represented_is_refused_with_the_reason(tmp_path, change,
     folder = foreign.library_folder(tmp_path / "model", **change)
     if kind is not None:
         file = folder / "modules.json"
-        file.write_text(file.read_text().replace(f"models.{kind[0]}", f"models.{kind[1]}"))
+        before, after = kind if "." in kind[0] else (f"models.{name}" for name in kind)
+        file.write_text(file.read_text().replace(before, after))
     with pytest.raises(UserError, match=said) as error:
         loading.load(folder, name="their/model")
     assert "`encoder.source` 'their/model' cannot be loaded: it " in str(error.value) and "\n" not in str(error.value)

@@ -16,7 +16,7 @@ from . import foreign
         ("onnx/model_qint8.onnx", "has its weights in model_qint8.onnx alone, .*name the folder of their vectors"),
         ("openvino/openvino_model.xml", "has its weights in openvino_model.xml alone"),
         ("pytorch_model.bin", "has its weights in pytorch_model.bin, which may run code"),
-        ("", r"has no \*\.safetensors; bring the weights, too"),
+        ("", r"has no \*\.safetensors; bring the weights, too, or where they are in another form"),
     ],
 )
 def test_weights_in_another_form_are_named(tmp_path, file, says):

@@ -111,8 +111,13 @@ def read(folder: Path, own_modules: int | None = None) -> Declared:
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Kind and folder of each module, in their order."""
+    """Kind and folder of each module, in their order. Raises EncoderError for one that is none of the library."""
     listed = sorted(_json(folder / MODULES, []), key=lambda one: one["idx"])
+    if own := [one["type"] for one in listed if not one["type"].startswith("sentence_transformers.")]:
+        raise EncoderError(
+            f"has the module {own[0]}, code of its own that whyrank does not run; encode all texts with "
+            "sentence-transformers and name the folder of their vectors (docs/systems.md)"
+        )
     return [(one["type"].rpartition(".")[2], one["path"]) for one in listed]
 
 

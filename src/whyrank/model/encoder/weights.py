@@ -43,7 +43,11 @@ def check_files(folder: Path) -> None:
                 f"has its weights in {exported[0].name} alone, which another runtime runs; encode all texts with it "
                 "(SentenceTransformer(…, backend=…)) and name the folder of their vectors (docs/systems.md)"
             )
-        raise EncoderError("has no *.safetensors; bring the weights, too")
+        # Of a hub id no other weights are brought.
+        raise EncoderError(
+            "has no *.safetensors; bring the weights, too, or where they are in another form, load them once with "
+            "transformers and `save_pretrained` them, and name that folder"
+        )
 
 
 def stored(folder: Path) -> torch.dtype:
