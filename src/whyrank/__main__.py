@@ -214,7 +214,7 @@ def compare(topic: str, overrides: list[str], *, is_agreed: bool) -> None:
     for number, name in enumerate(chosen.all, start=1):
         print(f"{number} of {len(chosen.all)}: {name}", file=sys.stderr)
         start = time.monotonic()
-        settings = [*post_mortem.settings(chosen, name), *overrides]
+        settings = [*post_mortem.settings(chosen, name, systems), *overrides]
         found[name] = codes(scenario.read(name, SCENARIOS), settings, SCENARIO_RESULTS / name)
         post_mortem.keep(chosen, name, functools.partial(experiment.fetch, name), folder)
         print(f"{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)

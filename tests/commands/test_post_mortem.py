@@ -13,9 +13,13 @@ import yaml
 from scipy import stats
 
 from whyrank import __main__
-from whyrank.commands import post_mortem
+from whyrank.commands import post_mortem, scenario
 from whyrank.core.errors import UserError
+from whyrank.core.options import params
+from whyrank.core.options.overrides import put, written
+from whyrank.findings.systems import Systems
 
+from ..overrides import applied
 from ..shipped import SHIPPED
 
 ROOT = Path(__file__).parents[2]
@@ -88,9 +92,21 @@ def test_a_topic_that_lacks_a_scenario_is_refused(missing):
 
 
 def test_runs_do_without_the_floors_that_the_seed_has_scored():
-    assert post_mortem.settings(CHOSEN, "x-seed") == []
-    assert post_mortem.settings(CHOSEN, "x-seed-joint") == ["~systems.tfidf", "~systems.base"]
-    assert post_mortem.settings(CHOSEN, "x-fixed") == ["~systems.base"]
+    assert post_mortem.settings(CHOSEN, "x-seed", SHIPPED) == []
+    rivals = ["~systems.nearest-query", "~systems.classifier", "~systems.fusion"]
+    assert post_mortem.settings(CHOSEN, "x-seed-joint", SHIPPED) == ["~systems.tfidf", "~systems.base", *rivals]
+    assert post_mortem.settings(CHOSEN, "x-fixed", SHIPPED) == ["~systems.base", *rivals]
+
+
+def test_every_run_has_systems_that_go_together(shipped_params):
+    chosen = post_mortem.of_topic("ratings", scenario.names(ROOT / "scenarios"), SHIPPED)
+    # A rival that is made of another one.
+    reranker = {"kind": "reranker", "role": "rival", "made_of": "data/scores/fusion", "model": "org/model"}
+    values = put(shipped_params, {"systems.reranker": reranker})
+    for name in chosen.all:
+        own = scenario.read(name, ROOT / "scenarios").overrides
+        settings = [key if key.startswith("~") else f"{key}={written(value)}" for key, value in own.items()]
+        params.check(applied(values, [*settings, *post_mortem.settings(chosen, name, Systems.of(values))]))
 
 
 def test_the_table_has_the_means_of_scipy_and_their_differences_from_the_seed_and_from_words(folder):

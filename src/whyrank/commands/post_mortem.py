@@ -16,6 +16,7 @@ import pandas as pd
 from whyrank.core import io
 from whyrank.core.errors import UserError
 from whyrank.core.options import params
+from whyrank.core.options.system_links import made_of
 from whyrank.diagnosis.compare.ratings import Rated, wide
 from whyrank.diagnosis.report import numbers
 from whyrank.diagnosis.report.markdown import pipe_table
@@ -67,9 +68,17 @@ def of_topic(topic: str, names: Sequence[str], systems: Systems) -> Parts:
     return Parts(seed, ablations, fixed, tuned, systems.rating_baseline, systems.start[tuned])
 
 
-def settings(chosen: Parts, name: str) -> list[str]:
-    """Further overrides of one run: the seed has scored the baselines; the fixed run is still told from words."""
-    return [f"~systems.{system}" for system in chosen.baselines if system not in baselines(chosen, name)]
+def settings(chosen: Parts, name: str, systems: Systems) -> list[str]:
+    """Further overrides of one run: the seed has scored the baselines; the fixed run is still told from words.
+
+    What is made of a system that is left out goes with it.
+    """
+    scored = baselines(chosen, name)
+    left_out = [system for system in chosen.baselines if system not in scored]
+    # It grows while it is read: of a rival there may be another one.
+    for system in left_out:
+        left_out += [one for one in systems.rivals if one not in left_out and system in made_of(one, systems.options)]
+    return [f"~systems.{system}" for system in left_out]
 
 
 def baselines(chosen: Parts, name: str) -> tuple[str, ...]:
