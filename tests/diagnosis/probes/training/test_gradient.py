@@ -114,6 +114,17 @@ def test_weights_twice_as_long_are_steps_too_long(healthy, findings):
     assert "5.0 times as long" in found["learning-rate-too-high", "base-tuned"].sentence
 
 
+@pytest.mark.parametrize(("end", "speaks"), [(0.7, False), (0.62, True), (0.5, True)])
+def test_a_layer_on_a_frozen_encoder_grows_by_learning(end, speaks, healthy, findings):
+    from ..faults import flat, with_finetune
+
+    long = flat(with_history(healthy, weight_norm=2.1), 0.62, end)
+    history = long.finetune["base"].history.drop(columns="moved_block_5").assign(moved_heads=1.9)
+    assert (("learning-rate-too-high", "base-tuned") in findings(with_finetune(long, history=history))) is speaks
+    # Weights that were trained before are not new.
+    assert ("learning-rate-too-high", "base-tuned") in findings(long)
+
+
 def test_rows_learnt_by_heart_at_a_rate_that_nothing_stands_are_steps_too_long(healthy, findings):
     from ..faults import flat, with_finetune
 

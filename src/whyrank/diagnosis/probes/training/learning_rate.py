@@ -13,6 +13,8 @@ from whyrank.diagnosis.probes.training.steps import (
     TINY,
     calmer,
     each_training,
+    is_never_as_good,
+    is_of_heads,
     moved,
     peak_evidence,
     times_as_long,
@@ -44,10 +46,6 @@ SPOILT = ("trained-at-chance", "tuning-brought-nothing", "worse-than-zero-shot",
 # The same of pretraining.
 PRETRAINED = ("pretraining-hurts", "redundancy-dominates", "agreement-falls", "scale-mismatch-after-pretraining")
 
-# Of the dev set, the first that was evaluated.
-DEV = ("mrr_all", "spearman_mean", "ratings_spearman")
-# What the best of the later evaluations is below the first, where the rate is to blame and not the dev set's noise.
-FELL = 0.05
 ABOVE_PEAK = 1.05  # above the peak no schedule goes
 
 # Movement of a part, as a share of its length. The shipped run moves layers by 0.006; those that fell apart 0.5 to 3.
@@ -176,8 +174,9 @@ def _decided(record: TrainingRecord, main: Effect) -> Iterator[Evidence]:
 def _length(record: TrainingRecord) -> str:
     """What became of the weights, where they are much longer."""
     times = times_as_long(record)
-    said = f"The weights are {times:.1f} times as long as before training, and "
-    return said if times > BLOWN_UP else "At this rate "
+    return (
+        f"The weights are {times:.1f} times as long as before training, and " if times > BLOWN_UP else "At this rate "
+    )
 
 
 def _above_peak(record: TrainingRecord, highest: float) -> Finding:
@@ -199,16 +198,10 @@ def is_blown_up(record: TrainingRecord, main: Effect) -> bool:
     # Of several objectives another one may be what the dev set falls by.
     if too_long(record) and is_never_as_good(record) and len(objectives(record)) == 1:
         return True
-    return times_as_long(record) > BLOWN_UP and (
-        main.end < LEARNT or (bool(too_long(record)) and record.metrics.get("best_step") == 0)
-    )
-
-
-def is_never_as_good(record: TrainingRecord) -> bool:
-    """Whether the dev set was ranked, or its pairs or ratings ordered, best before the first step, by points."""
-    looks = record.evaluations
-    value = next((looks[name].dropna() for name in DEV if name in looks), None)
-    return value is not None and len(value) > 1 and bool(value.iloc[0] - value.iloc[1:].max() >= FELL)
+    # Layers on a frozen encoder begin near zero, and grow by learning.
+    is_unlearnt = main.end < LEARNT and not (main.rose and is_of_heads(record))
+    is_by_heart = bool(too_long(record)) and record.metrics.get("best_step") == 0
+    return times_as_long(record) > BLOWN_UP and (is_unlearnt or is_by_heart)
 
 
 def is_thrown_off(case: Examination, record: TrainingRecord) -> bool:

@@ -32,6 +32,10 @@ TINY = 1e-12
 
 # A training that leaves this share of what it had on training rows, or less, took steps in the wrong direction.
 LEFT = 0.8
+# Of the dev set, the first that was evaluated.
+DEV = ("mrr_all", "spearman_mean", "ratings_spearman")
+# What the best of the later evaluations is below the first, where the rate is to blame and not the dev set's noise.
+FELL = 0.05
 
 
 class Ends(NamedTuple):
@@ -172,6 +176,18 @@ def usual_rates(record: TrainingRecord) -> dict[str, object]:
 def too_long(record: TrainingRecord) -> set[str]:
     """Rates that no pretrained encoder, and no layer on it, stands."""
     return {name for name, peak in peak_rates(record).items() if peak > FAR * measure_of(USUAL, name)}
+
+
+def is_of_heads(record: TrainingRecord) -> bool:
+    """Whether nothing of the encoder was trained."""
+    return not any(str(name).startswith(("moved_block_", "moved_embeddings")) for name in record.history)
+
+
+def is_never_as_good(record: TrainingRecord) -> bool:
+    """Whether the dev set was ranked, or its pairs or ratings ordered, best before the first step, by points."""
+    looks = record.evaluations
+    value = next((looks[name].dropna() for name in DEV if name in looks), None)
+    return value is not None and len(value) > 1 and bool(value.iloc[0] - value.iloc[1:].max() >= FELL)
 
 
 def rows_seen(records: Records, record: TrainingRecord, objective: str, column: str) -> float:
