@@ -110,6 +110,15 @@ def test_the_folder_of_a_reranker_is_copied(repository):
     assert experiment.unknown_to_git(["finetune_rank.reranker.model=org/reranker"]) == []
 
 
+def test_the_folder_of_the_cross_encoder_of_a_system_is_copied(repository):
+    write("ignored/teacher/model.safetensors")
+    assert experiment.unknown_to_git(["systems.other.model=ignored/teacher"]) == ["ignored/teacher"]
+    systems = {"other": {"made_of": "src", "model": "ignored/teacher"}}
+    write("params.yaml", yaml.safe_dump(PARAMS | {"systems": systems}))
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "A system"], check=True)
+    assert experiment.unknown_to_git([]) == ["ignored/teacher"]
+
+
 def test_a_key_that_is_taken_away_names_nothing(repository):
     write("elsewhere/model/weights")
     assert experiment.unknown_to_git(["~systems.other", "~systems.tfidf=elsewhere/model"]) == []

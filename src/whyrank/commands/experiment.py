@@ -21,6 +21,9 @@ from whyrank.core.options.yaml_files import PARAMS, read_yaml, starting_params
 
 # A dependency in dvc.yaml that params.yaml names, of the whole pipeline or of each entry of a section.
 NAMED = re.compile(r"\$\{([\w.]+)\}")
+# What a stage reads and dvc.yaml cannot name: the encoder, whose files `prepare` shows to DVC in another folder, and
+# cross-encoders. Each is a folder, a hub id or a word; the second may be empty, and few systems have the third.
+MODELS = ("${encoder.source}", "${finetune_rank.reranker.model}", "${item.model}")
 # Another command of DVC may hold its lock, at the start and the end of an experiment: several run side by side.
 DVC = [sys.executable, "-m", "dvc", "--wait-for-lock"]
 # Where DVC says of each experiment in which copy it runs, of the queue and else. The copies lie beside these folders.
@@ -138,11 +141,8 @@ def unknown_to_git(settings: Sequence[str]) -> list[str]:
 
 
 def dependencies(pipeline: dict[str, Any]) -> Iterator[str]:
-    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write; and two models.
-
-    The encoder may be a folder, whose files `prepare` shows to DVC in another one; there may be no reranker.
-    """
-    yield from ("${encoder.source}", "${finetune_rank.reranker.model}")
+    """As they stand in dvc.yaml, each once, less those with a name in them, which stages write; and `MODELS`."""
+    yield from MODELS
     stages = (stage.get("do", stage) for stage in pipeline["stages"].values())
     for path in dict.fromkeys(path for stage in stages for path in stage["deps"]):
         if "${" not in path or NAMED.fullmatch(path):

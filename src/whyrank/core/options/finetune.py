@@ -183,7 +183,7 @@ class FinetuneRank(RankBatches, Optimisation):
             yield Fault(f"reranker.{key}", said, ["objectives.rank.weight=1", f"reranker.{key}={off}"])
         if self.range_test.factors and not self.early_stopping.metric:
             said = f"is {self.range_test.factors}, and `early_stopping.metric` names nothing to compare the rates by"
-            yield Fault("range_test.factors", said, ["range_test.factors=[]", "early_stopping.metric=map@10_all"])
+            yield Fault("range_test.factors", said, ["range_test.factors=[]", "early_stopping.metric=mrr_all"])
         own = (objective.learning_rate for objective in self.objectives.on.values())
         rate, factor = (
             max(self.learning_rate, self.encoder_learning_rate, *own),

@@ -21,6 +21,11 @@ TAIL = 0.1
 # A score that no length of vectors changes.
 COSINE = {"finetune_rank.similarity.kind": "cosine", "finetune_rank.similarity.scale": 20.0}
 
+# What pretraining did to a system that is worse for it, once tuned and before, or better.
+HARDER = "Pretraining moved the vectors to where ranking is harder."
+ASTRAY = "Pretraining alone moved queries away from their answers; compare the tuned systems, too."
+NEARER = "Pretraining brought two views of each text together before ranking was trained."
+
 # Rise of the mean diagonal on training texts. The default pretraining raises it by a few hundredths.
 LEARNT = 0.10
 # What a pair of views may be, in the words of a report.
@@ -166,11 +171,8 @@ def pretraining_hurts(case: Examination) -> Iterator[Finding | Outcome]:
         else:
             is_tuned = a in case.systems.tuned
             yield replace(
-                _comparison(case, a, b, difference, "Pretraining made {a} worse than {b}"),
+                _comparison(case, a, b, difference, "worse", HARDER if is_tuned else ASTRAY),
                 severity="warning" if is_tuned else "info",
-                cause="Pretraining moved the vectors to where ranking is harder." + _unlike_heads(case, a, b)
-                if is_tuned
-                else "Pretraining alone moved queries away from their answers; compare the tuned systems, too.",
                 fix=Fix({"pretrain_barlow.steps": 0}),
             )
 
@@ -183,7 +185,7 @@ def pretraining_helps(case: Examination) -> Iterator[Finding | Outcome]:
         if difference is None:
             yield not_applicable(a, f"{a} and {b}")
         elif is_higher(difference):
-            yield _comparison(case, a, b, difference, "Pretraining made {a} better than {b}")
+            yield _comparison(case, a, b, difference, "better", NEARER)
         elif case.records.barlow is not None and case.records.barlow.metrics.get("best_step") == 0:
             yield not_applicable(
                 a, "pretraining that was kept: on the dev queries none of its evaluations likely gained"
@@ -216,13 +218,13 @@ def _unlike_heads(case: Examination, a: str, b: str) -> str:
     )
 
 
-def _comparison(case: Examination, a: str, b: str, difference: Interval, what: str) -> Finding:
+def _comparison(case: Examination, a: str, b: str, difference: Interval, how: str, cause: str) -> Finding:
     return Finding(
         severity="info",
         system=a,
-        sentence=f"{what.format(a=a, b=b)}: {case.spoken(a, b, difference)}. This is one seed; another may differ.",
-        cause="Pretraining brought two views of each text together before ranking was trained."
-        + _unlike_heads(case, a, b),
+        sentence=f"Pretraining made {a} {how} than {b}: {case.spoken(a, b, difference)}. This is one seed; another may "
+        "differ.",
+        cause=cause + _unlike_heads(case, a, b),
         fix=Fix({}, "none needed"),
         reference="Zbontar et al. 2021, arXiv:2103.03230",
         **paired(difference, case.values(a, b)),
