@@ -1,5 +1,7 @@
 """The prepared set as row numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,12 @@ def test_a_set_reads_back_as_it_was_written(which, request, tmp_path):
     assert len(back.training_token_ids) == len(topics.training_token_ids)
     assert back.queries["query_id"].tolist() == topics.queries["query_id"].tolist()
     assert all(np.array_equal(one, two) for one, two in zip(back.token_ids, topics.token_ids, strict=True))
+
+
+def test_texts_give_the_same_bytes_whether_pandas_or_python_holds_them(small, tmp_path):
+    small.answers["sections"] = [[], [{"title": "t", "text": "x"}], []]
+    for name, kind in (("pandas", "str"), ("python", object)):
+        held = small.answers.astype(dict.fromkeys(("answer_id", "title", "raw_text", "text"), kind)).copy()
+        prepared.write(tmp_path / name, replace(small, answers=held))
+    one, two = ((tmp_path / name / "answers.parquet").read_bytes() for name in ("pandas", "python"))
+    assert one == two

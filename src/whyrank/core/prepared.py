@@ -133,7 +133,11 @@ class Prepared:
 
 def write(folder: str | Path, prepared: Prepared) -> None:
     for name in TABLES:
-        io.write_table(Path(folder) / f"{name}.parquet", getattr(prepared, name))
+        table = getattr(prepared, name)
+        # A column of texts gives the same bytes, whether pandas or Python holds them. Each by itself: of a whole table
+        # pandas leaves a column of texts as it is beside one of lists.
+        inferred = table.assign(**{column: table[column].infer_objects() for column in table})
+        io.write_table(Path(folder) / f"{name}.parquet", inferred)
     checksums.write(folder)
 
 

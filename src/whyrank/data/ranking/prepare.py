@@ -24,7 +24,7 @@ from whyrank.data.ranking.selection import SELECTIONS, Document, Rules, idf_of
 from whyrank.data.ranking.source import read_source
 from whyrank.data.ranking.split import drawn_shares, kept_together, split_queries
 from whyrank.data.ranking.threads import threads, torn_table
-from whyrank.data.ranking.validate import Reading, Validated, validate
+from whyrank.data.ranking.validate import Reading, Validated, text_column, validate
 from whyrank.lexical.counts import word_counts
 
 ANSWER_COLUMNS = ["answer_id", "title", "raw_text", "text", "tokens_raw", "tokens", "sections"]
@@ -110,7 +110,7 @@ def prepare(
     documents = _documents(valid.answers)
     # Lists beside the tables, since pandas copies a column of texts whenever it is read.
     raw = {"query": [], "answer": [document.whole for document in documents]}
-    answers = valid.answers.assign(raw_text=raw["answer"])
+    answers = valid.answers.assign(raw_text=text_column(raw["answer"]))
     queries, qrels = with_pseudo(queries, qrels, answers, options.pseudo_queries)
     relevant = qrels.loc[qrels["score"] > 0, ["query_id", "answer_id"]]
     raw["query"] = queries["raw_text"].tolist()
@@ -118,7 +118,7 @@ def prepare(
     # Held-out queries stay out: what they say must not weigh in what the encoder reads.
     idf = idf_of(answer_counts, query_counts.rows(np.flatnonzero(queries["split"] == "train")))
     kinds = [*queries["type"], *repeat("answer", len(answers))]
-    as_read = pd.DataFrame({"type": kinds, "raw_text": pd.Series([*raw["query"], *raw["answer"]], dtype=object)})
+    as_read = pd.DataFrame({"type": kinds, "raw_text": text_column([*raw["query"], *raw["answer"]])})
     languages = statistics.languages(as_read)
     count = _remembering(count_tokens)
     select = partial(_select, options=options, tokens=tokens, languages=languages, count_tokens=count, idf=idf)
@@ -127,7 +127,7 @@ def prepare(
         whole = [Document("", text) for text in queries.loc[of_kind, "raw_text"]]
         queries.loc[of_kind, "text"] = select(kind, whole, getattr(options.selection, kind))
     cut = {"query": queries["text"].tolist(), "answer": select("answer", documents, options.selection.answer)}
-    answers["text"] = cut["answer"]
+    answers["text"] = text_column(cut["answer"])
     for table, kind in ((answers, "answer"), (queries, "query")):
         table["tokens_raw"], table["tokens"] = count(raw[kind]), count(cut[kind])
     # What is said of the set is said of its own queries.

@@ -82,6 +82,8 @@ class Reading:
 
 
 _AS_IT_IS = Reading()
+# Columns of whole texts, which may take gigabytes.
+TEXTS = ("title", "body", "raw_text")
 
 
 def validate(raw: RawSource, how: Reading = _AS_IT_IS) -> Validated:
@@ -186,4 +188,10 @@ def _frame(rows: list[Placed], key: list[str]) -> pd.DataFrame:
     # By columns and sorted before: pandas takes three times the time for a list of rows that it sorts.
     placed = sorted(rows, key=lambda one: [one[1][name] for name in key])
     columns = {name: [row[name] for _, row in placed] for name in placed[0][1]}
+    columns |= {name: text_column(columns[name]) for name in TEXTS if name in columns}
     return pd.DataFrame(columns | {"line": [line for line, _ in placed]})
+
+
+def text_column(texts: list[str]) -> pd.Series:
+    """As they are: pandas would copy each into a column of its own, and make it anew whenever the column is read."""
+    return pd.Series(texts, dtype=object)
