@@ -7,8 +7,9 @@ DATA and WORK as those of benchmarks.pretraining; a cell (set, seed, layers) is 
 student is MiniLM (its mean) with so many of its six layers, evenly spread (`encoder.keep_layers`); all of it learns
 for STEPS batches of 32 pairs with all labels, by the ranking loss alone and with the agreement of its vectors with
 those of the whole encoder, untrained (`finetune_rank.distillation`, weight WEIGHT). Beside them stand the student as it
-was cut and the whole encoder, untrained. The best of eight evaluations on dev is kept. The rate was tried on split seed
-7 alone.
+was cut and the whole encoder, untrained, and the taught student and the whole encoder served by ONNX Runtime in int8,
+whose megabytes the seed's claim is about. The best of eight evaluations on dev is kept. The rate was tried on split
+seed 7 alone.
 """
 
 import sys
@@ -25,7 +26,11 @@ from whyrank.commands.label_curve import METRICS, Run
 from whyrank.core import io
 from whyrank.core.options import overrides, params
 from whyrank.diagnosis.report.markdown import pipe_table
+from whyrank.model import formats
 from whyrank.model.system import System
+from whyrank.scoring.ranking.representation import Vectors
+from whyrank.scoring.rivals.served import heads
+from whyrank.scoring.search import embed
 from whyrank.training import finetune
 from whyrank.training.distillation import Teacher
 
@@ -44,8 +49,8 @@ VALUES: dict[str, Any] = {
     "finetune_rank.early_stopping.evaluations": 8,
     "finetune_rank.early_stopping.patience": 8,
 }
-CUT, LABELS, TAUGHT = "cut", "labels", "labels and teacher"
-ARMS = (CUT, LABELS, TAUGHT)
+CUT, LABELS, TAUGHT, INT8 = "cut", "labels", "labels and teacher", "and int8"
+ARMS = (CUT, LABELS, TAUGHT, INT8)
 
 
 def values_of(name: str, source: Path, layers: int) -> dict[str, Any]:
@@ -61,24 +66,34 @@ def tuned(run: Run, teacher: Teacher | None) -> System:
     return finetune.finetune_rank(run.start(), run.prepared, options, encoder, run.seed, teacher).system
 
 
-def arms(name: str, source: Path, seed: int, layers: int) -> Iterator[tuple[str, System, Run]]:
-    run = label_curve.begun(values_of(name, source, layers), seed)
-    yield CUT, run.base, run
+def arms(run: Run, name: str, source: Path, layers: int) -> Iterator[tuple[str, System]]:
+    """The last is what is served in int8."""
+    yield CUT, run.base
     if layers == WHOLE:
         return
-    teacher = label_curve.begun(values_of(name, source, WHOLE), seed).base
+    teacher = label_curve.begun(values_of(name, source, WHOLE), run.seed).base
     longest = max(int(table["tokens"].max()) for table in (run.prepared.answers, run.prepared.queries)) + 2
-    yield LABELS, tuned(run, None), run
-    yield TAUGHT, tuned(run, Teacher(teacher, longest)), run
+    yield LABELS, tuned(run, None)
+    yield TAUGHT, tuned(run, Teacher(teacher, longest))
+
+
+def in_int8(run: Run, system: System) -> tuple[pd.DataFrame, int]:
+    """Test queries ranked by its vectors from ONNX Runtime in int8, and the bytes of the graph."""
+    options, answers = run.options("encoder", params.Encoder), len(run.prepared.answers)
+    graph = formats.rounded(formats.graph(system.encoder))
+    formats.use(system.encoder, graph)
+    vector_MD = system.encoder.encode(run.prepared.token_ids, batch_tokens=options.batch_tokens, precision="fp32")
+    vectors = Vectors(*heads(system, vector_MD[answers:], vector_MD[:answers]))
+    return run.ranked(embed.Product(vectors, system.score)), len(graph)
 
 
 def cell(name: str, source: Path, seed: int, layers: int) -> pd.DataFrame:
-    tables = []
-    for arm, system, run in arms(name, source, seed, layers):
-        queries = run.scored(system)
-        print(f"  {arm}: {queries['accuracy@1'].mean():.3f}", file=sys.stderr, flush=True)
-        weights = sum(weight.numel() for weight in system.encoder.transformer.parameters())
-        tables.append(queries.assign(seed=seed, arm=arm, layers=layers, weights=weights))
+    run, found = label_curve.begun(values_of(name, source, layers), seed), []
+    for arm, last in arms(run, name, source, layers):
+        size = sum(weight.nbytes for weight in last.encoder.transformer.parameters())
+        found.append((arm, run.scored(last), size))
+    found.append((INT8, *in_int8(run, last)))
+    tables = [queries.assign(seed=seed, arm=arm, layers=layers, bytes=size) for arm, queries, size in found]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -86,13 +101,13 @@ def table(work: Path) -> str:
     """A row for each set, size and arm, all seeds pooled: size and quality beside the whole encoder, untrained."""
     body = []
     for name, rows in cells.pooled(work, "students.", SETS):
-        reference = rows[rows["layers"] == WHOLE]
+        reference = rows[(rows["layers"] == WHOLE) & (rows["arm"] == CUT)]
         for layers in (WHOLE, *LAYERS):
             of_size = rows[rows["layers"] == layers]
             for arm in (arm for arm in ARMS if (of_size["arm"] == arm).any()):
                 own = of_size[of_size["arm"] == arm]
                 there = reference.loc[own.index]
-                size = own["weights"].iloc[0] / there["weights"].iloc[0]
+                size = own["bytes"].iloc[0] / there["bytes"].iloc[0]
                 line, gained = (
                     [name, f"{cells.splits(own)}", f"{layers}", f"{100 * size:.0f} %", arm],
                     cells.gains(own, there),

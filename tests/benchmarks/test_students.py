@@ -14,18 +14,19 @@ def test_each_cell_has_parameters_that_the_checks_take(name, tmp_path):
 
 def test_the_table_pools_the_splits_and_compares_each_arm_with_the_whole_encoder(tmp_path):
     queries = pd.DataFrame({"query_id": [f"q{i}" for i in range(40)], "type": "question", "cluster": range(40)})
-    arms = [(6, "cut", 0.8), (3, "cut", 0.2), (3, "labels", 0.6), (3, "labels and teacher", 0.72)]
+    arms = [(6, "cut", 0.8), (6, "and int8", 0.78), (3, "cut", 0.2), (3, "labels", 0.6), (3, "labels and teacher", 0.72)]
     for seed in (1, 2):
         for layers, arm, value in arms:
             rows = queries.assign(**{"accuracy@1": value, "mrr": value}, seed=seed)
-            rows = rows.assign(arm=arm, layers=layers, weights=layers * 1000)
+            rows = rows.assign(arm=arm, layers=layers, bytes=layers * 1000 // (4 if arm == "and int8" else 1))
             rows.to_csv(tmp_path / f"students.stackexchange.{seed}.{layers}{arm}.csv", index=False)
     lines = students.table(tmp_path).splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[:7] for row in cells] == [
         ["stackexchange", "2", "6", "100 %", "cut", "0.800", "100 %"],
+        ["stackexchange", "2", "6", "25 %", "and int8", "0.780", "98 %"],
         ["stackexchange", "2", "3", "50 %", "cut", "0.200", "25 %"],
         ["stackexchange", "2", "3", "50 %", "labels", "0.600", "75 %"],
         ["stackexchange", "2", "3", "50 %", "labels and teacher", "0.720", "90 %"],
     ]
-    assert cells[1][7].startswith("-60.0 points")
+    assert cells[2][7].startswith("-60.0 points")

@@ -93,9 +93,12 @@ class Run:
         return pretrain.pretrain_barlow(self.start(), self.prepared, options, encoder, self.seed).system
 
     def scored(self, one: system.System) -> pd.DataFrame:
-        """query_id, type, cluster, METRICS as far as recorded, and the metric of the diagnosis, of each test query."""
+        """Each test query as `ranked` has it."""
         vectors = embed.embed(one.eval(), self.prepared, self.options("encoder", params.Encoder))
-        product = embed.Product(vectors, one.score)
+        return self.ranked(embed.Product(vectors, one.score))
+
+    def ranked(self, product: embed.Product) -> pd.DataFrame:
+        """query_id, type, cluster, METRICS as far as recorded, and the metric of the diagnosis, of each test query."""
         asked = score.queries_with_relevant(self.prepared, "test")
         run = score.rank(product, self.prepared, asked, self.options("evaluate", params.Evaluate))
         metrics = dict.fromkeys([*METRICS, self.options("diagnose", params.Diagnose).metric])
