@@ -14,7 +14,13 @@ def test_each_cell_has_parameters_that_the_checks_take(name, tmp_path):
 
 def test_the_table_pools_the_splits_and_compares_each_arm_with_the_whole_encoder(tmp_path):
     queries = pd.DataFrame({"query_id": [f"q{i}" for i in range(40)], "type": "question", "cluster": range(40)})
-    arms = [(6, "cut", 0.8), (6, "and int8", 0.78), (3, "cut", 0.2), (3, "labels", 0.6), (3, "labels and teacher", 0.72)]
+    arms = [
+        (6, "cut", 0.8),
+        (6, "and int8", 0.78),
+        (3, "cut", 0.2),
+        (3, "labels", 0.6),
+        (3, "labels and teacher", 0.72),
+    ]
     for seed in (1, 2):
         for layers, arm, value in arms:
             rows = queries.assign(**{"accuracy@1": value, "mrr": value}, seed=seed)

@@ -186,12 +186,12 @@ def write_tables(path: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Of CSV an empty cell alone is missing: `NA` and `None` are names that users give."""
+    """Parquet or CSV by suffix, as `write_table` wrote it."""
     if Path(path).suffix == ".parquet":
         with reading(path, "Parquet") as file:
             return pd.read_parquet(file)
     with reading(path, "CSV") as file:
-        return spreadsheets.restored(pd.read_csv(file, keep_default_na=False, na_values=[""]))
+        return spreadsheets.restored(file)
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:

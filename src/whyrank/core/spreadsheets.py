@@ -7,6 +7,7 @@ a number is a number, whatever its sign. Reading takes the apostrophe away again
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -14,6 +15,12 @@ import pandas as pd
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 # In the cells of a column, joined: most columns have none, and no cell of theirs needs a look.
 ANY_FORMULA = re.compile(rf"(?:^|\0)(?:{FORMULA.pattern})")
+# Columns of what users name: the id `007` is no 7, and is looked up among ids that are texts.
+NAMES = (
+    *("query_id", "answer_id", "pair_id", "train_pair_id", "rating_id", "query_left", "query_right", "becomes"),
+    *("first", "first_encoder", "first_tfidf", "first_bm25"),
+    *("source", "train_source", "subset", "class_name", "stratum", "level", "type", "target", "other", "column"),
+)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -22,9 +29,10 @@ def safe(table: pd.DataFrame) -> pd.DataFrame:
     return in_texts(table, escaped)
 
 
-def restored(table: pd.DataFrame) -> pd.DataFrame:
-    """What `safe` was given."""
-    return in_texts(table, unescaped)
+def restored(file: str | Path) -> pd.DataFrame:
+    """What `safe` was given, from the CSV. An empty cell alone is missing: `NA` and `None` are names of users."""
+    names = dict.fromkeys(NAMES, "str")
+    return in_texts(pd.read_csv(file, keep_default_na=False, na_values=[""], dtype=names), unescaped)
 
 
 def quoting(table: pd.DataFrame) -> Literal[0, 2]:

@@ -42,9 +42,7 @@ def agreements(data: DataRecords) -> Iterator[Agreement]:
     """Each source whose labels and cosines correlate at all: a constant list says nothing."""
     if "pair_agreement" not in data.tables:
         return
-    # Names that are numbers come back from a file as such.
-    table, levels = (data.tables[name].astype({"source": str}) for name in ("pair_agreement", "pair_levels"))
-    levels = levels.astype({"level": str})
+    table, levels = data.tables["pair_agreement"], data.tables["pair_levels"]
     for source, part in table.groupby("source", sort=False):
         rows = {str(row.similarity): row for row in rows_of(part)}
         if not math.isnan(rows["encoder"].spearman):

@@ -164,7 +164,7 @@ def unlabelled_rows_trained_on(data: DataRecords) -> Iterator[Finding | Outcome]
 def _within(data: DataRecords, share: str, name: str) -> Iterator[Outcome]:
     """Of each source that is trained on without a fault, or that there is none."""
     table = data.table("pair_labels")
-    trained = table if table.empty else table[table["use"] == "train"].astype({"source": str})
+    trained = table if table.empty else table[table["use"] == "train"]
     if trained.empty:
         yield not_applicable("data", "training pairs")
     for row in rows_of(trained):
@@ -175,7 +175,7 @@ def _within(data: DataRecords, share: str, name: str) -> Iterator[Outcome]:
 def label_rows(data: DataRecords, share: str) -> list[Any]:
     """Rows of `pair_labels` of the sources that are trained on, where a share of the pairs is above zero."""
     table = data.table("pair_labels")
-    found = table if table.empty else table[(table["use"] == "train") & (table[share] > 0)].astype({"source": str})
+    found = table if table.empty else table[(table["use"] == "train") & (table[share] > 0)]
     return rows_of(found)
 
 
@@ -234,6 +234,6 @@ def _fix(data: DataRecords, source: str, names: Sequence[str], labels: Sequence[
     if (bare and not whole) or not all(is_plain(name) for name in names):
         wanted = ", ".join(f"{name}: {value:g}" for name, value in values.items())
         return Fix({}, f"set `labels` of source '{source}' in params.yaml to {wanted}; {note}")
-    key = f"prepare.pairs.sources.{list(data.tables['pair_counts']['source'].astype(str)).index(source)}"
+    key = f"prepare.pairs.sources.{list(data.tables['pair_counts']['source']).index(source)}"
     classes = {f"{key}.classes": sorted(names, key=lambda name: int(name.removeprefix("class_")))} if bare else {}
     return Fix(classes | {f"{key}.labels": values}, note)

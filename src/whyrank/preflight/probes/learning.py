@@ -62,7 +62,7 @@ def cannot_learn_by_heart(data: DataRecords) -> Iterator[Finding | Outcome]:
     if first >= LEARNT:
         yield passed("prepare", percent("pairs learnt by heart", first), 100 * LEARNT)
         return
-    stuck = rows.loc[rows["after"] < 1, "query_id"].astype(str).head(5)
+    stuck = rows.loc[rows["after"] < 1, "query_id"].head(5)
     yield Finding(
         severity="warning",
         system="prepare",

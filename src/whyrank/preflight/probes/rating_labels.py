@@ -160,7 +160,7 @@ def columns(data: DataRecords) -> pd.DataFrame:
     table = data.tables["rating_columns"]
     values = [f"{value:g}" if isinstance(value, float) else str(value) for value in table["value"]]
     names = table["column"].fillna("")
-    return table.assign(value=values, column=names).astype({"column": str, "kind": str, "why": str, "is_target": bool})
+    return table.assign(value=values, column=names).astype({"why": str, "is_target": bool})
 
 
 @probe("undefined-targets", on="preflight", about="ratings", layer="labels")
@@ -196,4 +196,4 @@ def undefined_targets(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 def targets_of(data: DataRecords) -> pd.DataFrame:
     empty = pd.DataFrame(columns=["target", "distinct", "constant_folds", "rare_share"])
-    return data.tables.get("rating_targets", empty).astype({"target": str})
+    return data.tables.get("rating_targets", empty)

@@ -51,7 +51,7 @@ def group_leak(data: DataRecords) -> Iterator[Finding | Outcome]:
 
 def _by_question(data: DataRecords, field: str) -> Fix:
     """The column that keeps all of it together, where there is one that an override can name."""
-    fields = data.tables["rating_fields"].set_index("field")["column"].astype(str)
+    fields = data.tables["rating_fields"].set_index("field")["column"]
     if field in fields.index and is_plain(str(fields[field])):
         return Fix({"prepare.ratings.group": str(fields[field])})
     return Fix({}, "name a column in prepare.ratings.group that has one value for all rows of a question")

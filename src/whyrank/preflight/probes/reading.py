@@ -80,7 +80,7 @@ def query_types_ignored(data: DataRecords) -> Iterator[Finding | Outcome]:
     if unknown.empty:
         yield passed("data", Evidence("types of another vocabulary", 0, "types"), 1)
         return
-    queries, names = int(unknown["queries"].sum()), unknown["type"].astype(str).tolist()
+    queries, names = int(unknown["queries"].sum()), unknown["type"].tolist()
     shown = ", ".join(f"'{row.type}' ({row.queries})" for row in rows_of(unknown.head(NAMED)))
     yield Finding(
         severity="info",
@@ -135,7 +135,7 @@ ENOUGH, UNREACHED = 20, 0.25
 def range_never_reached(data: DataRecords) -> Iterator[Finding | Outcome]:
     """Declared ranges of scores or ratings, whose upper or lower quarter is empty."""
     pairs, columns = data.table("pair_ranges"), data.table("rating_columns")
-    sources = data.table("pair_counts").get("source", pd.Series()).astype(str).tolist()
+    sources = data.table("pair_counts").get("source", pd.Series()).tolist()
     if pairs.empty and "low" not in columns:
         yield not_applicable("data", "scores of pairs, or ratings, with a declared range")
     for row in rows_of(pairs):
