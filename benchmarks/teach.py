@@ -4,12 +4,13 @@
     python -m benchmarks.teach table WORK [--level head|layers]
 
 DATA and WORK as those of benchmarks.pretraining; a cell (set, seed) is a file WORK/teach.<level>.<cell>.csv. LABELLED
-queries are labelled. MiniLM reads texts by their mean; a residual head on it learns, or its last two layers at a rate
-that is too high for them, which is the harm; the weights of the last step count. Teachers score each training pair and
-the DEPTH wrong answers that the untrained encoder takes most for right: a cross-encoder that was trained on the same
-labels, as `whyrank teach` trains it; and BM25 and the encoder in equal parts, whose ranking is the best at hand
-(docs/results.md). `itself` draws vectors to those of the untrained encoder (`finetune_rank.distillation`). The scale
-of the fused scores was tried on Stack Exchange's split 101, with a head and all labels.
+queries are labelled. MiniLM reads texts by their mean; a residual head on it learns for STEPS, or its last two layers
+for 1.5 rounds at a rate that is too high for them, which is the harm; the weights of the last step count. Teachers
+score each training pair and the DEPTH wrong answers that the untrained encoder takes most for right: a cross-encoder
+that was trained on the same labels, as `whyrank teach` trains it; and BM25 and the encoder in equal parts, whose
+ranking is the best at hand (docs/results.md). `itself` draws vectors to those of the untrained encoder
+(`finetune_rank.distillation`). The scale of the fused scores was tried on Stack Exchange's split 101, with a head and
+all labels.
 """
 
 import sys
@@ -46,10 +47,12 @@ CROSS = {
     "negatives": 2, "epochs": 2.0, "batch_size": 16, "learning_rate": 5e-5, "tokens": 160, "queries": 0,
     "dev_queries": 40, "depth": 10, "evaluations": 1,
 }  # fmt: skip
-PLAIN = {"encoder.readout": "raw", "finetune_rank.max_steps": STEPS, "finetune_rank.early_stopping.metric": ""}
+PLAIN = {"encoder.readout": "raw", "finetune_rank.early_stopping.metric": ""}
 LEVELS: dict[str, dict[str, Any]] = {
-    "head": {},
+    "head": {"finetune_rank.max_steps": STEPS},
     "layers": {
+        "finetune_rank.max_steps": 0,
+        "finetune_rank.epochs": 1.5,
         "finetune_rank.train": "last",
         "finetune_rank.last_layers": 2,
         "finetune_rank.head.kind": "none",

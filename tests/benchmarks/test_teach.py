@@ -15,7 +15,9 @@ from whyrank.model import cross_encoder
 def test_each_cell_has_parameters_that_the_checks_take(name, level, tmp_path):
     values = teach.values_of(name, tmp_path, level)
     assert values["finetune_rank"]["train"] == {"head": "head", "layers": "last"}[level]
-    assert values["finetune_rank"]["max_steps"] == teach.STEPS and values["encoder"]["readout"] == "raw"
+    steps = {"head": (teach.STEPS, "auto"), "layers": (0, 1.5)}[level]
+    assert (values["finetune_rank"]["max_steps"], values["finetune_rank"]["epochs"]) == steps
+    assert values["encoder"]["readout"] == "raw"
 
 
 def test_known_scores_are_given_by_the_texts_of_a_pair(make_encoder, tmp_path, monkeypatch):
