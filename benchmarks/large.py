@@ -1,28 +1,34 @@
 """Write a large set of made texts in BEIR layout, to see what `prepare` costs on it.
 
     python benchmarks/large.py FOLDER [--answers 300000] [--queries 5000]
-    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 python benchmarks/large.py FOLDER --measure    # in the repository; or --tfidf
+    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 python benchmarks/large.py FOLDER --measure    # in the repository
 
-Words are drawn as often as those of a language are (Zipf-Mandelbrot, 200,000 of them, made of the tokenizer's pieces).
-Two answers of a hundred repeat an earlier one with every twentieth word changed, and half of a query are words of its
-answer.
+`--checks` in place of `--measure`, or `--tfidf`, measures more. Words are drawn as often as those of a language are
+(Zipf-Mandelbrot, 200,000 of them, made of the tokenizer's pieces). Two answers of a hundred repeat an earlier one with
+every twentieth word changed, and half of a query are words of its answer.
 """
 
 import argparse
 import json
 import resource
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice, pairwise, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from whyrank.core.options import params
+from whyrank.core.prepared import Prepared
 from whyrank.data.ranking import prepare
 from whyrank.lexical.ranking import tfidf
 from whyrank.model.encoder import budgets
+from whyrank.model.encoder.encoder import Encoder, TokenIds
 from whyrank.model.encoder.loading import load
 from whyrank.model.encoder.source import embedded_folder
+from whyrank.preflight import figures
 
 SEED = 7
 WORDS, SHIFT = 200_000, 2.7
@@ -88,8 +94,11 @@ def write(folder: Path, answers: int, queries: int) -> None:
         (folder / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
 
 
-def measure(folder: Path) -> None:
-    """Processor seconds of reading, checking, splitting, counting, cutting and tokenising, without any figure."""
+def measure(folder: Path, *, checks: bool) -> None:
+    """Processor seconds of reading, checking, splitting, counting, cutting and tokenising, without any figure.
+
+    checks   then those of all figures that the checks read, with random vectors in place of encoding
+    """
     values = params.load("prepare")
     options = replace(params.section(values, "prepare", params.Prepare), source=str(folder), hub="")
     valid = prepare.read(options)
@@ -98,11 +107,17 @@ def measure(folder: Path) -> None:
     budget = budgets.budgets(encoder, options.tokens, with_pairs=False)
     found = prepare.prepare(valid, options, tokens=budget.own, count_tokens=encoder.count_tokens, seed=SEED)
     said("prepared")
-    encoder.tokenise(found.answers["text"].tolist(), budget.whole["answer"], "document")
-    encoder.tokenise_each(
-        found.queries["text"].tolist(), [budget.whole[kind] for kind in found.queries["type"]], "query"
-    )
+    texts = budgets.tokenised(encoder, Prepared(found.answers, found.queries, found.qrels), budget)
     said("tokenised")
+    if checks:
+        encoder.encode = partial(drawn, encoder)
+        encoding = params.section(values, "encoder", params.Encoder)
+        figures.tables(encoder, texts, encoding, SEED, valid, found.otherwise)
+        said("figures")
+
+
+def drawn(encoder: Encoder, rows: Sequence[TokenIds], **_: Any) -> np.ndarray:
+    return np.random.default_rng(SEED).standard_normal((len(rows), encoder.width), dtype=np.float32)
 
 
 def measure_tfidf(folder: Path) -> None:
@@ -126,13 +141,14 @@ def main() -> None:
     arguments.add_argument("--answers", type=int, default=300_000)
     arguments.add_argument("--queries", type=int, default=5_000)
     arguments.add_argument("--measure", action="store_true", help="prepare the set that was written")
+    arguments.add_argument("--checks", action="store_true", help="the same, and the figures of the checks")
     arguments.add_argument("--tfidf", action="store_true", help="rank the answers of that set by TF-IDF alone")
     options = arguments.parse_args()
     if options.tfidf:
         measure_tfidf(options.folder)
         return
-    if options.measure:
-        measure(options.folder)
+    if options.measure or options.checks:
+        measure(options.folder, checks=options.checks)
         return
     write(options.folder, options.answers, options.queries)
 
