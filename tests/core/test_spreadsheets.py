@@ -5,7 +5,7 @@ import csv
 import pandas as pd
 import pytest
 
-from whyrank.core import io
+from whyrank.core import io, spreadsheets
 
 FORMULAS = ["=1+1", "=LINK(\"http://x\")", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1",
             "\uff1d1+1", "'=1", "''@x", "--help", "-", "=", "+49 30 1234", "-1,5"]  # fmt: skip
@@ -74,3 +74,10 @@ def test_a_line_end_within_a_text_begins_no_row(text, tmp_path):
     assert cells(tmp_path / "t.csv") == [["id", "x"], [text, "0.5"], ["", "2"]]
     back = io.read_table(tmp_path / "t.csv")
     assert back["id"].tolist()[0] == text and back["x"].tolist() == [0.5, 2.0]
+
+
+def test_what_users_name_stays_text_and_numbers_stay_numbers(tmp_path):
+    names = {name: ["007", "1e3", "true"] for name in spreadsheets.NAMES}
+    io.write_table(tmp_path / "t.csv", pd.DataFrame(names | {"n": [7, 1, 0]}))
+    back = io.read_table(tmp_path / "t.csv")
+    assert {name: back[name].tolist() for name in names} == names and back["n"].tolist() == [7, 1, 0]
